@@ -1,0 +1,162 @@
+"""What a training step costs: `fit` against a hand-written loop with the same networks.
+
+The hand-written loop is the keras.io way: a `tf.function` that generates images and updates the
+discriminator, then generates again and updates the generator, called batch by batch. Networks,
+optimizers, batches and batch size are the same. After a warm-up the two take turns; each turn
+is a number of epochs, and its figure is the CPU time of the whole process over the images seen.
+
+    python benchmarks/training_step.py [--rounds 7] [--only dcgan|mlp] [--start-up]
+
+`--start-up` measures instead, each in a process of its own, the seconds that a whole first `fit`
+takes, tracing and compiling included, for runs of several lengths.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import kerasgan
+from kerasgan.core.execution import STEPS_BEFORE_COMPILING
+
+BATCH_SIZE = 64
+
+
+def dcgan():
+    images = np.random.default_rng(0).uniform(-1, 1, (10 * BATCH_SIZE, 28, 28, 1))
+    return kerasgan.DCGAN((28, 28, 1)), images.astype("float32")
+
+
+def mlp():
+    angles = np.random.default_rng(0).integers(8, size=500 * BATCH_SIZE) * (2 * np.pi / 8)
+    points = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    return kerasgan.VanillaGAN((2,), 2, hidden_units=(64, 64)), points.astype("float32")
+
+
+CASES = {"dcgan": dcgan, "mlp": mlp}
+
+
+def hand_written(gan):
+    """The keras.io way, for the networks of `gan`."""
+    generator, discriminator, latent_dim = gan.generator, gan.discriminator, gan.latent_dim
+    g_optimizer = keras.optimizers.Adam(2e-4, beta_1=0.5)
+    d_optimizer = keras.optimizers.Adam(2e-4, beta_1=0.5)
+    g_optimizer.build(generator.trainable_variables)
+    d_optimizer.build(discriminator.trainable_variables)
+    cross_entropy = keras.losses.BinaryCrossentropy(from_logits=True)
+
+    @tf.function
+    def step(real):
+        batch_size = tf.shape(real)[0]
+        fake = generator(tf.random.normal((batch_size, latent_dim)), training=True)
+        with tf.GradientTape() as tape:
+            real_logits = discriminator(real, training=True)
+            fake_logits = discriminator(fake, training=True)
+            d_loss = cross_entropy(tf.ones_like(real_logits), real_logits)
+            d_loss += cross_entropy(tf.zeros_like(fake_logits), fake_logits)
+        variables = discriminator.trainable_variables
+        d_optimizer.apply_gradients(zip(tape.gradient(d_loss, variables), variables, strict=True))
+        latents = tf.random.normal((batch_size, latent_dim))
+        with tf.GradientTape() as tape:
+            fake_logits = discriminator(generator(latents, training=True), training=True)
+            g_loss = cross_entropy(tf.ones_like(fake_logits), fake_logits)
+        variables = generator.trainable_variables
+        g_optimizer.apply_gradients(zip(tape.gradient(g_loss, variables), variables, strict=True))
+        return d_loss, g_loss
+
+    def run(data, epochs):
+        for _ in range(epochs):
+            for real in data:
+                losses = step(real)
+        return [float(loss) for loss in losses]
+
+    return run
+
+
+def with_fit(gan, **compile_arguments):
+    gan.compile(**compile_arguments)
+
+    def run(data, epochs):
+        gan.fit(data, epochs=epochs, verbose=0)
+
+    return run
+
+
+def measure(case, rounds):
+    """CPU seconds per image of both ways, by turns."""
+    gan, images = CASES[case]()
+    data = kerasgan.data.from_array(images, batch_size=BATCH_SIZE)
+    other, _ = CASES[case]()
+    ways = {"fit": with_fit(gan), "hand-written": hand_written(other)}
+    # Past the step from which tiny networks are compiled, so that no turn pays for it.
+    warm_up = 1 if case == "dcgan" else -(-STEPS_BEFORE_COMPILING // len(data)) + 1
+    for run in ways.values():
+        run(data, warm_up)
+    seconds = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, run in ways.items():
+            begin = time.process_time()
+            run(data, 2)
+            seconds[name].append((time.process_time() - begin) / (2 * len(images)))
+    ratios = [a / b for a, b in zip(*seconds.values(), strict=True)]
+    print(f"{case}: batch {BATCH_SIZE}, {rounds} rounds of {2 * len(images)} images each")
+    for name, values in seconds.items():
+        median = statistics.median(values)
+        print(f"  {name:12} {median * 1e3:8.4f} ms CPU an image (median)")
+    print(
+        f"  fit / hand-written: median {statistics.median(ratios):.2f} "
+        f"[{min(ratios):.2f}-{max(ratios):.2f}]"
+    )
+
+
+def start_up(case):
+    """Seconds of a whole first run, in a process of its own, for several lengths."""
+    print(f"{case}: wall seconds of a first run, median of 3 processes each")
+    for epochs in (1, 5, 20):
+        row = []
+        for way in ("fit", "hand-written"):
+            command = [sys.executable, __file__, "--first-run", case, way, str(epochs)]
+            times = [
+                float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+                for _ in range(3)
+            ]
+            row.append(f"{way} {statistics.median(times):.1f}")
+        print(f"  {epochs:3} epochs: {', '.join(row)}")
+
+
+def first_run(case, way, epochs):
+    gan, images = CASES[case]()
+    data = kerasgan.data.from_array(images, batch_size=BATCH_SIZE)
+    begin = time.perf_counter()
+    run = with_fit(gan) if way == "fit" else hand_written(gan)
+    run(data, int(epochs))
+    print(time.perf_counter() - begin)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--only", choices=CASES)
+    parser.add_argument("--start-up", action="store_true")
+    parser.add_argument("--first-run", nargs=3, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.first_run:
+        first_run(*arguments.first_run)
+        return
+    for case in [arguments.only] if arguments.only else CASES:
+        if arguments.start_up:
+            start_up(case)
+        else:
+            measure(case, arguments.rounds)
+
+
+if __name__ == "__main__":
+    main()

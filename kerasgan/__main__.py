@@ -1,0 +1,5 @@
+"""`python -m kerasgan` is the `kerasgan` command."""
+
+from kerasgan.cli import main
+
+main()

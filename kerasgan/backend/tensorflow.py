@@ -1,0 +1,168 @@
+"""The seam for TensorFlow; see `kerasgan.backend`."""
+
+import itertools
+
+import keras
+import tensorflow as tf
+
+
+def update(loss_fn, variables, optimizer, forwarded=None):
+    """Moves one player: a gradient step on `loss_fn` with respect to `variables`.
+
+    Args:
+        loss_fn: function that returns `(loss, logs)`: the scalar mean loss of this replica's
+            batch, and anything else that is worth returning. It takes no argument, or with
+            `forwarded` the output of that forward pass.
+        variables: list of `keras.Variable`; nothing else receives a gradient.
+        optimizer: a built `keras.optimizers.Optimizer`.
+        forwarded: what `forward` returned for the same `variables`. The gradient is then taken
+            at that output and pulled back, so the forward pass is not run again.
+
+    Returns:
+        The `(loss, logs)` of `loss_fn`, unscaled.
+    """
+    at = [v.value for v in variables] if forwarded is None else forwarded[0]
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(at)
+        loss, logs = loss_fn() if forwarded is None else loss_fn(at)
+        # Optimizers add up the replicas' gradients; a mean over the global batch is wanted.
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        scaled = optimizer.scale_loss(loss) / replicas
+    if forwarded is None:
+        gradients = tape.gradient(scaled, at)
+    else:
+        # A missing output gradient would be taken for ones, not zeros, by the pullback's tape.
+        zero = tf.UnconnectedGradients.ZERO
+        gradients = forwarded[1](tape.gradient(scaled, at, unconnected_gradients=zero))
+    optimizer.apply(gradients, variables)
+    return loss, logs
+
+
+def input_gradient(fn, x):
+    """Gradient of `sum(fn(x))` with respect to `x`: the same shape as `x`, differentiable."""
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(x)
+        y = fn(x)
+    return tape.gradient(y, x)
+
+
+def forward(fn, variables):
+    """Runs `fn()` once, so that gradients can be pulled back through it later.
+
+    Args:
+        fn: function without arguments that returns a tensor or a structure of tensors.
+        variables: list of `keras.Variable` that `fn` depends on.
+
+    Returns:
+        `(output, pullback)`. `pullback(gradient)` turns the gradient of a loss with respect to
+        `output` into the list of its gradients with respect to `variables`. It may be called
+        once, and the variables must not have changed since, or it would not be their gradient.
+    """
+    values = [v.value for v in variables]
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(values)
+        output = fn()
+
+    def pullback(gradient):
+        return tape.gradient(output, values, output_gradients=gradient)
+
+    return output, pullback
+
+
+def compile_steps(step, steps_per_execution, result):
+    """Compiles several training steps into one XLA program.
+
+    Keras compiles one step and calls it in a loop outside of the program; with networks so small
+    that a step takes a millisecond, entering the program then costs as much as the step.
+
+    Args:
+        step: `train_step` of a model.
+        steps_per_execution: the largest number of steps that one call runs.
+        result: function without arguments that gives the logs after the last step.
+
+    Returns:
+        A function like the `train_function` of a Keras model: it takes an iterator of batches,
+        uses up to `steps_per_execution` of them and returns the logs.
+    """
+
+    @tf.function(jit_compile=True, autograph=False, reduce_retracing=True)
+    def program(batches, count):
+        def body(index):
+            step(keras.tree.map_structure(lambda batch: batch[index], batches))
+            return (index + 1,)
+
+        tf.while_loop(lambda index: index < count, body, [tf.constant(0)])
+        return result()
+
+    def train_function(iterator):
+        batches = list(itertools.islice(iterator, steps_per_execution))
+        if not batches:
+            raise StopIteration
+        logs = None
+        # The last batch of an epoch can be smaller; it cannot be stacked onto the others.
+        for _, group in itertools.groupby(batches, _shapes):
+            group = list(group)
+            fill = [group[-1]] * (steps_per_execution - len(group))
+            stacked = keras.tree.map_structure(lambda *b: tf.stack(b), *group, *fill)
+            logs = program(stacked, tf.constant(len(group)))
+        return logs
+
+    return train_function
+
+
+def _shapes(batch):
+    return [tuple(tensor.shape) for tensor in keras.tree.flatten(batch)]
+
+
+def has_gpu():
+    """Whether TensorFlow sees a GPU."""
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def is_distributed():
+    """Whether a `tf.distribute` strategy of several replicas is in force."""
+    return tf.distribute.get_strategy().num_replicas_in_sync > 1
+
+
+def accelerate(optimizer):
+    """Lets an Adam optimizer use TensorFlow's own kernel for it.
+
+    Keras writes Adam's update as some 25 operations a variable, which is half of all the
+    operations in the step of a small GAN and reads a large one's weights ten times over. The
+    kernel does the same arithmetic in one. Whatever else the optimizer does (clipping, weight
+    decay, loss scaling, averages) stays with Keras, and so does its state.
+    """
+    if type(optimizer) is not keras.optimizers.Adam or optimizer.amsgrad:
+        return
+    keras_update_step = optimizer.update_step
+
+    def update_step(gradient, variable, learning_rate):
+        if isinstance(gradient, tf.IndexedSlices):
+            return keras_update_step(gradient, variable, learning_rate)
+        index = optimizer._get_variable_index(variable)
+        dtype = variable.dtype
+        step = tf.cast(optimizer.iterations + 1, dtype)
+        return tf.raw_ops.ResourceApplyAdam(
+            var=_handle(variable),
+            m=_handle(optimizer._momentums[index]),
+            v=_handle(optimizer._velocities[index]),
+            beta1_power=tf.pow(tf.cast(optimizer.beta_1, dtype), step),
+            beta2_power=tf.pow(tf.cast(optimizer.beta_2, dtype), step),
+            lr=tf.cast(learning_rate, dtype),
+            beta1=tf.cast(optimizer.beta_1, dtype),
+            beta2=tf.cast(optimizer.beta_2, dtype),
+            epsilon=tf.cast(optimizer.epsilon, dtype),
+            grad=tf.cast(gradient, dtype),
+        )
+
+    optimizer.update_step = update_step
+
+
+def _handle(variable):
+    return (variable.value if isinstance(variable, keras.Variable) else variable).handle
+
+
+def write_image_summary(log_dir, name, image, step):
+    """Writes one uint8 image (H, W, C) as a TensorBoard image summary."""
+    with tf.summary.create_file_writer(str(log_dir)).as_default():
+        tf.summary.image(name, image[None], step=step)

@@ -1,0 +1,9 @@
+"""What happens between epochs: sample grids, curves, the report of a run."""
+
+import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__init__.py)
+
+from kerasgan.callbacks.run_report import RunReport
+from kerasgan.callbacks.sample_grid import SampleGrid
+from kerasgan.callbacks.training_curves import TrainingCurves
+
+__all__ = ["RunReport", "SampleGrid", "TrainingCurves"]

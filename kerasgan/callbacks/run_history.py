@@ -1,0 +1,67 @@
+"""The losses and metrics of every epoch of a run, kept in a file across interruptions."""
+
+import csv
+import pathlib
+import time
+
+import keras
+
+from kerasgan.core.files import atomic_path
+
+
+class RunHistory(keras.callbacks.Callback):
+    """Keeps `history.csv`: a row an epoch, `epoch` and then every log by name.
+
+    A run that is continued keeps its earlier rows; rows of epochs that are trained again are
+    replaced. Callbacks that show the course of a run derive from this one and define `write`.
+
+    Args:
+        folder: where `history.csv` goes; made if missing.
+        seconds: float, the shortest time between two calls of `write` during training.
+    """
+
+    def __init__(self, folder, seconds=10.0):
+        super().__init__()
+        self.folder = pathlib.Path(folder)
+        self.seconds = seconds
+        self.rows = {}
+        self.written = 0.0
+
+    def write(self):
+        """Shows the course of the run as things stand. There is at least one row."""
+
+    def on_train_begin(self, logs=None):
+        self.rows = read_history(self.folder)
+        self.written = time.monotonic()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        # A run that begins anew in a used folder must not inherit its future.
+        self.rows = {number: row for number, row in self.rows.items() if number <= epoch}
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.rows[epoch + 1] = {name: float(value) for name, value in (logs or {}).items()}
+        names = list(dict.fromkeys(name for row in self.rows.values() for name in row))
+        with atomic_path(self.folder / "history.csv") as temporary:
+            with open(temporary, "w", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, ["epoch", *names])
+                writer.writeheader()
+                writer.writerows({"epoch": n, **row} for n, row in sorted(self.rows.items()))
+        if time.monotonic() - self.written >= self.seconds:
+            self.write()
+            self.written = time.monotonic()
+
+    def on_train_end(self, logs=None):
+        if self.rows:
+            self.write()
+
+
+def read_history(folder):
+    """The rows of `folder/history.csv`: dict from epoch (from 1) to dict of floats by name."""
+    path = pathlib.Path(folder) / "history.csv"
+    if not path.exists():
+        return {}
+    with open(path, newline="", encoding="utf-8") as file:
+        return {
+            int(row.pop("epoch")): {name: float(value) for name, value in row.items() if value}
+            for row in csv.DictReader(file)
+        }

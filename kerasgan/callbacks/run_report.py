@@ -1,0 +1,174 @@
+"""A run on one page."""
+
+import base64
+import html
+import io
+import platform
+import time
+
+import keras
+import numpy as np
+from PIL import Image
+
+import kerasgan
+from kerasgan.callbacks.run_history import RunHistory
+from kerasgan.callbacks.sample_grid import SampleGrid
+from kerasgan.callbacks.training_curves import draw_curves
+from kerasgan.core.files import atomic_path
+
+
+class RunReport(RunHistory):
+    """Writes `report.html`: settings, curves, sample grids and final figures of a run.
+
+    The page is one file with its pictures inside, to be opened or sent as it is. It is written
+    at the end of training, and after an epoch at most every `seconds`, so that a long run can
+    be watched.
+
+    Args:
+        folder: the run's folder, where a `SampleGrid` with the same folder puts its pictures.
+        settings: dict of what else the page should say about the run, by name.
+        seconds: float, the shortest time between two versions.
+
+    Example:
+
+    >>> gan = kerasgan.DCGAN((16, 16, 1), base_width=8)
+    >>> gan.compile()
+    >>> report = kerasgan.callbacks.RunReport("runs/digits", settings={"data": "digits"})
+    >>> digits = kerasgan.data.load("digits", image_size=16)
+    >>> history = gan.fit(digits, epochs=1, callbacks=[report], verbose=0)
+    """
+
+    def __init__(self, folder, settings=None, seconds=30.0):
+        super().__init__(folder, seconds)
+        self.settings = dict(settings or {})
+        self.began = 0.0
+        self.epochs_here = 0
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
+        self.began = time.monotonic()
+        self.epochs_here = 0
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epochs_here += 1
+        super().on_epoch_end(epoch, logs)
+
+    def write(self):
+        """Writes the page as things stand."""
+        page = _PAGE.format(
+            title=html.escape(f"{type(self.model).__name__}: {self.folder.name}"),
+            figures=_table(self._figures()),
+            curves=_image(_png(draw_curves(self.rows)), "losses and metrics by epoch"),
+            samples=self._samples(),
+            settings=_table(self._settings()),
+        )
+        with atomic_path(self.folder / "report.html") as temporary:
+            temporary.write_text(page, encoding="utf-8")
+
+    def _figures(self):
+        last = max(self.rows)
+        figures = {"epochs": last}
+        if self.epochs_here:
+            per_epoch = (time.monotonic() - self.began) / self.epochs_here
+            figures["seconds an epoch (since the last start)"] = f"{per_epoch:.2f}"
+        return figures | {name: f"{value:.4g}" for name, value in self.rows[last].items()}
+
+    def _samples(self):
+        grid = SampleGrid(self.folder)
+        grid.epoch = max(self.rows)
+        frames = grid.frames()
+        if not frames:
+            return "<p>No samples were drawn (kerasgan.callbacks.SampleGrid).</p>"
+        chosen = [frames[i] for i in sorted({0, len(frames) // 3, 2 * len(frames) // 3})]
+        shown = [
+            _image(_png(np.asarray(Image.open(frame).convert("RGB"))), _epoch_of(frame))
+            for frame in dict.fromkeys([*chosen, frames[-1]])
+        ]
+        return "\n".join(shown)
+
+    def _settings(self):
+        model = self.model
+        settings = {"model": type(model).__name__, **self.settings}
+        for name, value in model.get_config().items():
+            if not isinstance(value, dict):
+                settings[name] = value
+        for player in model.players:
+            count = sum(int(np.prod(v.shape)) for v in model.player_variables(player))
+            settings[f"{player}: weights"] = f"{count:,}"
+            optimizer = model.optimizer[player]
+            shown = {k: v for k, v in optimizer.get_config().items() if k in _OPTIMIZER_SETTINGS}
+            listed = ", ".join(f"{k}={_short(v)}" for k, v in shown.items())
+            settings[f"{player}: optimizer"] = f"{type(optimizer).__name__}({listed})"
+        settings["loss"] = type(model.adversarial_loss).__name__
+        settings["backend"] = f"{keras.backend.backend()}, Keras {keras.__version__}"
+        settings["kerasgan"] = kerasgan.__version__
+        settings["Python"] = platform.python_version()
+        return settings
+
+
+_OPTIMIZER_SETTINGS = ("learning_rate", "beta_1", "beta_2", "momentum", "rho")
+
+
+def _short(value):
+    return f"{value:.4g}" if isinstance(value, float) else value
+
+
+def _epoch_of(frame):
+    return f"epoch {int(frame.stem.removeprefix('epoch_'))}"
+
+
+def _table(values):
+    rows = (
+        f"<tr><th>{html.escape(str(k))}</th><td>{html.escape(str(v))}</td></tr>"
+        for k, v in values.items()
+    )
+    return "<table>" + "\n".join(rows) + "</table>"
+
+
+def _png(picture):
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, format="PNG")
+    return file.getvalue()
+
+
+def _image(png, caption):
+    data = base64.b64encode(png).decode("ascii")
+    caption = html.escape(caption)
+    return (
+        f'<figure><img src="data:image/png;base64,{data}" alt="{caption}">'
+        f"<figcaption>{caption}</figcaption></figure>"
+    )
+
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<style>
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem;
+  color: #222; background: #fff; }}
+table {{ border-collapse: collapse; }}
+th, td {{ text-align: left; padding: .2rem 1rem .2rem 0; border-bottom: 1px solid #ddd;
+  vertical-align: top; }}
+th {{ font-weight: 500; color: #555; }}
+figure {{ display: inline-block; margin: 0 1rem 1rem 0; }}
+figcaption {{ color: #555; font-size: .9rem; }}
+img {{ max-width: 100%; image-rendering: pixelated; }}
+</style>
+</head>
+<body>
+<h1>{title}</h1>
+<h2>Final figures</h2>
+{figures}
+<h2>Samples</h2>
+<p>The same latents in every picture.</p>
+{samples}
+<h2>Curves</h2>
+{curves}
+<h2>Settings</h2>
+{settings}
+</body>
+</html>
+"""

@@ -1,0 +1,103 @@
+"""Pictures of the same latents as the generator learns."""
+
+import pathlib
+import re
+
+import keras
+import numpy as np
+
+from kerasgan.callbacks import pictures
+
+
+class SampleGrid(keras.callbacks.Callback):
+    """Draws what the generator makes of the same latents, every few epochs.
+
+    Writes `samples/epoch_0010.png` and so on, and at the end of training `samples.gif`, which
+    shows them one after another. Images become a grid, vectors a scatter plot with the same axes
+    in every picture. When a run is continued in the same folder, the earlier pictures stay and
+    become part of the GIF.
+
+    Args:
+        folder: where `samples/` and `samples.gif` go; made if missing.
+        every: epochs between two pictures. The first and the last epoch are always drawn.
+        num_images: how many samples a picture shows; None means 64 images or 2,000 vectors.
+        seed: int, of the latents.
+        labels: for conditional models, the labels to generate, `num_images` of them.
+        gif: whether to write the GIF.
+        tensorboard: None, or the log folder to write the pictures to as TensorBoard images, too.
+
+    Raises:
+        ValueError: when `every` or `num_images` is not a whole number of at least 1.
+
+    Example:
+
+    >>> gan = kerasgan.DCGAN((16, 16, 1), base_width=8)
+    >>> gan.compile()
+    >>> grid = kerasgan.callbacks.SampleGrid("runs/digits", every=5)
+    >>> digits = kerasgan.data.load("digits", image_size=16)
+    >>> history = gan.fit(digits, epochs=1, callbacks=[grid], verbose=0)
+    """
+
+    def __init__(
+        self, folder, every=1, num_images=None, seed=0, labels=None, gif=True, tensorboard=None
+    ):
+        super().__init__()
+        for name, value in {"every": every, "num_images": num_images}.items():
+            if not (value is None and name == "num_images") and (
+                not isinstance(value, int) or value < 1
+            ):
+                raise ValueError(f"{name}={value!r}; use a whole number of at least 1.")
+        self.folder = pathlib.Path(folder)
+        self.every = every
+        self.num_images = num_images
+        self.seed = seed
+        self.labels = labels
+        self.gif = gif
+        self.tensorboard = tensorboard
+        self.limits = None
+        self.epoch = 0
+        self.drawn = 0
+
+    def frames(self):
+        """The pictures of this run so far, in the order of their epochs."""
+        frames = (self.folder / "samples").glob("epoch_*.png")
+        numbered = [(int(re.search(r"(\d+)$", frame.stem)[1]), frame) for frame in frames]
+        # What a longer run left behind in this folder is not part of this one.
+        return [frame for number, frame in sorted(numbered) if number <= self.epoch]
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epoch = epoch + 1
+        if self.epoch == 1 or self.epoch % self.every == 0:
+            self.draw()
+
+    def on_train_end(self, logs=None):
+        if self.epoch and self.drawn != self.epoch:
+            self.draw()
+        self.write_gif()
+
+    def draw(self):
+        """Draws the current generator as the picture of the current epoch."""
+        self.drawn = self.epoch
+        vectors = len(self.model.image_shape) == 1
+        count = self.num_images or (2000 if vectors else 64)
+        samples = self.model.generate(count, seed=self.seed, labels=self.labels)
+        if vectors and self.limits is None:
+            self.limits = self._limits(samples)
+        picture = pictures.draw(samples, limits=self.limits)
+        pictures.write_png(self.folder / "samples" / f"epoch_{self.epoch:04d}.png", picture)
+        if self.tensorboard is not None:
+            # TensorFlow writes the event file under every backend.
+            from kerasgan.backend.tensorflow import write_image_summary
+
+            write_image_summary(self.tensorboard, "samples", picture, self.epoch)
+
+    def write_gif(self):
+        """Writes `samples.gif` of the pictures so far, if there are any."""
+        frames = self.frames()
+        if self.gif and frames:
+            pictures.write_gif(self.folder / "samples.gif", frames)
+
+    def _limits(self, samples):
+        # Room for what the points may become; an untrained generator huddles around zero.
+        bound = max(1.5, 1.5 * float(np.abs(samples).max()))
+        return (-bound, bound)

@@ -1,0 +1,64 @@
+"""Losses and metrics as curves."""
+
+from kerasgan.callbacks import pictures
+from kerasgan.callbacks.run_history import RunHistory
+
+
+class TrainingCurves(RunHistory):
+    """Draws `curves.png`: the losses in one panel, and a panel for every metric.
+
+    The figures themselves are in `history.csv`, which is brought up to date after every epoch;
+    the picture, at the end and after an epoch at most every `seconds`.
+
+    Args:
+        folder: where `curves.png` and `history.csv` go; made if missing.
+        seconds: float, the shortest time between two versions of the picture.
+
+    Example:
+
+    >>> gan = kerasgan.VanillaGAN((2,), latent_dim=2)
+    >>> gan.compile()
+    >>> curves = kerasgan.callbacks.TrainingCurves("runs/ring")
+    >>> points = kerasgan.data.load("ring8", batch_size=1000)
+    >>> history = gan.fit(points, epochs=2, callbacks=[curves], verbose=0)
+    """
+
+    def write(self):
+        """Draws the curves as things stand."""
+        pictures.write_png(self.folder / "curves.png", draw_curves(self.rows))
+
+
+def draw_curves(rows):
+    """Draws the history of a run.
+
+    Args:
+        rows: dict from epoch to dict of floats by name.
+
+    Returns:
+        uint8 array (height, width, 3).
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    names = list(dict.fromkeys(name for row in rows.values() for name in row))
+    panels = {}
+    for name in names:
+        # Validation is drawn dashed into the panel of what it validates.
+        base = name.removeprefix("val_")
+        panels.setdefault("losses" if base.endswith("_loss") else base, []).append(name)
+    figure = Figure(figsize=(5 * len(panels), 3.5), layout="constrained")
+    for index, (title, members) in enumerate(panels.items()):
+        axes = figure.add_subplot(1, len(panels), index + 1)
+        colors = {}
+        for name in members:
+            base = name.removeprefix("val_")
+            colors.setdefault(base, f"C{len(colors)}")
+            points = [(epoch, row[name]) for epoch, row in sorted(rows.items()) if name in row]
+            style = "--" if name.startswith("val_") else "-"
+            marker = "o" if len(points) == 1 else None
+            axes.plot(*zip(*points, strict=True), style, marker=marker, c=colors[base], label=name)
+        axes.set(title=title.replace("_", " "), xlabel="epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize="small")
+    return pictures.figure_pixels(figure)

@@ -1,0 +1,257 @@
+"""The commands."""
+
+import pathlib
+import sys
+
+import click
+
+import kerasgan
+from kerasgan.cli import runs
+from kerasgan.models import registry
+
+run_or_file = click.argument("run_or_file", type=click.Path(path_type=pathlib.Path))
+
+
+def main():
+    """Runs the command line; errors are one line on stderr, and exit code 2 (usage) or 1 (run)."""
+    try:
+        sys.exit(commands(standalone_mode=False))
+    except click.exceptions.Exit as exit_:
+        sys.exit(exit_.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("interrupted.", 130)
+    except click.ClickException as error:
+        _fail(error.format_message(), error.exit_code)
+    except Exception as error:
+        if "--debug" in sys.argv:
+            raise
+        _fail(f"{_describe(error)} (--debug shows where)", 1)
+
+
+def _describe(error):
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return str(error) or type(error).__name__
+
+
+def _fail(message, exit_code):
+    print(f"kerasgan: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(exit_code)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(kerasgan.__version__, prog_name="kerasgan")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def commands(debug):
+    """Generative adversarial networks: train, sample, export."""
+
+
+@commands.command()
+def models():
+    """List the models of the zoo."""
+    entries = registry.entries()
+    width = max(len(entry.name) for entry in entries)
+    for entry in entries:
+        click.echo(f"{entry.name:{width}}  {entry.summary}")
+        click.echo(f"{'':{width}}  {entry.reference}")
+
+
+@commands.command()
+@click.argument("model", required=False)
+@click.option("--data", help="digits, ring8, grid25, a TFDS name, a folder or an .npz file.")
+@click.option("--split", default=None, help="Part of the data to train on.  [default: train]")
+@click.option("--data-dir", help="Where TensorFlow Datasets keeps its data.")
+@click.option("--image-size", type=click.IntRange(1), help="Images become squares of this size.")
+@click.option("--epochs", type=click.IntRange(1), help="Train until this epoch.  [default: 50]")
+@click.option("--batch-size", type=click.IntRange(1), help="Examples a step.  [default: 64]")
+@click.option(
+    "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="A setting of the model."
+)
+@click.option("--seed", type=click.IntRange(0), help="Of all random numbers.  [default: 0]")
+@click.option(
+    "--out", type=click.Path(path_type=pathlib.Path), help="Run folder.  [default: runs/MODEL]"
+)
+@click.option("--resume", is_flag=True, help="Continue the run in --out exactly.")
+@click.option("--overwrite", is_flag=True, help="Replace the run in --out.")
+def train(model, out, resume, overwrite, epochs, assignments, **options):
+    """Train MODEL; `kerasgan models` lists them.
+
+    The run folder gets model.keras after every epoch, sample grids, curves and a report. A run
+    that was interrupted or is to be longer continues with `kerasgan train --resume --out DIR`,
+    which needs no other argument.
+    """
+    if resume and overwrite:
+        raise click.UsageError("--resume and --overwrite exclude each other.")
+    if resume and out is None and model is None:
+        raise click.UsageError("--resume needs --out, the folder of the run.")
+    out = out or pathlib.Path("runs") / str(model)
+    given = {name: value for name, value in options.items() if value is not None}
+    if model is not None:
+        given["model"] = model
+    if assignments:
+        given["set"] = runs.parse_assignments(assignments)
+    if resume:
+        settings = runs.read_settings(out)
+        _check_same(settings, given, out)
+    else:
+        settings = _new_settings(given)
+        runs.prepare_folder(out, overwrite)
+    settings["epochs"] = epochs or settings.get("epochs", 50)
+    _train(out, settings, resume)
+
+
+def _new_settings(given):
+    if "model" not in given:
+        raise click.UsageError("which MODEL? `kerasgan models` lists them.")
+    if "data" not in given:
+        raise click.UsageError("which --data? For example --data digits.")
+    runs.find_entry(given["model"])
+    defaults = {
+        "split": "train",
+        "data_dir": None,
+        "image_size": None,
+        "batch_size": 64,
+        "seed": 0,
+        "set": {},
+    }
+    return {"kerasgan": kerasgan.__version__, **defaults, **given}
+
+
+def _check_same(settings, given, out):
+    for name, value in given.items():
+        kept = settings[name]
+        if (list(value) if isinstance(value, tuple) else value) != kept and name != "data_dir":
+            raise click.UsageError(
+                f"the run in {out} has {name}={kept!r}, not {value!r}; leave that out to continue "
+                "the run, or start another one with another --out."
+            )
+
+
+def _train(out, settings, resume):
+    keras = runs.import_keras()
+    from kerasgan import callbacks, data
+
+    keras.utils.set_random_seed(settings["seed"])
+    source = {name: settings[name] for name in ("split", "data_dir", "image_size", "batch_size")}
+    with runs.usage_errors():
+        images = data.load(settings["data"], seed=settings["seed"], **source)
+        image_shape = tuple(images.element_spec.shape[1:])
+    if resume and (out / runs.MODEL).exists():
+        gan, _ = runs.load_run(out)
+    else:
+        gan = _new_model(settings, image_shape)
+    done = int(gan.epochs_trained)
+    if done >= settings["epochs"]:
+        click.echo(f"{out} is trained for {done} epochs; --epochs {2 * done} would go on.")
+        return
+    runs.write_settings(out, settings)
+    gan.save(out / runs.MODEL)
+    every = max(1, settings["epochs"] // 20)
+    shown = {name: settings[name] for name in ("data", "split", "batch_size", "seed")}
+    grid = callbacks.SampleGrid(out, every=every)
+    curves = callbacks.TrainingCurves(out)
+    report = callbacks.RunReport(out, settings=shown)
+    checkpoint = keras.callbacks.ModelCheckpoint(out / runs.MODEL)
+    try:
+        gan.fit(
+            images,
+            initial_epoch=done,
+            epochs=settings["epochs"],
+            callbacks=[grid, curves, report, checkpoint],
+            verbose=1 if sys.stdout.isatty() else 2,
+        )
+    except KeyboardInterrupt:
+        grid.write_gif()
+        curves.on_train_end()
+        report.on_train_end()
+        saved = int(keras.saving.load_model(out / runs.MODEL).epochs_trained)
+        click.echo(
+            f"\nInterrupted. The first {saved} epochs are saved in {out}; this goes on with the "
+            f"next one:\n    kerasgan train --resume --out {out}"
+        )
+        sys.exit(130)
+    click.echo(f"Trained for {settings['epochs']} epochs. Open {out / 'report.html'}")
+
+
+def _new_model(settings, image_shape):
+    import importlib
+
+    entry = runs.find_entry(settings["model"])
+    model_class = getattr(importlib.import_module(entry.module), entry.class_name)
+    of_model, of_compile = runs.split_arguments(model_class, settings["set"])
+    with runs.usage_errors():
+        gan = model_class(image_shape=image_shape, seed=settings["seed"], **of_model)
+        gan.compile(**of_compile)
+    return gan
+
+
+@commands.command()
+@run_or_file
+@click.option("--num", default=64, show_default=True, type=click.IntRange(1), help="How many.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Which ones.")
+@click.option("--out", type=click.Path(path_type=pathlib.Path), help="One picture of them all.")
+@click.option(
+    "--individual", type=click.Path(path_type=pathlib.Path), help="Folder for a file of each."
+)
+def sample(run_or_file, num, seed, out, individual):
+    """Draw samples from a run folder or a .keras file.
+
+    The same seed gives the same samples, and the first ones of a larger --num.
+    """
+    if (out is None) == (individual is None):
+        raise click.UsageError("say where to: --out grid.png for one picture, or --individual DIR.")
+    if out is not None and out.suffix.lower() != ".png":
+        raise click.UsageError(f"--out {out}: the picture is a PNG file, so name it .png.")
+    gan, _ = runs.load_run(run_or_file)
+    from kerasgan.callbacks import pictures
+
+    samples = gan.generate(num, seed=seed)
+    if out is not None:
+        pictures.write_png(out, pictures.draw(samples))
+        click.echo(f"{num} samples in {out}")
+        return
+    if samples.ndim != 4:
+        raise click.UsageError(
+            "--individual writes images, and this model makes vectors; use --out for a plot."
+        )
+    for index, image in enumerate(pictures.to_uint8(samples)):
+        pictures.write_png(individual / f"{index:06d}.png", image)
+    click.echo(f"{num} images in {individual}")
+
+
+@commands.command()
+@run_or_file
+@click.argument("directory", type=click.Path(path_type=pathlib.Path))
+def export(run_or_file, directory):
+    """Write a SavedModel for TensorFlow Serving into DIRECTORY.
+
+    The last part of DIRECTORY is the version number: savedmodels/digits/1.
+    """
+    gan, _ = runs.load_run(run_or_file)
+    with runs.usage_errors():
+        gan.export(directory)
+    click.echo(f"SavedModel with the signature serving_default in {directory}")
+
+
+@commands.command()
+@run_or_file
+def info(run_or_file):
+    """Say what is in a run folder or a .keras file."""
+    gan, file = runs.load_run(run_or_file)
+    rows = {"model": type(gan).__name__, "file": f"{file} ({file.stat().st_size / 2**20:.1f} MiB)"}
+    rows["epochs trained"] = int(gan.epochs_trained)
+    rows["makes"] = "x".join(map(str, gan.image_shape))
+    rows |= {k: v for k, v in gan.get_config().items() if not isinstance(v, dict)}
+    for player in gan.players:
+        weights = sum(int(v.value.shape.num_elements()) for v in gan.player_variables(player))
+        optimizer = f", {type(gan.optimizer[player]).__name__}" if gan.compiled else ""
+        rows[player] = f"{weights:,} weights{optimizer}"
+    if gan.compiled:
+        rows["loss"] = type(gan.adversarial_loss).__name__
+    if run_or_file.is_dir():
+        settings = runs.read_settings(run_or_file)
+        rows["data"] = settings["data"]
+        rows["epochs wanted"] = settings["epochs"]
+    width = max(map(len, rows))
+    for name, value in rows.items():
+        click.echo(f"{name:{width}}  {value}")

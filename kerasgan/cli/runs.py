@@ -1,0 +1,136 @@
+"""Run folders: what `kerasgan train` writes and the other commands read."""
+
+import ast
+import contextlib
+import difflib
+import inspect
+import json
+import os
+import pathlib
+import shutil
+import sys
+
+import click
+
+from kerasgan.models import registry
+
+SETTINGS = "run.json"
+MODEL = "model.keras"
+
+
+@contextlib.contextmanager
+def usage_errors():
+    """What goes wrong in here is the fault of an argument: exit code 2 rather than 1."""
+    try:
+        yield
+    except (ValueError, TypeError, FileNotFoundError, FileExistsError) as error:
+        raise click.UsageError(str(error)) from error
+
+
+def import_keras():
+    """Imports Keras and TensorFlow without their greetings, which go to stderr unasked."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nothing:
+            os.dup2(nothing.fileno(), 2)
+        import keras
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+    return keras
+
+
+def find_entry(name):
+    """The zoo's entry of a model by its name on the command line."""
+    entries = {entry.name: entry for entry in registry.entries()}
+    if name not in entries:
+        near = difflib.get_close_matches(name, entries, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise click.UsageError(
+            f"there is no model {name!r}; `kerasgan models` lists them: {', '.join(entries)}.{hint}"
+        )
+    return entries[name]
+
+
+def parse_assignments(assignments):
+    """`("base_width=32", "loss=minimax")` as a dict with Python values."""
+    values = {}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        if not equals or not name:
+            raise click.UsageError(f"--set {assignment!r} is not of the form key=value.")
+        try:
+            values[name] = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            values[name] = text  # a word such as minimax
+    return values
+
+
+def split_arguments(model_class, values):
+    """Sorts `--set` values into arguments of the model and of its `compile`."""
+    takes = {
+        "model": set(inspect.signature(model_class.__init__).parameters),
+        "compile": set(inspect.signature(model_class.compile).parameters)
+        - {"optimizer", "metrics"},
+    }
+    takes["model"] -= {"self", "kwargs", "image_shape", "seed"}
+    takes["compile"] -= {"self"}
+    unknown = sorted(set(values) - takes["model"] - takes["compile"])
+    if unknown:
+        known = sorted(takes["model"] | takes["compile"])
+        raise click.UsageError(
+            f"--set {unknown[0]}=...: {model_class.__name__} has no such setting; it has "
+            f"{', '.join(known)}."
+        )
+    return tuple({k: v for k, v in values.items() if k in takes[part]} for part in takes)
+
+
+def read_settings(folder):
+    """The settings with which a run was started."""
+    path = folder / SETTINGS
+    if not path.exists():
+        raise click.UsageError(f"{folder} is not a run folder: it has no {SETTINGS}.")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_settings(folder, settings):
+    """Writes the settings of a run."""
+    from kerasgan.core.files import atomic_path
+
+    with atomic_path(folder / SETTINGS) as temporary:
+        temporary.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+
+
+def prepare_folder(folder, overwrite):
+    """Makes sure that a new run has a folder to itself."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if not overwrite:
+        raise click.UsageError(
+            f"{folder} exists already; continue it with --resume, replace it with --overwrite, or "
+            "choose another --out."
+        )
+    if not (folder / SETTINGS).exists():
+        raise click.UsageError(f"{folder} is not a run folder, so --overwrite leaves it alone.")
+    shutil.rmtree(folder)
+
+
+def load_run(run_or_file):
+    """Loads the model of a run folder, or of a `.keras` file."""
+    path = pathlib.Path(run_or_file)
+    file = path / MODEL if path.is_dir() else path
+    if not file.exists():
+        what = f"the folder {path} holds no {MODEL}" if path.is_dir() else f"{path} does not exist"
+        raise click.UsageError(f"{what}; give a run folder or a .keras file.")
+    keras = import_keras()
+    with usage_errors():
+        try:
+            model = keras.saving.load_model(file)
+        except Exception as error:
+            reason = str(error).strip().splitlines()[0]
+            raise ValueError(f"{file} cannot be loaded as a kerasgan model: {reason}") from error
+        if not hasattr(model, "generate"):
+            raise ValueError(f"{file} is a {type(model).__name__}, not a generative model.")
+    return model, file

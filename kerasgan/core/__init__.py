@@ -1,0 +1,9 @@
+"""The game: players, alternating updates, averages, save and restore, generate, export."""
+
+import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__init__.py)
+
+from kerasgan.core.adversarial_model import AdversarialModel
+from kerasgan.core.gan import GAN
+from kerasgan.core.training_watch import NonFiniteError
+
+__all__ = ["GAN", "AdversarialModel", "NonFiniteError"]

@@ -1,0 +1,325 @@
+"""The base of every model in which networks are trained against each other."""
+
+import inspect
+import os
+import pathlib
+
+import keras
+import numpy as np
+from keras import ops
+
+from kerasgan import backend, losses
+from kerasgan.core import epoch_clock, execution
+from kerasgan.core.files import atomic_path
+from kerasgan.core.optimizers import make_optimizers
+from kerasgan.core.training_watch import LossTracker, NonFiniteError, TrainingWatch
+
+
+class AdversarialModel(keras.Model):
+    """Networks that play against each other, trained, saved and measured as one Keras model.
+
+    A **player** is the set of networks that one optimizer moves together. A subclass names its
+    players and the logs of its step, and writes `train_step` and `test_step`; this class gives it
+    `compile` with one optimizer a player, a `fit` that stops at the first loss that is not a
+    number, files that continue bit for bit, and generative metrics.
+
+    A subclass provides:
+
+    - `players`: dict from a player's name to the list of its networks, which must be built;
+    - `loss_names`: the names under which `train_step` and `test_step` log their losses;
+    - `default_optimizers()`: dict by player name, the paper's;
+    - `default_loss`: the name of the paper's loss;
+    - `train_step(data)` and `test_step(data)`, which return `self.track(logs)`.
+
+    Args:
+        seed: int, where the model's own random numbers (latents, and whatever else its step
+            draws) start. None takes it from `keras.utils.set_random_seed`, or from entropy.
+        **kwargs: `name` and `dtype`, as for `keras.Model`.
+
+    Reference: Generative Adversarial Networks, Goodfellow et al., 2014, arXiv:1406.2661.
+    """
+
+    default_loss = "non_saturating"
+
+    def __init__(self, *, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.evaluation_seed = keras.random.SeedGenerator(0)
+        self.epochs_trained = self.add_weight(
+            shape=(), dtype="int32", initializer="zeros", trainable=False, name="epochs_trained"
+        )
+        self.built = True  # its networks are; Keras refuses to back up a model that is not
+
+    @property
+    def players(self):
+        """Dict from a player's name to the list of networks that its optimizer moves."""
+        raise NotImplementedError(f"{type(self).__name__} must say who its players are.")
+
+    @property
+    def loss_names(self):
+        """Names of the losses that a step logs."""
+        return tuple(f"{player}_loss" for player in self.players)
+
+    def default_optimizers(self):
+        """The paper's optimizers, by player name."""
+        raise NotImplementedError(f"{type(self).__name__} must give its default optimizers.")
+
+    def player_variables(self, player):
+        """The variables that the player's optimizer moves."""
+        return [v for network in self.players[player] for v in network.trainable_variables]
+
+    # Compiling ---------------------------------------------------------------------------------
+
+    def compile(
+        self,
+        optimizer=None,
+        loss=None,
+        *,
+        metrics=None,
+        jit_compile="auto",
+        steps_per_execution="auto",
+    ):
+        """Prepares for training.
+
+        Args:
+            optimizer: None for the paper's; one optimizer (or name) for all players, each of
+                which gets a copy; or a dict by player name, e.g.
+                `{"generator": keras.optimizers.Adam(1e-4, beta_1=0.5)}`, where a player that is
+                left out gets the paper's. Networks that compute in float16 get loss scaling.
+            loss: an adversarial loss or its name (see `kerasgan.losses`); None for the paper's.
+            metrics: list of `keras.metrics.Metric` whose `update_state` takes
+                `(real_images, generated_images)`; `evaluate` and `fit(validation_data=...)`
+                feed them.
+            jit_compile: True, False, or `"auto"`, which compiles with XLA where that was
+                measured to pay (benchmarks/README.md).
+            steps_per_execution: how many batches run between two looks of the callbacks, or
+                `"auto"`: several for networks so small that starting a step costs as much as
+                the step.
+
+        Raises:
+            ValueError: for an unknown player, loss or jit_compile.
+        """
+        if jit_compile not in (True, False, "auto"):
+            raise ValueError(f"jit_compile={jit_compile!r}; use True, False or 'auto'.")
+        for metric in metrics or []:
+            if not isinstance(metric, keras.metrics.Metric):
+                raise ValueError(
+                    f"metrics holds {metric!r}; give keras.metrics.Metric objects whose "
+                    "update_state takes (real_images, generated_images)."
+                )
+        adversarial_loss = losses.get(self.default_loss if loss is None else loss)
+        optimizers = make_optimizers(optimizer, self.default_optimizers(), self.players)
+        variables = [v for player in self.players for v in self.player_variables(player)]
+        self.execution = execution.choose(jit_compile, steps_per_execution, variables)
+        super().compile(
+            jit_compile=self.execution.jit_compile,
+            steps_per_execution=self.execution.steps_per_execution,
+        )
+        self.optimizer = optimizers
+        self.adversarial_loss = adversarial_loss
+        self.loss_trackers = [LossTracker(name) for name in self.loss_names]
+        self.generative_metrics = list(metrics or [])
+        # What was asked for rather than what "auto" became: the next machine may differ.
+        self._asked_jit_compile = jit_compile
+        self._asked_steps_per_execution = steps_per_execution
+
+    def compile_arguments(self):
+        """The arguments with which `compile` gives the same training again."""
+        return {
+            "optimizer": dict(self.optimizer.by_player),
+            "loss": self.adversarial_loss,
+            "metrics": list(self.generative_metrics),
+            "jit_compile": self._asked_jit_compile,
+            "steps_per_execution": self._asked_steps_per_execution,
+        }
+
+    def get_compile_config(self):
+        if not self.compiled:
+            return None
+        return keras.saving.serialize_keras_object(self.compile_arguments())
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
+    # Training ----------------------------------------------------------------------------------
+
+    def fit(self, *args, **kwargs):
+        """Trains, as `keras.Model.fit` does.
+
+        Three things are added. `data` from `kerasgan.data` is shuffled for the number of epochs
+        that this model has been trained, so a restored model goes on with the batches that it
+        would have seen. A loss that is not a number raises `NonFiniteError`, which says where it
+        happened and what was saved last (unless `keras.callbacks.TerminateOnNaN` is among the
+        callbacks, which then decides). And `evaluate`'s metrics come as `val_...`.
+
+        Args:
+            *args, **kwargs: as for `keras.Model.fit`. The data is real images (float, NHWC in
+                [-1, 1]) or what else the model says.
+
+        Returns:
+            A `keras.callbacks.History`.
+
+        Raises:
+            NonFiniteError: when a loss or a weight becomes NaN or infinite.
+        """
+        call = inspect.signature(super().fit).bind(*args, **kwargs)
+        callbacks = call.arguments.get("callbacks") or []
+        if isinstance(callbacks, keras.callbacks.CallbackList):
+            watch = TrainingWatch(callbacks.callbacks)
+            watch.set_model(self)
+            callbacks.callbacks.insert(0, watch)
+        else:
+            callbacks = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
+            callbacks = [TrainingWatch(callbacks), *callbacks]
+        call.arguments["callbacks"] = callbacks
+        if hasattr(call.arguments.get("x"), "element_spec"):
+            call.arguments.setdefault("shuffle", False)  # a data set shuffles itself
+        try:
+            return super().fit(*call.args, **call.kwargs)
+        finally:
+            epoch_clock.epoch = None
+
+    def evaluate(self, *args, return_dict=False, **kwargs):
+        """Compares generated images with real ones.
+
+        Real images come from the data; as many are generated, from the same latents at every
+        call, so that the numbers of two epochs differ by the networks only. Training is not
+        disturbed: its random numbers are not drawn from.
+
+        Args:
+            *args, **kwargs: as for `keras.Model.evaluate`.
+            return_dict: whether to return a dict rather than a list.
+
+        Returns:
+            The losses and the metrics given to `compile`, by name with `return_dict=True`.
+        """
+        self.evaluation_seed.state.assign(ops.zeros_like(self.evaluation_seed.state))
+        results = super().evaluate(*args, return_dict=True, **kwargs)
+        for metric in self.generative_metrics:
+            # Once over all images: a Fréchet distance of each batch costs much and says nothing.
+            value = metric.result()
+            value = value if isinstance(value, dict) else {metric.name: value}
+            results.update({name: float(ops.convert_to_numpy(v)) for name, v in value.items()})
+        return results if return_dict else list(results.values())
+
+    def track(self, logs):
+        """Adds a step's losses to the means of the epoch and returns those means by name."""
+        for tracker in self.loss_trackers:
+            tracker.update_state(logs[tracker.name])
+        return self.tracked()
+
+    def tracked(self):
+        """The means of the losses over the epoch so far, by name."""
+        return {tracker.name: tracker.result() for tracker in self.loss_trackers}
+
+    @property
+    def iterations(self):
+        """How many training steps the model has had: int."""
+        last_player = list(self.players)[-1]
+        return int(ops.convert_to_numpy(self.optimizer[last_player].iterations))
+
+    def make_train_function(self, force=False):
+        """Makes what `fit` calls for each execution; see `kerasgan.core.execution`."""
+        if self.train_function is not None and not force:
+            return
+        super().make_train_function(force=force)
+        steps, compile_after = self.execution.steps_per_execution, self.execution.compile_after
+        if self.execution.jit_compile and steps > 1:
+            compile_after = 0
+        if compile_after is None or self.run_eagerly:
+            return
+        first = self.train_function
+        compiled = backend.compile_steps(self.train_step, steps, self.tracked)
+
+        def train_function(iterator):
+            return (first if self.iterations < compile_after else compiled)(iterator)
+
+        self.train_function = train_function
+
+    # Saving and restoring ----------------------------------------------------------------------
+
+    def save(self, filepath, overwrite=True, **kwargs):
+        """Saves everything: networks, optimizers, averages, seeds, counters.
+
+        As `keras.Model.save`, except that an existing file is replaced in one move when the new
+        one is complete, and that weights which are not numbers are not written.
+
+        Args:
+            filepath: a path that ends in `.keras`.
+            overwrite: whether an existing file may be replaced; if not, Keras asks.
+            **kwargs: as for `keras.Model.save`.
+
+        Raises:
+            NonFiniteError: when a weight is NaN or infinite.
+        """
+        self._write(super().save, filepath, overwrite, kwargs)
+
+    def save_weights(self, filepath, overwrite=True, **kwargs):
+        """Saves the same state as `save`, without the configuration; see there.
+
+        Args:
+            filepath: a path that ends in `.weights.h5`.
+            overwrite: whether an existing file may be replaced; if not, Keras asks.
+            **kwargs: as for `keras.Model.save_weights`.
+        """
+        self._write(super().save_weights, filepath, overwrite, kwargs)
+
+    def _write(self, write, filepath, overwrite, kwargs):
+        for player in self.players:
+            for variable in self.player_variables(player):
+                if not np.all(np.isfinite(ops.convert_to_numpy(ops.cast(variable, "float32")))):
+                    raise NonFiniteError(
+                        f"the {player}'s weight {variable.path} is not finite, so {filepath} was "
+                        f"not written. {self.last_saved_message()}"
+                    )
+        local_file = isinstance(filepath, (str, os.PathLike)) and "://" not in str(filepath)
+        if overwrite and local_file:
+            with atomic_path(filepath) as temporary:
+                write(str(temporary), overwrite=True, **kwargs)
+        else:
+            write(filepath, overwrite=overwrite, **kwargs)
+        if local_file:
+            epochs = int(ops.convert_to_numpy(self.epochs_trained))
+            self._last_saved = (pathlib.Path(filepath), epochs)
+
+    def last_saved_message(self):
+        """A sentence that says where this process last saved the model."""
+        path, epochs = getattr(self, "_last_saved", (None, 0))
+        if path is None or not path.exists():
+            return (
+                "Nothing was saved in this run; keras.callbacks.ModelCheckpoint saves every epoch."
+            )
+        return f"The model as it was after {epochs} epochs is in {path}."
+
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        for index, state in enumerate(self._seed_states()):
+            store[f"seed_{index}"] = ops.convert_to_numpy(state)
+        if self.compiled:
+            for name, variable in self.optimizer.state().items():
+                store[name] = ops.convert_to_numpy(variable)
+
+    def load_own_variables(self, store):
+        names = list(store.keys())
+        super().load_own_variables({name: store[name] for name in names if name.isdigit()})
+        seeds = self._seed_states()
+        found = sum(name.startswith("seed_") for name in names)
+        if found != len(seeds):
+            raise ValueError(
+                f"the file holds {found} random states, this model has {len(seeds)}: it was saved "
+                "from a model with other random layers."
+            )
+        for index, state in enumerate(seeds):
+            state.assign(store[f"seed_{index}"])
+        if self.compiled:
+            self.optimizer.load_state({n: store[n] for n in names if not n.isdigit()})
+
+    def _seed_states(self):
+        # Keras does not save seed generators, those of Dropout layers neither.
+        weights = {id(v) for v in self.weights}
+        return [
+            v for v in self.variables if id(v) not in weights and v.name == "seed_generator_state"
+        ]
+
+    def get_config(self):
+        return {"name": self.name}

@@ -1,0 +1,32 @@
+"""The averaged copy of a network that samples better than the network itself."""
+
+import keras
+from keras import ops
+
+
+def copy_network(network):
+    """A frozen copy of a built network with the same weights."""
+    copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(network))
+    if not copy.built:
+        copy.build(network.input_shape)
+    copy.set_weights(network.get_weights())
+    copy.trainable = False
+    return copy
+
+
+def update_average(average, network, decay, updates):
+    """Moves the weights of `average` towards those of `network`, batch-norm statistics included.
+
+    Args:
+        average: what `copy_network(network)` returned.
+        network: the network in training.
+        decay: the share of the old average that is kept, below 1.
+        updates: how many updates `network` has had. Early on the decay is lowered to
+            `(1 + updates) / (10 + updates)`, or the average of a short run would still be
+            mostly its random initial weights.
+    """
+    updates = ops.cast(updates, "float32")
+    decay = ops.minimum(decay, (1.0 + updates) / (10.0 + updates))
+    for mean, value in zip(average.weights, network.weights, strict=True):
+        step = ops.cast(1.0 - decay, mean.dtype) * (value - mean)
+        mean.assign_add(step)

@@ -1,0 +1,59 @@
+"""How a training step is best run when the user has not said.
+
+Measured by benchmarks/training_step.py; benchmarks/README.md has the figures.
+"""
+
+import dataclasses
+import math
+
+from kerasgan import backend
+
+TINY_NETWORKS = 50_000  # weights of all players together
+STEPS_BEFORE_COMPILING = 2000
+
+
+@dataclasses.dataclass(frozen=True)
+class Execution:
+    """How the steps of a model are run.
+
+    Attributes:
+        jit_compile: whether XLA compiles the step.
+        steps_per_execution: batches between two looks of the callbacks.
+        compile_after: optimizer steps after which XLA compiles all the same, or None.
+    """
+
+    jit_compile: bool
+    steps_per_execution: int
+    compile_after: int | None = None
+
+
+def choose(jit_compile, steps_per_execution, variables):
+    """Answers `"auto"`.
+
+    The choice depends on the networks and the device only, never on how long a run will be: a
+    run that is interrupted and continued has to be computed in the same way as one that is not.
+
+    - Several replicas: neither; Keras fails with both (benchmarks/README.md).
+    - Dense networks: starting a step costs about as much as the step, so 32 at a time.
+    - On a GPU everything is compiled. On a CPU XLA makes convolutions and large matrix products
+      slower and tiny networks faster, but it takes seconds to compile: for those it waits until
+      a run has shown itself long enough to earn them back.
+
+    Args:
+        jit_compile: as given to `compile`.
+        steps_per_execution: as given to `compile`.
+        variables: the trainable variables of all players.
+
+    Returns:
+        An `Execution`.
+    """
+    dense = all(len(v.shape) <= 2 for v in variables) and not backend.is_distributed()
+    tiny = dense and sum(math.prod(v.shape) for v in variables) <= TINY_NETWORKS
+    if steps_per_execution == "auto":
+        steps_per_execution = 32 if dense else 1
+    if jit_compile != "auto":
+        return Execution(jit_compile, steps_per_execution)
+    if backend.has_gpu() and not backend.is_distributed():
+        return Execution(True, steps_per_execution)
+    compile_later = tiny and steps_per_execution > 1
+    return Execution(False, steps_per_execution, STEPS_BEFORE_COMPILING if compile_later else None)

@@ -1,0 +1,41 @@
+"""From a network to a SavedModel that needs neither kerasgan nor Keras."""
+
+import pathlib
+
+import keras
+
+from kerasgan.core.files import atomic_path
+
+
+def export_network(network, filepath, inputs, output):
+    """Writes a SavedModel with the signature `serving_default`.
+
+    Args:
+        network: a Keras model.
+        filepath: a folder that does not exist or is empty.
+        inputs: dict from the name of an input to its `keras.InputSpec`, in the network's order.
+        output: the name of the output.
+
+    Raises:
+        FileExistsError: when the folder holds something.
+    """
+    filepath = pathlib.Path(filepath)
+    if filepath.exists() and (filepath.is_file() or any(filepath.iterdir())):
+        raise FileExistsError(
+            f"{filepath} exists already; export to a new folder, for TensorFlow Serving with the "
+            f"next version number as its name ({filepath.parent / '2'})."
+        )
+    specs = [
+        keras.InputSpec(shape=spec.shape, dtype=spec.dtype, name=name)
+        for name, spec in inputs.items()
+    ]
+
+    def serve(*tensors):
+        images = network(*tensors, training=False)
+        return {output: keras.ops.cast(images, "float32")}
+
+    archive = keras.export.ExportArchive()
+    archive.track(network)
+    archive.add_endpoint("serving_default", serve, specs)
+    with atomic_path(filepath) as temporary:
+        archive.write_out(str(temporary), verbose=False)

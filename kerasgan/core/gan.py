@@ -1,0 +1,345 @@
+"""Generative adversarial networks, Goodfellow et al. 2014: the game of two players."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from kerasgan import backend
+from kerasgan.core import ema, export
+from kerasgan.core.adversarial_model import AdversarialModel
+
+
+@keras.saving.register_keras_serializable(package="kerasgan")
+class GAN(AdversarialModel):
+    """A generator and a discriminator, of any architecture, that play against each other.
+
+    Each batch of `fit` is one round of Algorithm 1 of the paper: `discriminator_steps` updates
+    of the discriminator, each on its own part of the batch and as many generated images, then
+    one update of the generator. The models of the zoo are this class with a paper's networks.
+
+    Two things differ from the algorithm box. The generator is updated on the images that the
+    discriminator was last shown, judged anew by the updated discriminator, where the paper draws
+    new ones: the same expectation, and a forward pass less. And the optimizers are Adam's.
+
+    Args:
+        generator: Keras model, latents (batch, latent_dim) to images (batch, height, width,
+            channels) in [-1, 1], or to vectors (batch, n) of any range.
+        discriminator: Keras model, images to logits (no sigmoid) of any shape.
+        latent_dim: int, length of the noise vector, which is drawn from N(0, I).
+        ema_decay: None, or the share that the averaged copy of the generator keeps of itself at
+            each step, e.g. 0.999. With it `generate`, `evaluate` and `export` use the copy.
+        seed: int or None, where the latents of training start.
+        **kwargs: `name` and `dtype`, as for `keras.Model`.
+
+    Raises:
+        ValueError: when the networks do not fit each other or `latent_dim`.
+
+    Example:
+
+    >>> generator = keras.Sequential([keras.Input((8,)), keras.layers.Dense(2)])
+    >>> discriminator = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    >>> gan = kerasgan.GAN(generator, discriminator, latent_dim=8)
+    >>> gan.compile()
+    >>> history = gan.fit(kerasgan.data.load("ring8", batch_size=500), epochs=1, verbose=0)
+    >>> gan.generate(4, seed=0).shape
+    (4, 2)
+
+    Reference: Generative Adversarial Networks, Goodfellow et al., 2014, arXiv:1406.2661.
+    """
+
+    def __init__(
+        self, generator, discriminator, latent_dim, *, ema_decay=None, seed=None, **kwargs
+    ):
+        if ema_decay is not None and not 0.0 < ema_decay < 1.0:
+            raise ValueError(f"ema_decay={ema_decay!r}; use None or a number between 0 and 1.")
+        if not isinstance(latent_dim, (int, np.integer)) or latent_dim < 1:
+            raise ValueError(f"latent_dim={latent_dim!r}; use a whole number of at least 1.")
+        super().__init__(seed=seed, **kwargs)
+        self.latent_dim = int(latent_dim)
+        self.ema_decay = ema_decay
+        self.generator = generator
+        self.discriminator = discriminator
+        self.image_shape = _connect(generator, discriminator, self.latent_dim)
+        self.ema_generator = ema.copy_network(generator) if ema_decay is not None else None
+
+    @property
+    def players(self):
+        return {"discriminator": [self.discriminator], "generator": [self.generator]}
+
+    def default_optimizers(self):
+        """Adam(2e-4, beta_1=0.5) for both, the setting of Radford et al. 2016."""
+        return {player: keras.optimizers.Adam(2e-4, beta_1=0.5) for player in self.players}
+
+    def compile(
+        self,
+        optimizer=None,
+        loss=None,
+        *,
+        discriminator_steps=1,
+        metrics=None,
+        jit_compile="auto",
+        steps_per_execution="auto",
+    ):
+        """Prepares for training; see `AdversarialModel.compile` for the other arguments.
+
+        Args:
+            discriminator_steps: updates of the discriminator for one of the generator (k in the
+                paper). Each sees its own part of the batch, so choose the batch size that many
+                times larger.
+        """
+        if not isinstance(discriminator_steps, int) or discriminator_steps < 1:
+            raise ValueError(
+                f"discriminator_steps={discriminator_steps!r}; use a whole number of at least 1."
+            )
+        super().compile(
+            optimizer,
+            loss,
+            metrics=metrics,
+            jit_compile=jit_compile,
+            steps_per_execution=steps_per_execution,
+        )
+        self.discriminator_steps = discriminator_steps
+
+    def compile_arguments(self):
+        return {**super().compile_arguments(), "discriminator_steps": self.discriminator_steps}
+
+    # The game ----------------------------------------------------------------------------------
+
+    def train_step(self, data):
+        discriminator_losses = []
+        for real in split_batch(self.real_images(data), self.discriminator_steps):
+            fake, pullback = backend.forward(
+                lambda: self.generate_like(real), self.player_variables("generator")
+            )
+            loss, _ = backend.update(
+                lambda: self.discriminator_loss(real, fake[0]),
+                self.player_variables("discriminator"),
+                self.optimizer["discriminator"],
+            )
+            discriminator_losses.append(loss)
+        generator_loss, _ = backend.update(
+            lambda fake: self.generator_loss(*fake),
+            self.player_variables("generator"),
+            self.optimizer["generator"],
+            forwarded=(fake, pullback),
+        )
+        if self.ema_generator is not None:
+            updates = self.optimizer["generator"].iterations
+            ema.update_average(self.ema_generator, self.generator, self.ema_decay, updates)
+        return self.track(
+            {
+                "discriminator_loss": sum(discriminator_losses) / self.discriminator_steps,
+                "generator_loss": generator_loss,
+            }
+        )
+
+    def discriminator_loss(self, real, fake):
+        """What the discriminator minimizes, and logs: `(loss, logs)`."""
+        real_logits = self.discriminator(real, training=True)
+        fake_logits = self.discriminator(fake, training=True)
+        loss = self.adversarial_loss.discriminator(real_logits, fake_logits)
+        return loss + sum(self.discriminator.losses), {}
+
+    def generator_loss(self, fake, regularization):
+        """What the generator minimizes, and logs: `(loss, logs)`."""
+        fake_logits = self.discriminator(fake, training=True)
+        return self.adversarial_loss.generator(fake_logits) + regularization, {}
+
+    def generate_like(self, real):
+        """As many images as `real` holds, and the generator's regularization losses."""
+        latents = self.sample_latents(ops.shape(real)[0])
+        fake = ops.cast(self.generator(latents, training=True), real.dtype)
+        return fake, sum(self.generator.losses, start=ops.zeros(()))
+
+    def sample_latents(self, num_images, seed=None):
+        """Latents (num_images, latent_dim) from N(0, I), as training draws them."""
+        seed = self.seed_generator if seed is None else seed
+        return keras.random.normal((num_images, self.latent_dim), dtype="float32", seed=seed)
+
+    def test_step(self, data):
+        real = self.real_images(data)
+        latents = self.sample_latents(ops.shape(real)[0], seed=self.evaluation_seed)
+        fake = ops.cast(self.sampling_generator(latents, training=False), real.dtype)
+        real_logits = self.discriminator(real, training=False)
+        fake_logits = self.discriminator(fake, training=False)
+        for metric in self.generative_metrics:
+            metric.update_state(real, fake)
+        return self.track(
+            {
+                "discriminator_loss": self.adversarial_loss.discriminator(real_logits, fake_logits),
+                "generator_loss": self.adversarial_loss.generator(fake_logits),
+            }
+        )
+
+    def real_images(self, data):
+        """The images of a batch that `fit` or `evaluate` was given.
+
+        Raises:
+            ValueError: for labels, for integers, for another image shape.
+        """
+        images, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
+        if labels is not None:
+            raise ValueError(
+                f"{type(self).__name__} is unconditional and takes images alone, but the data is "
+                "(images, labels); leave the labels out (kerasgan.data: labels=False)."
+            )
+        if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(images.dtype)):
+            raise ValueError(
+                f"the real images are {images.dtype}; {type(self).__name__} takes float images in "
+                "[-1, 1]. kerasgan.data.from_array(images) converts 0..255 integers."
+            )
+        if tuple(images.shape[1:]) != self.image_shape:
+            raise ValueError(
+                f"the real images have shape {tuple(images.shape[1:])}, the generator makes "
+                f"{self.image_shape}; resize the data (kerasgan.data: image_size=...) or give the "
+                "model that image_shape."
+            )
+        return ops.cast(images, "float32")
+
+    # Using what was trained ----------------------------------------------------------------------
+
+    @property
+    def sampling_generator(self):
+        """The network that samples are drawn from: the average if there is one."""
+        return self.generator if self.ema_generator is None else self.ema_generator
+
+    def call(self, latents, training=False):
+        network = self.generator if training else self.sampling_generator
+        return network(latents, training=training)
+
+    def latents(self, num_images, *, seed=None, truncation=None):
+        """The latents that `generate` turns into images.
+
+        Args:
+            num_images: int, at least 0.
+            seed: int, or None for new ones at each call (`keras.utils.set_random_seed` makes
+                these reproducible, too). Row i of a seed does not depend on `num_images`.
+            truncation: None, or the largest absolute value wanted: latents then follow the
+                normal distribution truncated there. Each row moves continuously with it.
+
+        Returns:
+            float32 array (num_images, latent_dim).
+        """
+        if not isinstance(num_images, (int, np.integer)) or num_images < 0:
+            raise ValueError(f"num_images={num_images!r}; use a whole number of at least 0.")
+        if truncation is not None and not truncation > 0:
+            raise ValueError(f"truncation={truncation!r}; use None or a number above 0.")
+        if seed is None:
+            seed = np.random.randint(2**31)
+        latents = np.random.default_rng(seed).standard_normal(
+            (num_images, self.latent_dim), dtype="float32"
+        )
+        return latents if truncation is None else _truncate(latents, truncation)
+
+    def generate(self, num_images, *, seed=None, labels=None, truncation=None):
+        """Draws images.
+
+        Args:
+            num_images: int, how many.
+            seed: int, or None for new images at each call. Image i of a seed does not depend on
+                `num_images`.
+            labels: not accepted by an unconditional model.
+            truncation: None, or the largest absolute value of a latent: smaller values give
+                more typical and less varied images.
+
+        Returns:
+            float32 array (num_images, height, width, channels) in [-1, 1], or (num_images, n)
+            for vectors.
+
+        Raises:
+            ValueError: for an argument out of range, or labels.
+
+        Reference: the truncation trick is of Large Scale GAN Training for High Fidelity Natural
+        Image Synthesis, Brock et al., 2019, arXiv:1809.11096, who draw again what falls outside;
+        here the same distribution comes from the inverse of its cumulative distribution.
+        """
+        if labels is not None:
+            raise ValueError(f"{type(self).__name__} is unconditional: generate takes no labels.")
+        latents = self.latents(num_images, seed=seed, truncation=truncation)
+        if not num_images:
+            return np.zeros((0, *self.image_shape), "float32")
+        return self.sampling_generator.predict(latents, batch_size=64, verbose=0).astype("float32")
+
+    def export(self, filepath, **kwargs):
+        """Writes a SavedModel that TensorFlow Serving loads.
+
+        Its signature `serving_default` takes `latent`, float32 (batch, latent_dim), and returns
+        `images`, float32 (batch, height, width, channels). It needs neither kerasgan nor Keras.
+
+        Args:
+            filepath: a folder that does not exist or is empty. TensorFlow Serving wants its last
+                part to be a version number: `savedmodels/digits/1`.
+
+        Raises:
+            FileExistsError: when the folder holds something.
+        """
+        export.export_network(
+            self.sampling_generator,
+            filepath,
+            inputs={"latent": keras.InputSpec(shape=(None, self.latent_dim), dtype="float32")},
+            output="images",
+            **kwargs,
+        )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "generator": keras.saving.serialize_keras_object(self.generator),
+            "discriminator": keras.saving.serialize_keras_object(self.discriminator),
+            "latent_dim": self.latent_dim,
+            "ema_decay": self.ema_decay,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        for network in {"generator", "discriminator"} & set(config):
+            config = {
+                **config,
+                network: keras.saving.deserialize_keras_object(config[network]),
+            }
+        return cls(**config)
+
+
+def split_batch(batch, parts):
+    """Splits a batch into `parts` of equal size; what is left over is not used.
+
+    A batch smaller than `parts`, as the last of an epoch can be, is used again instead.
+    """
+    if parts == 1:
+        return [batch]
+    size = ops.shape(batch)[0]
+    part = ops.maximum(size // parts, 1)
+    starts = [ops.minimum(index * part, size - part) for index in range(parts)]
+    return [batch[start : start + part] for start in starts]
+
+
+def _connect(generator, discriminator, latent_dim):
+    """Checks that the networks fit each other; returns the shape of what the generator makes."""
+    image_shape = _output_shape(generator, "generator", (latent_dim,), "latents")
+    _output_shape(discriminator, "discriminator", image_shape, "what the generator makes")
+    return image_shape
+
+
+def _output_shape(network, role, shape, what):
+    inputs = getattr(network, "inputs", None)  # a subclassed network has none
+    expected = tuple(inputs[0].shape[1:]) if inputs else shape
+    if not _compatible(expected, shape):
+        raise ValueError(
+            f"the {role} takes inputs of shape {expected}, but {what} have shape {shape}; give it "
+            "that input shape."
+        )
+    outputs = network(keras.Input(shape))
+    return tuple(outputs.shape[1:])
+
+
+def _compatible(expected, shape):
+    return len(expected) == len(shape) and all(
+        e is None or e == s for e, s in zip(expected, shape, strict=True)
+    )
+
+
+def _truncate(normal, bound):
+    """Maps N(0, 1) to the normal distribution truncated to [-bound, bound], monotonically."""
+    root2 = np.sqrt(2.0).astype("float32")
+    inside = ops.erfinv(ops.erf(normal / root2) * ops.erf(ops.cast(bound, "float32") / root2))
+    return np.clip(ops.convert_to_numpy(inside * root2), -bound, bound)

@@ -1,0 +1,119 @@
+"""One optimizer a player, kept together."""
+
+import keras
+
+from kerasgan import backend
+
+
+class OptimizerGroup:
+    """The optimizers of all players, by player name, as one `model.optimizer`.
+
+    Keras' trainers and callbacks ask a model's optimizer for `built`, `build` and `variables`.
+    It is a plain object, not a Keras one, so that Keras does not save the optimizers: when the
+    shapes differ Keras only warns and starts them anew, and a run that silently lost its Adam
+    moments is not a continued run. `AdversarialModel` saves `state()` and restores it with
+    `load_state`, which is strict.
+    """
+
+    built = True
+
+    def __init__(self, by_player):
+        self.by_player = by_player
+
+    def __getitem__(self, player):
+        return self.by_player[player]
+
+    def build(self, variables):
+        """Nothing to do: each player's optimizer was built when the model was compiled."""
+
+    @property
+    def variables(self):
+        return [v for optimizer in self.by_player.values() for v in optimizer.variables]
+
+    def state(self):
+        """All variables of all optimizers by a name that stays the same from run to run."""
+        return {
+            f"{player}_optimizer_{index}": variable
+            for player, optimizer in self.by_player.items()
+            for index, variable in enumerate(optimizer.variables)
+        }
+
+    def load_state(self, store):
+        """Restores what `state` gave.
+
+        Args:
+            store: mapping from those names to arrays. Other names in it are ignored.
+
+        Raises:
+            ValueError: when the arrays are not exactly those of this group's optimizers.
+        """
+        saved = {name for name in store if "_optimizer_" in name}
+        for player, optimizer in self.by_player.items():
+            own = {f"{player}_optimizer_{i}": v for i, v in enumerate(optimizer.variables)}
+            found = {name for name in saved if name.startswith(f"{player}_optimizer_")}
+            if set(own) != found or any(tuple(v.shape) != store[n].shape for n, v in own.items()):
+                kind = type(optimizer).__name__
+                raise ValueError(
+                    f"the file does not hold the state of the {player}'s optimizer: {kind} here "
+                    f"has {len(own)} arrays, the file has {len(found)} for this player, or their "
+                    "shapes differ. Compile with the optimizers that the file was saved with, or "
+                    "load the weights before compile() to start with fresh optimizers."
+                )
+            for name, variable in own.items():
+                variable.assign(store[name])
+
+
+def make_optimizers(optimizer, defaults, networks):
+    """The optimizers that `compile(optimizer=...)` stands for, built.
+
+    Args:
+        optimizer: None (the paper's), one optimizer, name or config for all players, or a dict
+            of these by player name, where a player that is left out or None gets the paper's.
+        defaults: dict by player name of the paper's optimizers.
+        networks: dict by player name of the list of networks that the player moves.
+
+    Returns:
+        An `OptimizerGroup`.
+
+    Raises:
+        ValueError: for a name that is not a player.
+    """
+    by_player = isinstance(optimizer, dict) and "class_name" not in optimizer
+    given = dict(optimizer) if by_player else dict.fromkeys(defaults, optimizer)
+    unknown = sorted(set(given) - set(defaults))
+    if unknown:
+        raise ValueError(
+            f"optimizer names the players {unknown}; this model's players are {list(defaults)}."
+        )
+    chosen = {}
+    for player, default in defaults.items():
+        own = given.get(player)
+        own = keras.optimizers.get(default if own is None else own)
+        if own.built or not by_player:
+            # Slots belong to one player's variables, so each player has an optimizer of its own.
+            own = type(own).from_config(own.get_config())
+        if _has_float16(networks[player]) and not _scales_loss(own):
+            own = keras.optimizers.LossScaleOptimizer(own)
+        backend.accelerate(own.inner_optimizer if _scales_loss(own) else own)
+        own.build([v for network in networks[player] for v in network.trainable_variables])
+        chosen[player] = own
+    return OptimizerGroup(chosen)
+
+
+def _scales_loss(optimizer):
+    return isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+
+
+def _has_float16(networks):
+    return any(layer.compute_dtype == "float16" for layer in all_layers(networks))
+
+
+def all_layers(networks):
+    """Every layer of the networks, at any depth, the networks themselves included."""
+    found = []
+    for layer in networks:
+        found.append(layer)
+        found.extend(all_layers(getattr(layer, "layers", [])))
+        if hasattr(layer, "layer"):  # wrappers such as keras.layers.SpectralNormalization
+            found.extend(all_layers([layer.layer]))
+    return found

@@ -1,0 +1,69 @@
+"""What watches every `fit`: which epoch it is, and whether the losses are still numbers."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from kerasgan.core import epoch_clock
+
+
+class NonFiniteError(ArithmeticError):
+    """A loss or a weight is NaN or infinite, so training cannot go on."""
+
+
+class LossTracker(keras.metrics.Mean):
+    """Mean of a loss over the epoch, which also remembers where it stopped being a number."""
+
+    def __init__(self, name):
+        super().__init__(name=name)
+        self.non_finite_step = self.add_variable((), "zeros", "float32", name="non_finite_step")
+
+    def update_state(self, value):
+        super().update_state(value)
+        first = ops.logical_and(
+            ops.equal(self.non_finite_step, 0.0), ops.logical_not(ops.isfinite(value))
+        )
+        # `count` is the number of steps so far, this one included.
+        self.non_finite_step.assign(ops.where(first, self.count, self.non_finite_step))
+
+
+class TrainingWatch(keras.callbacks.Callback):
+    """First of the callbacks of each `fit`, put there by `AdversarialModel`.
+
+    It counts the finished epochs in the model before a checkpoint is written, tells the data
+    which epoch is asked for, and raises `NonFiniteError` before another callback can act on a
+    loss that is not a number. If the user has added `keras.callbacks.TerminateOnNaN`, that
+    decides how training ends instead.
+    """
+
+    def __init__(self, other_callbacks):
+        super().__init__()
+        self.defer = any(isinstance(c, keras.callbacks.TerminateOnNaN) for c in other_callbacks)
+        self.keras_epoch = 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.keras_epoch = epoch
+        epoch_clock.epoch = int(ops.convert_to_numpy(self.model.epochs_trained))
+
+    def on_train_batch_end(self, batch, logs=None):
+        broken = [name for name, value in (logs or {}).items() if not np.all(np.isfinite(value))]
+        if not broken:
+            return
+        if self.defer:
+            logs["loss"] = float("nan")  # the one name that TerminateOnNaN looks at
+            return
+        steps = {
+            tracker.name: int(tracker.non_finite_step)
+            for tracker in self.model.loss_trackers
+            if tracker.name in broken and int(tracker.non_finite_step)
+        }
+        name = min(steps, key=steps.get, default=broken[0])
+        step = steps.get(name, batch + 1)
+        raise NonFiniteError(
+            f"{name} became {logs[name]} at step {step} of epoch {self.keras_epoch + 1}; training "
+            f"stopped. {self.model.last_saved_message()} A lower learning rate, float32 instead "
+            "of mixed precision, or another loss may help."
+        )
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.epochs_trained.assign_add(1)

@@ -1,0 +1,14 @@
+"""Names, folders and arrays become `tf.data.Dataset`s in [-1, 1].
+
+    kerasgan.data.load("digits", image_size=32)
+    kerasgan.data.load("mnist", data_dir="...")
+    kerasgan.data.load("photos/", image_size=64)
+    kerasgan.data.from_array(images)
+
+They shuffle as a function of their seed and of the epoch that the model in training has reached,
+so a run that was interrupted goes on with the batches it would have seen.
+"""
+
+from kerasgan.data.loading import class_names, from_array, load
+
+__all__ = ["class_names", "from_array", "load"]

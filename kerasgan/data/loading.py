@@ -1,0 +1,224 @@
+"""From a name or an array to batches."""
+
+import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__init__.py)
+import numpy as np
+
+from kerasgan.core import epoch_clock
+from kerasgan.data import images as image_tools
+from kerasgan.data.sources import Examples, as_examples, open_source, resized
+
+
+def load(
+    name,
+    split="train",
+    image_size=None,
+    batch_size=64,
+    labels=False,
+    shuffle=True,
+    seed=0,
+    augment_flip=False,
+    cache=None,
+    data_dir=None,
+    *,
+    channels=None,
+    fit="crop",
+):
+    """Loads a data set by name.
+
+    Args:
+        name: one of
+
+            - `"digits"`: scikit-learn's 1,797 scanned digits, 8x8, split 1,437 to 360;
+            - `"ring8"`, `"grid25"`: 2-D points around 8 modes on a circle of radius 1 (sigma
+              0.01) and around a 5x5 grid from -4 to 4 (sigma 0.05), 100,000 to 10,000;
+            - a name of TensorFlow Datasets with an image feature, `"mnist"` or, where that is
+              ambiguous, `"tfds:mnist"`;
+            - a folder of PNG, JPEG, BMP or GIF files. If they are all in subfolders, these are
+              the classes; subfolders named `train` and `test` are splits;
+            - an `.npz` file with arrays `x_train` (`y_train`), `train_images`
+              (`train_labels`), or `images` (`labels`).
+        split: `"train"` or `"test"`, or what else the source has (TFDS: also `"train[:10%]"`).
+        image_size: int, the images become squares of it; None leaves square images as they are.
+        batch_size: int.
+        labels: whether to give (images, labels) rather than images.
+        shuffle: whether to give another order in each epoch. The last batch of an epoch is then
+            left out unless it is full (which images those are changes), so that every step of
+            training is the same; without shuffling, as for evaluation, every example is given.
+        seed: int; the order is a function of it and of the epoch.
+        augment_flip: whether each image is mirrored with probability 1/2.
+        cache: True keeps the images in memory, False reads them anew in each epoch, None keeps
+            what takes at most 1 GiB. Read anew, a TFDS source shuffles in a window of 10,000.
+        data_dir: where TensorFlow Datasets finds or puts its data; None is its default.
+        channels: 1 or 3; None is the source's own, for folders 3.
+        fit: `"crop"` keeps the centre of an image that is not square, `"pad"` adds black borders.
+
+    Returns:
+        A `tf.data.Dataset` of float32 batches (batch_size, height, width, channels) in [-1, 1],
+        or (batch_size, 2) points, with `labels=True` of (images, int32 labels (batch_size,)).
+
+    Raises:
+        ValueError: for an unknown name, an empty or damaged folder, labels where there are none,
+            or an argument out of range.
+        OSError: for data that is not there.
+
+    Example:
+
+    >>> digits = kerasgan.data.load("digits", image_size=32, batch_size=64)
+    >>> next(iter(digits)).shape
+    TensorShape([64, 32, 32, 1])
+    """
+    _check(image_size=image_size, batch_size=batch_size, channels=channels, fit=fit)
+    source = open_source(str(name), split, image_size, channels, fit, cache, data_dir)
+    return _dataset(source, str(name), batch_size, labels, shuffle, seed, augment_flip)
+
+
+def from_array(
+    array,
+    labels=None,
+    image_size=None,
+    batch_size=64,
+    shuffle=True,
+    seed=0,
+    augment_flip=False,
+    *,
+    channels=None,
+    fit="crop",
+):
+    """Makes a data set of arrays in memory.
+
+    Args:
+        array: images (n, height, width[, channels]), uint8 in 0..255 or float in [-1, 1], or
+            vectors (n, d) of any range. Float images that have to be resized pass through uint8.
+        labels: None, or whole numbers (n,) from 0.
+        image_size, batch_size, shuffle, seed, augment_flip, channels, fit: as for `load`.
+
+    Returns:
+        As `load`, with labels if they were given.
+
+    Raises:
+        ValueError: for another shape, dtype or range.
+
+    Example:
+
+    >>> images = np.random.default_rng(0).integers(0, 256, (100, 28, 28), dtype="uint8")
+    >>> next(iter(kerasgan.data.from_array(images, batch_size=10))).shape
+    TensorShape([10, 28, 28, 1])
+    """
+    _check(image_size=image_size, batch_size=batch_size, channels=channels, fit=fit)
+    source = resized(as_examples(array, labels), image_size, channels, fit)
+    wanted = labels is not None
+    return _dataset(source, "the array", batch_size, wanted, shuffle, seed, augment_flip)
+
+
+def class_names(dataset):
+    """The names of the classes of a data set from `load(..., labels=True)`, or None."""
+    return getattr(dataset, "class_names", None)
+
+
+def _check(image_size, batch_size, channels, fit):
+    for name, value in {"image_size": image_size, "batch_size": batch_size}.items():
+        whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+        if not (value is None and name == "image_size") and (not whole or value < 1):
+            raise ValueError(f"{name}={value!r}; use a whole number of at least 1.")
+    if channels not in (None, 1, 3):
+        raise ValueError(f"channels={channels!r}; use 1 or 3.")
+    if fit not in image_tools.FITS:
+        raise ValueError(f"fit={fit!r}; use one of {', '.join(map(repr, image_tools.FITS))}.")
+
+
+def _dataset(source, name, batch_size, with_labels, shuffle, seed, augment_flip):
+    # Here, because it takes seconds and whoever only asks for help need not wait for it.
+    import tensorflow as tf
+
+    in_memory = isinstance(source, Examples)
+    count = len(source.images) if in_memory else source.count
+    labelled = source.labels is not None if in_memory else source.labelled
+    is_image = not in_memory or source.images.ndim == 4
+    if with_labels and not labelled:
+        raise ValueError(f"labels=True, but {name!r} has no labels.")
+    if augment_flip and not is_image:
+        raise ValueError(f"augment_flip=True, but {name!r} holds vectors, not images.")
+    if shuffle and count < batch_size:
+        raise ValueError(
+            f"batch_size={batch_size} is more than the {count} examples of {name!r}; use at most "
+            f"{count}."
+        )
+    steps = count // batch_size if shuffle else -(-count // batch_size)
+    finish = _finisher(batch_size if shuffle else None, with_labels, augment_flip, seed)
+    batches = _batches_in_memory(source) if in_memory else _batches_of_stream(source)
+
+    def one_epoch(epoch):
+        return batches(
+            tf.stack([tf.constant(seed, "int64"), epoch]) if shuffle else None,
+            batch_size,
+            steps,
+            lambda step, *batch: finish(epoch * steps + step, *batch),
+        )
+
+    epochs_begun = 0
+
+    def this_epoch():
+        nonlocal epochs_begun
+        yield epochs_begun if epoch_clock.epoch is None else epoch_clock.epoch
+        epochs_begun += 1
+
+    epoch = tf.data.Dataset.from_generator(this_epoch, output_signature=tf.TensorSpec((), "int64"))
+    dataset = epoch.flat_map(one_epoch)
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps))
+    dataset = dataset.prefetch(tf.data.AUTOTUNE)
+    dataset.class_names = source.class_names if with_labels else None
+    return dataset
+
+
+def _batches_in_memory(examples):
+    import tensorflow as tf
+
+    count = len(examples.images)
+    # Outside of the function below, or they would become constants of its graph.
+    images = tf.constant(examples.images)
+    labels = tf.constant(np.zeros(count, "int32") if examples.labels is None else examples.labels)
+
+    def batches(seed, batch_size, steps, finish):
+        order = tf.range(count)
+        if seed is not None:
+            order = tf.random.experimental.stateless_shuffle(order, seed)
+
+        # One operation a batch rather than one an example: small networks wait for nothing else.
+        def batch(step):
+            chosen = order[step * batch_size : (step + 1) * batch_size]
+            return finish(step, tf.gather(images, chosen), tf.gather(labels, chosen))
+
+        return tf.data.Dataset.range(steps).map(batch)
+
+    return batches
+
+
+def _batches_of_stream(stream):
+    def batches(seed, batch_size, steps, finish):
+        if seed is not None:  # a stream shuffles by one number
+            seed = seed[0] * 1_000_003 + seed[1]
+        examples = stream.read(seed).batch(batch_size)
+        return examples.take(steps).enumerate().map(lambda step, batch: finish(step, *batch))
+
+    return batches
+
+
+def _finisher(batch_size, with_labels, augment_flip, seed):
+    """The last step of the pipeline: to float32 in [-1, 1], mirrored or not, with labels or not."""
+    import tensorflow as tf
+
+    def finish(step, images, labels):
+        if images.dtype == tf.uint8:
+            images = tf.cast(images, "float32") / 127.5 - 1.0
+        if augment_flip:
+            draw = tf.random.stateless_uniform(
+                tf.shape(images)[:1], tf.stack([tf.constant(seed, "int64") + 1, step])
+            )
+            mirrored = tf.reverse(images, axis=[2])
+            images = tf.where(draw[:, None, None, None] < 0.5, mirrored, images)
+        # A batch size that is known lets TensorFlow and XLA plan for it.
+        images = tf.ensure_shape(images, (batch_size, *images.shape[1:]))
+        labels = tf.ensure_shape(labels, (batch_size,))
+        return (images, labels) if with_labels else images
+
+    return finish

@@ -1,0 +1,399 @@
+"""Where examples come from, in a fixed order: embedded, drawn, TFDS, folders, `.npz` files."""
+
+import dataclasses
+import difflib
+import pathlib
+import sys
+from concurrent import futures
+
+import numpy as np
+import tqdm
+
+from kerasgan.data.images import fit_image, read_image
+
+EMBEDDED = ("digits", "ring8", "grid25")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
+
+
+@dataclasses.dataclass
+class Examples:
+    """Examples in memory.
+
+    Attributes:
+        images: uint8 (n, height, width, channels), or float32 (n, d) vectors.
+        labels: int32 (n,), or None.
+        class_names: tuple of str, or None without labels.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray | None = None
+    class_names: tuple | None = None
+
+
+@dataclasses.dataclass
+class Stream:
+    """Examples that are read again in every epoch.
+
+    Attributes:
+        count: how many there are.
+        image_shape: their shape, (height, width, channels).
+        read: function of an int64 seed tensor, or None for the fixed order, that gives a
+            `tf.data.Dataset` of (uint8 image, int32 label) in that seed's order.
+        labelled: whether the labels mean anything.
+        class_names: tuple of str, or None without labels.
+    """
+
+    count: int
+    image_shape: tuple
+    read: object
+    labelled: bool
+    class_names: tuple | None = None
+
+
+def open_source(name, split, image_size, channels, fit, cache, data_dir):
+    """Finds what `name` stands for.
+
+    Returns:
+        `Examples` if they fit into memory (or `cache` is True), else a `Stream`.
+
+    Raises:
+        ValueError, FileNotFoundError, OSError: with what to do about it.
+    """
+    path = pathlib.Path(name).expanduser()
+    if name == "digits":
+        return resized(_digits(split), image_size, channels, fit)
+    if name in ("ring8", "grid25"):
+        return _mixture(name, split, image_size, channels)
+    if name.startswith("tfds:"):
+        return _tfds(name.removeprefix("tfds:"), split, image_size, channels, fit, cache, data_dir)
+    if path.is_dir():
+        return _folder(path, split, image_size, channels, fit, cache)
+    if path.suffix == ".npz":
+        return resized(_npz(path, split), image_size, channels, fit)
+    return _tfds(name, split, image_size, channels, fit, cache, data_dir)
+
+
+def _choose_split(name, split, splits):
+    if split not in splits:
+        raise ValueError(f"split={split!r} of {name!r} does not exist; it has {', '.join(splits)}.")
+
+
+# Embedded and drawn -------------------------------------------------------------------------------
+
+
+def _digits(split):
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    _choose_split("digits", split, ("train", "test"))
+    pixels, labels = load_digits(return_X_y=True)
+    images = np.round(pixels.reshape(-1, 8, 8, 1) * (255.0 / 16.0)).astype("uint8")
+    parts = train_test_split(images, labels, test_size=0.2, stratify=labels, random_state=0)
+    images, labels = parts[split == "test"], parts[2 + (split == "test")]
+    return Examples(images, labels.astype("int32"), tuple("0123456789"))
+
+
+def _mixture(name, split, image_size, channels):
+    """The 2-D Gaussian mixtures of the mode-collapse papers; the label is the mode."""
+    _choose_split(name, split, ("train", "test"))
+    if image_size is not None or channels is not None:
+        raise ValueError(f"{name!r} holds 2-D points, which have no image_size and no channels.")
+    if name == "ring8":
+        angles = np.arange(8) * (2 * np.pi / 8)
+        modes, sigma = np.stack([np.cos(angles), np.sin(angles)], axis=1), 0.01
+    else:
+        axis = np.linspace(-4.0, 4.0, 5)
+        modes, sigma = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2), 0.05
+    rng = np.random.default_rng({"train": 0, "test": 1}[split])
+    count = {"train": 100_000, "test": 10_000}[split]
+    labels = rng.integers(len(modes), size=count)
+    points = modes[labels] + sigma * rng.standard_normal((count, 2))
+    names = tuple(f"({x:.3g}, {y:.3g})" for x, y in modes)
+    return Examples(points.astype("float32"), labels.astype("int32"), names)
+
+
+# Files --------------------------------------------------------------------------------------------
+
+
+def _npz(path, split):
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist.")
+    with np.load(path, allow_pickle=False) as arrays:
+        names = list(arrays)
+        images = [f"x_{split}", f"{split}_images"]
+        labels = [f"y_{split}", f"{split}_labels"]
+        if split == "train":
+            images += ["images", "x", "arr_0"]
+            labels += ["labels", "y"]
+        image_name = next((n for n in images if n in names), None)
+        label_name = next((n for n in labels if n in names), None)
+        if image_name is None:
+            raise ValueError(
+                f"{path} holds the arrays {', '.join(names)}, none of which is split={split!r}; "
+                f"the images are looked for as {', '.join(images)}."
+            )
+        labels = arrays[label_name] if label_name else None
+        return as_examples(arrays[image_name], labels)
+
+
+def as_examples(array, labels=None):
+    """Examples from arrays in memory; see `kerasgan.data.from_array`."""
+    images = np.asarray(array)
+    if images.ndim == 3:
+        images = images[..., None]
+    if images.ndim not in (2, 4) or not len(images):
+        raise ValueError(
+            f"array has shape {np.shape(array)}; give images (n, height, width[, channels]) or "
+            "vectors (n, d), at least one."
+        )
+    if images.dtype == bool or not (
+        np.issubdtype(images.dtype, np.integer) or np.issubdtype(images.dtype, np.floating)
+    ):
+        raise ValueError(f"array has dtype {images.dtype}; give uint8 or floating-point numbers.")
+    if images.ndim == 4:
+        images = _check_images(images)
+    else:
+        images = images.astype("float32")
+        if not np.all(np.isfinite(images)):
+            raise ValueError("array holds NaN or infinite numbers.")
+    class_names = None
+    if labels is not None:
+        labels = np.asarray(labels)
+        if labels.ndim == 2 and labels.shape[1] == 1:
+            labels = labels[:, 0]
+        if labels.shape != (len(images),) or not np.issubdtype(labels.dtype, np.integer):
+            raise ValueError(
+                f"labels have shape {labels.shape} and dtype {labels.dtype}; give one whole number "
+                f"for each of the {len(images)} examples."
+            )
+        if labels.min() < 0:
+            raise ValueError(f"labels begin at {labels.min()}; number the classes from 0.")
+        labels = labels.astype("int32")
+        class_names = tuple(str(i) for i in range(labels.max() + 1))
+    return Examples(images, labels, class_names)
+
+
+def _check_images(images):
+    if images.shape[-1] not in (1, 3):
+        raise ValueError(f"array has {images.shape[-1]} channels (its last axis); give 1 or 3.")
+    if np.issubdtype(images.dtype, np.integer):
+        if images.min() < 0 or images.max() > 255:
+            raise ValueError(
+                f"array holds whole numbers from {images.min()} to {images.max()}; give 0..255, or "
+                "floats in [-1, 1]."
+            )
+        return images.astype("uint8")
+    if not np.all(np.isfinite(images)):
+        raise ValueError("array holds NaN or infinite numbers.")
+    low, high = float(images.min()), float(images.max())
+    if low < -1.0 or high > 1.0 or (low >= 0.0 and high > 0.0):
+        raise ValueError(
+            f"array holds floats from {low:g} to {high:g}; give floats in [-1, 1] (0..1 becomes "
+            "that by 2 * x - 1) or uint8 in 0..255."
+        )
+    return images.astype("float32")
+
+
+def resized(examples, image_size, channels, fit):
+    images = examples.images
+    same_channels = channels in (None, images.shape[-1])
+    if images.ndim != 4:
+        if image_size is not None or channels is not None:
+            raise ValueError("vectors have no image_size and no channels.")
+        return examples
+    if (
+        same_channels
+        and image_size in (None, images.shape[1])
+        and images.shape[1:3]
+        == (
+            images.shape[1],
+            images.shape[1],
+        )
+    ):
+        return examples
+    if images.dtype != np.uint8:
+        images = np.round((images + 1.0) * 127.5).astype("uint8")
+    image_size = image_size or min(images.shape[1:3])
+    images = np.stack([fit_image(image, image_size, channels, fit) for image in images])
+    return dataclasses.replace(examples, images=images)
+
+
+def _folder(path, split, image_size, channels, fit, cache):
+    root, class_dirs, files = _list_folder(path, split)
+    if image_size is None:
+        raise ValueError(
+            f"image_size is needed for the folder {root}, whose pictures can have any size; give "
+            "for example image_size=64."
+        )
+    channels = channels or 3
+    keep = _fits(len(files) * image_size * image_size * channels, cache)
+    images, broken = _read_all(files, image_size, channels, fit, keep)
+    good = [index for index in range(len(files)) if index not in broken]
+    for index in sorted(broken)[:20]:
+        print(f"skipped {files[index]}: {broken[index]}", file=sys.stderr)
+    if broken:
+        print(f"skipped {len(broken)} of {len(files)} files in {root}", file=sys.stderr)
+    if len(broken) > 0.01 * len(files):
+        raise ValueError(
+            f"{len(broken)} of {len(files)} files in {root} cannot be read, more than 1 %, for "
+            f"example {files[min(broken)]}; remove or repair them."
+        )
+    names = [str(files[index]) for index in good]
+    labels = None
+    if class_dirs:
+        number = {directory: index for index, directory in enumerate(class_dirs)}
+        labels = np.array([number[files[i].relative_to(root).parts[0]] for i in good], "int32")
+    class_names = tuple(class_dirs) or None
+    if keep:
+        return Examples(np.stack([images[i] for i in good]), labels, class_names)
+
+    def read(seed):
+        import tensorflow as tf
+
+        def decode(index):
+            image = tf.numpy_function(
+                lambda i: read_image(names[i], image_size, channels, fit), [index], tf.uint8
+            )
+            image.set_shape((image_size, image_size, channels))
+            return image, tf.gather(known_labels, index)
+
+        known_labels = tf.constant(labels if class_dirs else np.zeros(len(names), "int32"))
+        order = tf.range(len(names), dtype="int64")
+        if seed is not None:
+            order = tf.random.experimental.stateless_shuffle(order, tf.stack([seed, 0]))
+        return tf.data.Dataset.from_tensor_slices(order).map(decode, tf.data.AUTOTUNE)
+
+    shape = (image_size, image_size, channels)
+    return Stream(len(names), shape, read, bool(class_dirs), class_names)
+
+
+def _list_folder(path, split):
+    """The folder of the split, its class folders, and the pictures in them in sorted order."""
+    splits = [d for d in ("train", "test", "validation") if (path / d).is_dir()]
+    root = path
+    if splits:
+        _choose_split(str(path), split, splits)
+        root = path / split
+    elif split != "train":
+        raise ValueError(
+            f"split={split!r}: the folder {path} has no subfolders train and {split}, so all of "
+            "its pictures are split='train'."
+        )
+    files = sorted(
+        f for f in root.rglob("*") if f.suffix.lower() in SUFFIXES and not f.name.startswith(".")
+    )
+    if not files:
+        raise ValueError(
+            f"the folder {root} holds no pictures ({', '.join(SUFFIXES)}), in no subfolder either."
+        )
+    parents = {f.relative_to(root).parts[0] for f in files if f.parent != root}
+    loose = any(f.parent == root for f in files)
+    return root, sorted(parents) if parents and not loose else [], files
+
+
+def _read_all(files, image_size, channels, fit, keep):
+    """Reads every file once: the images that are kept, and the errors, by index."""
+    images, broken = {}, {}
+
+    def read(index):
+        return read_image(files[index], image_size, channels, fit)
+
+    with futures.ThreadPoolExecutor() as pool:
+        tasks = {pool.submit(read, index): index for index in range(len(files))}
+        done = tqdm.tqdm(
+            futures.as_completed(tasks), "reading pictures", len(tasks), disable=len(files) < 500
+        )
+        for task in done:
+            index = tasks.pop(task)
+            try:
+                image = task.result()
+            except Exception as error:  # whatever a damaged file makes its decoder raise
+                broken[index] = error
+            else:
+                if keep:
+                    images[index] = image
+    return images, broken
+
+
+def _fits(num_bytes, cache):
+    return num_bytes <= 2**30 if cache is None else cache
+
+
+# TensorFlow Datasets ------------------------------------------------------------------------------
+
+
+def _tfds(name, split, image_size, channels, fit, cache, data_dir):
+    import tensorflow_datasets as tfds
+
+    try:
+        builder = tfds.builder(name, data_dir=data_dir)
+    except tfds.core.registered.DatasetNotFoundError as error:
+        known = [*EMBEDDED, *tfds.list_builders(with_community_datasets=False)]
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+        hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+        raise ValueError(
+            f"{name!r} is neither a built-in data set ({', '.join(EMBEDDED)}), nor a folder or "
+            f".npz file that exists, nor a name that TensorFlow Datasets knows.{hint}"
+        ) from error
+    try:
+        builder.download_and_prepare()
+    except Exception as error:
+        raise OSError(
+            f"{name!r} is not prepared in {builder.data_dir} and could not be downloaded: "
+            f"{type(error).__name__}. Give the data_dir that holds it, or a network."
+        ) from error
+    info = builder.info
+    image_key = next(
+        (k for k, f in info.features.items() if isinstance(f, tfds.features.Image)), None
+    )
+    if image_key is None:
+        raise ValueError(f"{name!r} has no image feature; its features are {list(info.features)}.")
+    base = split.split("[")[0]
+    _choose_split(name, base, tuple(info.splits))
+    label_key = next(
+        (k for k, f in info.features.items() if isinstance(f, tfds.features.ClassLabel)), None
+    )
+    class_names = tuple(info.features[label_key].names) if label_key else None
+    native = info.features[image_key].shape
+    channels = channels or native[-1] or 3
+    if image_size is None:
+        if None in native[:2] or native[0] != native[1]:
+            raise ValueError(
+                f"image_size is needed for {name!r}, whose images have shape {native}; give for "
+                "example image_size=64."
+            )
+        image_size = native[0]
+    shape = (image_size, image_size, channels)
+    count = info.splits[split].num_examples
+
+    def read(seed):
+        import tensorflow as tf
+
+        def pick(features):
+            image = features[image_key]
+            if native != shape:
+                image = tf.numpy_function(
+                    lambda i: fit_image(i, image_size, channels, fit), [image], tf.uint8
+                )
+            label = features[label_key] if label_key else 0
+            return tf.ensure_shape(image, shape), tf.cast(label, "int32")
+
+        examples = builder.as_dataset(split=split, shuffle_files=False)
+        if seed is not None:
+            examples = examples.shuffle(min(count, 10_000), seed=seed)
+        return examples.map(pick, tf.data.AUTOTUNE)
+
+    stream = Stream(count, shape, read, label_key is not None, class_names)
+    return _collect(stream, name) if _fits(count * np.prod(shape), cache) else stream
+
+
+def _collect(stream, name):
+    """A stream's examples, in its fixed order, in memory."""
+    images, labels = [], []
+    with tqdm.tqdm(None, f"reading {name}", stream.count, disable=stream.count < 20_000) as done:
+        for image_batch, label_batch in stream.read(None).batch(256).as_numpy_iterator():
+            images.append(image_batch)
+            labels.append(label_batch)
+            done.update(len(image_batch))
+    labels = np.concatenate(labels) if stream.labelled else None
+    return Examples(np.concatenate(images), labels, stream.class_names)

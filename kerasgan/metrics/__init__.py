@@ -1,0 +1,1 @@
+"""Fidelity and diversity, as `keras.metrics.Metric`."""

@@ -1,0 +1,489 @@
+"""The `kerasgan` command: what it writes, prints and answers."""
+
+import atexit
+import collections
+import contextlib
+import errno
+import functools
+import io
+import os
+import pathlib
+import shlex
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from importlib import metadata
+from unittest import mock
+
+import h5py
+import keras
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+import kerasgan
+from kerasgan import callbacks, cli
+from kerasgan.callbacks.run_history import read_history
+from kerasgan.models import registry
+
+SETTINGS = ("--batch-size", 8, "--set", "hidden_units=8,", "--set", "latent_dim=4")
+
+Ended = collections.namedtuple("Ended", "code, out, err")
+
+
+def call(*arguments):
+    """Runs the command in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    argv = ["kerasgan", *map(str, arguments)]
+    with mock.patch.object(sys, "argv", argv):
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                cli.main()
+            except SystemExit as end:
+                code = end.code or 0
+    return Ended(code, out.getvalue(), err.getvalue())
+
+
+def start(*arguments):
+    """Runs the command in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "kerasgan", *map(str, arguments)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@functools.cache
+def shared_folder():
+    """A folder with a data set, images.npz, and a run of two epochs, run; only to be read."""
+    folder = pathlib.Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    images = np.random.default_rng(0).integers(0, 256, (32, 8, 8), dtype="uint8")
+    np.savez(folder / "images.npz", images=images)
+    call(*training(folder / "images.npz"), "--epochs", 2, "--out", folder / "run")
+    return folder
+
+
+def training(data=None):
+    return ("train", "vanilla_gan", "--data", data or shared_folder() / "images.npz", *SETTINGS)
+
+
+def contents(folder):
+    return {f.relative_to(folder): f.read_bytes() for f in folder.rglob("*") if f.is_file()}
+
+
+def weights(folder):
+    """Every array that is saved in the run's model, by name."""
+    with zipfile.ZipFile(folder / "model.keras") as archive:
+        file = io.BytesIO(archive.read("model.weights.h5"))
+    arrays = {}
+    with h5py.File(file) as store:
+        store.visititems(
+            lambda name, item: arrays.update({name: item[()]} if hasattr(item, "dtype") else {})
+        )
+    return arrays
+
+
+def epochs_trained(folder):
+    return int(keras.saving.load_model(folder / "model.keras").epochs_trained)
+
+
+def interrupted_in(epoch):
+    """Lets Ctrl-C be pressed when that epoch begins."""
+
+    def press(callback, begun, logs=None):
+        if begun + 1 == epoch:
+            raise KeyboardInterrupt
+
+    return mock.patch.object(callbacks.SampleGrid, "on_epoch_begin", press)
+
+
+class CommandTestCase(tf.test.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.get_temp_dir())
+
+    def copy_of_run(self):
+        return shutil.copytree(shared_folder() / "run", self.folder / "run")
+
+    def assert_works(self, *arguments):
+        ended = call(*arguments)
+        self.assertEqual((ended.code, ended.err), (0, ""), ended)
+        return ended.out
+
+    def assert_fails(self, ended, code, *patterns):
+        """One line on stderr, which holds the patterns."""
+        self.assertEqual(ended.code, code, ended)
+        self.assertRegex(ended.err, r"\Akerasgan: .+\n\Z")
+        self.assertEqual(ended.err.count("\n"), 1, ended.err)
+        self.assertNotIn("Traceback", ended.err)
+        for pattern in patterns:
+            self.assertRegex(ended.err, pattern)
+
+    def assert_refused(self, arguments, *patterns):
+        self.assert_fails(call(*arguments), 2, *patterns)
+
+    def assert_same_run(self, folder, other):
+        """The same weights, optimizers and random states bit for bit, and the same history."""
+        found, expected = weights(folder), weights(other)
+        self.assertCountEqual(found, expected)
+        self.assertContainsSubset(["vars/seed_0", "vars/generator_optimizer_0"], found)
+        for name, array in expected.items():
+            self.assertAllEqual(found[name], array, name)
+        self.assertEqual(read_history(folder), read_history(other))
+
+
+class HelpTest(CommandTestCase):
+    def test_models_are_listed_with_their_papers(self):
+        out = self.assert_works("models")
+        for entry in registry.entries():
+            self.assertRegex(out, rf"(?m)^{entry.name} +\S")
+            self.assertIn(entry.reference, out)
+        self.assertRegex(out, r"(?s)dcgan .*arXiv:1511\.06434.*vanilla_gan .*arXiv:1406\.2661")
+
+    def test_help_and_version_are_printed(self):
+        self.assertEqual(
+            self.assert_works("--version"), f"kerasgan, version {kerasgan.__version__}\n"
+        )
+        commands = ("export", "info", "models", "sample", "train")
+        for command in commands:
+            self.assertRegex(self.assert_works("--help"), rf"(?m)^  {command} +\S")
+            self.assertStartsWith(
+                self.assert_works(command, "--help"), f"Usage: kerasgan {command} "
+            )
+
+    def test_without_a_command_the_help_is_printed_line_by_line(self):
+        ended = call()
+        self.assertIn("\nCommands:\n", ended.out + ended.err)
+
+    def test_help_takes_less_than_a_second_and_imports_neither_tensorflow_nor_keras(self):
+        seconds = []
+        for _ in range(3):
+            began = time.monotonic()
+            process = subprocess.run(
+                [sys.executable, "-X", "importtime", "-m", "kerasgan", "--help"],
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            seconds.append(time.monotonic() - began)
+        self.assertLess(statistics.median(seconds), 1.0)
+        imported = {line.split("|")[-1].strip() for line in process.stderr.splitlines()}
+        self.assertIn("click", imported)
+        self.assertNoCommonElements(["tensorflow", "keras"], imported)
+
+    def test_the_package_installs_the_command(self):
+        (script,) = metadata.entry_points(group="console_scripts", name="kerasgan")
+        self.assertIs(script.load(), cli.main)
+
+
+class TrainTest(CommandTestCase):
+    def test_a_run_folder_holds_model_settings_pictures_and_report(self):
+        run = shared_folder() / "run"
+        self.assertCountEqual(
+            map(str, contents(run)),
+            [
+                "model.keras",
+                "run.json",
+                "samples/epoch_0001.png",
+                "samples/epoch_0002.png",
+                "samples.gif",
+                "curves.png",
+                "history.csv",
+                "report.html",
+            ],
+        )
+        self.assertEqual(epochs_trained(run), 2)
+        self.assertEqual(keras.saving.load_model(run / "model.keras").hidden_units, (8,))
+
+    def test_an_existing_folder_is_refused_and_left_as_it_is(self):
+        run = self.copy_of_run()
+        before = contents(run)
+        self.assert_refused([*training(), "--out", run], "--resume", "--overwrite")
+        self.assertEqual(contents(run), before)
+
+    def test_overwrite_replaces_a_run(self):
+        run = self.copy_of_run()
+        (run / "note.txt").write_text("of the old run")
+        self.assert_works(*training(), "--epochs", 1, "--out", run, "--overwrite")
+        self.assertEqual(epochs_trained(run), 1)
+        self.assertEqual(list(read_history(run)), [1])
+        self.assertFalse((run / "note.txt").exists())
+
+    def test_overwrite_refuses_a_folder_that_is_not_of_a_run(self):
+        (self.folder / "thesis.txt").write_text("years of work")
+        before = contents(self.folder)
+        self.assert_refused([*training(), "--out", self.folder, "--overwrite"], "not a run folder")
+        self.assertEqual(contents(self.folder), before)
+
+    def test_overwrite_with_a_mistake_in_another_argument_keeps_the_old_run(self):
+        mistakes = {
+            "data": ("train", "vanilla_gan", "--data", self.folder / "missing.npz"),
+            "setting": (*training(), "--set", "depth=3"),
+            "value": (*training(), "--set", "latent_dim=0"),
+        }
+        for name, arguments in mistakes.items():
+            with self.subTest(name):
+                run = shutil.copytree(shared_folder() / "run", self.folder / name)
+                before = contents(run)
+                self.assert_refused([*arguments, "--out", run, "--overwrite"])
+                self.assertEqual(contents(run), before)
+
+    def test_a_full_disk_is_one_line_and_leaves_a_model_that_loads(self):
+        run = self.folder / "run"
+
+        def write_png(path, picture):
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+        with mock.patch.object(callbacks.pictures, "write_png", write_png):
+            ended = call(*training(), "--epochs", 1, "--out", run)
+            self.assert_fails(ended, 1, f"No space left on device: {run}/samples/epoch_0001.png")
+            self.assertEqual(epochs_trained(run), 0)
+            with self.subTest("--debug"), self.assertRaisesRegex(OSError, "No space left"):
+                call("--debug", "train", "--resume", "--out", run)
+
+    def test_a_disk_that_fills_up_changes_nothing_that_was_written_before(self):
+        run = self.copy_of_run()
+        before = contents(run)
+
+        def replace(source, target):
+            raise OSError(errno.ENOSPC, "No space left on device", str(target))
+
+        with mock.patch.object(os, "replace", replace):
+            ended = call("train", "--resume", "--out", run, "--epochs", 3)
+        self.assert_fails(ended, 1, "No space left on device")
+        self.assertEqual(contents(run), before)
+
+
+class ResumeTest(CommandTestCase):
+    def test_other_settings_than_those_of_the_run_are_refused(self):
+        run = self.copy_of_run()
+        before = contents(run)
+        shutil.copy(shared_folder() / "images.npz", self.folder / "other.npz")
+        for name, arguments in {
+            "model": ("dcgan",),
+            "data": ("--data", self.folder / "other.npz"),
+            "batch_size": ("--batch-size", 4),
+            "seed": ("--seed", 1),
+            "image_size": ("--image-size", 16),
+            "set": ("--set", "latent_dim=5"),
+        }.items():
+            with self.subTest(name):
+                resume = ["train", *arguments, "--out", run, "--resume", "--epochs", 3]
+                self.assert_refused(resume, f"has {name}=")
+        self.assertEqual(contents(run), before)
+
+    def test_the_settings_of_the_run_may_be_given_again(self):
+        run = self.copy_of_run()
+        self.assert_works(*training(), "--epochs", 2, "--out", run, "--resume")
+
+    def test_a_run_with_nothing_left_to_do_says_so_and_stays_as_it_is(self):
+        run = self.copy_of_run()
+        before = contents(run)
+        self.assertIn("trained for 2 epochs", self.assert_works("train", "--resume", "--out", run))
+        self.assertEqual(contents(run), before)
+
+    def test_a_folder_without_a_run_cannot_be_resumed(self):
+        self.assert_refused(["train", "--resume", "--out", self.folder], "not a run folder")
+        self.assert_refused(["train", "--resume"], "--out")
+
+    def test_resume_and_overwrite_exclude_each_other(self):
+        run = shared_folder() / "run"
+        self.assert_refused(["train", "--resume", "--overwrite", "--out", run], "exclude")
+
+    def test_ctrl_c_says_how_to_go_on_and_that_goes_on_exactly(self):
+        run = self.folder / "run"
+        with interrupted_in(epoch=2):
+            ended = call(*training(), "--epochs", 2, "--out", run)
+        self.assertEqual((ended.code, ended.err), (130, ""))
+        self.assertIn("The first 1 epochs are saved", ended.out)
+        self.assertEqual(Image.open(run / "samples.gif").n_frames, 1)
+        self.assertTrue((run / "report.html").exists())
+        _, *advice = shlex.split(ended.out.splitlines()[-1])
+        self.assertIn("Trained for 2 epochs", self.assert_works(*advice))
+        self.assert_same_run(run, shared_folder() / "run")
+
+    def test_the_advice_after_ctrl_c_can_be_pasted_whatever_the_folder_is_called(self):
+        run = self.folder / "my first run"
+        with interrupted_in(epoch=1):
+            ended = call(*training(), "--epochs", 1, "--out", run)
+        self.assertEqual(ended.code, 130)
+        self.assertEqual(
+            shlex.split(ended.out.splitlines()[-1]),
+            ["kerasgan", "train", "--resume", "--out", str(run)],
+        )
+
+    def test_ctrl_c_before_training_is_one_line(self):
+        with mock.patch.object(kerasgan.data, "load", side_effect=KeyboardInterrupt):
+            ended = call(*training(), "--out", self.folder / "run")
+        self.assert_fails(ended, 130, "interrupted")
+
+
+class OtherProcessTest(CommandTestCase):
+    """Runs of 8 epochs in processes of their own: uninterrupted, continued, and killed."""
+
+    def setUp(self):
+        super().setUp()
+        self.processes = []
+
+    def start(self, *arguments):
+        process = start(*arguments)
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+        return process
+
+    def finish(self, process):
+        _, errors = process.communicate(timeout=100)
+        self.assertEqual((process.returncode, errors), (0, ""))
+
+    def kill_after(self, process, run, epochs):
+        deadline = time.monotonic() + 100
+        while len(read_history(run)) < epochs:
+            self.assertIsNone(process.poll())
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.01)
+        process.kill()
+        process.wait()
+
+    def test_a_continued_and_a_killed_run_end_like_one_that_was_never_interrupted(self):
+        whole, parts, killed = (self.folder / name for name in ("whole", "parts", "killed"))
+        uninterrupted = self.start(*training(), "--epochs", 8, "--out", whole)
+        self.finish(self.start(*training(), "--epochs", 2, "--out", parts))
+        self.finish(uninterrupted)
+
+        endless = self.start(*training(), "--epochs", 100_000, "--out", killed)
+        self.finish(self.start("train", "--resume", "--out", parts, "--epochs", 8))
+        with self.subTest("continued"):
+            self.assert_same_run(parts, whole)
+            self.assertEqual(contents(parts / "samples"), contents(whole / "samples"))
+
+        self.kill_after(endless, killed, epochs=2)
+        with self.subTest("killed"):
+            self.assert_works("train", "--resume", "--out", killed, "--epochs", 8)
+            self.assert_same_run(killed, whole)
+
+
+class SampleTest(CommandTestCase):
+    def sample(self, run, folder, *arguments):
+        self.assert_works("sample", run, "--individual", self.folder / folder, *arguments)
+        files = sorted((self.folder / folder).iterdir())
+        return [np.asarray(Image.open(file)) for file in files]
+
+    def test_individual_samples_are_files_of_one_image_each(self):
+        images = self.sample(shared_folder() / "run", "images", "--num", 5)
+        self.assertEqual([image.shape for image in images], [(8, 8)] * 5)
+        self.assertGreater(np.std(images, axis=0).max(), 0)
+
+    def test_a_seed_stands_for_its_samples_and_fewer_are_the_first_of_more(self):
+        run = shared_folder() / "run"
+        five = self.sample(run, "five", "--num", 5, "--seed", 1)
+        self.assertAllEqual(self.sample(run, "again", "--num", 5, "--seed", 1), five)
+        self.assertAllEqual(self.sample(run, "three", "--num", 3, "--seed", 1), five[:3])
+        self.assertNotAllEqual(self.sample(run, "other", "--num", 5, "--seed", 2), five)
+
+    def test_a_run_folder_and_its_keras_file_give_the_same_samples(self):
+        run = shared_folder() / "run"
+        from_file = self.sample(run / "model.keras", "file", "--num", 3)
+        self.assertAllEqual(self.sample(run, "run", "--num", 3), from_file)
+
+    def test_one_picture_shows_all_samples(self):
+        run = shared_folder() / "run"
+        self.assert_works("sample", run, "--num", 5, "--out", self.folder / "grid.png")
+        grid = np.asarray(Image.open(self.folder / "grid.png"))
+        samples = keras.saving.load_model(run / "model.keras").generate(5, seed=0)
+        self.assertAllEqual(grid, callbacks.pictures.draw(samples))
+
+    def test_vectors_are_plotted_and_refused_as_files(self):
+        gan = kerasgan.VanillaGAN((2,), latent_dim=2, hidden_units=())
+        gan.save(self.folder / "points.keras")
+        plot, pictures = self.folder / "plot.png", self.folder / "pictures"
+        self.assert_works("sample", self.folder / "points.keras", "--out", plot)
+        self.assertGreater(np.asarray(Image.open(plot)).std(), 0)
+        self.assert_refused(
+            ["sample", self.folder / "points.keras", "--individual", pictures], "vectors"
+        )
+        self.assertFalse(pictures.exists())
+
+    def test_the_place_for_the_samples_has_to_be_said_once(self):
+        sample = ["sample", shared_folder() / "run"]
+        self.assert_refused(sample, "--out", "--individual")
+        both = ["--out", self.folder / "grid.png", "--individual", self.folder]
+        self.assert_refused(sample + both, "--out", "--individual")
+        self.assert_refused([*sample, "--out", self.folder / "grid.jpg"], r"\.png")
+        self.assertEqual(contents(self.folder), {})
+
+
+class ExportAndInfoTest(CommandTestCase):
+    def test_export_writes_a_saved_model_once(self):
+        run, directory = shared_folder() / "run", self.folder / "digits" / "1"
+        self.assert_works("export", run, directory)
+        self.assertTrue((directory / "saved_model.pb").exists())
+        before = contents(directory)
+        self.assert_refused(["export", run, directory], "exists already")
+        self.assertEqual(contents(directory), before)
+
+    def test_info_says_what_a_run_is(self):
+        run = shared_folder() / "run"
+        out = self.assert_works("info", run)
+        for line in (
+            r"model +VanillaGAN",
+            r"epochs trained +2",
+            r"makes +8x8x1",
+            r"hidden_units +\(8,\)",
+            r"generator +616 weights, Adam",
+            rf"data +{shared_folder()}/images\.npz",
+            r"epochs wanted +2",
+        ):
+            self.assertRegex(out, f"(?m)^{line}$")
+        self.assertRegex(self.assert_works("info", run / "model.keras"), r"(?m)^epochs trained +2$")
+
+
+class MistakeTest(CommandTestCase):
+    def test_a_wrong_argument_is_named(self):
+        for arguments, pattern in (
+            (["--nonsense"], "--nonsense"),
+            (["trian"], "trian"),
+            (["train", "--epochs", "many"], "many"),
+            (["train"], "MODEL"),
+            (["train", "dcgan"], "--data"),
+            (["sample", shared_folder() / "run", "--num", "0", "--out", "grid.png"], "num"),
+            (["info"], "RUN_OR_FILE"),
+        ):
+            with self.subTest(arguments):
+                self.assert_refused(arguments, pattern)
+
+    def test_a_wrong_model_is_answered_with_a_near_one(self):
+        train = ["train", "dcgann", "--data", "digits", "--out", self.folder / "run"]
+        self.assert_refused(train, "'dcgann'", "Did you mean 'dcgan'")
+        self.assertEqual(contents(self.folder), {})
+
+    def test_a_wrong_data_set_is_answered_with_a_near_one(self):
+        train = ["train", "dcgan", "--data", "digitz", "--out", self.folder / "run"]
+        self.assert_refused(train, "'digitz'", "Did you mean .*'digits'")
+        self.assertEqual(contents(self.folder), {})
+
+    def test_a_file_that_is_missing_or_damaged_is_named(self):
+        missing, damaged = self.folder / "missing.npz", self.folder / "damaged.keras"
+        damaged.write_text("not a model")
+        self.assert_refused(["train", "vanilla_gan", "--data", missing], str(missing))
+        for command in (["info"], ["sample", "--out", "grid.png"], ["export", self.folder / "1"]):
+            with self.subTest(command[0]):
+                name, *options = command
+                self.assert_refused([name, damaged, *options], str(damaged), "cannot be loaded")
+                self.assert_refused([name, missing, *options], str(missing), "does not exist")
+
+    def test_a_wrong_setting_is_answered_with_the_right_ones(self):
+        train = [*training(), "--out", self.folder / "run"]
+        self.assert_refused([*train, "--set", "depth=3"], "depth", "hidden_units", "loss")
+        self.assert_refused([*train, "--set", "latent_dim"], "'latent_dim'", "key=value")
+        self.assert_refused([*train, "--set", "latent_dim=0"], "latent_dim=0")
+        self.assertEqual(contents(self.folder), {})
+
+
+if __name__ == "__main__":
+    tf.test.main()

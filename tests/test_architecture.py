@@ -1,0 +1,67 @@
+"""The rules of the house, read from the imports (docs/architecture.md)."""
+
+import ast
+import pathlib
+
+import tensorflow as tf
+
+PACKAGE = pathlib.Path(__file__).parents[1] / "kerasgan"
+
+# Who may know whom: a part may import from its own level and from those below it.
+LEVELS = {
+    "cli": 4,
+    "models": 3,
+    "callbacks": 3,
+    "metrics": 3,
+    "serving": 3,
+    "data": 3,
+    "core": 2,
+    "losses": 1,
+    "layers": 1,
+    "backend": 0,
+}
+MAY_IMPORT_TENSORFLOW = ("backend/tensorflow.py", "data/", "serving/")
+
+
+def imports(file):
+    """The modules that a file names in its import statements, at any depth."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+class ArchitectureTest(tf.test.TestCase):
+    def files(self):
+        for file in sorted(PACKAGE.rglob("*.py")):
+            yield file, file.relative_to(PACKAGE).as_posix()
+
+    def test_imports_run_down_the_house(self):
+        for file, name in self.files():
+            part = name.split("/")[0]
+            if part not in LEVELS:
+                continue  # __init__.py and __main__.py gather everything
+            for module in imports(file):
+                other = module.split(".")[1:2]
+                if module.startswith("kerasgan.") and other[0] in LEVELS:
+                    self.assertLessEqual(LEVELS[other[0]], LEVELS[part], f"{name} imports {module}")
+
+    def test_no_model_borrows_from_another_model(self):
+        allowed = ("registry",)
+        for file, name in self.files():
+            if name.startswith("models/"):
+                for module in imports(file):
+                    parts = module.split(".")
+                    if parts[:2] == ["kerasgan", "models"]:
+                        self.assertIn(parts[2], allowed, f"{name} imports {module}")
+
+    def test_tensorflow_is_imported_behind_the_seam_only(self):
+        for file, name in self.files():
+            if not name.startswith(MAY_IMPORT_TENSORFLOW):
+                for module in imports(file):
+                    self.assertNotEqual(module.split(".")[0], "tensorflow", f"{name}: {module}")
+
+    def test_every_part_is_on_the_plan(self):
+        parts = {d.name for d in PACKAGE.iterdir() if d.is_dir() and d.name != "__pycache__"}
+        self.assertLessEqual(parts, set(LEVELS))

@@ -1,0 +1,50 @@
+"""What `import kerasgan` costs, and in which orders it works."""
+
+import statistics
+import subprocess
+import sys
+
+import tensorflow as tf
+
+
+def run(code):
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+
+
+class ImportTest(tf.test.TestCase):
+    def test_import_is_light_beside_keras(self):
+        code = (
+            "import time, keras\n"
+            "begin = time.perf_counter()\n"
+            "import kerasgan\n"
+            "print(time.perf_counter() - begin)"
+        )
+        self.assertLess(statistics.median(float(run(code)) for _ in range(3)), 0.3)
+
+    def test_import_alone_loads_neither_keras_nor_tensorflow(self):
+        code = (
+            "import sys, kerasgan, kerasgan.cli\n"
+            "print([m for m in ('keras', 'tensorflow', 'numpy') if m in sys.modules])"
+        )
+        self.assertEqual(run(code).strip(), "[]")
+
+    def test_classes_are_registered_whatever_is_imported_first(self):
+        for first in (
+            "kerasgan.core.gan",
+            "kerasgan.losses",
+            "kerasgan.data",
+            "kerasgan.callbacks",
+        ):
+            code = (
+                f"import {first}, keras\n"
+                "print(keras.saving.get_registered_object('kerasgan>DCGAN').__name__)"
+            )
+            self.assertEqual(run(code).strip(), "DCGAN", first)
+
+    def test_unknown_names_are_attribute_errors(self):
+        import kerasgan
+
+        with self.assertRaisesRegex(AttributeError, "no attribute 'Nonsense'"):
+            kerasgan.Nonsense  # noqa: B018
