@@ -11,7 +11,7 @@ import wrapt
 
 __version__ = "0.1.0"
 
-_SUBPACKAGES = ("backend", "callbacks", "core", "data", "losses", "metrics", "models")
+_SUBPACKAGES = ("backend", "callbacks", "core", "data", "losses", "models")
 _NAMES = {
     "AdversarialModel": "kerasgan.core",
     "GAN": "kerasgan.core",
@@ -25,7 +25,7 @@ def _register_with_keras(keras):
     # that a file can name are loaded as soon as Keras is, in whichever order the user imports.
     from kerasgan.models import registry
 
-    for name in ("losses", "core", "metrics"):
+    for name in ("losses", "core"):
         importlib.import_module(f"kerasgan.{name}")
     for entry in registry.entries():
         importlib.import_module(entry.module)

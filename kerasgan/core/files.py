@@ -24,7 +24,7 @@ def atomic_path(path):
     Example:
 
     >>> with atomic_path("notes.txt") as temporary:
-    ...     temporary.write_text("all of it, or nothing")
+    ...     size = temporary.write_text("all of it, or nothing")
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -256,9 +256,11 @@ class GAN(AdversarialModel):
         if labels is not None:
             raise ValueError(f"{type(self).__name__} is unconditional: generate takes no labels.")
         latents = self.latents(num_images, seed=seed, truncation=truncation)
-        if not num_images:
-            return np.zeros((0, *self.image_shape), "float32")
-        return self.sampling_generator.predict(latents, batch_size=64, verbose=0).astype("float32")
+        images = np.empty((num_images, *self.image_shape), "float32")
+        for start in range(0, num_images, 64):
+            chunk = slice(start, start + 64)
+            images[chunk] = self.sampling_generator.predict_on_batch(latents[chunk])
+        return images
 
     def export(self, filepath, **kwargs):
         """Writes a SavedModel that TensorFlow Serving loads.

@@ -159,8 +159,9 @@ def _dataset(source, name, batch_size, with_labels, shuffle, seed, augment_flip)
 
     def this_epoch():
         nonlocal epochs_begun
-        yield epochs_begun if epoch_clock.epoch is None else epoch_clock.epoch
-        epochs_begun += 1
+        epoch = epochs_begun if epoch_clock.epoch is None else epoch_clock.epoch
+        epochs_begun += 1  # before the epoch is read: nobody may ask for more than a part of it
+        yield epoch
 
     epoch = tf.data.Dataset.from_generator(this_epoch, output_signature=tf.TensorSpec((), "int64"))
     dataset = epoch.flat_map(one_epoch)

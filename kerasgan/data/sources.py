@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import pathlib
+import re
 import sys
 from concurrent import futures
 
@@ -327,8 +328,10 @@ def _tfds(name, split, image_size, channels, fit, cache, data_dir):
 
     try:
         builder = tfds.builder(name, data_dir=data_dir)
-    except tfds.core.registered.DatasetNotFoundError as error:
+    except ValueError as error:  # DatasetNotFoundError is one, and so is what a path gives
         known = [*EMBEDDED, *tfds.list_builders(with_community_datasets=False)]
+        if re.split("[/:]", name)[0] in known:
+            raise  # a wrong configuration or version: the message lists those that exist
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
         hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
         raise ValueError(
@@ -380,6 +383,8 @@ def _tfds(name, split, image_size, channels, fit, cache, data_dir):
 
         examples = builder.as_dataset(split=split, shuffle_files=False)
         if seed is not None:
+            # shuffle() mixes in TensorFlow's own seed, here that of this function's graph.
+            tf.compat.v1.set_random_seed(1)
             examples = examples.shuffle(min(count, 10_000), seed=seed)
         return examples.map(pick, tf.data.AUTOTUNE)
 

@@ -18,7 +18,7 @@ IMAGES = kerasgan.data.from_array(
 
 def tiny_gan(image_shape=(8, 8, 1), learning_rate=1.0):
     keras.utils.set_random_seed(0)
-    gan = kerasgan.VanillaGAN(image_shape, latent_dim=2, hidden_units=(8,), seed=0)
+    gan = kerasgan.VanillaGAN(image_shape, latent_dim=2, hidden_units=(), seed=0)
     gan.compile(keras.optimizers.SGD(learning_rate))
     gan.run_eagerly = True  # the callbacks do not care, and tracing takes most of a short run
     return gan

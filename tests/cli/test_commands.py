@@ -5,6 +5,7 @@ import collections
 import contextlib
 import errno
 import functools
+import hashlib
 import io
 import os
 import pathlib
@@ -48,16 +49,6 @@ def call(*arguments):
     return Ended(code, out.getvalue(), err.getvalue())
 
 
-def start(*arguments):
-    """Runs the command in a process of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "kerasgan", *map(str, arguments)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 @functools.cache
 def shared_folder():
     """A folder with a data set, images.npz, and a run of two epochs, run; only to be read."""
@@ -74,7 +65,12 @@ def training(data=None):
 
 
 def contents(folder):
-    return {f.relative_to(folder): f.read_bytes() for f in folder.rglob("*") if f.is_file()}
+    """A digest of every file in the folder, by path."""
+    return {
+        str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in folder.rglob("*")
+        if file.is_file()
+    }
 
 
 def weights(folder):
@@ -133,8 +129,8 @@ class CommandTestCase(tf.test.TestCase):
         found, expected = weights(folder), weights(other)
         self.assertCountEqual(found, expected)
         self.assertContainsSubset(["vars/seed_0", "vars/generator_optimizer_0"], found)
-        for name, array in expected.items():
-            self.assertAllEqual(found[name], array, name)
+        differing = [name for name in found if not np.array_equal(found[name], expected[name])]
+        self.assertEqual(differing, [])
         self.assertEqual(read_history(folder), read_history(other))
 
 
@@ -153,9 +149,7 @@ class HelpTest(CommandTestCase):
         commands = ("export", "info", "models", "sample", "train")
         for command in commands:
             self.assertRegex(self.assert_works("--help"), rf"(?m)^  {command} +\S")
-            self.assertStartsWith(
-                self.assert_works(command, "--help"), f"Usage: kerasgan {command} "
-            )
+            self.assertRegex(self.assert_works(command, "--help"), rf"\AUsage: .* {command} ")
 
     def test_without_a_command_the_help_is_printed_line_by_line(self):
         ended = call()
@@ -186,7 +180,7 @@ class TrainTest(CommandTestCase):
     def test_a_run_folder_holds_model_settings_pictures_and_report(self):
         run = shared_folder() / "run"
         self.assertCountEqual(
-            map(str, contents(run)),
+            contents(run),
             [
                 "model.keras",
                 "run.json",
@@ -321,27 +315,22 @@ class ResumeTest(CommandTestCase):
     def test_ctrl_c_before_training_is_one_line(self):
         with mock.patch.object(kerasgan.data, "load", side_effect=KeyboardInterrupt):
             ended = call(*training(), "--out", self.folder / "run")
-        self.assert_fails(ended, 130, "interrupted")
+        self.assertEqual((ended.code, ended.err.strip()), (130, "kerasgan: interrupted."))
 
 
 class OtherProcessTest(CommandTestCase):
-    """Runs of 8 epochs in processes of their own: uninterrupted, continued, and killed."""
-
-    def setUp(self):
-        super().setUp()
-        self.processes = []
-
     def start(self, *arguments):
-        process = start(*arguments)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "kerasgan", *map(str, arguments)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         self.addCleanup(process.communicate)
         self.addCleanup(process.kill)
         return process
 
-    def finish(self, process):
-        _, errors = process.communicate(timeout=100)
-        self.assertEqual((process.returncode, errors), (0, ""))
-
-    def kill_after(self, process, run, epochs):
+    def kill_after(self, epochs, process, run):
         deadline = time.monotonic() + 100
         while len(read_history(run)) < epochs:
             self.assertIsNone(process.poll())
@@ -351,21 +340,22 @@ class OtherProcessTest(CommandTestCase):
         process.wait()
 
     def test_a_continued_and_a_killed_run_end_like_one_that_was_never_interrupted(self):
-        whole, parts, killed = (self.folder / name for name in ("whole", "parts", "killed"))
+        # Eight epochs: the killed run may get some way past the second before the signal comes.
+        whole, killed = self.folder / "whole", self.folder / "killed"
         uninterrupted = self.start(*training(), "--epochs", 8, "--out", whole)
-        self.finish(self.start(*training(), "--epochs", 2, "--out", parts))
-        self.finish(uninterrupted)
-
         endless = self.start(*training(), "--epochs", 100_000, "--out", killed)
-        self.finish(self.start("train", "--resume", "--out", parts, "--epochs", 8))
-        with self.subTest("continued"):
-            self.assert_same_run(parts, whole)
-            self.assertEqual(contents(parts / "samples"), contents(whole / "samples"))
+        self.kill_after(2, endless, killed)
+        self.assertLess(epochs_trained(killed), 8)
+        _, errors = uninterrupted.communicate(timeout=100)
+        self.assertEqual((uninterrupted.returncode, errors), (0, ""))
 
-        self.kill_after(endless, killed, epochs=2)
-        with self.subTest("killed"):
-            self.assert_works("train", "--resume", "--out", killed, "--epochs", 8)
-            self.assert_same_run(killed, whole)
+        continued = self.copy_of_run()
+        for run in (continued, killed):
+            with self.subTest(run.name):
+                self.assert_works("train", "--resume", "--out", run, "--epochs", 8)
+                self.assert_same_run(run, whole)
+        self.assertEqual(contents(continued / "samples"), contents(whole / "samples"))
+        self.assertEqual(Image.open(continued / "samples.gif").n_frames, 8)
 
 
 class SampleTest(CommandTestCase):

@@ -17,5 +17,5 @@ def as_bytes(images):
 
 
 def rows(images):
-    """The images as a sorted list, to compare them without their order."""
-    return sorted(image.ravel().tolist() for image in images)
+    """The images as sorted rows of an array, to compare them without their order."""
+    return np.array(sorted(np.ravel(image).tolist() for image in images))

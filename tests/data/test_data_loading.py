@@ -25,7 +25,7 @@ class DigitsTest(tf.test.TestCase):
         test = pixels(everything(data.load("digits", "test", shuffle=False)))
         self.assertEqual((len(train), len(test)), (1437, 360))
         # Together they are the 1,797 images, each once, so none is in both.
-        self.assertEqual(rows([*train, *test]), rows(load_digits().images))
+        self.assertAllEqual(rows([*train, *test]), rows(load_digits().images))
 
     def test_the_split_is_fixed(self):
         first, second = (data.load("digits", "test", shuffle=False, seed=s) for s in (0, 1))

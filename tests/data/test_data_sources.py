@@ -118,7 +118,7 @@ class StreamTest(FolderTestCase):
             everything(self.load(cache=cache, **arguments)) for cache in (True, False)
         )
         self.assertEqual(sorted(as_bytes(cached[:, 0, 0, 0])), self.values)
-        self.assertEqual(rows(streamed), rows(cached))
+        self.assertAllEqual(rows(streamed), rows(cached))
 
     def test_a_shuffled_epoch_is_a_permutation_of_images_with_their_labels(self):
         for cache in (True, False):
@@ -182,9 +182,9 @@ class BrokenFilesTest(FolderTestCase):
             save_gray(self.folder / "ab"[index % 2] / f"{index:03}.png", index)
 
     def damage(self, name):
-        """Cuts off the second half of a file."""
+        """Cuts off the end of a file, so that it can be opened but not be read."""
         path = self.folder / name
-        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        path.write_bytes(path.read_bytes()[:-20])
 
     def read(self, **arguments):
         """The epoch with labels, and what was written on stderr."""
@@ -376,8 +376,10 @@ class TfdsTest(tf.test.TestCase):
 
     def test_a_part_of_a_split_is_its_beginning(self):
         everyone = grays(self.load("tiny_squares"))
-        self.assertEqual(grays(self.load("tiny_squares", "train[:7]")), everyone[:7])
-        self.assertEqual(grays(self.load("tiny_squares", "train[:25%]")), everyone[:5])
+        for part, count, cache in (("train[:7]", 7, False), ("train[:25%]", 5, True)):
+            dataset = self.load("tiny_squares", part, batch_size=1, cache=cache)
+            self.assertLen(dataset, count)
+            self.assertEqual(grays(dataset), everyone[:count])
 
     def stream(self, **arguments):
         return self.load("tiny_squares", **{"cache": False, "shuffle": True, **arguments})
@@ -394,10 +396,16 @@ class TfdsTest(tf.test.TestCase):
         self.assertEqual(grays(self.stream()), epochs[2])
 
     def test_the_order_does_not_depend_on_tensorflows_seed(self):
-        tf.random.set_seed(1)
-        first = grays(self.stream())
-        tf.random.set_seed(2)
-        self.assertEqual(grays(self.stream()), first)
+        orders = []
+        for seed in (1, 2):
+            tf.random.set_seed(seed)
+            orders.append(grays(self.stream()))
+        self.assertEqual(*orders)
+
+    def test_tensorflows_seed_may_be_zero(self):
+        # TensorFlow cannot compare a pair of seeds with (0, 0) when one of them is a tensor.
+        tf.random.set_seed(0)
+        self.assertEqual(sorted(grays(self.stream())), list(range(20)))
 
     def test_an_unknown_name_is_an_error_that_suggests_near_ones(self):
         for name in ("mnst", "tfds:mnst"):

@@ -1,1 +1,0 @@
-"""Fidelity and diversity, as `keras.metrics.Metric`."""
