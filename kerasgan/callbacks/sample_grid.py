@@ -1,5 +1,6 @@
 """Pictures of the same latents as the generator learns."""
 
+import json
 import pathlib
 import re
 
@@ -7,6 +8,7 @@ import keras
 import numpy as np
 
 from kerasgan.callbacks import pictures
+from kerasgan.core.files import atomic_path
 
 
 class SampleGrid(keras.callbacks.Callback):
@@ -98,6 +100,11 @@ class SampleGrid(keras.callbacks.Callback):
             pictures.write_gif(self.folder / "samples.gif", frames)
 
     def _limits(self, samples):
+        file = self.folder / "samples" / "axes.json"
+        if self.epoch > 1 and file.exists():  # a run that is continued keeps its axes
+            return tuple(json.loads(file.read_text(encoding="utf-8")))
         # Room for what the points may become; an untrained generator huddles around zero.
         bound = max(1.5, 1.5 * float(np.abs(samples).max()))
+        with atomic_path(file) as temporary:
+            temporary.write_text(json.dumps([-bound, bound]), encoding="utf-8")
         return (-bound, bound)

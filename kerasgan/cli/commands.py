@@ -1,6 +1,9 @@
 """The commands."""
 
+import json
 import pathlib
+import shlex
+import shutil
 import sys
 
 import click
@@ -39,11 +42,14 @@ def _fail(message, exit_code):
     sys.exit(exit_code)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(kerasgan.__version__, prog_name="kerasgan")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def commands(debug):
+@click.pass_context
+def commands(context, debug):
     """Generative adversarial networks: train, sample, export."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 @commands.command()
@@ -120,7 +126,7 @@ def _new_settings(given):
 def _check_same(settings, given, out):
     for name, value in given.items():
         kept = settings[name]
-        if (list(value) if isinstance(value, tuple) else value) != kept and name != "data_dir":
+        if json.loads(json.dumps(value)) != kept and name != "data_dir":
             raise click.UsageError(
                 f"the run in {out} has {name}={kept!r}, not {value!r}; leave that out to continue "
                 "the run, or start another one with another --out."
@@ -144,6 +150,8 @@ def _train(out, settings, resume):
     if done >= settings["epochs"]:
         click.echo(f"{out} is trained for {done} epochs; --epochs {2 * done} would go on.")
         return
+    if not resume and out.exists():
+        shutil.rmtree(out)  # not before everything that an argument can break is behind us
     runs.write_settings(out, settings)
     gan.save(out / runs.MODEL)
     every = max(1, settings["epochs"] // 20)
@@ -167,7 +175,7 @@ def _train(out, settings, resume):
         saved = int(keras.saving.load_model(out / runs.MODEL).epochs_trained)
         click.echo(
             f"\nInterrupted. The first {saved} epochs are saved in {out}; this goes on with the "
-            f"next one:\n    kerasgan train --resume --out {out}"
+            f"next one:\n    kerasgan train --resume --out {shlex.quote(str(out))}"
         )
         sys.exit(130)
     click.echo(f"Trained for {settings['epochs']} epochs. Open {out / 'report.html'}")

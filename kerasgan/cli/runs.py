@@ -7,7 +7,6 @@ import inspect
 import json
 import os
 import pathlib
-import shutil
 import sys
 
 import click
@@ -114,7 +113,6 @@ def prepare_folder(folder, overwrite):
         )
     if not (folder / SETTINGS).exists():
         raise click.UsageError(f"{folder} is not a run folder, so --overwrite leaves it alone.")
-    shutil.rmtree(folder)
 
 
 def load_run(run_or_file):

@@ -40,6 +40,7 @@ class AdversarialModel(keras.Model):
     """
 
     default_loss = "non_saturating"
+    skip_broken_saves = False  # while TerminateOnNaN ends a training
 
     def __init__(self, *, seed=None, **kwargs):
         super().__init__(**kwargs)
@@ -268,6 +269,8 @@ class AdversarialModel(keras.Model):
         for player in self.players:
             for variable in self.player_variables(player):
                 if not np.all(np.isfinite(ops.convert_to_numpy(ops.cast(variable, "float32")))):
+                    if self.skip_broken_saves:
+                        return
                     raise NonFiniteError(
                         f"the {player}'s weight {variable.path} is not finite, so {filepath} was "
                         f"not written. {self.last_saved_message()}"

@@ -38,8 +38,20 @@ class TrainingWatch(keras.callbacks.Callback):
 
     def __init__(self, other_callbacks):
         super().__init__()
+        self.others = other_callbacks
         self.defer = any(isinstance(c, keras.callbacks.TerminateOnNaN) for c in other_callbacks)
         self.keras_epoch = 0
+
+    def on_train_begin(self, logs=None):
+        self.model.skip_broken_saves = False
+        for callback in self.others:
+            # Keras knows which way only of metrics that were given to its own compile.
+            monitored = str(getattr(callback, "monitor", "")).removeprefix("val_")
+            if monitored in self.model.loss_names and getattr(callback, "mode", None) == "auto":
+                callback.mode = "min"
+
+    def on_train_end(self, logs=None):
+        self.model.skip_broken_saves = False
 
     def on_epoch_begin(self, epoch, logs=None):
         self.keras_epoch = epoch
@@ -51,6 +63,7 @@ class TrainingWatch(keras.callbacks.Callback):
             return
         if self.defer:
             logs["loss"] = float("nan")  # the one name that TerminateOnNaN looks at
+            self.model.skip_broken_saves = True  # a checkpoint must not raise in its place
             return
         steps = {
             tracker.name: int(tracker.non_finite_step)

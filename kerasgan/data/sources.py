@@ -101,7 +101,7 @@ def _mixture(name, split, image_size, channels):
         raise ValueError(f"{name!r} holds 2-D points, which have no image_size and no channels.")
     if name == "ring8":
         angles = np.arange(8) * (2 * np.pi / 8)
-        modes, sigma = np.stack([np.cos(angles), np.sin(angles)], axis=1), 0.01
+        modes, sigma = np.stack([np.cos(angles), np.sin(angles)], axis=1).round(12), 0.01
     else:
         axis = np.linspace(-4.0, 4.0, 5)
         modes, sigma = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2), 0.05
@@ -147,9 +147,7 @@ def as_examples(array, labels=None):
             f"array has shape {np.shape(array)}; give images (n, height, width[, channels]) or "
             "vectors (n, d), at least one."
         )
-    if images.dtype == bool or not (
-        np.issubdtype(images.dtype, np.integer) or np.issubdtype(images.dtype, np.floating)
-    ):
+    if not any(np.issubdtype(images.dtype, kind) for kind in (np.integer, np.floating)):
         raise ValueError(f"array has dtype {images.dtype}; give uint8 or floating-point numbers.")
     if images.ndim == 4:
         images = _check_images(images)
@@ -281,7 +279,10 @@ def _list_folder(path, split):
             "its pictures are split='train'."
         )
     files = sorted(
-        f for f in root.rglob("*") if f.suffix.lower() in SUFFIXES and not f.name.startswith(".")
+        f
+        for f in root.rglob("*")
+        if f.suffix.lower() in SUFFIXES
+        and not any(part.startswith(".") for part in f.relative_to(root).parts)
     )
     if not files:
         raise ValueError(
