@@ -8,8 +8,8 @@ DEMO := runs/demo
 
 # A DCGAN that learns to draw digits. The run is made anew each time.
 demo: $(VENV)/installed
-	$(VENV)/bin/kerasgan train dcgan --data digits --image-size 16 --epochs 150 \
-		--set latent_dim=32 --set base_width=32 --set ema_decay=0.99 --out $(DEMO) --overwrite
+	$(VENV)/bin/kerasgan train dcgan --data digits --image-size 16 --epochs 120 --learning-rate 1e-3 \
+		--set latent_dim=64 --set base_width=32 --set ema_decay=0.99 --out $(DEMO) --overwrite
 	$(VENV)/bin/kerasgan export $(DEMO) $(DEMO)/savedmodels/digits/1
 	@echo "Look at $(DEMO)/report.html and $(DEMO)/samples.gif"
 

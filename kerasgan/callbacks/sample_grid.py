@@ -22,7 +22,7 @@ class SampleGrid(keras.callbacks.Callback):
     Args:
         folder: where `samples/` and `samples.gif` go; made if missing.
         every: epochs between two pictures. The first and the last epoch are always drawn.
-        num_images: how many samples a picture shows; None means 64 images or 2,000 vectors.
+        num_images: how many samples a picture shows; None means 100 images or 2,000 vectors.
         seed: int, of the latents.
         labels: for conditional models, the labels to generate, `num_images` of them.
         gif: whether to write the GIF.
@@ -81,7 +81,7 @@ class SampleGrid(keras.callbacks.Callback):
         """Draws the current generator as the picture of the current epoch."""
         self.drawn = self.epoch
         vectors = len(self.model.image_shape) == 1
-        count = self.num_images or (2000 if vectors else 64)
+        count = self.num_images or (2000 if vectors else 100)
         samples = self.model.generate(count, seed=self.seed, labels=self.labels)
         if vectors and self.limits is None:
             self.limits = self._limits(samples)

@@ -73,6 +73,11 @@ def models():
 @click.option(
     "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="A setting of the model."
 )
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(0, min_open=True),
+    help="Of every player's optimizer.  [default: the paper's]",
+)
 @click.option("--seed", type=click.IntRange(0), help="Of all random numbers.  [default: 0]")
 @click.option(
     "--out", type=click.Path(path_type=pathlib.Path), help="Run folder.  [default: runs/MODEL]"
@@ -117,6 +122,7 @@ def _new_settings(given):
         "data_dir": None,
         "image_size": None,
         "batch_size": 64,
+        "learning_rate": None,
         "seed": 0,
         "set": {},
     }
@@ -190,6 +196,9 @@ def _new_model(settings, image_shape):
     with runs.usage_errors():
         gan = model_class(image_shape=image_shape, seed=settings["seed"], **of_model)
         gan.compile(**of_compile)
+    if settings["learning_rate"] is not None:
+        for optimizer in gan.optimizer.by_player.values():
+            optimizer.learning_rate = settings["learning_rate"]
     return gan
 
 
