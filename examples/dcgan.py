@@ -3,7 +3,7 @@
 The digits are the 1,797 scanned ones that scikit-learn ships, so nothing is downloaded. Minutes
 on two cores; `--epochs 20` shows the beginnings of digits in half a minute.
 
-    python examples/dcgan.py [--epochs 150] [--out runs/dcgan]
+    python examples/dcgan.py [--epochs 150] [--out runs/dcgan-example]
 
 Run it again with more epochs, and it goes on where it stopped.
 """
@@ -20,7 +20,7 @@ import kerasgan
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--epochs", type=int, default=150)
-parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("runs/dcgan"))
+parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("runs/dcgan-example"))
 arguments = parser.parse_args()
 
 keras.utils.set_random_seed(0)

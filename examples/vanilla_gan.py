@@ -2,7 +2,7 @@
 
 In a land where people are slanted by 45 degrees, a picture of a face has its upper left and lower
 right pixels bright and the other two dark. The generator is one layer with one random number as
-its input, the discriminator is one layer, too: nineteen weights in all learn to draw faces in
+its input, the discriminator is one layer, too: thirteen weights in all learn to draw faces in
 seconds.
 
     python examples/vanilla_gan.py [--out runs/faces]

@@ -1,6 +1,7 @@
 """The commands."""
 
 import json
+import math
 import pathlib
 import shlex
 import shutil
@@ -17,16 +18,20 @@ run_or_file = click.argument("run_or_file", type=click.Path(path_type=pathlib.Pa
 
 def main():
     """Runs the command line; errors are one line on stderr, and exit code 2 (usage) or 1 (run)."""
+    debug = "--debug" in sys.argv  # wherever it stands
     try:
-        sys.exit(commands(standalone_mode=False))
+        arguments = [a for a in sys.argv[1:] if a != "--debug"]
+        sys.exit(commands(arguments, standalone_mode=False))
     except click.exceptions.Exit as exit_:
         sys.exit(exit_.exit_code)
     except (click.Abort, KeyboardInterrupt):
         _fail("interrupted.", 130)
     except click.ClickException as error:
+        if debug and error.__cause__ is not None:
+            raise error.__cause__ from None
         _fail(error.format_message(), error.exit_code)
     except Exception as error:
-        if "--debug" in sys.argv:
+        if debug:
             raise
         _fail(f"{_describe(error)} (--debug shows where)", 1)
 
@@ -99,11 +104,14 @@ def train(model, out, resume, overwrite, epochs, assignments, **options):
     given = {name: value for name, value in options.items() if value is not None}
     if model is not None:
         given["model"] = model
+    if "data" in given and pathlib.Path(given["data"]).exists():
+        given["data"] = str(pathlib.Path(given["data"]).resolve())  # for --resume from elsewhere
     if assignments:
         given["set"] = runs.parse_assignments(assignments)
     if resume:
         settings = runs.read_settings(out)
         _check_same(settings, given, out)
+        settings["data_dir"] = given.get("data_dir", settings["data_dir"])
     else:
         settings = _new_settings(given)
         runs.prepare_folder(out, overwrite)
@@ -178,7 +186,7 @@ def _train(out, settings, resume):
         grid.write_gif()
         curves.on_train_end()
         report.on_train_end()
-        saved = int(keras.saving.load_model(out / runs.MODEL).epochs_trained)
+        _, saved = gan.last_saved
         click.echo(
             f"\nInterrupted. The first {saved} epochs are saved in {out}; this goes on with the "
             f"next one:\n    kerasgan train --resume --out {shlex.quote(str(out))}"
@@ -260,12 +268,12 @@ def info(run_or_file):
     rows["makes"] = "x".join(map(str, gan.image_shape))
     rows |= {k: v for k, v in gan.get_config().items() if not isinstance(v, dict)}
     for player in gan.players:
-        weights = sum(int(v.value.shape.num_elements()) for v in gan.player_variables(player))
+        weights = sum(math.prod(v.shape) for v in gan.player_variables(player))
         optimizer = f", {type(gan.optimizer[player]).__name__}" if gan.compiled else ""
         rows[player] = f"{weights:,} weights{optimizer}"
     if gan.compiled:
         rows["loss"] = type(gan.adversarial_loss).__name__
-    if run_or_file.is_dir():
+    if (run_or_file / runs.SETTINGS).exists():
         settings = runs.read_settings(run_or_file)
         rows["data"] = settings["data"]
         rows["epochs wanted"] = settings["epochs"]

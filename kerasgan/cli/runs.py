@@ -127,7 +127,7 @@ def load_run(run_or_file):
         try:
             model = keras.saving.load_model(file)
         except Exception as error:
-            reason = str(error).strip().splitlines()[0]
+            reason = str(error).split("List of objects")[0].strip()
             raise ValueError(f"{file} cannot be loaded as a kerasgan model: {reason}") from error
         if not hasattr(model, "generate"):
             raise ValueError(f"{file} is a {type(model).__name__}, not a generative model.")

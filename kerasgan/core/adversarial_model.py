@@ -1,6 +1,7 @@
 """The base of every model in which networks are trained against each other."""
 
 import inspect
+import math
 import os
 import pathlib
 
@@ -49,6 +50,7 @@ class AdversarialModel(keras.Model):
         self.epochs_trained = self.add_weight(
             shape=(), dtype="int32", initializer="zeros", trainable=False, name="epochs_trained"
         )
+        self.last_saved = None  # (path, finished epochs)
         self.built = True  # its networks are; Keras refuses to back up a model that is not
 
     @property
@@ -175,10 +177,13 @@ class AdversarialModel(keras.Model):
         call.arguments["callbacks"] = callbacks
         if hasattr(call.arguments.get("x"), "element_spec"):
             call.arguments.setdefault("shuffle", False)  # a data set shuffles itself
+        self._divide(call.arguments.get("steps_per_epoch"), call.arguments.get("validation_steps"))
         try:
             return super().fit(*call.args, **call.kwargs)
         finally:
             epoch_clock.epoch = None
+            if isinstance(callbacks, keras.callbacks.CallbackList):
+                callbacks.callbacks.remove(watch)
 
     def evaluate(self, *args, return_dict=False, **kwargs):
         """Compares generated images with real ones.
@@ -194,6 +199,8 @@ class AdversarialModel(keras.Model):
         Returns:
             The losses and the metrics given to `compile`, by name with `return_dict=True`.
         """
+        if "_use_cached_eval_dataset" not in kwargs:  # not from within fit, which has done it
+            self._divide(kwargs.get("steps"))
         self.evaluation_seed.state.assign(ops.zeros_like(self.evaluation_seed.state))
         results = super().evaluate(*args, return_dict=True, **kwargs)
         for metric in self.generative_metrics:
@@ -202,6 +209,19 @@ class AdversarialModel(keras.Model):
             value = value if isinstance(value, dict) else {metric.name: value}
             results.update({name: float(ops.convert_to_numpy(v)) for name, v in value.items()})
         return results if return_dict else list(results.values())
+
+    def _divide(self, *steps):
+        """Lowers an automatic `steps_per_execution` to a divisor of the steps asked for."""
+        if self.compiled and self._asked_steps_per_execution == "auto":
+            wanted = [n for n in steps if n]
+            divisor = math.gcd(self.execution.steps_per_execution, *wanted)
+            if divisor != self.steps_per_execution:
+                self.steps_per_execution = divisor
+                self.train_function = self.test_function = None
+
+    def get_metrics_result(self):
+        # Not the generative metrics: they cost much, and `evaluate` asks them once at its end.
+        return self.tracked()
 
     def track(self, logs):
         """Adds a step's losses to the means of the epoch and returns those means by name."""
@@ -224,16 +244,18 @@ class AdversarialModel(keras.Model):
         if self.train_function is not None and not force:
             return
         super().make_train_function(force=force)
-        steps, compile_after = self.execution.steps_per_execution, self.execution.compile_after
-        if self.execution.jit_compile and steps > 1:
+        steps, compile_after = self.steps_per_execution, self.execution.compile_after
+        if self.execution.jit_compile:
             compile_after = 0
-        if compile_after is None or self.run_eagerly:
+        if compile_after is None or steps == 1 or self.run_eagerly:
             return
         first = self.train_function
         compiled = backend.compile_steps(self.train_step, steps, self.tracked)
 
         def train_function(iterator):
-            return (first if self.iterations < compile_after else compiled)(iterator)
+            single_batch = inspect.isgenerator(iterator)  # what train_on_batch gives
+            wait = single_batch or self.iterations < compile_after
+            return (first if wait else compiled)(iterator)
 
         self.train_function = train_function
 
@@ -266,15 +288,14 @@ class AdversarialModel(keras.Model):
         self._write(super().save_weights, filepath, overwrite, kwargs)
 
     def _write(self, write, filepath, overwrite, kwargs):
-        for player in self.players:
-            for variable in self.player_variables(player):
-                if not np.all(np.isfinite(ops.convert_to_numpy(ops.cast(variable, "float32")))):
-                    if self.skip_broken_saves:
-                        return
-                    raise NonFiniteError(
-                        f"the {player}'s weight {variable.path} is not finite, so {filepath} was "
-                        f"not written. {self.last_saved_message()}"
-                    )
+        for weight in self.weights:
+            if not np.all(np.isfinite(ops.convert_to_numpy(ops.cast(weight, "float32")))):
+                if self.skip_broken_saves:
+                    return
+                raise NonFiniteError(
+                    f"the weight {weight.path} is not finite, so {filepath} was not written. "
+                    f"{self.last_saved_message()}"
+                )
         local_file = isinstance(filepath, (str, os.PathLike)) and "://" not in str(filepath)
         if overwrite and local_file:
             with atomic_path(filepath) as temporary:
@@ -282,16 +303,29 @@ class AdversarialModel(keras.Model):
         else:
             write(filepath, overwrite=overwrite, **kwargs)
         if local_file:
-            epochs = int(ops.convert_to_numpy(self.epochs_trained))
-            self._last_saved = (pathlib.Path(filepath), epochs)
+            self._remember(filepath)
+
+    def load_weights(self, filepath, *args, **kwargs):
+        """Restores what `save_weights` or `save` wrote, as `keras.Model.load_weights`.
+
+        Raises:
+            ValueError: when the file holds another model, or, if this model is compiled, other
+                optimizers.
+        """
+        super().load_weights(filepath, *args, **kwargs)
+        self._remember(filepath)
+
+    def _remember(self, filepath):
+        self.last_saved = (pathlib.Path(filepath), int(ops.convert_to_numpy(self.epochs_trained)))
 
     def last_saved_message(self):
-        """A sentence that says where this process last saved the model."""
-        path, epochs = getattr(self, "_last_saved", (None, 0))
-        if path is None or not path.exists():
+        """A sentence that says which file holds the model as it last was on disk."""
+        if self.last_saved is None:
             return (
-                "Nothing was saved in this run; keras.callbacks.ModelCheckpoint saves every epoch."
+                "Nothing was saved since the model was made or loaded; "
+                "keras.callbacks.ModelCheckpoint saves it after every epoch."
             )
+        path, epochs = self.last_saved
         return f"The model as it was after {epochs} epochs is in {path}."
 
     def save_own_variables(self, store):
@@ -325,4 +359,4 @@ class AdversarialModel(keras.Model):
         ]
 
     def get_config(self):
-        return {"name": self.name}
+        return {"name": self.name, "dtype": keras.dtype_policies.serialize(self.dtype_policy)}

@@ -4,11 +4,18 @@ import keras
 from keras import ops
 
 
-def copy_network(network):
-    """A frozen copy of a built network with the same weights."""
-    copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(network))
-    if not copy.built:
-        copy.build(network.input_shape)
+def copy_network(network, input_shape):
+    """A frozen copy of a built network with the same weights.
+
+    Args:
+        network: a built Keras model.
+        input_shape: of one example of its input.
+    """
+    if getattr(network, "inputs", None):
+        copy = keras.models.clone_model(network)
+    else:  # a subclassed network
+        copy = type(network).from_config(network.get_config())
+        copy(keras.Input(input_shape))
     copy.set_weights(network.get_weights())
     copy.trainable = False
     return copy

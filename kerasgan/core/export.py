@@ -21,9 +21,10 @@ def export_network(network, filepath, inputs, output):
     """
     filepath = pathlib.Path(filepath)
     if filepath.exists() and (filepath.is_file() or any(filepath.iterdir())):
+        version = int(filepath.name) + 1 if filepath.name.isdigit() else 1
         raise FileExistsError(
-            f"{filepath} exists already; export to a new folder, for TensorFlow Serving with the "
-            f"next version number as its name ({filepath.parent / '2'})."
+            f"{filepath} exists already; export to a new folder, for TensorFlow Serving with a "
+            f"version number as its name, for example {filepath.with_name(str(version))}."
         )
     specs = [
         keras.InputSpec(shape=spec.shape, dtype=spec.dtype, name=name)

@@ -60,7 +60,9 @@ class GAN(AdversarialModel):
         self.generator = generator
         self.discriminator = discriminator
         self.image_shape = _connect(generator, discriminator, self.latent_dim)
-        self.ema_generator = ema.copy_network(generator) if ema_decay is not None else None
+        self.ema_generator = (
+            ema.copy_network(generator, (self.latent_dim,)) if ema_decay is not None else None
+        )
 
     @property
     def players(self):
@@ -86,6 +88,9 @@ class GAN(AdversarialModel):
             discriminator_steps: updates of the discriminator for one of the generator (k in the
                 paper). Each sees its own part of the batch, so choose the batch size that many
                 times larger.
+
+        Raises:
+            ValueError: when it is not a whole number of at least 1.
         """
         if not isinstance(discriminator_steps, int) or discriminator_steps < 1:
             raise ValueError(
@@ -106,6 +111,7 @@ class GAN(AdversarialModel):
     # The game ----------------------------------------------------------------------------------
 
     def train_step(self, data):
+        """One round of Algorithm 1 on a batch of real images; returns the mean losses so far."""
         discriminator_losses = []
         for real in split_batch(self.real_images(data), self.discriminator_steps):
             fake, pullback = backend.forward(
@@ -157,6 +163,7 @@ class GAN(AdversarialModel):
         return keras.random.normal((num_images, self.latent_dim), dtype="float32", seed=seed)
 
     def test_step(self, data):
+        """Losses and metrics of a batch of real images and as many generated ones."""
         real = self.real_images(data)
         latents = self.sample_latents(ops.shape(real)[0], seed=self.evaluation_seed)
         fake = ops.cast(self.sampling_generator(latents, training=False), real.dtype)
@@ -204,6 +211,7 @@ class GAN(AdversarialModel):
         return self.generator if self.ema_generator is None else self.ema_generator
 
     def call(self, latents, training=False):
+        """Latents (batch, latent_dim) to images, by the average if there is one."""
         network = self.generator if training else self.sampling_generator
         return network(latents, training=training)
 
@@ -262,7 +270,7 @@ class GAN(AdversarialModel):
             images[chunk] = self.sampling_generator.predict_on_batch(latents[chunk])
         return images
 
-    def export(self, filepath, **kwargs):
+    def export(self, filepath):
         """Writes a SavedModel that TensorFlow Serving loads.
 
         Its signature `serving_default` takes `latent`, float32 (batch, latent_dim), and returns
@@ -280,7 +288,6 @@ class GAN(AdversarialModel):
             filepath,
             inputs={"latent": keras.InputSpec(shape=(None, self.latent_dim), dtype="float32")},
             output="images",
-            **kwargs,
         )
 
     def get_config(self):

@@ -27,6 +27,14 @@ class OptimizerGroup:
         """Nothing to do: each player's optimizer was built when the model was compiled."""
 
     @property
+    def optimizers(self):
+        return list(self.by_player.values())
+
+    @property
+    def iterations(self):
+        return self.optimizers[-1].iterations
+
+    @property
     def variables(self):
         return [v for optimizer in self.by_player.values() for v in optimizer.variables]
 

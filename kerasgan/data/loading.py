@@ -38,7 +38,8 @@ def load(
             - an `.npz` file with arrays `x_train` (`y_train`), `train_images`
               (`train_labels`), or `images` (`labels`).
         split: `"train"` or `"test"`, or what else the source has (TFDS: also `"train[:10%]"`).
-        image_size: int, the images become squares of it; None leaves square images as they are.
+        image_size: int, the images become squares of it; None leaves their size alone (folders, and
+            TFDS images that are not all the same square, need it).
         batch_size: int.
         labels: whether to give (images, labels) rather than images.
         shuffle: whether to give another order in each epoch. The last batch of an epoch is then
@@ -111,7 +112,14 @@ def from_array(
 
 
 def class_names(dataset):
-    """The names of the classes of a data set from `load(..., labels=True)`, or None."""
+    """The names of the classes of a data set.
+
+    Args:
+        dataset: what `load(..., labels=True)` returned, before any transformation.
+
+    Returns:
+        Tuple of str, the name of label i at position i, or None for data without labels.
+    """
     return getattr(dataset, "class_names", None)
 
 

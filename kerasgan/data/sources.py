@@ -194,25 +194,17 @@ def _check_images(images):
 
 
 def resized(examples, image_size, channels, fit):
+    """Examples with images of `image_size` and `channels`, as far as these are given."""
     images = examples.images
-    same_channels = channels in (None, images.shape[-1])
     if images.ndim != 4:
         if image_size is not None or channels is not None:
             raise ValueError("vectors have no image_size and no channels.")
         return examples
-    if (
-        same_channels
-        and image_size in (None, images.shape[1])
-        and images.shape[1:3]
-        == (
-            images.shape[1],
-            images.shape[1],
-        )
-    ):
+    right_size = image_size is None or images.shape[1:3] == (image_size, image_size)
+    if right_size and channels in (None, images.shape[-1]):
         return examples
     if images.dtype != np.uint8:
         images = np.round((images + 1.0) * 127.5).astype("uint8")
-    image_size = image_size or min(images.shape[1:3])
     images = np.stack([fit_image(image, image_size, channels, fit) for image in images])
     return dataclasses.replace(examples, images=images)
 

@@ -16,11 +16,27 @@ class AdversarialLoss:
     """
 
     def discriminator(self, real_logits, fake_logits):
-        """The discriminator's (or critic's) loss on a batch of each kind."""
+        """The discriminator's (or critic's) loss.
+
+        Args:
+            real_logits: its logits for real images.
+            fake_logits: its logits for generated images, of the same shape or batch size.
+
+        Returns:
+            float32 scalar.
+        """
         raise NotImplementedError
 
     def generator(self, fake_logits, real_logits=None):
-        """The generator's loss. `real_logits` matters only to relativistic losses."""
+        """The generator's loss.
+
+        Args:
+            fake_logits: the discriminator's logits for generated images.
+            real_logits: its logits for real images; only relativistic losses look at them.
+
+        Returns:
+            float32 scalar.
+        """
         raise NotImplementedError
 
     def get_config(self):

@@ -4,6 +4,7 @@ import keras
 from keras import initializers, layers
 
 from kerasgan.core.gan import GAN
+from kerasgan.core.precision import dtype_policy
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")
@@ -28,7 +29,8 @@ class DCGAN(GAN):
             resolution doubles it.
         ema_decay: None, or the decay of an averaged copy of the generator; see `kerasgan.GAN`.
         seed: int or None, where the latents of training start.
-        **kwargs: `name` and `dtype`, as for `keras.Model`.
+        dtype: None or a dtype policy such as `"mixed_bfloat16"`, for both networks.
+        **kwargs: `name`, as for `keras.Model`.
 
     Raises:
         ValueError: for an image_shape that cannot be reached.
@@ -47,18 +49,27 @@ class DCGAN(GAN):
     """
 
     def __init__(
-        self, image_shape, latent_dim=100, base_width=64, *, ema_decay=None, seed=None, **kwargs
+        self,
+        image_shape,
+        latent_dim=100,
+        base_width=64,
+        *,
+        ema_decay=None,
+        seed=None,
+        dtype=None,
+        **kwargs,
     ):
         start_size, doublings = _steps_to(image_shape)
         channels = image_shape[2]
-        super().__init__(
-            generator(start_size, doublings, channels, latent_dim, base_width),
-            discriminator(start_size, doublings, channels, base_width),
-            latent_dim,
-            ema_decay=ema_decay,
-            seed=seed,
-            **kwargs,
-        )
+        with dtype_policy(dtype):
+            super().__init__(
+                generator(start_size, doublings, channels, latent_dim, base_width),
+                discriminator(start_size, doublings, channels, base_width),
+                latent_dim,
+                ema_decay=ema_decay,
+                seed=seed,
+                **kwargs,
+            )
         self.base_width = base_width
 
     def get_config(self):

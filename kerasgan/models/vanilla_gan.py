@@ -6,6 +6,7 @@ import keras
 from keras import layers
 
 from kerasgan.core.gan import GAN
+from kerasgan.core.precision import dtype_policy
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")
@@ -27,7 +28,8 @@ class VanillaGAN(GAN):
         hidden_units: widths of the hidden layers of both networks; `()` leaves a single layer.
         ema_decay: None, or the decay of an averaged copy of the generator; see `kerasgan.GAN`.
         seed: int or None, where the latents of training start.
-        **kwargs: `name` and `dtype`, as for `keras.Model`.
+        dtype: None or a dtype policy such as `"mixed_bfloat16"`, for both networks.
+        **kwargs: `name`, as for `keras.Model`.
 
     Raises:
         ValueError: for an image_shape that is neither of an image nor of a vector.
@@ -52,6 +54,7 @@ class VanillaGAN(GAN):
         *,
         ema_decay=None,
         seed=None,
+        dtype=None,
         **kwargs,
     ):
         if len(image_shape) not in (1, 3):
@@ -59,14 +62,15 @@ class VanillaGAN(GAN):
                 f"image_shape={tuple(image_shape)} is neither (height, width, channels) of an "
                 "image nor (n,) of a vector."
             )
-        super().__init__(
-            generator(image_shape, latent_dim, hidden_units),
-            discriminator(image_shape, hidden_units),
-            latent_dim,
-            ema_decay=ema_decay,
-            seed=seed,
-            **kwargs,
-        )
+        with dtype_policy(dtype):
+            super().__init__(
+                generator(image_shape, latent_dim, hidden_units),
+                discriminator(image_shape, hidden_units),
+                latent_dim,
+                ema_decay=ema_decay,
+                seed=seed,
+                **kwargs,
+            )
         self.hidden_units = tuple(hidden_units)
 
     def get_config(self):

@@ -228,7 +228,58 @@ class ConstructionTest(tf.test.TestCase):
         self.assertEqual(gan.iterations, 0)
 
 
+class StepsTest(tf.test.TestCase):
+    def test_steps_per_epoch_is_kept_though_several_run_at_once(self):
+        gan = points_gan()
+        gan.compile()
+        data = tf.data.Dataset.from_tensor_slices(points(8)).batch(8).repeat()
+        gan.fit(
+            data, steps_per_epoch=12, epochs=2, validation_data=data, validation_steps=3, verbose=0
+        )
+        self.assertEqual(gan.iterations, 24)
+        self.assertEqual(gan.steps_per_execution, 1)
+        gan.compile(metrics=[MinMeanMetric()])
+        gan.evaluate(data, steps=6, verbose=0)
+        self.assertEqual(float(gan.generative_metrics[0].count), 48)
+
+    def test_single_batches_train_a_model_that_runs_several_steps_at_once(self):
+        gan = points_gan()
+        gan.compile(jit_compile=True, steps_per_execution=4)
+        gan.fit(points(40), batch_size=8, verbose=0)
+        gan.train_on_batch(points(8))
+        self.assertEqual(gan.iterations, 6)
+
+    def test_metrics_are_not_asked_before_they_have_seen_anything(self):
+        class Impatient(MinMeanMetric):
+            def result(self):
+                if not float(self.count):
+                    raise AssertionError("asked too early")
+                return super().result()
+
+        gan = points_gan()
+        gan.compile(metrics=[Impatient()])
+        history = gan.fit(points(8), validation_data=(points(8),), verbose=0).history
+        self.assertIn("val_mean_difference", history)
+
+    def test_a_callback_list_can_be_used_again(self):
+        gan = points_gan()
+        gan.compile()
+        callbacks = keras.callbacks.CallbackList(add_history=True, model=gan)
+        for _ in range(2):
+            gan.fit(points(8), callbacks=callbacks, verbose=0)
+        self.assertEqual(int(gan.epochs_trained), 2)
+
+
 class OptimizerTest(tf.test.TestCase):
+    def test_learning_rate_callbacks_reach_every_player(self):
+        gan = points_gan()
+        gan.compile()
+        halve = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
+        plateau = keras.callbacks.ReduceLROnPlateau(monitor="generator_loss", factor=0.5)
+        gan.fit(points(8), callbacks=[halve, plateau], verbose=0)
+        for optimizer in gan.optimizer.optimizers:
+            self.assertAllClose(optimizer.learning_rate, 1e-4)
+
     def test_one_for_all_one_each_and_the_papers(self):
         gan = points_gan()
         gan.compile()

@@ -193,6 +193,38 @@ class SavingTest(tf.test.TestCase):
         copy = keras.saving.load_model(self.folder / "gan.keras")
         self.assertAllClose(copy.optimizer["generator"].learning_rate, 0.125)
 
+    def test_the_dtype_policy_is_the_models_own(self):
+        before = keras.config.dtype_policy()
+        gan = kerasgan.DCGAN((8, 8, 1), base_width=4, dtype="mixed_bfloat16")
+        self.assertEqual(keras.config.dtype_policy(), before)
+        gan.save(self.folder / "gan.keras")
+        copy = keras.saving.load_model(self.folder / "gan.keras")
+        for model in (gan, copy):
+            self.assertEqual(model.generator.get_layer("to_image").compute_dtype, "bfloat16")
+            self.assertEqual(model.generator.get_layer("images").compute_dtype, "float32")
+
+    def test_networks_of_any_layers_can_be_averaged(self):
+        class Own(keras.layers.Layer):
+            def call(self, x):
+                return x * 2.0
+
+        class Network(keras.Model):
+            def __init__(self, units=2, **kwargs):
+                super().__init__(**kwargs)
+                self.dense = keras.layers.Dense(units)
+
+            def call(self, x):
+                return self.dense(x)
+
+        discriminator = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        for generator in (
+            keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), Own()]),
+            Network(),
+        ):
+            gan = kerasgan.GAN(generator, discriminator, 3, ema_decay=0.5)
+            latents = gan.latents(4, seed=0)
+            self.assertAllClose(gan.generate(4, seed=0), generator(latents), atol=1e-6)
+
     def test_loss_scales_are_kept(self):
         keras.config.set_dtype_policy("mixed_float16")
         try:
@@ -247,7 +279,7 @@ class SavingTest(tf.test.TestCase):
         gan.save(path)
         before = path.read_bytes()
         gan.generator.trainable_variables[0].assign(np.full((2, 4), np.nan))
-        with self.assertRaisesRegex(kerasgan.NonFiniteError, "generator's weight.*gan.keras"):
+        with self.assertRaisesRegex(kerasgan.NonFiniteError, "weight .*gan.keras was not written"):
             gan.save(path)
         self.assertEqual(path.read_bytes(), before)
 
