@@ -6,12 +6,14 @@ optimizers, batches and batch size are the same. After a warm-up the two take tu
 is a number of epochs, and its figure is the CPU time of the whole process over the images seen.
 
     python benchmarks/training_step.py [--rounds 7] [--only dcgan|mlp] [--start-up]
+        [--jit-compile yes|no] [--steps-per-execution N] [--hidden-units N]
 
 `--start-up` measures instead, each in a process of its own, the seconds that a whole first `fit`
 takes, tracing and compiling included, for runs of several lengths.
 """
 
 import argparse
+import functools
 import os
 import statistics
 import subprocess
@@ -35,10 +37,10 @@ def dcgan():
     return kerasgan.DCGAN((28, 28, 1)), images.astype("float32")
 
 
-def mlp():
+def mlp(units=64):
     angles = np.random.default_rng(0).integers(8, size=500 * BATCH_SIZE) * (2 * np.pi / 8)
     points = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    return kerasgan.VanillaGAN((2,), 2, hidden_units=(64, 64)), points.astype("float32")
+    return kerasgan.VanillaGAN((2,), 2, hidden_units=(units, units)), points.astype("float32")
 
 
 CASES = {"dcgan": dcgan, "mlp": mlp}
@@ -90,12 +92,12 @@ def with_fit(gan, **compile_arguments):
     return run
 
 
-def measure(case, rounds):
+def measure(make, case, rounds, compile_arguments):
     """CPU seconds per image of both ways, by turns."""
-    gan, images = CASES[case]()
+    gan, images = make()
     data = kerasgan.data.from_array(images, batch_size=BATCH_SIZE)
-    other, _ = CASES[case]()
-    ways = {"fit": with_fit(gan), "hand-written": hand_written(other)}
+    other, _ = make()
+    ways = {"fit": with_fit(gan, **compile_arguments), "hand-written": hand_written(other)}
     # Past the step from which tiny networks are compiled, so that no turn pays for it.
     warm_up = 1 if case == "dcgan" else -(-STEPS_BEFORE_COMPILING // len(data)) + 1
     for run in ways.values():
@@ -146,16 +148,25 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--only", choices=CASES)
     parser.add_argument("--start-up", action="store_true")
+    parser.add_argument("--jit-compile", choices=("yes", "no"))
+    parser.add_argument("--steps-per-execution", type=int)
+    parser.add_argument("--hidden-units", type=int, default=64)
     parser.add_argument("--first-run", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.first_run:
         first_run(*arguments.first_run)
         return
+    compile_arguments = {}
+    if arguments.jit_compile:
+        compile_arguments["jit_compile"] = arguments.jit_compile == "yes"
+    if arguments.steps_per_execution:
+        compile_arguments["steps_per_execution"] = arguments.steps_per_execution
+    CASES["mlp"] = functools.partial(mlp, arguments.hidden_units)
     for case in [arguments.only] if arguments.only else CASES:
         if arguments.start_up:
             start_up(case)
         else:
-            measure(case, arguments.rounds)
+            measure(CASES[case], case, arguments.rounds, compile_arguments)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The commands."""
 
+import errno
 import json
 import math
 import pathlib
@@ -37,6 +38,11 @@ def main():
 
 
 def _describe(error):
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return (
+            "no space left on the disk; what was saved before is intact, so make room and continue "
+            "(a training: with --resume)"
+        )
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     return str(error) or type(error).__name__

@@ -177,7 +177,9 @@ class AdversarialModel(keras.Model):
         call.arguments["callbacks"] = callbacks
         if hasattr(call.arguments.get("x"), "element_spec"):
             call.arguments.setdefault("shuffle", False)  # a data set shuffles itself
-        self._divide(call.arguments.get("steps_per_epoch"), call.arguments.get("validation_steps"))
+        x, steps = call.arguments.get("x"), call.arguments.get("steps_per_epoch")
+        in_epoch = int(x.cardinality()) if steps is None and hasattr(x, "cardinality") else -1
+        self._divide(steps, call.arguments.get("validation_steps"), at_most=in_epoch)
         try:
             return super().fit(*call.args, **call.kwargs)
         finally:
@@ -210,11 +212,16 @@ class AdversarialModel(keras.Model):
             results.update({name: float(ops.convert_to_numpy(v)) for name, v in value.items()})
         return results if return_dict else list(results.values())
 
-    def _divide(self, *steps):
-        """Lowers an automatic `steps_per_execution` to a divisor of the steps asked for."""
+    def _divide(self, *steps, at_most=-1):
+        """Lowers an automatic `steps_per_execution` to a divisor of the steps asked for.
+
+        Keras would run more steps than were asked for, and count past the end of a short epoch.
+        """
         if self.compiled and self._asked_steps_per_execution == "auto":
             wanted = [n for n in steps if n]
             divisor = math.gcd(self.execution.steps_per_execution, *wanted)
+            if at_most > 0:
+                divisor = min(divisor, at_most)
             if divisor != self.steps_per_execution:
                 self.steps_per_execution = divisor
                 self.train_function = self.test_function = None
