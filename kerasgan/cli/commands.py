@@ -211,7 +211,7 @@ def _new_model(settings, image_shape):
         gan = model_class(image_shape=image_shape, seed=settings["seed"], **of_model)
         gan.compile(**of_compile)
     if settings["learning_rate"] is not None:
-        for optimizer in gan.optimizer.by_player.values():
+        for optimizer in gan.optimizer.optimizers:
             optimizer.learning_rate = settings["learning_rate"]
     return gan
 

@@ -243,8 +243,7 @@ class AdversarialModel(keras.Model):
     @property
     def iterations(self):
         """How many training steps the model has had: int."""
-        last_player = list(self.players)[-1]
-        return int(ops.convert_to_numpy(self.optimizer[last_player].iterations))
+        return int(ops.convert_to_numpy(self.optimizer.iterations))
 
     def make_train_function(self, force=False):
         """Makes what `fit` calls for each execution; see `kerasgan.core.execution`."""

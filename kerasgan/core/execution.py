@@ -9,7 +9,7 @@ import math
 from kerasgan import backend
 
 TINY_NETWORKS = 50_000  # weights of all players together
-# By then, running 32 steps at a time has saved what compiling costs.
+# By then, running 32 steps at a time has saved about what compiling costs.
 STEPS_BEFORE_COMPILING = 6000
 
 
@@ -37,8 +37,8 @@ def choose(jit_compile, steps_per_execution, variables):
     - Several replicas: neither; Keras fails with both (benchmarks/README.md).
     - Dense networks: starting a step costs about as much as the step, so 32 at a time.
     - On a GPU everything is compiled. On a CPU XLA makes convolutions and large matrix products
-      slower and tiny networks faster, but it takes seconds to compile: for those it waits, so
-      that no run, however short, takes longer for it.
+      slower and tiny networks faster, but it takes seconds to compile: for those it waits
+      until about as much has been saved by other means.
 
     Args:
         jit_compile: as given to `compile`.

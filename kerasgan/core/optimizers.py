@@ -32,11 +32,12 @@ class OptimizerGroup:
 
     @property
     def iterations(self):
+        # Of the last player, who moves once a step, however often the others do.
         return self.optimizers[-1].iterations
 
     @property
     def variables(self):
-        return [v for optimizer in self.by_player.values() for v in optimizer.variables]
+        return [v for optimizer in self.optimizers for v in optimizer.variables]
 
     def state(self):
         """All variables of all optimizers by a name that stays the same from run to run."""
