@@ -1,10 +1,15 @@
-# Everything a newcomer needs: `make demo` and `make test`.
+# Everything a newcomer needs: `make demo` and `make test`; `make test-backends` for the others.
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 DEMO := runs/demo
 
-.PHONY: demo test install
+# The PyTorch of the index at hand; PIP_EXTRA_INDEX_URL can name one with builds for the CPU.
+BACKEND_PACKAGES_jax := jax
+BACKEND_PACKAGES_torch := torch==2.13.0
+BACKEND_TESTS := tests/backend tests/core tests/losses tests/models tests/callbacks
+
+.PHONY: demo test test-backends test-jax test-torch install
 
 # A DCGAN that learns to draw digits. The run is made anew each time.
 demo: $(VENV)/installed
@@ -15,6 +20,12 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed-test
 	$(PYTHON) -m pytest
+
+# What depends on the framework, under the other two.
+test-backends: test-jax test-torch
+
+test-jax test-torch: test-%: $(VENV)-%/installed-test
+	KERAS_BACKEND=$* $(VENV)-$*/bin/python -m pytest $(BACKEND_TESTS)
 
 install: $(VENV)/installed
 
@@ -28,4 +39,9 @@ $(VENV)/installed: setup.cfg pyproject.toml | $(PYTHON)
 
 $(VENV)/installed-test: setup.cfg pyproject.toml | $(PYTHON)
 	$(PYTHON) -m pip install --quiet --editable '.[test]'
+	touch $@
+
+$(VENV)-%/installed-test: setup.cfg pyproject.toml | $(PYTHON)
+	$(PYTHON) -m venv $(VENV)-$*
+	$(VENV)-$*/bin/python -m pip install --quiet --editable '.[test]' $(BACKEND_PACKAGES_$*)
 	touch $@

@@ -39,7 +39,7 @@ else:
 gan.fit(
     train,
     validation_data=test,
-    initial_epoch=int(gan.epochs_trained),
+    initial_epoch=gan.epochs_trained,
     epochs=arguments.epochs,
     callbacks=[
         kerasgan.callbacks.SampleGrid(arguments.out, every=10),

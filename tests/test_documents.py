@@ -8,6 +8,7 @@ import contextlib
 import doctest
 import importlib
 import io
+import json
 import os
 import pathlib
 import re
@@ -21,10 +22,14 @@ import numpy as np
 import tensorflow as tf
 
 import kerasgan
+from kerasgan.backend import SUPPORTED
 from kerasgan.cli import main
 
 ROOT = pathlib.Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md")])
+
+# Their frameworks need not be installed.
+OTHER_BACKENDS = {f"kerasgan.backend.{b}" for b in SUPPORTED if b != keras.backend.backend()}
 
 
 def code_blocks(text):
@@ -106,7 +111,7 @@ class DocumentTest(tf.test.TestCase):
         runner = doctest.DocTestRunner(verbose=False)
         for file in sorted((ROOT / "kerasgan").rglob("*.py")):
             name = ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-            if name.endswith("__main__"):
+            if name.endswith("__main__") or name in OTHER_BACKENDS:
                 continue
             module = importlib.import_module(name)
             with short_training(self.create_tempdir().full_path):
@@ -128,6 +133,35 @@ class ExampleTest(tf.test.TestCase):
         decisions = re.findall(r"D\(face\) = (\S+),", printed)
         self.assertAllClose(float(decisions[-1]), 0.5, atol=0.1)
         self.assertTrue((pathlib.Path(folder) / "faces.png").exists())
+
+    def test_several_machines_are_found_and_one_is_enough(self):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        script = ROOT / "examples" / "several_machines.py"
+        command = [sys.executable, script, "--out", folder / "run", "--epochs", "1"]
+        subprocess.run(command, check=True, capture_output=True)
+        self.assertTrue((folder / "run" / "model.keras").exists())
+        self.assertFalse((folder / "run" / "backup").exists())
+
+        scontrol = folder / "scontrol"
+        scontrol.write_text("#!/bin/sh\necho node1; echo node2\n")
+        scontrol.chmod(0o755)
+        describe = "import several_machines, os; several_machines.describe_cluster(); "
+        slurm = {"SLURM_PROCID": "1", "SLURM_JOB_NODELIST": "node[1-2]"}
+        kubernetes = {"JOB_COMPLETION_INDEX": "0", "JOB_NAME": "digits", "SERVICE_NAME": "gan"}
+        for environment, workers, index in (
+            (slurm, ["node1:12345", "node2:12345"], 1),
+            ({**kubernetes, "WORKERS": "2"}, ["digits-0.gan:12345", "digits-1.gan:12345"], 0),
+        ):
+            found = subprocess.run(
+                [sys.executable, "-c", describe + "print(os.environ['TF_CONFIG'])"],
+                env={**os.environ, **environment, "PATH": f"{folder}:{os.environ['PATH']}"},
+                cwd=script.parent,
+                check=True,
+                capture_output=True,
+                text=True,
+            ).stdout
+            expected = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
+            self.assertEqual(json.loads(found), expected)
 
     def test_digits_run_twice_and_go_on(self):
         folder = pathlib.Path(self.create_tempdir().full_path)

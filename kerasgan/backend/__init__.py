@@ -7,30 +7,41 @@ chooses its own (`KERAS_BACKEND`):
 - `update(loss_fn, variables, optimizer, forwarded=None)`: one step of one player;
 - `input_gradient(fn, x)`: d sum(fn(x)) / dx, itself differentiable;
 - `forward(fn, variables)`: run a network now and differentiate it later;
+- `predict(network, inputs)`: a network's output for one batch, on this device;
+- `Trainer`: what Keras' trainer lacks to run our steps, a base class of `AdversarialModel`;
 - `accelerate(optimizer)`: the framework's own kernel for an optimizer, where it has one;
-- `compile_steps(step, steps_per_execution, result)`: several steps as one program;
-- `has_gpu()`, `is_distributed()`: what the framework runs on.
+- `compile_steps(step, steps_per_execution, result)`: several steps as one program, or None;
+- `SeedGenerator`: Keras' own, drawing other numbers on each replica;
+- `devices(count)`: a scope in which models are made for several devices of this machine;
+- `is_distributed()`, `compiles_by_default()`, `reason_for_single_steps()`: how steps are run.
+
+`kerasgan/backend/tensorflow.py` documents the arguments.
 """
 
 import importlib
 
 import keras
 
-SUPPORTED = ("tensorflow",)
+SUPPORTED = ("tensorflow", "jax", "torch")
 
 if keras.backend.backend() not in SUPPORTED:
     raise ImportError(
         f"kerasgan runs on the Keras backends {', '.join(SUPPORTED)}, and Keras is set to "
-        f"{keras.backend.backend()!r}. Set the environment variable KERAS_BACKEND=tensorflow "
+        f"{keras.backend.backend()!r}. Set the environment variable KERAS_BACKEND to one of these "
         "before Keras is imported."
     )
 
 _implementation = importlib.import_module(f"kerasgan.backend.{keras.backend.backend()}")
 
+predict = _implementation.predict
+Trainer = _implementation.Trainer
 update = _implementation.update
 input_gradient = _implementation.input_gradient
 forward = _implementation.forward
 accelerate = _implementation.accelerate
 compile_steps = _implementation.compile_steps
-has_gpu = _implementation.has_gpu
+SeedGenerator = _implementation.SeedGenerator
+devices = _implementation.devices
 is_distributed = _implementation.is_distributed
+compiles_by_default = _implementation.compiles_by_default
+reason_for_single_steps = _implementation.reason_for_single_steps

@@ -6,6 +6,47 @@ import keras
 import tensorflow as tf
 
 
+class Trainer:
+    """Lets Keras' trainer run on several machines.
+
+    `fit` of Keras 3.15 fails under `MultiWorkerMirroredStrategy` in two places, also for a plain
+    compiled model (keras-team/keras#20585).
+    """
+
+    @property
+    def is_chief(self):
+        """Whether this process is the one of its cluster that writes files."""
+        resolver = getattr(self.distribute_strategy, "cluster_resolver", None)
+        if resolver is None or not resolver.task_type:
+            return True
+        if "chief" in resolver.cluster_spec().jobs:
+            return resolver.task_type == "chief"
+        return (resolver.task_type, resolver.task_id) == ("worker", 0)
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Nothing: our networks are built. Keras' own cannot read a distributed batch."""
+
+    def _make_function(self, step_function):
+        # Keras averages the logs over the workers along their first axis, and ours have none.
+        def step(data):
+            return keras.tree.map_structure(lambda log: tf.expand_dims(log, 0), step_function(data))
+
+        several = isinstance(self.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy)
+        return super()._make_function(step if several else step_function)
+
+
+class SeedGenerator(keras.random.SeedGenerator):
+    """Draws other numbers on each replica of a strategy, where Keras' own draws the same."""
+
+    def next(self, ordered=True):
+        seed = super().next(ordered)
+        context = tf.distribute.get_replica_context()
+        if context is None or not is_distributed():
+            return seed
+        replica = tf.cast(context.replica_id_in_sync_group, seed.dtype)
+        return seed + tf.stack([1_000_003 * replica, tf.zeros_like(replica)])
+
+
 def update(loss_fn, variables, optimizer, forwarded=None):
     """Moves one player: a gradient step on `loss_fn` with respect to `variables`.
 
@@ -69,6 +110,17 @@ def forward(fn, variables):
     return output, pullback
 
 
+def predict(network, inputs):
+    """What the network makes of a batch, as a NumPy array.
+
+    Under a strategy `predict_on_batch` would give the batch to every replica and return it that
+    many times, and under several workers wait for the others, who may have nothing to predict.
+    """
+    if network.distribute_strategy.num_replicas_in_sync == 1:
+        return network.predict_on_batch(inputs)
+    return network(inputs, training=False).numpy()
+
+
 def compile_steps(step, steps_per_execution, result):
     """Compiles several training steps into one XLA program.
 
@@ -114,14 +166,42 @@ def _shapes(batch):
     return [tuple(tensor.shape) for tensor in keras.tree.flatten(batch)]
 
 
-def has_gpu():
-    """Whether TensorFlow sees a GPU."""
-    return bool(tf.config.list_physical_devices("GPU"))
+def compiles_by_default():
+    """On a GPU; on a CPU XLA makes convolutions slower."""
+    return bool(tf.config.list_physical_devices("GPU")) and not is_distributed()
+
+
+def reason_for_single_steps():
+    """Why neither XLA nor several steps an execution can be had; None where they can."""
+    if is_distributed():
+        return "Keras fails with it under a tf.distribute strategy"
+    return None
 
 
 def is_distributed():
     """Whether a `tf.distribute` strategy of several replicas is in force."""
     return tf.distribute.get_strategy().num_replicas_in_sync > 1
+
+
+def devices(count):
+    """A scope in which models are made for, and trained on, several devices of this machine.
+
+    Args:
+        count: int, GPUs; where there is none, parts of the CPU, which is not faster but lets a
+            script be tried. Call it before TensorFlow has computed anything.
+
+    Raises:
+        ValueError: when there are not so many.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus and count > len(gpus):
+        raise ValueError(f"devices={count}: this machine has {len(gpus)}.")
+    if not gpus:
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        parts = [tf.config.LogicalDeviceConfiguration()] * count
+        tf.config.set_logical_device_configuration(cpu, parts)
+    names = [f"{'GPU' if gpus else 'CPU'}:{index}" for index in range(count)]
+    return tf.distribute.MirroredStrategy(names).scope()
 
 
 def accelerate(optimizer):

@@ -20,6 +20,8 @@ class RunHistory(keras.callbacks.Callback):
         seconds: float, the shortest time between two calls of `write` during training.
     """
 
+    chief_only = True  # of several workers
+
     def __init__(self, folder, seconds=10.0):
         super().__init__()
         self.folder = pathlib.Path(folder)

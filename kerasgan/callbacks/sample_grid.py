@@ -40,6 +40,8 @@ class SampleGrid(keras.callbacks.Callback):
     >>> history = gan.fit(digits, epochs=1, callbacks=[grid], verbose=0)
     """
 
+    chief_only = True  # of several workers
+
     def __init__(
         self, folder, every=1, num_images=None, seed=0, labels=None, gif=True, tensorboard=None
     ):

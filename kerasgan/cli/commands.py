@@ -1,5 +1,6 @@
 """The commands."""
 
+import contextlib
 import errno
 import json
 import math
@@ -13,6 +14,9 @@ import click
 import kerasgan
 from kerasgan.cli import runs
 from kerasgan.models import registry
+
+# What a run is computed on, which may change when it is continued on another machine.
+MACHINE = ("data_dir", "devices")
 
 run_or_file = click.argument("run_or_file", type=click.Path(path_type=pathlib.Path))
 
@@ -90,6 +94,7 @@ def models():
     help="Of every player's optimizer.  [default: the paper's]",
 )
 @click.option("--seed", type=click.IntRange(0), help="Of all random numbers.  [default: 0]")
+@click.option("--devices", type=click.IntRange(1), help="GPUs that share each batch.  [default: 1]")
 @click.option(
     "--out", type=click.Path(path_type=pathlib.Path), help="Run folder.  [default: runs/MODEL]"
 )
@@ -117,7 +122,7 @@ def train(model, out, resume, overwrite, epochs, assignments, **options):
     if resume:
         settings = runs.read_settings(out)
         _check_same(settings, given, out)
-        settings["data_dir"] = given.get("data_dir", settings["data_dir"])
+        settings |= {name: given[name] for name in MACHINE if name in given}
     else:
         settings = _new_settings(given)
         runs.prepare_folder(out, overwrite)
@@ -138,15 +143,16 @@ def _new_settings(given):
         "batch_size": 64,
         "learning_rate": None,
         "seed": 0,
+        "devices": 1,
         "set": {},
     }
     return {"kerasgan": kerasgan.__version__, **defaults, **given}
 
 
 def _check_same(settings, given, out):
-    for name, value in given.items():
-        kept = settings[name]
-        if json.loads(json.dumps(value)) != kept and name != "data_dir":
+    for name in set(given) - set(MACHINE):
+        value, kept = given[name], settings[name]
+        if json.loads(json.dumps(value)) != kept:
             raise click.UsageError(
                 f"the run in {out} has {name}={kept!r}, not {value!r}; leave that out to continue "
                 "the run, or start another one with another --out."
@@ -155,6 +161,21 @@ def _check_same(settings, given, out):
 
 def _train(out, settings, resume):
     keras = runs.import_keras()
+    from kerasgan import backend
+
+    devices = settings.get("devices", 1)
+    if settings["batch_size"] % devices:
+        raise click.UsageError(
+            f"--devices {devices} cannot share batches of {settings['batch_size']} equally; choose "
+            f"a --batch-size that is a multiple of {devices}."
+        )
+    with runs.usage_errors():
+        scope = backend.devices(devices) if devices > 1 else contextlib.nullcontext()
+    with scope:
+        _train_here(keras, out, settings, resume)
+
+
+def _train_here(keras, out, settings, resume):
     from kerasgan import callbacks, data
 
     keras.utils.set_random_seed(settings["seed"])
@@ -166,7 +187,7 @@ def _train(out, settings, resume):
         gan, _ = runs.load_run(out)
     else:
         gan = _new_model(settings, image_shape)
-    done = int(gan.epochs_trained)
+    done = gan.epochs_trained
     if done >= settings["epochs"]:
         click.echo(f"{out} is trained for {done} epochs; --epochs {2 * done} would go on.")
         return
@@ -270,7 +291,7 @@ def info(run_or_file):
     """Say what is in a run folder or a .keras file."""
     gan, file = runs.load_run(run_or_file)
     rows = {"model": type(gan).__name__, "file": f"{file} ({file.stat().st_size / 2**20:.1f} MiB)"}
-    rows["epochs trained"] = int(gan.epochs_trained)
+    rows["epochs trained"] = gan.epochs_trained
     rows["makes"] = "x".join(map(str, gan.image_shape))
     rows |= {k: v for k, v in gan.get_config().items() if not isinstance(v, dict)}
     for player in gan.players:

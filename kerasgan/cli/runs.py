@@ -26,18 +26,27 @@ def usage_errors():
         raise click.UsageError(str(error)) from error
 
 
-def import_keras():
-    """Imports Keras and TensorFlow without their greetings, which go to stderr unasked."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+@contextlib.contextmanager
+def quiet():
+    """In here nothing is printed to stderr, not by C++ code either."""
     sys.stderr.flush()
     stderr = os.dup(2)
     try:
         with open(os.devnull, "wb") as nothing:
             os.dup2(nothing.fileno(), 2)
-        import keras
+        yield
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)
+
+
+def import_keras():
+    """Imports Keras and TensorFlow without their greetings, which go to stderr unasked."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with quiet():
+        import keras
+
+        import kerasgan.data.reader  # noqa: F401  (TensorFlow, also where it is not the backend)
     return keras
 
 

@@ -12,11 +12,11 @@ from keras import ops
 from kerasgan import backend, losses
 from kerasgan.core import epoch_clock, execution
 from kerasgan.core.files import atomic_path
-from kerasgan.core.optimizers import make_optimizers
+from kerasgan.core.optimizers import all_layers, make_optimizers, portable
 from kerasgan.core.training_watch import LossTracker, NonFiniteError, TrainingWatch
 
 
-class AdversarialModel(keras.Model):
+class AdversarialModel(backend.Trainer, keras.Model):
     """Networks that play against each other, trained, saved and measured as one Keras model.
 
     A **player** is the set of networks that one optimizer moves together. A subclass names its
@@ -45,9 +45,9 @@ class AdversarialModel(keras.Model):
 
     def __init__(self, *, seed=None, **kwargs):
         super().__init__(**kwargs)
-        self.seed_generator = keras.random.SeedGenerator(seed)
-        self.evaluation_seed = keras.random.SeedGenerator(0)
-        self.epochs_trained = self.add_weight(
+        self.seed_generator = backend.SeedGenerator(seed)
+        self.evaluation_seed = backend.SeedGenerator(0)
+        self.epoch_counter = self.add_weight(
             shape=(), dtype="int32", initializer="zeros", trainable=False, name="epochs_trained"
         )
         self.last_saved = None  # (path, finished epochs)
@@ -84,6 +84,9 @@ class AdversarialModel(keras.Model):
     ):
         """Prepares for training.
 
+        Under a `tf.distribute` strategy batch norm takes its statistics of the batches of all
+        replicas together; set `synchronized = False` on the layers after `compile` if not wanted.
+
         Args:
             optimizer: None for the paper's; one optimizer (or name) for all players, each of
                 which gets a copy; or a dict by player name, e.g.
@@ -100,7 +103,8 @@ class AdversarialModel(keras.Model):
                 the step.
 
         Raises:
-            ValueError: for an unknown player, loss or jit_compile.
+            ValueError: for an unknown player, loss or jit_compile, or a way of running steps that
+                the backend or strategy cannot do.
         """
         if jit_compile not in (True, False, "auto"):
             raise ValueError(f"jit_compile={jit_compile!r}; use True, False or 'auto'.")
@@ -118,6 +122,10 @@ class AdversarialModel(keras.Model):
             jit_compile=self.execution.jit_compile,
             steps_per_execution=self.execution.steps_per_execution,
         )
+        for networks in self.players.values():
+            for layer in all_layers(networks):
+                if isinstance(layer, keras.layers.BatchNormalization):
+                    layer.synchronized = backend.is_distributed()
         self.optimizer = optimizers
         self.adversarial_loss = adversarial_loss
         self.loss_trackers = [LossTracker(name) for name in self.loss_names]
@@ -139,10 +147,13 @@ class AdversarialModel(keras.Model):
     def get_compile_config(self):
         if not self.compiled:
             return None
-        return keras.saving.serialize_keras_object(self.compile_arguments())
+        return portable(keras.saving.serialize_keras_object(self.compile_arguments()))
 
     def compile_from_config(self, config):
-        self.compile(**keras.saving.deserialize_keras_object(config))
+        arguments = keras.saving.deserialize_keras_object(config)
+        if backend.reason_for_single_steps():  # unlike, perhaps, where the file was written
+            arguments |= {"jit_compile": "auto", "steps_per_execution": "auto"}
+        self.compile(**arguments)
 
     # Training ----------------------------------------------------------------------------------
 
@@ -153,7 +164,8 @@ class AdversarialModel(keras.Model):
         that this model has been trained, so a restored model goes on with the batches that it
         would have seen. A loss that is not a number raises `NonFiniteError`, which says where it
         happened and what was saved last (unless `keras.callbacks.TerminateOnNaN` is among the
-        callbacks, which then decides). And `evaluate`'s metrics come as `val_...`.
+        callbacks, which then decides). And `evaluate`'s metrics come as `val_...`. Of several
+        workers only the chief runs callbacks that have an attribute `chief_only = True`.
 
         Args:
             *args, **kwargs: as for `keras.Model.fit`. The data is real images (float, NHWC in
@@ -168,12 +180,17 @@ class AdversarialModel(keras.Model):
         call = inspect.signature(super().fit).bind(*args, **kwargs)
         callbacks = call.arguments.get("callbacks") or []
         if isinstance(callbacks, keras.callbacks.CallbackList):
-            watch = TrainingWatch(callbacks.callbacks)
-            watch.set_model(self)
-            callbacks.callbacks.insert(0, watch)
+            given = callbacks.callbacks
         else:
-            callbacks = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
-            callbacks = [TrainingWatch(callbacks), *callbacks]
+            given = list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
+        # Several workers would write the same files.
+        kept = [c for c in given if self.is_chief or not getattr(c, "chief_only", False)]
+        watch = TrainingWatch(kept)
+        if isinstance(callbacks, keras.callbacks.CallbackList):
+            watch.set_model(self)
+            callbacks.callbacks = [watch, *kept]
+        else:
+            callbacks = [watch, *kept]
         call.arguments["callbacks"] = callbacks
         if hasattr(call.arguments.get("x"), "element_spec"):
             call.arguments.setdefault("shuffle", False)  # a data set shuffles itself
@@ -185,7 +202,7 @@ class AdversarialModel(keras.Model):
         finally:
             epoch_clock.epoch = None
             if isinstance(callbacks, keras.callbacks.CallbackList):
-                callbacks.callbacks.remove(watch)
+                callbacks.callbacks = given
 
     def evaluate(self, *args, return_dict=False, **kwargs):
         """Compares generated images with real ones.
@@ -203,7 +220,8 @@ class AdversarialModel(keras.Model):
         """
         if "_use_cached_eval_dataset" not in kwargs:  # not from within fit, which has done it
             self._divide(kwargs.get("steps"))
-        self.evaluation_seed.state.assign(ops.zeros_like(self.evaluation_seed.state))
+        start = self.evaluation_seed.state
+        start.assign(ops.zeros(start.shape, start.dtype))
         results = super().evaluate(*args, return_dict=True, **kwargs)
         for metric in self.generative_metrics:
             # Once over all images: a Fréchet distance of each batch costs much and says nothing.
@@ -245,6 +263,11 @@ class AdversarialModel(keras.Model):
         """How many training steps the model has had: int."""
         return int(ops.convert_to_numpy(self.optimizer.iterations))
 
+    @property
+    def epochs_trained(self):
+        """How many epochs the model has finished, in this process and before: int."""
+        return int(ops.convert_to_numpy(self.epoch_counter))
+
     def make_train_function(self, force=False):
         """Makes what `fit` calls for each execution; see `kerasgan.core.execution`."""
         if self.train_function is not None and not force:
@@ -253,7 +276,7 @@ class AdversarialModel(keras.Model):
         steps, compile_after = self.steps_per_execution, self.execution.compile_after
         if self.execution.jit_compile:
             compile_after = 0
-        if compile_after is None or steps == 1 or self.run_eagerly:
+        if compile_after is None or steps == 1 or self.run_eagerly or not backend.compile_steps:
             return
         first = self.train_function
         compiled = backend.compile_steps(self.train_step, steps, self.tracked)
@@ -294,6 +317,8 @@ class AdversarialModel(keras.Model):
         self._write(super().save_weights, filepath, overwrite, kwargs)
 
     def _write(self, write, filepath, overwrite, kwargs):
+        if not self.is_chief:  # of several workers, who all have the same weights
+            return
         for weight in self.weights:
             if not np.all(np.isfinite(ops.convert_to_numpy(ops.cast(weight, "float32")))):
                 if self.skip_broken_saves:
@@ -322,7 +347,7 @@ class AdversarialModel(keras.Model):
         self._remember(filepath)
 
     def _remember(self, filepath):
-        self.last_saved = (pathlib.Path(filepath), int(ops.convert_to_numpy(self.epochs_trained)))
+        self.last_saved = (pathlib.Path(filepath), self.epochs_trained)
 
     def last_saved_message(self):
         """A sentence that says which file holds the model as it last was on disk."""

@@ -34,11 +34,11 @@ def choose(jit_compile, steps_per_execution, variables):
     The choice depends on the networks and the device only, never on how long a run will be: a
     run that is interrupted and continued has to be computed in the same way as one that is not.
 
-    - Several replicas: neither; Keras fails with both (benchmarks/README.md).
-    - Dense networks: starting a step costs about as much as the step, so 32 at a time.
-    - On a GPU everything is compiled. On a CPU XLA makes convolutions and large matrix products
-      slower and tiny networks faster, but it takes seconds to compile: for those it waits
-      until about as much has been saved by other means.
+    - Dense networks: starting a step costs about as much as the step, so 32 at a time, where the
+      backend can run several.
+    - JAX, and TensorFlow on a GPU, compile everything. On a CPU TensorFlow's XLA makes
+      convolutions and large matrix products slower and tiny networks faster, but it takes
+      seconds to compile: for those it waits until about as much has been saved by other means.
 
     Args:
         jit_compile: as given to `compile`.
@@ -47,14 +47,22 @@ def choose(jit_compile, steps_per_execution, variables):
 
     Returns:
         An `Execution`.
+
+    Raises:
+        ValueError: when the backend cannot do what was asked for.
     """
-    dense = all(len(v.shape) <= 2 for v in variables) and not backend.is_distributed()
+    single = backend.reason_for_single_steps()
+    if single and steps_per_execution not in (1, "auto"):
+        raise ValueError(f"steps_per_execution={steps_per_execution}: {single}; use 1 or 'auto'.")
+    if jit_compile is True and backend.is_distributed():
+        raise ValueError(f"jit_compile=True: {single}; use False or 'auto'.")
+    dense = all(len(v.shape) <= 2 for v in variables) and not single
     tiny = dense and sum(math.prod(v.shape) for v in variables) <= TINY_NETWORKS
     if steps_per_execution == "auto":
         steps_per_execution = 32 if dense else 1
     if jit_compile != "auto":
         return Execution(jit_compile, steps_per_execution)
-    if backend.has_gpu() and not backend.is_distributed():
+    if backend.compiles_by_default():
         return Execution(True, steps_per_execution)
     compile_later = tiny and steps_per_execution > 1
     return Execution(False, steps_per_execution, STEPS_BEFORE_COMPILING if compile_later else None)

@@ -18,7 +18,15 @@ def export_network(network, filepath, inputs, output):
 
     Raises:
         FileExistsError: when the folder holds something.
+        RuntimeError: under PyTorch, which cannot write a SavedModel.
     """
+    backend = keras.backend.backend()
+    if backend == "torch":
+        raise RuntimeError(
+            "a SavedModel cannot be written under PyTorch; save the model as a .keras file and "
+            "export that under TensorFlow: KERAS_BACKEND=tensorflow kerasgan export "
+            f"MODEL.keras {filepath}"
+        )
     filepath = pathlib.Path(filepath)
     if filepath.exists() and (filepath.is_file() or any(filepath.iterdir())):
         version = int(filepath.name) + 1 if filepath.name.isdigit() else 1
@@ -37,6 +45,8 @@ def export_network(network, filepath, inputs, output):
 
     archive = keras.export.ExportArchive()
     archive.track(network)
-    archive.add_endpoint("serving_default", serve, specs)
+    # JAX would compile for the device at hand; a server may have the other one.
+    platforms = {"jax2tf_kwargs": {"native_serialization_platforms": ("cpu", "cuda")}}
+    archive.add_endpoint("serving_default", serve, specs, **(platforms if backend == "jax" else {}))
     with atomic_path(filepath) as temporary:
         archive.write_out(str(temporary), verbose=False)

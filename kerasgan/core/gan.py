@@ -267,7 +267,7 @@ class GAN(AdversarialModel):
         images = np.empty((num_images, *self.image_shape), "float32")
         for start in range(0, num_images, 64):
             chunk = slice(start, start + 64)
-            images[chunk] = self.sampling_generator.predict_on_batch(latents[chunk])
+            images[chunk] = backend.predict(self.sampling_generator, latents[chunk])
         return images
 
     def export(self, filepath):
@@ -282,6 +282,7 @@ class GAN(AdversarialModel):
 
         Raises:
             FileExistsError: when the folder holds something.
+            RuntimeError: under PyTorch, which cannot write a SavedModel.
         """
         export.export_network(
             self.sampling_generator,
@@ -312,14 +313,18 @@ class GAN(AdversarialModel):
 def split_batch(batch, parts):
     """Splits a batch into `parts` of equal size; what is left over is not used.
 
-    A batch smaller than `parts`, as the last of an epoch can be, is used again instead.
+    Part i holds every `parts`-th example from the i-th on: in this way the parts that the
+    replicas of a strategy make of their shares of a batch are together the part that one device
+    makes of the whole. A batch smaller than `parts`, as the last of an epoch can be, is used
+    again instead.
     """
     if parts == 1:
         return [batch]
     size = ops.shape(batch)[0]
-    part = ops.maximum(size // parts, 1)
-    starts = [ops.minimum(index * part, size - part) for index in range(parts)]
-    return [batch[start : start + part] for start in starts]
+    # A tensor in a TensorFlow graph; JAX wants slices by known numbers.
+    smaller, larger = (min, max) if isinstance(size, int) else (ops.minimum, ops.maximum)
+    end = larger(size // parts, 1) * parts
+    return [batch[smaller(index, size - 1) : end : parts] for index in range(parts)]
 
 
 def _connect(generator, discriminator, latent_dim):

@@ -109,6 +109,20 @@ def make_optimizers(optimizer, defaults, networks):
     return OptimizerGroup(chosen)
 
 
+def portable(config):
+    """A serialized structure without the names that only one backend of Keras can import.
+
+    Under PyTorch Keras makes `keras.optimizers.Adam` a class of its own and writes down where
+    that one is, so that the other backends cannot load the file.
+    """
+    if isinstance(config, dict):
+        config = {name: portable(value) for name, value in config.items()}
+        if str(config.get("module")).startswith("keras.src.backend.torch.optimizers"):
+            config |= {"module": "keras.optimizers", "registered_name": None}
+        return config
+    return [portable(value) for value in config] if isinstance(config, list) else config
+
+
 def _scales_loss(optimizer):
     return isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
 

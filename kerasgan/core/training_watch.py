@@ -24,7 +24,7 @@ class LossTracker(keras.metrics.Mean):
             ops.equal(self.non_finite_step, 0.0), ops.logical_not(ops.isfinite(value))
         )
         # `count` is the number of steps so far, this one included.
-        self.non_finite_step.assign(ops.where(first, self.count, self.non_finite_step))
+        self.non_finite_step.assign_add(ops.cast(first, "float32") * self.count)
 
 
 class TrainingWatch(keras.callbacks.Callback):
@@ -45,6 +45,10 @@ class TrainingWatch(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         self.model.skip_broken_saves = False
         for callback in self.others:
+            if isinstance(callback, keras.callbacks.BackupAndRestore) and not self.model.is_chief:
+                # All workers restore from the folder, but one writes to it and removes it.
+                callback._save_model = lambda: None
+                callback.delete_checkpoint = False
             # Keras knows which way only of metrics that were given to its own compile.
             monitored = str(getattr(callback, "monitor", "")).removeprefix("val_")
             if monitored in self.model.loss_names and getattr(callback, "mode", None) == "auto":
@@ -55,7 +59,7 @@ class TrainingWatch(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self.keras_epoch = epoch
-        epoch_clock.epoch = int(ops.convert_to_numpy(self.model.epochs_trained))
+        epoch_clock.epoch = self.model.epochs_trained
 
     def on_train_batch_end(self, batch, logs=None):
         broken = [name for name, value in (logs or {}).items() if not np.all(np.isfinite(value))]
@@ -65,13 +69,12 @@ class TrainingWatch(keras.callbacks.Callback):
             logs["loss"] = float("nan")  # the one name that TerminateOnNaN looks at
             self.model.skip_broken_saves = True  # a checkpoint must not raise in its place
             return
-        steps = {
-            tracker.name: int(tracker.non_finite_step)
-            for tracker in self.model.loss_trackers
-            if tracker.name in broken and int(tracker.non_finite_step)
-        }
-        name = min(steps, key=steps.get, default=broken[0])
-        step = steps.get(name, batch + 1)
+        name, step = broken[0], batch + 1
+        if self.model.steps_per_execution > 1:
+            trackers = [t for t in self.model.loss_trackers if t.name in broken]
+            steps = {t.name: int(ops.convert_to_numpy(t.non_finite_step)) for t in trackers}
+            name = min(filter(steps.get, steps), key=steps.get, default=name)
+            step = steps.get(name) or step
         raise NonFiniteError(
             f"{name} became {logs[name]} at step {step} of epoch {self.keras_epoch + 1}; training "
             f"stopped. {self.model.last_saved_message()} A lower learning rate, float32 instead "
@@ -79,4 +82,4 @@ class TrainingWatch(keras.callbacks.Callback):
         )
 
     def on_epoch_end(self, epoch, logs=None):
-        self.model.epochs_trained.assign_add(1)
+        self.model.epoch_counter.assign_add(1)

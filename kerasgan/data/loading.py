@@ -136,7 +136,7 @@ def _check(image_size, batch_size, channels, fit):
 
 def _dataset(source, name, batch_size, with_labels, shuffle, seed, augment_flip):
     # Here, because it takes seconds and whoever only asks for help need not wait for it.
-    import tensorflow as tf
+    from kerasgan.data.reader import tf
 
     in_memory = isinstance(source, Examples)
     count = len(source.images) if in_memory else source.count
@@ -175,12 +175,16 @@ def _dataset(source, name, batch_size, with_labels, shuffle, seed, augment_flip)
     dataset = epoch.flat_map(one_epoch)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps))
     dataset = dataset.prefetch(tf.data.AUTOTUNE)
+    options = tf.data.Options()
+    # Of several workers each keeps its share of every batch; there are no files to deal out.
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    dataset = dataset.with_options(options)
     dataset.class_names = source.class_names if with_labels else None
     return dataset
 
 
 def _batches_in_memory(examples):
-    import tensorflow as tf
+    from kerasgan.data.reader import tf
 
     count = len(examples.images)
     # Outside of the function below, or they would become constants of its graph.
@@ -214,7 +218,7 @@ def _batches_of_stream(stream):
 
 def _finisher(batch_size, with_labels, augment_flip, seed):
     """The last step of the pipeline: to float32 in [-1, 1], mirrored or not, with labels or not."""
-    import tensorflow as tf
+    from kerasgan.data.reader import tf
 
     def finish(step, images, labels):
         if images.dtype == tf.uint8:

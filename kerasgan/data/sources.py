@@ -239,7 +239,7 @@ def _folder(path, split, image_size, channels, fit, cache):
         return Examples(np.stack([images[i] for i in good]), labels, class_names)
 
     def read(seed):
-        import tensorflow as tf
+        from kerasgan.data.reader import tf
 
         def decode(index):
             image = tf.numpy_function(
@@ -363,7 +363,7 @@ def _tfds(name, split, image_size, channels, fit, cache, data_dir):
     count = info.splits[split].num_examples
 
     def read(seed):
-        import tensorflow as tf
+        from kerasgan.data.reader import tf
 
         def pick(features):
             image = features[image_key]

@@ -29,6 +29,7 @@ from PIL import Image
 import kerasgan
 from kerasgan import callbacks, cli
 from kerasgan.callbacks.run_history import read_history
+from kerasgan.cli import runs
 from kerasgan.models import registry
 
 SETTINGS = ("--batch-size", 8, "--set", "hidden_units=8,", "--set", "latent_dim=4")
@@ -86,7 +87,7 @@ def weights(folder):
 
 
 def epochs_trained(folder):
-    return int(keras.saving.load_model(folder / "model.keras").epochs_trained)
+    return keras.saving.load_model(folder / "model.keras").epochs_trained
 
 
 def interrupted_in(epoch):
@@ -358,6 +359,27 @@ class OtherProcessTest(CommandTestCase):
                 self.assert_same_run(run, whole)
         self.assertEqual(contents(continued / "samples"), contents(whole / "samples"))
         self.assertEqual(Image.open(continued / "samples.gif").n_frames, 8)
+
+
+class DevicesTest(CommandTestCase):
+    def test_two_devices_train_and_one_goes_on(self):
+        run = self.folder / "run"
+        command = [sys.executable, "-m", "kerasgan", *map(str, training()), "--out", run]
+        on_two = [*command, "--epochs", "1", "--devices", "2"]
+        subprocess.run(on_two, check=True, capture_output=True)
+        self.assertEqual(runs.read_settings(run)["devices"], 2)
+        alone = self.folder / "alone"
+        self.assert_works(*training(), "--epochs", 1, "--out", alone)
+        # Not the same: the second device drew latents of its own.
+        self.assertNotEqual(read_history(run), read_history(alone))
+        self.assert_works("train", "--resume", "--out", run, "--epochs", 2, "--devices", 1)
+        self.assertEqual(epochs_trained(run), 2)
+        self.assertEqual(runs.read_settings(run)["devices"], 1)
+
+    def test_batches_that_cannot_be_shared_equally_are_refused(self):
+        arguments = [*training(), "--out", self.folder / "run", "--devices", 3]
+        self.assert_refused(arguments, "--devices 3 .* batches of 8 .* multiple of 3")
+        self.assertFalse((self.folder / "run").exists())
 
 
 class SampleTest(CommandTestCase):

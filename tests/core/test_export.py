@@ -5,10 +5,22 @@ import textwrap
 
 import numpy as np
 import tensorflow as tf
+from backends import needs_backend
 
 import kerasgan
 
 
+@needs_backend("torch", reason="it can write a SavedModel")
+class WithoutSavedModelTest(tf.test.TestCase):
+    def test_says_how_to_export(self):
+        gan = kerasgan.VanillaGAN((2,), 2, hidden_units=())
+        path = pathlib.Path(self.create_tempdir().full_path) / "1"
+        with self.assertRaisesRegex(RuntimeError, "PyTorch.*KERAS_BACKEND=tensorflow"):
+            gan.export(path)
+        self.assertFalse(path.exists())
+
+
+@needs_backend("tensorflow", "jax", reason="it cannot write a SavedModel")
 class ExportTest(tf.test.TestCase):
     def test_serves_where_neither_kerasgan_nor_keras_can_be_imported(self):
         folder = self.create_tempdir().full_path

@@ -1,0 +1,70 @@
+"""The seam for PyTorch; see `kerasgan.backend`."""
+
+import keras
+import torch
+
+from kerasgan.backend.common import (  # noqa: F401
+    SeedGenerator,
+    accelerate,
+    compile_steps,
+    is_distributed,
+    predict,
+)
+
+
+def update(loss_fn, variables, optimizer, forwarded=None):
+    """Moves one player; see `kerasgan.backend.tensorflow.update`."""
+    at = [v.value for v in variables] if forwarded is None else forwarded[0]
+    loss, logs = loss_fn() if forwarded is None else loss_fn(at)
+    leaves = keras.tree.flatten(at)
+    gradients = torch.autograd.grad(optimizer.scale_loss(loss), leaves, allow_unused=True)
+    if forwarded is not None:
+        gradients = forwarded[1](gradients)
+    with torch.no_grad():
+        optimizer.apply(list(gradients), variables)
+    return keras.tree.map_structure(lambda x: x.detach() if torch.is_tensor(x) else x, (loss, logs))
+
+
+def input_gradient(fn, x):
+    """Gradient of `sum(fn(x))` with respect to `x`: the same shape as `x`, differentiable."""
+    with torch.enable_grad():
+        x = x if x.requires_grad else x.detach().requires_grad_()
+        return torch.autograd.grad(fn(x).sum(), x, create_graph=True)[0]
+
+
+def forward(fn, variables):
+    """Runs `fn()` to be differentiated later; see `kerasgan.backend.tensorflow.forward`."""
+    output = fn()
+    values = [v.value for v in variables]
+
+    def pullback(gradients):
+        pairs = zip(keras.tree.flatten(output), gradients, strict=True)
+        used = [(o, g) for o, g in pairs if o.requires_grad and g is not None]
+        outputs, gradients = zip(*used, strict=True)
+        return torch.autograd.grad(outputs, values, gradients, allow_unused=True)
+
+    return keras.tree.map_structure(lambda o: o.detach().requires_grad_(), output), pullback
+
+
+class Trainer:
+    """Nothing is missing in Keras' trainer, which knows one device."""
+
+    is_chief = True
+
+
+def devices(count):
+    """Raises: Keras trains on one device."""
+    raise ValueError(
+        f"devices={count}: Keras trains on one device under PyTorch; set KERAS_BACKEND to "
+        "tensorflow or jax."
+    )
+
+
+def compiles_by_default():
+    """False: `torch.compile` takes longer than it saves."""
+    return False
+
+
+def reason_for_single_steps():
+    """Why several steps cannot be one execution; None where they can."""
+    return "Keras runs one step at a time on PyTorch"

@@ -1,0 +1,161 @@
+"""Trains models on one device, on several, or as one of several workers, and dumps the weights.
+
+    python distributed_training.py WHERE FOLDER [--kill-in-epoch N]
+
+WHERE is `single`, `mirrored` (two logical CPUs under TensorFlow), `parallel` (four under JAX), or
+`worker` (a process of the cluster in TF_CONFIG). Each process writes `FOLDER/WHERE[-index].npz`.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import sys
+
+sys.path.append(str(pathlib.Path(__file__).parents[1] / "models"))
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+parser = argparse.ArgumentParser()
+parser.add_argument("where", choices=["single", "mirrored", "parallel", "worker"])
+parser.add_argument("folder", type=pathlib.Path)
+parser.add_argument("--kill-in-epoch", type=int)
+arguments = parser.parse_args()
+if arguments.where == "parallel":
+    os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=4"
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers, ops
+from zoo import batch_for, small_model
+
+import kerasgan
+from kerasgan import backend
+from kerasgan.models import registry
+
+BATCH_SIZE, STEPS, EPOCHS = 16, 5, 2
+
+
+class PenaltyGAN(kerasgan.GAN):
+    """A GAN whose discriminator, a critic, pays for gradients that are not of norm 1."""
+
+    def discriminator_loss(self, real, fake):
+        loss, logs = super().discriminator_loss(real, fake)
+        gradient = backend.input_gradient(self.discriminator, 0.3 * real + 0.7 * fake)
+        norms = ops.sqrt(ops.sum(ops.square(gradient), axis=-1) + 1e-6)
+        return loss + 10.0 * ops.mean(ops.square(norms - 1.0)), logs
+
+
+def with_equal_latents(model):
+    """The model, with latents that are a function of the real images, wherever these are."""
+
+    class EqualLatents(type(model)):
+        def real_images(self, data):
+            self.latest = super().real_images(data)
+            return self.latest
+
+        def generate_like(self, real):
+            self.latest = real
+            return super().generate_like(real)
+
+        def sample_latents(self, num_images, seed=None):
+            pixels = ops.reshape(self.latest, (-1, int(np.prod(self.image_shape))))
+            repeats = -(-self.latent_dim // pixels.shape[1])
+            return 2.0 * ops.tile(pixels, (1, repeats))[:, : self.latent_dim]
+
+    model.__class__ = EqualLatents
+    return model
+
+
+def penalty_gan():
+    generator = [keras.Input((3,)), layers.Dense(8), layers.BatchNormalization(), layers.Dense(2)]
+    critic = [keras.Input((2,)), layers.Dense(8, "tanh"), layers.Dense(1)]
+    return PenaltyGAN(keras.Sequential(generator), keras.Sequential(critic), 3, ema_decay=0.5)
+
+
+def cases():
+    """Name, model maker and further arguments of `compile` of each GAN."""
+    for entry in registry.entries():
+        yield entry.name, lambda entry=entry: small_model(entry), {}
+    yield "penalty", penalty_gan, {"discriminator_steps": 4}
+
+
+def scope():
+    if arguments.where == "mirrored":
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        two = [tf.config.LogicalDeviceConfiguration()] * 2
+        tf.config.set_logical_device_configuration(cpu, two)
+        return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    if arguments.where == "parallel":
+        distribution = keras.distribution.DataParallel()
+        keras.distribution.set_distribution(distribution)
+        assert len(distribution.device_mesh.devices) == 4
+    if arguments.where == "worker":
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    return None
+
+
+class Kill(keras.callbacks.Callback):
+    """Ends this process in the middle of an epoch, as a machine that fails would."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.epoch + 1 == arguments.kill_in_epoch:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def refusals(gan, strategy):
+    """The errors that name what cannot be had under a strategy."""
+    messages = []
+    for argument in ({"jit_compile": True}, {"steps_per_execution": 4}):
+        try:
+            with strategy.scope():
+                gan.compile(**argument)
+        except ValueError as error:
+            messages.append(str(error))
+    return messages
+
+
+def main():
+    strategy = scope()
+    task = json.loads(os.environ.get("TF_CONFIG", '{"task": {"index": 0}}'))["task"]["index"]
+    backup = arguments.where in ("mirrored", "worker")
+    results = {}
+    for name, make, compile_arguments in cases():
+        keras.utils.set_random_seed(3)
+        with strategy.scope() if strategy else contextlib.nullcontext():
+            gan = with_equal_latents(make())
+            optimizer = keras.optimizers.SGD(0.02)
+            metric = keras.metrics.MeanSquaredError(name="error")
+            gan.compile(optimizer, metrics=[metric], **compile_arguments)
+        (images,) = batch_for(gan, STEPS * BATCH_SIZE)
+        data = kerasgan.data.from_array(images, batch_size=BATCH_SIZE)
+        run = arguments.folder / f"run-{arguments.where}-{name}"
+        callbacks = [
+            kerasgan.callbacks.SampleGrid(run),
+            kerasgan.callbacks.TrainingCurves(run),
+            keras.callbacks.ModelCheckpoint(run / "model.keras"),
+        ]
+        if backup:
+            callbacks.append(keras.callbacks.BackupAndRestore(run / "backup"))
+        if arguments.kill_in_epoch:
+            callbacks.append(Kill())
+        history = gan.fit(
+            data, validation_data=data.take(2), epochs=EPOCHS, verbose=0, callbacks=callbacks
+        )
+        results |= {f"{name}/weight {i}": w for i, w in enumerate(gan.get_weights())}
+        results |= {f"{name}/history {k}": np.array(v) for k, v in history.history.items()}
+        results[f"{name}/sample"] = gan.generate(3, seed=0)
+        if arguments.where == "mirrored":
+            super_latents = super(type(gan), gan).sample_latents
+            drawn = strategy.run(lambda: super_latents(1000))
+            results[f"{name}/latents"] = np.stack(strategy.experimental_local_results(drawn))
+            results[f"{name}/refused"] = np.array(refusals(gan, strategy))
+    suffix = f"-{task}" if arguments.where == "worker" else ""
+    np.savez(arguments.folder / f"{arguments.where}{suffix}.npz", **results)
+
+
+main()
