@@ -35,7 +35,7 @@ def make(case):
     from kerasgan import backend
 
     class WGANGP(kerasgan.GAN):
-        def discriminator_loss(self, real, fake):
+        def discriminator_loss(self, real, fake, labels):
             share = keras.random.uniform((real.shape[0], 1, 1, 1), seed=self.seed_generator)
             between = share * real + (1.0 - share) * fake
             gradient = backend.input_gradient(self.discriminator, between)
@@ -45,7 +45,7 @@ def make(case):
             )
             return wasserstein + PENALTY * keras.ops.mean(keras.ops.square(norms - 1.0)), {}
 
-        def generator_loss(self, fake, regularization):
+        def generator_loss(self, real, fake, labels):
             return -keras.ops.mean(self.discriminator(fake, training=True)), {}
 
     random = np.random.default_rng(0)

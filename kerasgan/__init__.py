@@ -11,10 +11,11 @@ import wrapt
 
 __version__ = "0.1.0"
 
-_SUBPACKAGES = ("backend", "callbacks", "core", "data", "losses", "models")
+_SUBPACKAGES = ("backend", "callbacks", "core", "data", "layers", "losses", "models")
 _NAMES = {
     "AdversarialModel": "kerasgan.core",
     "GAN": "kerasgan.core",
+    "ImageGAN": "kerasgan.core",
     "NonFiniteError": "kerasgan.core",
 }
 
@@ -25,7 +26,7 @@ def _register_with_keras(keras):
     # that a file can name are loaded as soon as Keras is, in whichever order the user imports.
     from kerasgan.models import registry
 
-    for name in ("losses", "core"):
+    for name in ("losses", "layers", "core"):
         importlib.import_module(f"kerasgan.{name}")
     for entry in registry.entries():
         importlib.import_module(entry.module)

@@ -24,7 +24,8 @@ class SampleGrid(keras.callbacks.Callback):
         every: epochs between two pictures. The first and the last epoch are always drawn.
         num_images: how many samples a picture shows; None means 100 images or 2,000 vectors.
         seed: int, of the latents.
-        labels: for conditional models, the labels to generate, `num_images` of them.
+        labels: for conditional models, the labels to generate, one or `num_images` of them; None
+            gives all classes in turn.
         gif: whether to write the GIF.
         tensorboard: None, or the log folder to write the pictures to as TensorBoard images, too.
 
@@ -84,7 +85,10 @@ class SampleGrid(keras.callbacks.Callback):
         self.drawn = self.epoch
         vectors = len(self.model.image_shape) == 1
         count = self.num_images or (2000 if vectors else 100)
-        samples = self.model.generate(count, seed=self.seed, labels=self.labels)
+        labels = self.labels
+        if labels is None and getattr(self.model, "num_classes", None) is not None:
+            labels = np.arange(count) % self.model.num_classes
+        samples = self.model.generate(count, seed=self.seed, labels=labels)
         if vectors and self.limits is None:
             self.limits = self._limits(samples)
         picture = pictures.draw(samples, limits=self.limits)

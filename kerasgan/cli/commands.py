@@ -88,6 +88,9 @@ def models():
 @click.option(
     "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="A setting of the model."
 )
+@click.option("--loss", help="minimax, non_saturating, least_squares, hinge, ...")
+@click.option("--penalty", "penalties", multiple=True, help="wgan-gp, wgan-lp, dragan, r1, r2, ...")
+@click.option("--discriminator-steps", type=click.IntRange(1), help="For one of the generator.")
 @click.option(
     "--learning-rate",
     type=click.FloatRange(0, min_open=True),
@@ -100,7 +103,18 @@ def models():
 )
 @click.option("--resume", is_flag=True, help="Continue the run in --out exactly.")
 @click.option("--overwrite", is_flag=True, help="Replace the run in --out.")
-def train(model, out, resume, overwrite, epochs, assignments, **options):
+def train(
+    model,
+    out,
+    resume,
+    overwrite,
+    epochs,
+    assignments,
+    loss,
+    penalties,
+    discriminator_steps,
+    **options,
+):
     """Train MODEL; `kerasgan models` lists them.
 
     The run folder gets model.keras after every epoch, sample grids, curves and a report. A run
@@ -117,8 +131,10 @@ def train(model, out, resume, overwrite, epochs, assignments, **options):
         given["model"] = model
     if "data" in given and pathlib.Path(given["data"]).exists():
         given["data"] = str(pathlib.Path(given["data"]).resolve())  # for --resume from elsewhere
-    if assignments:
-        given["set"] = runs.parse_assignments(assignments)
+    game = {"loss": loss, "penalties": penalties, "discriminator_steps": discriminator_steps}
+    game = {name: value for name, value in game.items() if value}
+    if assignments or game:
+        given["set"] = {**runs.parse_assignments(assignments), **game}
     if resume:
         settings = runs.read_settings(out)
         _check_same(settings, given, out)
@@ -181,12 +197,16 @@ def _train_here(keras, out, settings, resume):
     keras.utils.set_random_seed(settings["seed"])
     source = {name: settings[name] for name in ("split", "data_dir", "image_size", "batch_size")}
     with runs.usage_errors():
-        images = data.load(settings["data"], seed=settings["seed"], **source)
-        image_shape = tuple(images.element_spec.shape[1:])
+        labels = registry.is_conditional(runs.model_class(settings["model"]), settings["set"])
+        examples = data.load(settings["data"], seed=settings["seed"], labels=labels, **source)
+        images = examples.element_spec[0] if labels else examples.element_spec
+        shape = {"image_shape": tuple(images.shape[1:])}
+        if labels and "num_classes" not in settings["set"]:
+            shape["num_classes"] = len(data.class_names(examples))
     if resume and (out / runs.MODEL).exists():
         gan, _ = runs.load_run(out)
     else:
-        gan = _new_model(settings, image_shape)
+        gan = _new_model(settings, shape)
     done = gan.epochs_trained
     if done >= settings["epochs"]:
         click.echo(f"{out} is trained for {done} epochs; --epochs {2 * done} would go on.")
@@ -203,7 +223,7 @@ def _train_here(keras, out, settings, resume):
     checkpoint = keras.callbacks.ModelCheckpoint(out / runs.MODEL)
     try:
         gan.fit(
-            images,
+            examples,
             initial_epoch=done,
             epochs=settings["epochs"],
             callbacks=[grid, curves, report, checkpoint],
@@ -222,14 +242,11 @@ def _train_here(keras, out, settings, resume):
     click.echo(f"Trained for {settings['epochs']} epochs. Open {out / 'report.html'}")
 
 
-def _new_model(settings, image_shape):
-    import importlib
-
-    entry = runs.find_entry(settings["model"])
-    model_class = getattr(importlib.import_module(entry.module), entry.class_name)
+def _new_model(settings, shape):
+    model_class = runs.model_class(settings["model"])
     of_model, of_compile = runs.split_arguments(model_class, settings["set"])
     with runs.usage_errors():
-        gan = model_class(image_shape=image_shape, seed=settings["seed"], **of_model)
+        gan = model_class(seed=settings["seed"], **{**shape, **of_model})
         gan.compile(**of_compile)
     if settings["learning_rate"] is not None:
         for optimizer in gan.optimizer.optimizers:
@@ -241,11 +258,12 @@ def _new_model(settings, image_shape):
 @run_or_file
 @click.option("--num", default=64, show_default=True, type=click.IntRange(1), help="How many.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Which ones.")
+@click.option("--label", type=int, help="The class, for a conditional model.")
 @click.option("--out", type=click.Path(path_type=pathlib.Path), help="One picture of them all.")
 @click.option(
     "--individual", type=click.Path(path_type=pathlib.Path), help="Folder for a file of each."
 )
-def sample(run_or_file, num, seed, out, individual):
+def sample(run_or_file, num, seed, label, out, individual):
     """Draw samples from a run folder or a .keras file.
 
     The same seed gives the same samples, and the first ones of a larger --num.
@@ -257,7 +275,8 @@ def sample(run_or_file, num, seed, out, individual):
     gan, _ = runs.load_run(run_or_file)
     from kerasgan.callbacks import pictures
 
-    samples = gan.generate(num, seed=seed)
+    with runs.usage_errors():
+        samples = gan.generate(num, seed=seed, labels=label)
     if out is not None:
         pictures.write_png(out, pictures.draw(samples))
         click.echo(f"{num} samples in {out}")

@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import difflib
+import importlib
 import inspect
 import json
 import os
@@ -62,6 +63,12 @@ def find_entry(name):
     return entries[name]
 
 
+def model_class(name):
+    """The class of a model by its name on the command line."""
+    entry = find_entry(name)
+    return getattr(importlib.import_module(entry.module), entry.class_name)
+
+
 def parse_assignments(assignments):
     """`("base_width=32", "loss=minimax")` as a dict with Python values."""
     values = {}
@@ -79,11 +86,11 @@ def parse_assignments(assignments):
 def split_arguments(model_class, values):
     """Sorts `--set` values into arguments of the model and of its `compile`."""
     takes = {
-        "model": set(inspect.signature(model_class.__init__).parameters),
+        "model": set(registry.parameters(model_class)),
         "compile": set(inspect.signature(model_class.compile).parameters)
         - {"optimizer", "metrics"},
     }
-    takes["model"] -= {"self", "kwargs", "image_shape", "seed"}
+    takes["model"] -= {"image_shape", "seed", "networks"}
     takes["compile"] -= {"self"}
     unknown = sorted(set(values) - takes["model"] - takes["compile"])
     if unknown:

@@ -4,6 +4,7 @@ import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__ini
 
 from kerasgan.core.adversarial_model import AdversarialModel
 from kerasgan.core.gan import GAN
+from kerasgan.core.image_gan import ImageGAN
 from kerasgan.core.training_watch import NonFiniteError
 
-__all__ = ["GAN", "AdversarialModel", "NonFiniteError"]
+__all__ = ["GAN", "AdversarialModel", "ImageGAN", "NonFiniteError"]

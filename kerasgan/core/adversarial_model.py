@@ -71,6 +71,15 @@ class AdversarialModel(backend.Trainer, keras.Model):
         """The variables that the player's optimizer moves."""
         return [v for network in self.players[player] for v in network.trainable_variables]
 
+    def improve_estimates(self, player):
+        """Lets the player's layers improve what they estimate of their weights, once an update.
+
+        So far the largest singular values of `kerasgan.layers.SpectralNormalization`.
+        """
+        for layer in all_layers(self.players[player]):
+            if hasattr(layer, "improve"):
+                layer.improve()
+
     # Compiling ---------------------------------------------------------------------------------
 
     def compile(

@@ -4,18 +4,18 @@ import keras
 from keras import ops
 
 
-def copy_network(network, input_shape):
+def copy_network(network, inputs):
     """A frozen copy of a built network with the same weights.
 
     Args:
         network: a built Keras model.
-        input_shape: of one example of its input.
+        inputs: `keras.Input` or a list of them, to build the copy with.
     """
     if getattr(network, "inputs", None):
         copy = keras.models.clone_model(network)
     else:  # a subclassed network
         copy = type(network).from_config(network.get_config())
-        copy(keras.Input(input_shape))
+        copy(inputs)
     copy.set_weights(network.get_weights())
     copy.trainable = False
     return copy

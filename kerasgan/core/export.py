@@ -40,7 +40,7 @@ def export_network(network, filepath, inputs, output):
     ]
 
     def serve(*tensors):
-        images = network(*tensors, training=False)
+        images = network(tensors[0] if len(tensors) == 1 else list(tensors), training=False)
         return {output: keras.ops.cast(images, "float32")}
 
     archive = keras.export.ExportArchive()

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kerasgan import backend
+from kerasgan import backend, losses
 from kerasgan.core import ema, export
 from kerasgan.core.adversarial_model import AdversarialModel
 
@@ -21,11 +21,17 @@ class GAN(AdversarialModel):
     discriminator was last shown, judged anew by the updated discriminator, where the paper draws
     new ones: the same expectation, and a forward pass less. And the optimizers are Adam's.
 
+    With `num_classes` the game is conditional: the data is (images, labels), and both networks take
+    the label as a second input. Generated images get the labels of the real ones of their batch.
+
     Args:
         generator: Keras model, latents (batch, latent_dim) to images (batch, height, width,
-            channels) in [-1, 1], or to vectors (batch, n) of any range.
-        discriminator: Keras model, images to logits (no sigmoid) of any shape.
+            channels) in [-1, 1], or to vectors (batch, n) of any range. If conditional,
+            [latents, int labels (batch,)] to images.
+        discriminator: Keras model, images to logits (no sigmoid) of any shape. If conditional,
+            [images, labels] to logits.
         latent_dim: int, length of the noise vector, which is drawn from N(0, I).
+        num_classes: None, or int: the labels are 0 to num_classes - 1.
         ema_decay: None, or the share that the averaged copy of the generator keeps of itself at
             each step, e.g. 0.999. With it `generate`, `evaluate` and `export` use the copy.
         seed: int or None, where the latents of training start.
@@ -48,7 +54,15 @@ class GAN(AdversarialModel):
     """
 
     def __init__(
-        self, generator, discriminator, latent_dim, *, ema_decay=None, seed=None, **kwargs
+        self,
+        generator,
+        discriminator,
+        latent_dim,
+        *,
+        num_classes=None,
+        ema_decay=None,
+        seed=None,
+        **kwargs,
     ):
         if ema_decay is not None and not 0.0 < ema_decay < 1.0:
             raise ValueError(f"ema_decay={ema_decay!r}; use None or a number between 0 and 1.")
@@ -56,13 +70,32 @@ class GAN(AdversarialModel):
             raise ValueError(f"latent_dim={latent_dim!r}; use a whole number of at least 1.")
         super().__init__(seed=seed, **kwargs)
         self.latent_dim = int(latent_dim)
+        self.num_classes = num_classes
         self.ema_decay = ema_decay
         self.generator = generator
         self.discriminator = discriminator
-        self.image_shape = _connect(generator, discriminator, self.latent_dim)
+        self.image_shape = self._connect()
         self.ema_generator = (
-            ema.copy_network(generator, (self.latent_dim,)) if ema_decay is not None else None
+            ema.copy_network(generator, self._inputs((self.latent_dim,)))
+            if ema_decay is not None
+            else None
         )
+
+    def _inputs(self, shape):
+        image_or_latents = keras.Input(shape)
+        if self.num_classes is None:
+            return image_or_latents
+        return [image_or_latents, keras.Input((), dtype="int32")]
+
+    def _connect(self):
+        """Checks that the networks fit each other; returns the shape that the generator makes."""
+        _check_input(self.generator, "generator", (self.latent_dim,), "latents")
+        image_shape = tuple(self.generator(self._inputs((self.latent_dim,))).shape[1:])
+        _check_input(self.discriminator, "discriminator", image_shape, "what the generator makes")
+        self.discriminator(self._inputs(image_shape))
+        return image_shape
+
+    default_discriminator_steps = 1
 
     @property
     def players(self):
@@ -77,7 +110,8 @@ class GAN(AdversarialModel):
         optimizer=None,
         loss=None,
         *,
-        discriminator_steps=1,
+        penalties=None,
+        discriminator_steps=None,
         metrics=None,
         jit_compile="auto",
         steps_per_execution="auto",
@@ -85,17 +119,24 @@ class GAN(AdversarialModel):
         """Prepares for training; see `AdversarialModel.compile` for the other arguments.
 
         Args:
+            penalties: gradient penalties that the discriminator pays: None for the paper's, one or
+                a list of `kerasgan.losses.GradientPenalty` or their names, `[]` for none.
             discriminator_steps: updates of the discriminator for one of the generator (k in the
-                paper). Each sees its own part of the batch, so choose the batch size that many
-                times larger.
+                paper), or None for the paper's number. Each sees its own part of the batch, so
+                choose the batch size that many times larger.
 
         Raises:
             ValueError: when it is not a whole number of at least 1.
         """
+        if discriminator_steps is None:
+            discriminator_steps = self.default_discriminator_steps
         if not isinstance(discriminator_steps, int) or discriminator_steps < 1:
             raise ValueError(
                 f"discriminator_steps={discriminator_steps!r}; use a whole number of at least 1."
             )
+        self.penalties = losses.get_penalties(
+            self.default_penalties() if penalties is None else penalties
+        )
         super().compile(
             optimizer,
             loss,
@@ -106,25 +147,49 @@ class GAN(AdversarialModel):
         self.discriminator_steps = discriminator_steps
 
     def compile_arguments(self):
-        return {**super().compile_arguments(), "discriminator_steps": self.discriminator_steps}
+        return {
+            **super().compile_arguments(),
+            "penalties": list(self.penalties),
+            "discriminator_steps": self.discriminator_steps,
+        }
+
+    def default_penalties(self):
+        """The paper's gradient penalties; none."""
+        return []
+
+    @property
+    def loss_names(self):
+        return (*super().loss_names, *(["gradient_penalty"] if self.penalties else []))
 
     # The game ----------------------------------------------------------------------------------
 
     def train_step(self, data):
         """One round of Algorithm 1 on a batch of real images; returns the mean losses so far."""
-        discriminator_losses = []
-        for real in split_batch(self.real_images(data), self.discriminator_steps):
+        images, labels = self.real_batch(data)
+        steps = self.discriminator_steps
+        logs = []
+        self.improve_estimates("generator")
+        for real, labels in zip(  # noqa: B020
+            split_batch(images, steps), split_batch(labels, steps), strict=True
+        ):
             fake, pullback = backend.forward(
-                lambda: self.generate_like(real), self.player_variables("generator")
+                lambda: self.generate_like(real, labels), self.player_variables("generator")
             )
-            loss, _ = backend.update(
-                lambda: self.discriminator_loss(real, fake[0]),
+            self.improve_estimates("discriminator")
+            loss, other = backend.update(
+                lambda: self.discriminator_loss(real, fake[0], labels),
                 self.player_variables("discriminator"),
                 self.optimizer["discriminator"],
             )
-            discriminator_losses.append(loss)
-        generator_loss, _ = backend.update(
-            lambda fake: self.generator_loss(*fake),
+            logs.append({"discriminator_loss": loss, **other})
+
+        def generator_loss(output):
+            fake, regularization = output
+            loss, other = self.generator_loss(real, fake, labels)
+            return loss + regularization, other
+
+        loss, other = backend.update(
+            generator_loss,
             self.player_variables("generator"),
             self.optimizer["generator"],
             forwarded=(fake, pullback),
@@ -132,29 +197,55 @@ class GAN(AdversarialModel):
         if self.ema_generator is not None:
             updates = self.optimizer["generator"].iterations
             ema.update_average(self.ema_generator, self.generator, self.ema_decay, updates)
-        return self.track(
-            {
-                "discriminator_loss": sum(discriminator_losses) / self.discriminator_steps,
-                "generator_loss": generator_loss,
-            }
+        means = {name: sum(log[name] for log in logs) / steps for name in logs[0]}
+        return self.track({**means, "generator_loss": loss, **other})
+
+    def discriminator_loss(self, real, fake, labels):
+        """What the discriminator minimizes, and logs: `(loss, logs)`."""
+        real_logits = self.discriminate(real, labels, training=True)
+        fake_logits = self.discriminate(fake, labels, training=True)
+        loss = self.adversarial_loss.discriminator(real_logits, fake_logits)
+        loss += sum(self.discriminator.losses)
+        if not self.penalties:
+            return loss, {}
+        penalty = self.gradient_penalty(real, fake, labels)
+        return loss + penalty, {"gradient_penalty": penalty}
+
+    def generator_loss(self, real, fake, labels):
+        """What the generator minimizes, and logs: `(loss, logs)`."""
+        fake_logits = self.discriminate(fake, labels, training=True)
+        real_logits = None
+        if self.adversarial_loss.needs_real_logits:
+            real_logits = self.discriminate(real, labels, training=True)
+        return self.adversarial_loss.generator(fake_logits, real_logits), {}
+
+    def gradient_penalty(self, real, fake, labels):
+        """The sum of the penalties that `compile` was given, at this update: float32 scalar."""
+        updates = self.optimizer["discriminator"].iterations
+        return sum(
+            penalty(
+                lambda images: self.discriminate(images, labels, training=False),
+                real,
+                fake,
+                seed=self.seed_generator,
+                update=updates,
+            )
+            for penalty in self.penalties
         )
 
-    def discriminator_loss(self, real, fake):
-        """What the discriminator minimizes, and logs: `(loss, logs)`."""
-        real_logits = self.discriminator(real, training=True)
-        fake_logits = self.discriminator(fake, training=True)
-        loss = self.adversarial_loss.discriminator(real_logits, fake_logits)
-        return loss + sum(self.discriminator.losses), {}
+    def discriminate(self, images, labels, training):
+        """The discriminator's logits; `labels` are looked at by conditional models only."""
+        return self.discriminator(self.with_labels(images, labels), training=training)
 
-    def generator_loss(self, fake, regularization):
-        """What the generator minimizes, and logs: `(loss, logs)`."""
-        fake_logits = self.discriminator(fake, training=True)
-        return self.adversarial_loss.generator(fake_logits) + regularization, {}
+    def with_labels(self, images_or_latents, labels):
+        """What a network takes: the labels as well if the game is conditional."""
+        return images_or_latents if self.num_classes is None else [images_or_latents, labels]
 
-    def generate_like(self, real):
+    def generate_like(self, real, labels):
         """As many images as `real` holds, and the generator's regularization losses."""
         latents = self.sample_latents(ops.shape(real)[0])
-        fake = ops.cast(self.generator(latents, training=True), real.dtype)
+        fake = self.generator(self.with_labels(latents, labels), training=True)
+        fake = ops.cast(fake, real.dtype)
         return fake, sum(self.generator.losses, start=ops.zeros(()))
 
     def sample_latents(self, num_images, seed=None):
@@ -164,32 +255,54 @@ class GAN(AdversarialModel):
 
     def test_step(self, data):
         """Losses and metrics of a batch of real images and as many generated ones."""
-        real = self.real_images(data)
+        real, labels = self.real_batch(data)
         latents = self.sample_latents(ops.shape(real)[0], seed=self.evaluation_seed)
-        fake = ops.cast(self.sampling_generator(latents, training=False), real.dtype)
-        real_logits = self.discriminator(real, training=False)
-        fake_logits = self.discriminator(fake, training=False)
+        fake = self.sampling_generator(self.with_labels(latents, labels), training=False)
+        fake = ops.cast(fake, real.dtype)
+        real_logits = self.discriminate(real, labels, training=False)
+        fake_logits = self.discriminate(fake, labels, training=False)
         for metric in self.generative_metrics:
             metric.update_state(real, fake)
-        return self.track(
-            {
-                "discriminator_loss": self.adversarial_loss.discriminator(real_logits, fake_logits),
-                "generator_loss": self.adversarial_loss.generator(fake_logits),
-            }
-        )
+        logs = {
+            "discriminator_loss": self.adversarial_loss.discriminator(real_logits, fake_logits),
+            "generator_loss": self.adversarial_loss.generator(fake_logits, real_logits),
+        }
+        if self.penalties:
+            logs["gradient_penalty"] = sum(
+                penalty.at_points(
+                    lambda images: self.discriminate(images, labels, training=False),
+                    penalty.points(real, fake, seed=self.evaluation_seed),
+                )
+                for penalty in self.penalties
+            )
+        return self.track(logs)
 
-    def real_images(self, data):
-        """The images of a batch that `fit` or `evaluate` was given.
+    def real_batch(self, data):
+        """The images and labels (None if unconditional) of a batch that `fit` was given.
 
         Raises:
-            ValueError: for labels, for integers, for another image shape.
+            ValueError: for labels that are missing or unexpected, for integer images, for another
+                image shape.
         """
         images, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
-        if labels is not None:
+        if labels is not None and self.num_classes is None:
             raise ValueError(
                 f"{type(self).__name__} is unconditional and takes images alone, but the data is "
                 "(images, labels); leave the labels out (kerasgan.data: labels=False)."
             )
+        if labels is None and self.num_classes is not None:
+            raise ValueError(
+                f"{type(self).__name__} is conditional and takes (images, labels), but the data is "
+                "images alone; add the labels (kerasgan.data: labels=True)."
+            )
+        return self.real_images(images), None if labels is None else ops.cast(labels, "int32")
+
+    def real_images(self, images):
+        """The images of a batch as float32.
+
+        Raises:
+            ValueError: for integers, for another image shape.
+        """
         if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(images.dtype)):
             raise ValueError(
                 f"the real images are {images.dtype}; {type(self).__name__} takes float images in "
@@ -210,10 +323,10 @@ class GAN(AdversarialModel):
         """The network that samples are drawn from: the average if there is one."""
         return self.generator if self.ema_generator is None else self.ema_generator
 
-    def call(self, latents, training=False):
-        """Latents (batch, latent_dim) to images, by the average if there is one."""
+    def call(self, inputs, training=False):
+        """Latents (batch, latent_dim), or [latents, labels], to images, by the average if any."""
         network = self.generator if training else self.sampling_generator
-        return network(latents, training=training)
+        return network(inputs, training=training)
 
     def latents(self, num_images, *, seed=None, truncation=None):
         """The latents that `generate` turns into images.
@@ -246,7 +359,8 @@ class GAN(AdversarialModel):
             num_images: int, how many.
             seed: int, or None for new images at each call. Image i of a seed does not depend on
                 `num_images`.
-            labels: not accepted by an unconditional model.
+            labels: int for all images, or a sequence of num_images ints; only, and always, for
+                conditional models.
             truncation: None, or the largest absolute value of a latent: smaller values give
                 more typical and less varied images.
 
@@ -255,26 +369,55 @@ class GAN(AdversarialModel):
             for vectors.
 
         Raises:
-            ValueError: for an argument out of range, or labels.
+            ValueError: for an argument out of range, labels that are missing or unexpected.
 
         Reference: the truncation trick is of Large Scale GAN Training for High Fidelity Natural
         Image Synthesis, Brock et al., 2019, arXiv:1809.11096, who draw again what falls outside;
         here the same distribution comes from the inverse of its cumulative distribution.
         """
-        if labels is not None:
-            raise ValueError(f"{type(self).__name__} is unconditional: generate takes no labels.")
         latents = self.latents(num_images, seed=seed, truncation=truncation)
+        inputs = [latents]
+        if labels is not None or self.num_classes is not None:
+            inputs.append(self.checked_labels(labels, num_images))
         images = np.empty((num_images, *self.image_shape), "float32")
         for start in range(0, num_images, 64):
             chunk = slice(start, start + 64)
-            images[chunk] = backend.predict(self.sampling_generator, latents[chunk])
+            of_chunk = [array[chunk] for array in inputs]
+            images[chunk] = backend.predict(
+                self.sampling_generator, of_chunk if len(of_chunk) > 1 else of_chunk[0]
+            )
         return images
+
+    def checked_labels(self, labels, num_images):
+        """`labels` as `generate` takes them, as int32 array (num_images,).
+
+        Raises:
+            ValueError: for labels that are missing, unexpected, not whole, or out of range.
+        """
+        name = type(self).__name__
+        if self.num_classes is None:
+            raise ValueError(f"{name} is unconditional: generate takes no labels.")
+        classes = f"0 to {self.num_classes - 1}"
+        if labels is None:
+            raise ValueError(
+                f"{name} is conditional: generate needs labels, one for all images or one each, "
+                f"from {classes}."
+            )
+        array = np.asarray(labels)
+        if array.dtype.kind not in "iu" or array.shape not in ((), (num_images,)):
+            raise ValueError(
+                f"labels={labels!r}; use a whole number from {classes}, or {num_images} of them."
+            )
+        if array.size and not 0 <= array.min() <= array.max() < self.num_classes:
+            raise ValueError(f"labels={labels!r}; {name} has the classes {classes}.")
+        return np.broadcast_to(array, (num_images,)).astype("int32")
 
     def export(self, filepath):
         """Writes a SavedModel that TensorFlow Serving loads.
 
-        Its signature `serving_default` takes `latent`, float32 (batch, latent_dim), and returns
-        `images`, float32 (batch, height, width, channels). It needs neither kerasgan nor Keras.
+        Its signature `serving_default` takes `latent`, float32 (batch, latent_dim), and if
+        conditional `label`, int32 (batch), and returns `images`, float32 (batch, height, width,
+        channels). It needs neither kerasgan nor Keras.
 
         Args:
             filepath: a folder that does not exist or is empty. TensorFlow Serving wants its last
@@ -284,12 +427,10 @@ class GAN(AdversarialModel):
             FileExistsError: when the folder holds something.
             RuntimeError: under PyTorch, which cannot write a SavedModel.
         """
-        export.export_network(
-            self.sampling_generator,
-            filepath,
-            inputs={"latent": keras.InputSpec(shape=(None, self.latent_dim), dtype="float32")},
-            output="images",
-        )
+        inputs = {"latent": keras.InputSpec(shape=(None, self.latent_dim), dtype="float32")}
+        if self.num_classes is not None:
+            inputs["label"] = keras.InputSpec(shape=(None,), dtype="int32")
+        export.export_network(self.sampling_generator, filepath, inputs, output="images")
 
     def get_config(self):
         return {
@@ -297,6 +438,7 @@ class GAN(AdversarialModel):
             "generator": keras.saving.serialize_keras_object(self.generator),
             "discriminator": keras.saving.serialize_keras_object(self.discriminator),
             "latent_dim": self.latent_dim,
+            **({} if self.num_classes is None else {"num_classes": self.num_classes}),
             "ema_decay": self.ema_decay,
         }
 
@@ -318,8 +460,8 @@ def split_batch(batch, parts):
     makes of the whole. A batch smaller than `parts`, as the last of an epoch can be, is used
     again instead.
     """
-    if parts == 1:
-        return [batch]
+    if parts == 1 or batch is None:
+        return [batch] * parts
     size = ops.shape(batch)[0]
     # A tensor in a TensorFlow graph; JAX wants slices by known numbers.
     smaller, larger = (min, max) if isinstance(size, int) else (ops.minimum, ops.maximum)
@@ -327,14 +469,7 @@ def split_batch(batch, parts):
     return [batch[smaller(index, size - 1) : end : parts] for index in range(parts)]
 
 
-def _connect(generator, discriminator, latent_dim):
-    """Checks that the networks fit each other; returns the shape of what the generator makes."""
-    image_shape = _output_shape(generator, "generator", (latent_dim,), "latents")
-    _output_shape(discriminator, "discriminator", image_shape, "what the generator makes")
-    return image_shape
-
-
-def _output_shape(network, role, shape, what):
+def _check_input(network, role, shape, what):
     inputs = getattr(network, "inputs", None)  # a subclassed network has none
     expected = tuple(inputs[0].shape[1:]) if inputs else shape
     if not _compatible(expected, shape):
@@ -342,8 +477,6 @@ def _output_shape(network, role, shape, what):
             f"the {role} takes inputs of shape {expected}, but {what} have shape {shape}; give it "
             "that input shape."
         )
-    outputs = network(keras.Input(shape))
-    return tuple(outputs.shape[1:])
 
 
 def _compatible(expected, shape):

@@ -133,10 +133,4 @@ def _has_float16(networks):
 
 def all_layers(networks):
     """Every layer of the networks, at any depth, the networks themselves included."""
-    found = []
-    for layer in networks:
-        found.append(layer)
-        found.extend(all_layers(getattr(layer, "layers", [])))
-        if hasattr(layer, "layer"):  # wrappers such as keras.layers.SpectralNormalization
-            found.extend(all_layers([layer.layer]))
-    return found
+    return [layer for network in networks for layer in network._flatten_layers()]

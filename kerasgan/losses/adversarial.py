@@ -1,9 +1,9 @@
 """What the two players of the game minimize, as functions of the discriminator's logits."""
 
-import difflib
-
 import keras
 from keras import ops
+
+from kerasgan.losses.names import look_up
 
 
 class AdversarialLoss:
@@ -14,6 +14,8 @@ class AdversarialLoss:
     PatchGAN. Both return the mean over all of them, a float32 scalar; lower is better for the
     player.
     """
+
+    needs_real_logits = False  # whether the generator's loss looks at them
 
     def discriminator(self, real_logits, fake_logits):
         """The discriminator's (or critic's) loss.
@@ -119,6 +121,140 @@ class NonSaturating(_CrossEntropy):
         return ops.mean(_minus_log_sigmoid(_float32(fake_logits)))
 
 
+@keras.saving.register_keras_serializable(package="kerasgan")
+class LeastSquares(AdversarialLoss):
+    """Squared distance of the logits to targets.
+
+    The discriminator minimizes `E[(D(x) - b)^2] / 2 + E[(D(G(z)) - a)^2] / 2`, the generator
+    `E[(D(G(z)) - c)^2] / 2`. Images far on the right side of the decision still have a gradient.
+
+    Args:
+        real_target: float, b.
+        fake_target: float, a.
+        generator_target: float, c; `b - c = 1` and `b - a = 2` (for example a, b, c = -1, 1, 0)
+            make the game that of the Pearson chi-squared divergence, c = b (the default) asks the
+            generator for images as real as real ones.
+
+    Example:
+
+    >>> float(kerasgan.losses.LeastSquares().discriminator([[1.0]], [[1.0]]))
+    0.5
+
+    Reference: Least Squares Generative Adversarial Networks, Mao et al., 2017, arXiv:1611.04076,
+    equation 2; the values 0, 1, 1 are its equation 9.
+    """
+
+    def __init__(self, real_target=1.0, fake_target=0.0, generator_target=1.0):
+        self.real_target, self.fake_target = real_target, fake_target
+        self.generator_target = generator_target
+
+    def discriminator(self, real_logits, fake_logits):
+        real = ops.mean(ops.square(_float32(real_logits) - self.real_target))
+        return 0.5 * (real + ops.mean(ops.square(_float32(fake_logits) - self.fake_target)))
+
+    def generator(self, fake_logits, real_logits=None):
+        return 0.5 * ops.mean(ops.square(_float32(fake_logits) - self.generator_target))
+
+    def get_config(self):
+        return {
+            "real_target": self.real_target,
+            "fake_target": self.fake_target,
+            "generator_target": self.generator_target,
+        }
+
+
+@keras.saving.register_keras_serializable(package="kerasgan")
+class Wasserstein(AdversarialLoss):
+    """The difference of the critic's means, whose largest value over 1-Lipschitz critics is the
+    earth mover's distance.
+
+    The critic minimizes `E[D(G(z))] - E[D(x)]`, the generator `-E[D(G(z))]`. It needs a critic
+    that is kept Lipschitz: by clipped weights (`WGAN`), a gradient penalty (`WGANGP`), or
+    `kerasgan.layers.SpectralNormalization`.
+
+    Example:
+
+    >>> float(kerasgan.losses.Wasserstein().discriminator([[3.0]], [[1.0]]))
+    -2.0
+
+    Reference: Wasserstein GAN, Arjovsky et al., 2017, arXiv:1701.07875, equations 2 and 3.
+    """
+
+    def discriminator(self, real_logits, fake_logits):
+        return ops.mean(_float32(fake_logits)) - ops.mean(_float32(real_logits))
+
+    def generator(self, fake_logits, real_logits=None):
+        return -ops.mean(_float32(fake_logits))
+
+
+@keras.saving.register_keras_serializable(package="kerasgan")
+class Hinge(AdversarialLoss):
+    """Margins of 1 for the discriminator, the plain logit for the generator.
+
+    The discriminator minimizes `E[max(0, 1 - D(x))] + E[max(0, 1 + D(G(z)))]`, the generator
+    `-E[D(G(z))]`.
+
+    Example:
+
+    >>> float(kerasgan.losses.Hinge().discriminator([[0.5]], [[-3.0]]))
+    0.5
+
+    Reference: Geometric GAN, Lim and Ye, 2017, arXiv:1705.02894; in this form Spectral
+    Normalization for Generative Adversarial Networks, Miyato et al., 2018, arXiv:1802.05957,
+    equations 16 and 17.
+    """
+
+    def discriminator(self, real_logits, fake_logits):
+        real = ops.mean(ops.relu(1.0 - _float32(real_logits)))
+        return real + ops.mean(ops.relu(1.0 + _float32(fake_logits)))
+
+    def generator(self, fake_logits, real_logits=None):
+        return -ops.mean(_float32(fake_logits))
+
+
+@keras.saving.register_keras_serializable(package="kerasgan")
+class Relativistic(AdversarialLoss):
+    """Not "is it real" but "is it more real than the other".
+
+    With `f(t) = log(1 + exp(-t))`, the discriminator minimizes `E[f(D(x) - D(G(z)))]` over pairs
+    of a real and a generated image, the generator `E[f(D(G(z)) - D(x))]`. With `average=True` each
+    image is compared with the mean of the others instead, for both: the discriminator minimizes
+    `E[f(D(x) - E D(G(z)))] + E[f(E D(x) - D(G(z)))]` and the generator the same with real and
+    generated exchanged.
+
+    Args:
+        average: whether to compare with means rather than in pairs, for which the batches have to
+            be of one size.
+
+    Example:
+
+    >>> float(kerasgan.losses.Relativistic().generator([[5.0]], real_logits=[[5.0]]))  # ln 2
+    0.6931471824645996
+
+    Reference: The relativistic discriminator: a key element missing from standard GAN,
+    Jolicoeur-Martineau, 2018, arXiv:1807.00734. In pairs, with zero-centred penalties: The GAN is
+    dead; long live the GAN! A Modern Baseline GAN, Huang et al., 2024, arXiv:2501.05441.
+    """
+
+    needs_real_logits = True
+
+    def __init__(self, average=False):
+        self.average = average
+
+    def discriminator(self, real_logits, fake_logits):
+        real_logits, fake_logits = _float32(real_logits), _float32(fake_logits)
+        if not self.average:
+            return ops.mean(_minus_log_sigmoid(real_logits - fake_logits))
+        real = ops.mean(_minus_log_sigmoid(real_logits - ops.mean(fake_logits)))
+        return real + ops.mean(_minus_log_sigmoid(ops.mean(real_logits) - fake_logits))
+
+    def generator(self, fake_logits, real_logits=None):
+        return self.discriminator(fake_logits, real_logits)
+
+    def get_config(self):
+        return {"average": self.average}
+
+
 def _float32(logits):
     return ops.cast(ops.convert_to_tensor(logits), "float32")
 
@@ -128,14 +264,22 @@ def _minus_log_sigmoid(logits):
     return ops.softplus(-logits)
 
 
-_BY_NAME = {"minimax": Minimax, "non_saturating": NonSaturating}
+_BY_NAME = {
+    "minimax": Minimax,
+    "non_saturating": NonSaturating,
+    "least_squares": LeastSquares,
+    "hinge": Hinge,
+    "wasserstein": Wasserstein,
+    "relativistic": Relativistic,
+}
 
 
 def get(loss):
     """The adversarial loss that a name or an object stands for.
 
     Args:
-        loss: an `AdversarialLoss`, or one of the names `"minimax"`, `"non_saturating"`.
+        loss: an `AdversarialLoss`, or one of the names `"minimax"`, `"non_saturating"`,
+            `"least_squares"`, `"hinge"`, `"wasserstein"`, `"relativistic"`.
 
     Returns:
         An `AdversarialLoss`.
@@ -144,17 +288,4 @@ def get(loss):
         ValueError: for a name that is not known.
         TypeError: for anything that is neither a name nor an `AdversarialLoss`.
     """
-    if isinstance(loss, AdversarialLoss):
-        return loss
-    if not isinstance(loss, str):
-        raise TypeError(
-            f"loss={loss!r} is not an adversarial loss; give a name ({', '.join(_BY_NAME)}) or a "
-            "kerasgan.losses.AdversarialLoss."
-        )
-    if loss not in _BY_NAME:
-        near = difflib.get_close_matches(loss, _BY_NAME, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(
-            f"loss={loss!r} is not known; the names are {', '.join(map(repr, _BY_NAME))}.{hint}"
-        )
-    return _BY_NAME[loss]()
+    return look_up("loss", loss, AdversarialLoss, _BY_NAME)

@@ -8,6 +8,7 @@ a paragraph `Reference: ...` that names the paper. Nothing else has to be regist
 import ast
 import dataclasses
 import functools
+import inspect
 import pathlib
 
 
@@ -36,6 +37,27 @@ def entries():
     files = sorted(pathlib.Path(__file__).parent.glob("*.py"))
     found = [_read(file) for file in files]
     return tuple(entry for entry in found if entry is not None)
+
+
+def parameters(model_class):
+    """The arguments that a model of the zoo takes, those that it hands on to its parents included.
+
+    Returns:
+        Dict from name to `inspect.Parameter`. The networks and the classes above `kerasgan.GAN`
+        are left out: a model of the zoo makes its networks.
+    """
+    found = {}
+    for parent in reversed(model_class.__mro__):
+        if "__init__" in vars(parent) and any(p.__name__ == "GAN" for p in parent.__mro__[1:]):
+            found |= inspect.signature(parent.__init__).parameters
+    return {name: found[name] for name in found if name not in ("self", "args", "kwargs")}
+
+
+def is_conditional(model_class, arguments):
+    """Whether a model of the zoo, made with these arguments, wants labels."""
+    parameter = parameters(model_class).get("num_classes")
+    required = parameter is not None and parameter.default is parameter.empty
+    return required or arguments.get("num_classes") is not None
 
 
 def _read(file):

@@ -20,7 +20,7 @@ def write(folder):
     for entry in registry.entries():
         keras.utils.set_random_seed(0)
         model = zoo.small_model(entry)
-        model.compile()
+        zoo.compile_small(model)
         model.fit(*zoo.batch_for(model, 8, seed=1), batch_size=8, verbose=0)
         model.save(pathlib.Path(folder, f"{entry.name}.keras"))
 
@@ -31,7 +31,7 @@ def contents(file):
     seeds = {f"seed_{index}": seed for index, seed in enumerate(model._seed_states())}
     state = {**model.optimizer.state(), **seeds, **_by_name(model.weights)}
     found = {f"state/{name}": value for name, value in state.items()}
-    return _numpy({**found, "images": model.generate(4, seed=0)})
+    return _numpy({**found, "images": model.generate(4, seed=0, labels=zoo.labels_for(model, 4))})
 
 
 def step(file):

@@ -125,7 +125,9 @@ class TrainStepTest(tf.test.TestCase):
         gan = points_gan()
         gan.compile(discriminator_steps=4)
         original = gan.discriminator_loss
-        gan.discriminator_loss = lambda real, fake: (seen.append(real), original(real, fake))[1]
+        gan.discriminator_loss = lambda real, *others: (seen.append(real), original(real, *others))[
+            1
+        ]
         gan.run_eagerly = True
         real = points(32)
         gan.train_on_batch(real)

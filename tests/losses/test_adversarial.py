@@ -1,11 +1,26 @@
+import json
 import math
 
 import keras
 import numpy as np
 import tensorflow as tf
+from absl.testing import parameterized
 from keras import ops
 
 from kerasgan import backend, losses
+
+# Each with other arguments than its defaults, where it has any.
+LOSSES = {
+    "minimax": losses.Minimax(0.2),
+    "non_saturating": losses.NonSaturating(0.2),
+    "least_squares": losses.LeastSquares(1.5, -0.5, 0.25),
+    "hinge": losses.Hinge(),
+    "wasserstein": losses.Wasserstein(),
+    "relativistic": losses.Relativistic(),
+    "relativistic_average": losses.Relativistic(average=True),
+}
+
+every_loss = parameterized.named_parameters(*LOSSES.items())
 
 
 def logit(probability):
@@ -17,7 +32,20 @@ def input_gradient(fn, logits):
     return ops.convert_to_numpy(backend.input_gradient(fn, ops.convert_to_tensor(logits)))
 
 
-class AdversarialLossTest(tf.test.TestCase):
+def players(loss, other):
+    """Each player's loss, as functions of one of the logits that it looks at."""
+    yield lambda x: loss.discriminator(x, other)
+    yield lambda x: loss.discriminator(other, x)
+    yield lambda x: loss.generator(x, other)
+    if loss.needs_real_logits:
+        yield lambda x: loss.generator(other, x)
+
+
+def softplus(x):
+    return np.log1p(np.exp(x))
+
+
+class AdversarialLossTest(tf.test.TestCase, parameterized.TestCase):
     def test_error_function_of_the_lectures(self):
         # A fake with D = 0.1 costs the discriminator -ln(1 - 0.1), one with 0.9 -ln(1 - 0.9).
         sure_of_real = [[1e4]]
@@ -41,6 +69,62 @@ class AdversarialLossTest(tf.test.TestCase):
             losses.NonSaturating().generator(fake), -np.mean(np.log(d_fake)), rtol=1e-6
         )
 
+    def test_least_squares_equals_the_formula_of_the_paper(self):
+        rng = np.random.default_rng(4)
+        real, fake = rng.normal(size=(2, 7, 1))
+        for a, b, c in ((0.0, 1.0, 1.0), (-1.0, 1.0, 0.0), (-0.5, 1.5, 0.25)):
+            loss = losses.LeastSquares(real_target=b, fake_target=a, generator_target=c)
+            d_loss = np.mean((real - b) ** 2) / 2 + np.mean((fake - a) ** 2) / 2
+            self.assertAllClose(loss.discriminator(real, fake), d_loss, rtol=1e-6)
+            self.assertAllClose(loss.generator(fake), np.mean((fake - c) ** 2) / 2, rtol=1e-6)
+        default = losses.LeastSquares()
+        self.assertAllClose(default.discriminator([[1.0]], [[0.0]]), 0.0)
+        self.assertAllClose(default.generator([[1.0]]), 0.0)
+
+    def test_hinge_and_wasserstein_equal_the_formulas_of_their_papers(self):
+        rng = np.random.default_rng(5)
+        real, fake = rng.normal(scale=2.0, size=(2, 7, 1))
+        self.assertAllClose(
+            losses.Hinge().discriminator(real, fake),
+            np.mean(np.maximum(0, 1 - real)) + np.mean(np.maximum(0, 1 + fake)),
+        )
+        self.assertAllClose(
+            losses.Wasserstein().discriminator(real, fake), np.mean(fake) - np.mean(real)
+        )
+        for loss in (losses.Hinge(), losses.Wasserstein()):
+            self.assertAllClose(loss.generator(fake), -np.mean(fake))
+
+    def test_relativistic_equals_the_formula_of_the_paper(self):
+        rng = np.random.default_rng(6)
+        real, fake = rng.normal(scale=2.0, size=(2, 7, 1))
+        loss = losses.Relativistic()
+        self.assertAllClose(loss.discriminator(real, fake), np.mean(softplus(fake - real)))
+        self.assertAllClose(loss.generator(fake, real), np.mean(softplus(real - fake)))
+
+    def test_relativistic_average_equals_the_formula_of_the_paper(self):
+        rng = np.random.default_rng(7)
+        real, fake = rng.normal(1.0, 2.0, size=(7, 1)), rng.normal(-1.0, 2.0, size=(5, 1))
+        loss = losses.Relativistic(average=True)
+        # The paper's -log D(real) - log(1 - D(fake)), with D = sigmoid(logit - mean of others).
+        d_real = 1 / (1 + np.exp(fake.mean() - real))
+        d_fake = 1 / (1 + np.exp(real.mean() - fake))
+        self.assertAllClose(
+            loss.discriminator(real, fake), -np.mean(np.log(d_real)) - np.mean(np.log(1 - d_fake))
+        )
+        self.assertAllClose(
+            loss.generator(fake, real), -np.mean(np.log(1 - d_real)) - np.mean(np.log(d_fake))
+        )
+
+    @every_loss
+    def test_only_relativistic_generators_look_at_real_images(self, loss):
+        rng = np.random.default_rng(8)
+        real, fake = rng.normal(size=(2, 5, 1))
+        self.assertEqual(loss.needs_real_logits, isinstance(loss, losses.Relativistic))
+        if loss.needs_real_logits:
+            self.assertNotAllClose(loss.generator(fake, real), loss.generator(fake, real + 1.0))
+        else:
+            self.assertAllEqual(loss.generator(fake), loss.generator(fake, real))
+
     def test_label_smoothing_is_on_the_side_of_the_real_images_only(self):
         rng = np.random.default_rng(1)
         real, fake = rng.normal(size=(2, 5, 1))
@@ -51,12 +135,14 @@ class AdversarialLossTest(tf.test.TestCase):
             self.assertAllClose(smoothed.discriminator(real, fake), expected, rtol=1e-5)
             self.assertAllEqual(smoothed.generator(fake), kind().generator(fake))
 
-    def test_patch_maps_count_every_patch_once(self):
+    @every_loss
+    def test_patch_maps_count_every_patch_once(self, loss):
         rng = np.random.default_rng(2)
         real, fake = rng.normal(size=(2, 3, 4, 4, 1))
-        loss = losses.NonSaturating()
         flat = loss.discriminator(real.reshape(-1, 1), fake.reshape(-1, 1))
         self.assertAllClose(loss.discriminator(real, fake), flat, rtol=1e-6)
+        flat = loss.generator(fake.reshape(-1, 1), real.reshape(-1, 1))
+        self.assertAllClose(loss.generator(fake, real), flat, rtol=1e-6)
 
     def test_stable_at_huge_logits(self):
         for kind in (losses.Minimax, losses.NonSaturating):
@@ -72,22 +158,26 @@ class AdversarialLossTest(tf.test.TestCase):
         self.assertAllClose(losses.NonSaturating().generator([[-1e4]]), 1e4)
         self.assertAllClose(losses.Minimax().generator([[1e4]]), -1e4)
 
-    def test_gradients_equal_finite_differences(self):
+    @every_loss
+    def test_finite_at_huge_logits(self, loss):
+        logits = np.array([[1e4], [-1e4], [-1e4]], "float32")
+        for other in (logits, -logits):
+            for fn in players(loss, other):
+                self.assertAllInRange(ops.convert_to_numpy(fn(logits)), -2e8, 2e8)
+                self.assertAllInRange(input_gradient(fn, logits), -1e4, 1e4)
+
+    @every_loss
+    def test_gradients_equal_finite_differences(self, loss):
         rng = np.random.default_rng(3)
         logits, other = rng.normal(size=(2, 4, 1)).astype("float32")
         step = 1e-2
-        for loss in (losses.Minimax(0.2), losses.NonSaturating(0.2)):
-            for fn in (
-                loss.generator,
-                lambda x, loss=loss: loss.discriminator(x, other),
-                lambda x, loss=loss: loss.discriminator(other, x),
-            ):
-                gradient = input_gradient(fn, logits)[:, 0]
-                for index in range(4):
-                    nudge = np.zeros_like(logits)
-                    nudge[index] = step
-                    slope = (fn(logits + nudge) - fn(logits - nudge)) / (2 * step)
-                    self.assertAllClose(gradient[index], ops.convert_to_numpy(slope), atol=1e-4)
+        for fn in players(loss, other):
+            gradient = input_gradient(fn, logits)[:, 0]
+            for index in range(4):
+                nudge = np.zeros_like(logits)
+                nudge[index] = step
+                slope = (fn(logits + nudge) - fn(logits - nudge)) / (2 * step)
+                self.assertAllClose(gradient[index], ops.convert_to_numpy(slope), atol=1e-4)
 
     def test_generator_gradient_vanishes_for_minimax_only(self):
         # A discriminator that is sure: fakes have D = 4.5e-5.
@@ -96,24 +186,57 @@ class AdversarialLossTest(tf.test.TestCase):
         gradient = input_gradient(losses.NonSaturating().generator, logits)
         self.assertAllClose(gradient, [[-1.0]], atol=1e-4)
 
-    def test_half_precision_logits_are_computed_in_single(self):
-        loss = losses.Minimax().generator(ops.convert_to_tensor([[12.0]], "float16"))
-        self.assertEqual(keras.backend.standardize_dtype(loss.dtype), "float32")
+    def test_perfect_discriminator_leaves_the_generator_a_gradient_by_wasserstein_only(self):
+        # Images are numbers, the real ones 1, and the slope of the logit is what makes it sure.
+        fake = np.full((4, 1), -1.0, "float32")
 
-    def test_serialization_keeps_the_configuration(self):
-        loss = losses.Minimax(label_smoothing=0.25)
-        copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(loss))
-        self.assertIsInstance(copy, losses.Minimax)
-        self.assertEqual(copy.label_smoothing, 0.25)
+        def images_gradient(loss, slope):
+            return input_gradient(lambda images: loss.generator(slope * images), fake)
+
+        minimax, wasserstein = losses.Minimax(), losses.Wasserstein()
+        self.assertAllEqual(minimax.discriminator(-1e3 * fake, 1e3 * fake), 0.0)  # it is perfect
+        self.assertAllEqual(images_gradient(minimax, 1e3), np.zeros((4, 1)))
+        for slope in (1.0, 1e3):
+            gradient = images_gradient(wasserstein, slope)
+            self.assertAllClose(gradient, np.full((4, 1), -slope / 4))
+
+    @every_loss
+    def test_half_precision_logits_are_computed_in_single(self, loss):
+        # The square of 300 is more than half precision has.
+        logits = np.array([[300.0], [12.0], [-0.25]], "float16")
+        other = np.array([[-300.0], [3.5], [0.75]], "float16")
+        half, other_half = ops.convert_to_tensor(logits), ops.convert_to_tensor(other)
+        single = zip(players(loss, other_half), players(loss, other.astype("float32")), strict=True)
+        for of_half, of_single in single:
+            value = of_half(half)
+            self.assertEqual(keras.backend.standardize_dtype(value.dtype), "float32")
+            self.assertAllEqual(value, of_single(logits.astype("float32")))
+
+    @every_loss
+    def test_serialization_keeps_the_configuration(self, loss):
+        config = json.loads(json.dumps(keras.saving.serialize_keras_object(loss)))
+        copy = keras.saving.deserialize_keras_object(config)
+        self.assertIs(type(copy), type(loss))
+        self.assertIsNot(copy, loss)
+        self.assertEqual(vars(copy), vars(loss))
 
     def test_lookup(self):
-        self.assertIsInstance(losses.get("minimax"), losses.Minimax)
-        self.assertIsInstance(losses.get("non_saturating"), losses.NonSaturating)
-        loss = losses.Minimax()
-        self.assertIs(losses.get(loss), loss)
+        for name, kind in (
+            ("minimax", losses.Minimax),
+            ("non_saturating", losses.NonSaturating),
+            ("least_squares", losses.LeastSquares),
+            ("hinge", losses.Hinge),
+            ("wasserstein", losses.Wasserstein),
+            ("relativistic", losses.Relativistic),
+        ):
+            self.assertIs(type(losses.get(name)), kind)
+        for loss in LOSSES.values():
+            self.assertIs(losses.get(loss), loss)
         with self.assertRaisesRegex(ValueError, r"'minmax' is not known.*Did you mean 'minimax'"):
             losses.get("minmax")
-        with self.assertRaisesRegex(TypeError, "is not an adversarial loss"):
+        with self.assertRaisesRegex(ValueError, r"'wgan' is not known; the names are .*'hinge'"):
+            losses.get("wgan")
+        with self.assertRaisesRegex(TypeError, "neither a name"):
             losses.get(3)
 
     def test_label_smoothing_out_of_range(self):

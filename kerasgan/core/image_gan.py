@@ -1,0 +1,82 @@
+"""A GAN whose networks are made for images of a shape."""
+
+from kerasgan.core.gan import GAN
+from kerasgan.core.precision import dtype_policy
+from kerasgan.layers.conditioning import CONDITIONINGS
+from kerasgan.layers.convolutional import convolutional_discriminator, convolutional_generator
+
+
+class ImageGAN(GAN):
+    """A `GAN` that makes its networks for an image shape, and for classes if there are any.
+
+    The models of the zoo that differ in networks, losses or penalties derive from it. A subclass
+    gives `networks()`, and what else its paper has: `default_loss`, `default_penalties`,
+    `default_optimizers`, `default_discriminator_steps`.
+
+    Args:
+        image_shape: (size, size, channels): size is 4 or 7 doubled once or more often (8, 14, 16,
+            28, 32, 56, 64, ...), channels is 1 or 3.
+        latent_dim: int, length of the noise vector.
+        base_width: int, the width of the networks.
+        num_classes: None, or int: the game is then conditional; see `kerasgan.GAN`.
+        conditioning: how the networks see the label:
+
+            - `"one_hot"`: joined to the noise as one-hot vector, stacked on the image as one-hot
+              matrices (Mirza and Osindero 2014);
+            - `"projection"`: the discriminator's logit is a sum of one for the image and the inner
+              product of its features with an embedding of the label (Miyato and Koyama 2018); a
+              generator that can normalizes its batches for each class.
+        ema_decay: None, or the decay of an averaged copy of the generator; see `kerasgan.GAN`.
+        seed: int or None, where the latents of training start.
+        dtype: None or a dtype policy such as `"mixed_bfloat16"`, for both networks.
+        **kwargs: `name`, as for `keras.Model`.
+
+    Raises:
+        ValueError: for an image_shape that cannot be reached, or an unknown conditioning.
+    """
+
+    def __init__(
+        self,
+        image_shape,
+        latent_dim=100,
+        base_width=64,
+        *,
+        num_classes=None,
+        conditioning="one_hot",
+        ema_decay=None,
+        seed=None,
+        dtype=None,
+        networks=None,
+        **kwargs,
+    ):
+        if conditioning not in CONDITIONINGS:
+            accepted = ", ".join(map(repr, CONDITIONINGS))
+            raise ValueError(f"conditioning={conditioning!r}; use one of {accepted}.")
+        if num_classes is not None and (not isinstance(num_classes, int) or num_classes < 2):
+            raise ValueError(f"num_classes={num_classes!r}; use None or a number of at least 2.")
+        make_generator, make_discriminator = networks or self.networks()
+        of_classes = {"num_classes": num_classes, "conditioning": conditioning}
+        image_shape = tuple(image_shape)
+        with dtype_policy(dtype):
+            super().__init__(
+                make_generator(image_shape, latent_dim, base_width, **of_classes),
+                make_discriminator(image_shape, base_width, **of_classes),
+                latent_dim,
+                num_classes=num_classes,
+                ema_decay=ema_decay,
+                seed=seed,
+                **kwargs,
+            )
+        self.base_width = base_width
+        self.conditioning = conditioning
+
+    @staticmethod
+    def networks():
+        """The functions that make the generator and the discriminator."""
+        return convolutional_generator, convolutional_discriminator
+
+    def get_config(self):
+        config = super().get_config()
+        del config["generator"], config["discriminator"]  # made from what follows
+        config |= {"image_shape": self.image_shape, "base_width": self.base_width}
+        return config if self.num_classes is None else {**config, "conditioning": self.conditioning}

@@ -1,0 +1,121 @@
+"""The networks of DCGAN, Radford et al. 2016, arXiv:1511.06434, which many papers build on."""
+
+import keras
+from keras import initializers, layers
+
+from kerasgan.layers.conditioning import label_maps, labelled_latents, logits
+from kerasgan.layers.shapes import doublings_to
+from kerasgan.layers.spectral_normalization import SpectralNormalization
+
+
+def convolutional_generator(
+    image_shape, latent_dim=100, base_width=64, num_classes=None, conditioning="one_hot"
+):
+    """The generator: z is projected to 4x4 or 7x7 features, which transposed convolutions double.
+
+    Args:
+        image_shape: (size, size, channels): size is 4 or 7 doubled once or more often, channels
+            is 1 or 3.
+        latent_dim: int, length of the noise vector z.
+        base_width: int, feature maps of the layer next to the image; each halving of the
+            resolution doubles it.
+        num_classes: None, or int: the label is then a second input, joined to z as one-hot vector.
+        conditioning: how the discriminator sees the label; of no consequence here.
+
+    Returns:
+        A `keras.Model` to images in [-1, 1].
+    """
+    start_size, doublings = doublings_to(image_shape)
+    width = base_width * 2 ** (doublings - 1)
+    inputs, x = labelled_latents(latent_dim, num_classes)
+    # A matrix product, and the only one; as a transposed convolution of a 1x1 image of z it
+    # would be the same.
+    x = layers.Dense(
+        start_size * start_size * width,
+        use_bias=False,
+        kernel_initializer=_normal(),
+        name="project",
+    )(x)
+    x = layers.Reshape((start_size, start_size, width), name="reshape")(x)
+    x = _batch_norm("project_norm")(x)
+    x = layers.ReLU(name="project_relu")(x)
+    for doubling in range(1, doublings):
+        x = _up(width // 2**doubling, f"up{doubling}", use_bias=False)(x)
+        x = _batch_norm(f"up{doubling}_norm")(x)
+        x = layers.ReLU(name=f"up{doubling}_relu")(x)
+    x = _up(image_shape[2], "to_image")(x)
+    # float32 whatever the policy: images are what losses, metrics and clients read.
+    images = layers.Activation("tanh", dtype="float32", name="images")(x)
+    return keras.Model(inputs, images, name="generator")
+
+
+def convolutional_discriminator(
+    image_shape,
+    base_width=64,
+    num_classes=None,
+    conditioning="one_hot",
+    normalization="batch",
+):
+    """The discriminator: strided convolutions down to the generator's first size, one logit.
+
+    Args:
+        image_shape, base_width: as for `convolutional_generator`.
+        num_classes: None, or int: the label is then a second input.
+        conditioning: `"one_hot"`, matrices stacked on the image, or `"projection"`, the inner
+            product of the last features with an embedding of the label.
+        normalization: `"batch"` (not next to the image), `"spectral"`, or None.
+
+    Returns:
+        A `keras.Model` to logits (batch, 1).
+    """
+    _, doublings = doublings_to(image_shape)
+    spectral = normalization == "spectral"
+
+    def normalized(layer):
+        return SpectralNormalization(layer, name=f"{layer.name}_sn") if spectral else layer
+
+    inputs, x, label = label_maps(image_shape, num_classes, conditioning)
+    for halving in range(doublings):
+        batch_norm = normalization == "batch" and halving > 0
+        convolution = layers.Conv2D(
+            base_width * 2**halving,
+            4,
+            strides=2,
+            padding="same",
+            use_bias=not batch_norm,
+            kernel_initializer=_normal(),
+            name=f"down{halving}",
+        )
+        x = normalized(convolution)(x)
+        if batch_norm:
+            x = _batch_norm(f"down{halving}_norm")(x)
+        x = layers.LeakyReLU(0.2, name=f"down{halving}_relu")(x)
+    x = layers.Flatten(name="flatten")(x)
+    output = logits(x, label, num_classes, conditioning, normalized, _normal)
+    return keras.Model(inputs, output, name="discriminator")
+
+
+def _up(filters, name, use_bias=True):
+    return layers.Conv2DTranspose(
+        filters,
+        4,
+        strides=2,
+        padding="same",
+        use_bias=use_bias,
+        kernel_initializer=_normal(),
+        name=name,
+    )
+
+
+def _batch_norm(name):
+    # Keras' momentum of 0.99 would leave a short run sampling with its first statistics.
+    return layers.BatchNormalization(
+        momentum=0.9,
+        epsilon=1e-5,
+        gamma_initializer=initializers.RandomNormal(1.0, 0.02),
+        name=name,
+    )
+
+
+def _normal():
+    return initializers.RandomNormal(0.0, 0.02)

@@ -1,0 +1,55 @@
+"""What a discriminator can see of a batch as a whole."""
+
+import keras
+from keras import layers, ops
+
+
+@keras.saving.register_keras_serializable(package="kerasgan")
+class MinibatchStdDev(layers.Layer):
+    """Adds a map that says how much the images of a batch differ.
+
+    Over groups of images: the standard deviation of each feature at each place, averaged to one
+    number, which is added as a constant map. A generator that has collapsed is found out by it.
+
+    Args:
+        group_size: int, images a group; a batch that it does not divide is one group.
+        **kwargs: `name` and `dtype`, as for `keras.layers.Layer`.
+
+    Input: (batch, height, width, channels). Output: one channel more.
+
+    Example:
+
+    >>> x = np.stack([np.zeros((4, 4, 1)), np.ones((4, 4, 1))]).astype("float32")
+    >>> y = kerasgan.layers.MinibatchStdDev()(x)
+    >>> round(float(y[0, 0, 0, 1]), 4)
+    0.5
+
+    Reference: Progressive Growing of GANs for Improved Quality, Stability, and Variation, Karras
+    et al., 2018, arXiv:1710.10196, section 3.
+    """
+
+    def __init__(self, group_size=4, **kwargs):
+        super().__init__(**kwargs)
+        self.group_size = group_size
+
+    def call(self, x):
+        _, height, width, channels = x.shape
+        size = ops.shape(x)[0]
+        group = size if isinstance(size, int) and size % self.group_size else self.group_size
+        if not isinstance(size, int):
+            group = ops.where(size % self.group_size == 0, self.group_size, size)
+        # Images that are `size / group` apart form a group, so that a shuffled batch stays one.
+        groups = ops.reshape(x, (group, -1, height, width, channels))
+        centred = ops.cast(groups, "float32")
+        centred = centred - ops.mean(centred, axis=0, keepdims=True)
+        # The square root has no gradient at 0, which is where a collapsed generator is.
+        deviation = ops.sqrt(ops.mean(ops.square(centred), axis=0) + 1e-8)
+        number = ops.mean(deviation, axis=(1, 2, 3), keepdims=True)
+        maps = ops.tile(number, (group, height, width, 1))
+        return ops.concatenate([x, ops.cast(maps, x.dtype)], axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], input_shape[-1] + 1)
+
+    def get_config(self):
+        return {**super().get_config(), "group_size": self.group_size}

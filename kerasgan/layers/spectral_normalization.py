@@ -1,0 +1,89 @@
+"""Weights divided by their largest singular value."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="kerasgan")
+class SpectralNormalization(keras.layers.Wrapper):
+    """Makes a linear layer 1-Lipschitz: it computes with `W / sigma(W)`.
+
+    `sigma(W)`, the largest singular value of the kernel as a matrix (inputs x outputs), is
+    estimated as `u W v`, where the unit vectors u and v are kept from step to step and improved by
+    one power iteration an update, and taken for constants when the gradient is: so it passes
+    through sigma, as in the paper's equation 12. `keras.layers.SpectralNormalization` overwrites
+    the kernel instead, at each call, so that the real and the generated batch of one step see
+    different weights and no gradient passes through sigma.
+
+    `kerasgan` models call `improve` before each update of the player whose networks hold this
+    layer; a training step of your own has to do so.
+
+    Args:
+        layer: `Dense`, `Conv2D`, `Conv2DTranspose`, `Embedding`, or another layer with a `kernel`
+            (or `embeddings`) whose last axis is the outputs.
+        **kwargs: `name` and `dtype`, as for `keras.layers.Layer`.
+
+    Raises:
+        ValueError: for a layer that has no kernel.
+
+    Example:
+
+    >>> layer = kerasgan.layers.SpectralNormalization(keras.layers.Dense(3))
+    >>> y = layer(np.ones((2, 5), "float32"))
+    >>> for _ in range(100):
+    ...     layer.improve()
+    >>> largest = np.linalg.svd(keras.ops.convert_to_numpy(layer.layer.kernel))[1].max()
+    >>> bool(np.isclose(float(layer.sigma()), largest))
+    True
+
+    Reference: Spectral Normalization for Generative Adversarial Networks, Miyato et al., 2018,
+    arXiv:1802.05957, algorithm 1.
+    """
+
+    def build(self, input_shape=None):
+        super().build(input_shape)
+        rows, columns = self._matrix(self._kernel()).shape
+        normal = keras.initializers.RandomNormal(seed=0)  # any start will do
+        self.u = self.add_weight((1, rows), normal, trainable=False, name="u")
+        self.v = self.add_weight((1, columns), normal, trainable=False, name="v")
+        self.improve()  # or a network that is used before its first update would be far too large
+
+    def _kernel(self):
+        for name in ("kernel", "embeddings"):
+            if hasattr(self.layer, name):
+                return getattr(self.layer, name)
+        raise ValueError(
+            f"SpectralNormalization got a {type(self.layer).__name__}, which has no kernel; give "
+            "it a Dense, convolutional or Embedding layer."
+        )
+
+    def _matrix(self, kernel):
+        if isinstance(self.layer, keras.layers.Conv2DTranspose):
+            kernel = ops.swapaxes(kernel, -1, -2)  # of shape (height, width, outputs, inputs)
+        return ops.reshape(kernel, (-1, kernel.shape[-1]))
+
+    def improve(self):
+        """One power iteration."""
+        matrix = self._matrix(ops.stop_gradient(ops.convert_to_tensor(self._kernel())))
+        v = ops.normalize(ops.matmul(self.u, matrix))
+        self.v.assign(v)
+        self.u.assign(ops.normalize(ops.matmul(v, ops.transpose(matrix))))
+
+    def sigma(self):
+        """The estimate of the largest singular value, differentiable with respect to the kernel."""
+        matrix = self._matrix(ops.convert_to_tensor(self._kernel()))
+        # In an averaged copy of a network u and v are averages, and shorter than 1.
+        return ops.sum(ops.matmul(ops.normalize(self.u), matrix) * ops.normalize(self.v))
+
+    def call(self, inputs, **kwargs):
+        kernel = self._kernel()
+        values = {id(v): (v, v.value) for v in self.layer.variables}
+        values[id(kernel)] = (kernel, kernel.value / self.sigma())
+        with keras.StatelessScope(list(values.values()), collect_losses=True) as scope:
+            outputs = self.layer(inputs, **kwargs)
+        for loss in scope.losses:  # of its activity regularizer; the scope would keep them
+            self.layer.add_loss(loss)
+        return outputs
+
+    def compute_output_shape(self, input_shape):
+        return self.layer.compute_output_shape(input_shape)

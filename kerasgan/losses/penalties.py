@@ -1,0 +1,182 @@
+"""What a discriminator pays for the gradient of its logits with respect to the image."""
+
+import keras
+from keras import ops
+
+from kerasgan import backend
+from kerasgan.losses.names import look_up
+
+PLACES = ("interpolates", "real", "fake", "around_real")
+
+
+@keras.saving.register_keras_serializable(package="kerasgan")
+class GradientPenalty:
+    """`weight * E[(|grad D(x)| - center)^2]`, at points x of a kind.
+
+    The named constructors are the papers' settings. The gradient is taken of the discriminator as
+    a function of one image: batch norm uses its moving averages here, and dropout is off, because
+    in a batch that is normalized together there is no gradient of one logit by one image alone. Of
+    a map of logits, as a PatchGAN's, it is the gradient of their sum.
+
+    Args:
+        weight: float, above 0.
+        at: where the gradient is looked at:
+
+            - `"interpolates"`: at a point drawn uniformly, for each pair of images, on the line
+              between a real and a generated one;
+            - `"real"`, `"fake"`: at the images themselves;
+            - `"around_real"`: at a point drawn uniformly on the way from a real image to the same
+              with noise from U(0, s), where s is half the standard deviation of the batch's values.
+        center: float, the norm that costs nothing.
+        one_sided: whether only norms above `center` cost.
+        every: int; the penalty is taken in one of so many updates of the discriminator, and is
+            as many times larger there, so that its mean is the same.
+
+    Raises:
+        ValueError: for an argument out of range.
+
+    Example:
+
+    >>> penalty = kerasgan.losses.GradientPenalty.r1(10.0)
+    >>> x = np.ones((2, 3), "float32")
+    >>> float(penalty(lambda x: 2.0 * x[:, :1], x, x))  # 10 / 2 times 2^2
+    20.0
+
+    References: at interpolates, Improved Training of Wasserstein GANs, Gulrajani et al., 2017,
+    arXiv:1704.00028; one-sided, On the regularization of Wasserstein GANs, Petzka et al., 2018,
+    arXiv:1709.08894; around real images, On Convergence and Stability of GANs, Kodali et al., 2017,
+    arXiv:1705.07215; zero-centred at real or generated images, Which Training Methods for GANs do
+    actually Converge?, Mescheder et al., 2018, arXiv:1801.04406; not at every update, Analyzing and
+    Improving the Image Quality of StyleGAN, Karras et al., 2020, arXiv:1912.04958, section 3.1.
+    """
+
+    def __init__(self, weight, at="interpolates", center=1.0, one_sided=False, every=1):
+        if not weight > 0.0:
+            raise ValueError(f"weight={weight!r}; use a number above 0.")
+        if at not in PLACES:
+            raise ValueError(f"at={at!r}; use one of {', '.join(map(repr, PLACES))}.")
+        if center < 0.0 or (one_sided and center == 0.0):
+            raise ValueError(
+                f"center={center!r}, one_sided={one_sided!r}; use a norm of at least 0, and above 0 "
+                "if only larger ones cost."
+            )
+        if not isinstance(every, int) or every < 1:
+            raise ValueError(f"every={every!r}; use a whole number of at least 1.")
+        self.weight, self.at, self.center = weight, at, center
+        self.one_sided, self.every = one_sided, every
+
+    @classmethod
+    def wgan_gp(cls, weight=10.0):
+        """WGAN-GP: norm 1 at interpolates."""
+        return cls(weight)
+
+    @classmethod
+    def wgan_lp(cls, weight=10.0):
+        """WGAN-LP: norm of at most 1 at interpolates."""
+        return cls(weight, one_sided=True)
+
+    @classmethod
+    def dragan(cls, weight=10.0):
+        """DRAGAN: norm 1 around real images."""
+        return cls(weight, at="around_real")
+
+    @classmethod
+    def r1(cls, gamma=10.0, every=1):
+        """R1: `gamma / 2 E[|grad D(x)|^2]` at real images; lazy with `every=16`."""
+        return cls(gamma / 2.0, at="real", center=0.0, every=every)
+
+    @classmethod
+    def r2(cls, gamma=10.0, every=1):
+        """R2: `gamma / 2 E[|grad D(x)|^2]` at generated images; lazy with `every=16`."""
+        return cls(gamma / 2.0, at="fake", center=0.0, every=every)
+
+    def __call__(self, discriminator, real, fake, seed=None, update=0):
+        """The penalty for a batch.
+
+        Args:
+            discriminator: function from images to logits, without other effects.
+            real, fake: (batch, ...), of one shape.
+            seed: `keras.random.SeedGenerator` or int, for the points that are drawn.
+            update: int or scalar tensor, how many updates the discriminator has had.
+
+        Returns:
+            float32 scalar.
+        """
+        points = self.points(real, fake, seed)
+        if self.every == 1:
+            return self.at_points(discriminator, points)
+        return ops.cond(
+            ops.equal(ops.cast(update, "int32") % self.every, 0),
+            lambda: self.every * self.at_points(discriminator, points),
+            lambda: ops.zeros((), "float32"),
+        )
+
+    def points(self, real, fake, seed=None):
+        """Where the gradient is looked at: the shape of `real`."""
+        # Half precision has too few numbers between 0 and 1 for a share.
+        real, fake = ops.cast(real, "float32"), ops.cast(fake, "float32")
+        if self.at in ("real", "fake"):
+            return real if self.at == "real" else fake
+        share = keras.random.uniform(
+            (ops.shape(real)[0], *[1] * (len(real.shape) - 1)), dtype=real.dtype, seed=seed
+        )
+        if self.at == "interpolates":
+            return real + share * (fake - real)
+        seed = seed + 1 if isinstance(seed, int) else seed  # not what the share was drawn with
+        noise = keras.random.uniform(ops.shape(real), dtype=real.dtype, seed=seed)
+        return real + share * 0.5 * ops.std(real) * noise
+
+    def at_points(self, discriminator, points):
+        """The penalty at given points."""
+        gradient = ops.cast(backend.input_gradient(discriminator, points), "float32")
+        squares = ops.sum(ops.square(gradient), axis=tuple(range(1, len(gradient.shape))))
+        if self.center == 0.0:
+            return self.weight * ops.mean(squares)
+        excess = ops.sqrt(squares + 1e-12) - self.center  # the root has no gradient at 0
+        if self.one_sided:
+            excess = ops.relu(excess)
+        return self.weight * ops.mean(ops.square(excess))
+
+    def get_config(self):
+        return {
+            "weight": self.weight,
+            "at": self.at,
+            "center": self.center,
+            "one_sided": self.one_sided,
+            "every": self.every,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+_BY_NAME = {
+    "wgan-gp": GradientPenalty.wgan_gp,
+    "wgan-lp": GradientPenalty.wgan_lp,
+    "dragan": GradientPenalty.dragan,
+    "r1": GradientPenalty.r1,
+    "r2": GradientPenalty.r2,
+    "r1-lazy": lambda: GradientPenalty.r1(every=16),
+}
+
+
+def get_penalties(penalties):
+    """The penalties that names and objects stand for.
+
+    Args:
+        penalties: None, a `GradientPenalty`, one of the names `"wgan-gp"`, `"wgan-lp"`,
+            `"dragan"`, `"r1"`, `"r2"`, `"r1-lazy"`, or a list of these.
+
+    Returns:
+        List of `GradientPenalty`.
+
+    Raises:
+        ValueError: for a name that is not known.
+        TypeError: for anything else.
+    """
+    if penalties is None:
+        return []
+    if not isinstance(penalties, (list, tuple)):
+        penalties = [penalties]
+    return [look_up("penalty", each, GradientPenalty, _BY_NAME) for each in penalties]

@@ -1,0 +1,30 @@
+"""DRAGAN, Kodali et al. 2017: a discriminator that is flat around real images."""
+
+import keras
+
+from kerasgan.core.image_gan import ImageGAN
+from kerasgan.losses.penalties import GradientPenalty
+
+
+@keras.saving.register_keras_serializable(package="kerasgan")
+class DRAGAN(ImageGAN):
+    """GAN with a gradient penalty around real images, against sharp gradients and mode collapse.
+
+    The discriminator of the first GAN paper pays `10 (|grad D(x)| - 1)^2` at real images with noise
+    added; networks of DCGAN, Adam(2e-4, beta_1=0.5), one update of each player.
+
+    Args:
+        *args, **kwargs: as for `kerasgan.ImageGAN`.
+
+    Example:
+
+    >>> gan = kerasgan.DRAGAN(image_shape=(16, 16, 1), base_width=8)
+    >>> gan.compile()
+    >>> history = gan.fit(kerasgan.data.load("digits", image_size=16), epochs=1, verbose=0)
+
+    Reference: On Convergence and Stability of GANs, Kodali, Abernethy, Hays & Kira, 2017,
+    arXiv:1705.07215.
+    """
+
+    def default_penalties(self):
+        return GradientPenalty.dragan()

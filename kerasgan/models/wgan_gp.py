@@ -1,0 +1,49 @@
+"""WGAN-GP, Gulrajani et al. 2017: a critic that pays for gradients whose norm is not 1."""
+
+import functools
+
+import keras
+
+from kerasgan.core.image_gan import ImageGAN
+from kerasgan.layers.convolutional import convolutional_discriminator, convolutional_generator
+from kerasgan.losses.penalties import GradientPenalty
+
+
+@keras.saving.register_keras_serializable(package="kerasgan")
+class WGANGP(ImageGAN):
+    """Wasserstein GAN with gradient penalty.
+
+    Algorithm 1 of the paper: the critic pays `10 (|grad D(x)| - 1)^2` at a point drawn uniformly
+    between each real and each generated image, and is updated five times for one update of the
+    generator; Adam(1e-4, beta_1=0, beta_2=0.9). The networks are DCGAN's without batch norm in the
+    critic, which would make the penalty one for a whole batch rather than for an image.
+
+    `fit`'s batch is cut into five, so the paper's 64 images are a batch of 320.
+
+    Args:
+        *args, **kwargs: as for `kerasgan.ImageGAN`.
+
+    Example:
+
+    >>> gan = kerasgan.WGANGP(image_shape=(16, 16, 1), base_width=8)
+    >>> gan.compile()
+    >>> digits = kerasgan.data.load("digits", image_size=16, batch_size=320)
+    >>> history = gan.fit(digits, epochs=1, verbose=0)
+
+    Reference: Improved Training of Wasserstein GANs, Gulrajani, Ahmed, Arjovsky, Dumoulin &
+    Courville, 2017, arXiv:1704.00028.
+    """
+
+    default_loss = "wasserstein"
+    default_discriminator_steps = 5
+
+    @staticmethod
+    def networks():
+        critic = functools.partial(convolutional_discriminator, normalization=None)
+        return convolutional_generator, critic
+
+    def default_penalties(self):
+        return GradientPenalty.wgan_gp()
+
+    def default_optimizers(self):
+        return {p: keras.optimizers.Adam(1e-4, beta_1=0.0, beta_2=0.9) for p in self.players}
