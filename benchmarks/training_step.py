@@ -5,8 +5,11 @@ discriminator, then generates again and updates the generator, called batch by b
 optimizers, batches and batch size are the same. After a warm-up the two take turns; each turn
 is a number of epochs, and its figure is the CPU time of the whole process over the images seen.
 
-    python benchmarks/training_step.py [--rounds 7] [--only dcgan|mlp] [--start-up]
+    python benchmarks/training_step.py [--rounds 7] [--only dcgan|mlp|spectral] [--start-up]
         [--jit-compile yes|no] [--steps-per-execution N] [--hidden-units N]
+
+`spectral` compares instead a DCGAN whose discriminator is spectrally normalized with one whose
+discriminator has no normalization. WGAN-GP is in benchmarks/backends.py.
 
 `--start-up` measures instead, each in a process of its own, the seconds that a whole first `fit`
 takes, tracing and compiling included, for runs of several lengths.
@@ -44,6 +47,15 @@ def mlp(units=64):
 
 
 CASES = {"dcgan": dcgan, "mlp": mlp}
+
+
+def dcgan_without_batch_norm(normalization):
+    """A DCGAN whose discriminator has another normalization than batch norm."""
+    discriminator = functools.partial(
+        kerasgan.layers.convolutional_discriminator, normalization=normalization
+    )
+    networks = (kerasgan.layers.convolutional_generator, discriminator)
+    return kerasgan.ImageGAN((28, 28, 1), networks=networks)
 
 
 def hand_written(gan):
@@ -92,14 +104,22 @@ def with_fit(gan, **compile_arguments):
     return run
 
 
-def measure(make, case, rounds, compile_arguments):
+def ways_of(case, compile_arguments):
+    """Two ways by name, functions of data and epochs, and the images."""
+    if case == "spectral":
+        gans = {name: dcgan_without_batch_norm(name) for name in ("spectral", None)}
+        _, images = dcgan()
+        return {str(name): with_fit(gan, **compile_arguments) for name, gan in gans.items()}, images
+    (gan, images), (other, _) = CASES[case](), CASES[case]()
+    return {"fit": with_fit(gan, **compile_arguments), "hand-written": hand_written(other)}, images
+
+
+def measure(case, rounds, compile_arguments):
     """CPU seconds per image of both ways, by turns."""
-    gan, images = make()
+    ways, images = ways_of(case, compile_arguments)
     data = kerasgan.data.from_array(images, batch_size=BATCH_SIZE)
-    other, _ = make()
-    ways = {"fit": with_fit(gan, **compile_arguments), "hand-written": hand_written(other)}
     # Past the step from which tiny networks are compiled, so that no turn pays for it.
-    warm_up = 1 if case == "dcgan" else -(-STEPS_BEFORE_COMPILING // len(data)) + 1
+    warm_up = 1 if case != "mlp" else -(-STEPS_BEFORE_COMPILING // len(data)) + 1
     for run in ways.values():
         run(data, warm_up)
     seconds = {name: [] for name in ways}
@@ -114,7 +134,7 @@ def measure(make, case, rounds, compile_arguments):
         median = statistics.median(values)
         print(f"  {name:12} {median * 1e3:8.4f} ms CPU an image (median)")
     print(
-        f"  fit / hand-written: median {statistics.median(ratios):.2f} "
+        f"  {' / '.join(ways)}: median {statistics.median(ratios):.2f} "
         f"[{min(ratios):.2f}-{max(ratios):.2f}]"
     )
 
@@ -146,7 +166,7 @@ def first_run(case, way, epochs):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--only", choices=CASES)
+    parser.add_argument("--only", choices=(*CASES, "spectral"))
     parser.add_argument("--start-up", action="store_true")
     parser.add_argument("--jit-compile", choices=("yes", "no"))
     parser.add_argument("--steps-per-execution", type=int)
@@ -162,11 +182,12 @@ def main():
     if arguments.steps_per_execution:
         compile_arguments["steps_per_execution"] = arguments.steps_per_execution
     CASES["mlp"] = functools.partial(mlp, arguments.hidden_units)
-    for case in [arguments.only] if arguments.only else CASES:
+    cases = list(CASES) if arguments.start_up else [*CASES, "spectral"]
+    for case in [arguments.only] if arguments.only else cases:
         if arguments.start_up:
             start_up(case)
         else:
-            measure(CASES[case], case, arguments.rounds, compile_arguments)
+            measure(case, arguments.rounds, compile_arguments)
 
 
 if __name__ == "__main__":

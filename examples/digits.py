@@ -18,7 +18,8 @@ import keras
 import kerasgan
 from kerasgan.models import registry
 
-# What each model is made with, beyond what all have, and the learning rate of its optimizers.
+# What each model is made with, beyond what all have, and the learning rate of its optimizers, or
+# None to keep those of the paper, which differ between the players.
 SETTINGS = {
     "dcgan": ({}, 1e-3),
     "lsgan": ({}, 1e-3),
@@ -28,7 +29,33 @@ SETTINGS = {
     "sngan": ({"architecture": "dcgan"}, 1e-3),
     "cgan": ({"num_classes": 10}, 1e-3),
     "projection_gan": ({"num_classes": 10}, 1e-3),
+    "sagan": ({"num_classes": 10}, None),
+    "acgan": ({"num_classes": 10}, 1e-3),
+    "info_gan": ({}, 1e-3),
+    "pac_gan": ({}, 1e-3),
+    "big_gan": ({"num_classes": 10}, None),
+    "r3_gan": ({}, 1e-3),
 }
+
+
+def make(name):
+    """A compiled model, and the digits in batches for it."""
+    settings, learning_rate = SETTINGS[name]
+    entry = next(entry for entry in registry.entries() if entry.name == name)
+    gan = getattr(kerasgan, entry.class_name)(
+        (16, 16, 1), latent_dim=64, base_width=32, ema_decay=0.99, seed=0, **settings
+    )
+    gan.compile()
+    for optimizer in gan.optimizer.optimizers if learning_rate else []:
+        optimizer.learning_rate = learning_rate
+    # Each update of the discriminator sees its own 32 real digits.
+    digits = kerasgan.data.load(
+        "digits",
+        image_size=16,
+        batch_size=32 * gan.discriminator_steps,
+        labels=gan.num_classes is not None,
+    )
+    return gan, digits
 
 
 def main():
@@ -40,26 +67,12 @@ def main():
     out = arguments.out or pathlib.Path("runs") / f"digits-{arguments.model}"
 
     keras.utils.set_random_seed(0)
-    settings, learning_rate = SETTINGS[arguments.model]
-    entry = next(entry for entry in registry.entries() if entry.name == arguments.model)
-    gan = getattr(kerasgan, entry.class_name)(
-        (16, 16, 1), latent_dim=64, base_width=32, ema_decay=0.99, seed=0, **settings
-    )
-    gan.compile()
-    for optimizer in gan.optimizer.optimizers:
-        optimizer.learning_rate = learning_rate
-
-    # Each update of the discriminator sees its own 32 real digits.
-    digits = kerasgan.data.load(
-        "digits",
-        image_size=16,
-        batch_size=32 * gan.discriminator_steps,
-        labels=gan.num_classes is not None,
-    )
+    gan, digits = make(arguments.model)
     gan.fit(
         digits,
         epochs=arguments.epochs,
         callbacks=[
+            kerasgan.callbacks.CollapseMonitor(digits, out, every=10),
             kerasgan.callbacks.SampleGrid(out, every=10),
             kerasgan.callbacks.TrainingCurves(out),
             kerasgan.callbacks.RunReport(out, settings={"model": arguments.model}),

@@ -11,7 +11,16 @@ import wrapt
 
 __version__ = "0.1.0"
 
-_SUBPACKAGES = ("backend", "callbacks", "core", "data", "layers", "losses", "models")
+_SUBPACKAGES = (
+    "backend",
+    "callbacks",
+    "core",
+    "data",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+)
 _NAMES = {
     "AdversarialModel": "kerasgan.core",
     "GAN": "kerasgan.core",
@@ -26,7 +35,7 @@ def _register_with_keras(keras):
     # that a file can name are loaded as soon as Keras is, in whichever order the user imports.
     from kerasgan.models import registry
 
-    for name in ("losses", "layers", "core"):
+    for name in ("losses", "layers", "core", "metrics"):
         importlib.import_module(f"kerasgan.{name}")
     for entry in registry.entries():
         importlib.import_module(entry.module)

@@ -2,8 +2,15 @@
 
 import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__init__.py)
 
+from kerasgan.callbacks.collapse_monitor import CollapseMonitor, CollapseWarning
 from kerasgan.callbacks.run_report import RunReport
 from kerasgan.callbacks.sample_grid import SampleGrid
 from kerasgan.callbacks.training_curves import TrainingCurves
 
-__all__ = ["RunReport", "SampleGrid", "TrainingCurves"]
+__all__ = [
+    "CollapseMonitor",
+    "CollapseWarning",
+    "RunReport",
+    "SampleGrid",
+    "TrainingCurves",
+]

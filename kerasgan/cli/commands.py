@@ -88,9 +88,15 @@ def models():
 @click.option(
     "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="A setting of the model."
 )
-@click.option("--loss", help="minimax, non_saturating, least_squares, hinge, ...")
-@click.option("--penalty", "penalties", multiple=True, help="wgan-gp, wgan-lp, dragan, r1, r2, ...")
-@click.option("--discriminator-steps", type=click.IntRange(1), help="For one of the generator.")
+@click.option("--loss", help="minimax, non_saturating, least_squares, hinge, wasserstein, ...")
+@click.option(
+    "--penalty", "penalties", multiple=True, help="wgan-gp, wgan-lp, dragan, r1, r2 or r1-lazy."
+)
+@click.option(
+    "--discriminator-steps",
+    type=click.IntRange(1),
+    help="Updates for one of the generator; each gets its part of a batch.  [default: the paper's]",
+)
 @click.option(
     "--learning-rate",
     type=click.FloatRange(0, min_open=True),
@@ -217,18 +223,21 @@ def _train_here(keras, out, settings, resume):
     gan.save(out / runs.MODEL)
     every = max(1, settings["epochs"] // 20)
     shown = {name: settings[name] for name in ("data", "split", "batch_size", "seed")}
+    # Before the others, which show what it logs.
+    monitor = callbacks.CollapseMonitor(examples, out, every=every)
     grid = callbacks.SampleGrid(out, every=every)
     curves = callbacks.TrainingCurves(out)
     report = callbacks.RunReport(out, settings=shown)
     checkpoint = keras.callbacks.ModelCheckpoint(out / runs.MODEL)
     try:
-        gan.fit(
-            examples,
-            initial_epoch=done,
-            epochs=settings["epochs"],
-            callbacks=[grid, curves, report, checkpoint],
-            verbose=1 if sys.stdout.isatty() else 2,
-        )
+        with runs.warnings_in_one_line():
+            gan.fit(
+                examples,
+                initial_epoch=done,
+                epochs=settings["epochs"],
+                callbacks=[monitor, grid, curves, report, checkpoint],
+                verbose=1 if sys.stdout.isatty() else 2,
+            )
     except KeyboardInterrupt:
         grid.write_gif()
         curves.on_train_end()

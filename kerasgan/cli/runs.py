@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import sys
+import warnings
 
 import click
 
@@ -25,6 +26,22 @@ def usage_errors():
         yield
     except (ValueError, TypeError, FileNotFoundError, FileExistsError) as error:
         raise click.UsageError(str(error)) from error
+
+
+@contextlib.contextmanager
+def warnings_in_one_line():
+    """In here our warnings say what is the matter, and not in which line of which file."""
+    show_others = warnings.showwarning
+
+    def show(message, category, *where, **more):
+        if category.__module__.startswith("kerasgan."):
+            print(f"kerasgan: warning: {message}", file=sys.stderr)
+        else:
+            show_others(message, category, *where, **more)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from keras import ops
 from kerasgan import backend, losses
 from kerasgan.core import ema, export
 from kerasgan.core.adversarial_model import AdversarialModel
+from kerasgan.layers.minibatch import split_batch
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")
@@ -92,7 +93,8 @@ class GAN(AdversarialModel):
         _check_input(self.generator, "generator", (self.latent_dim,), "latents")
         image_shape = tuple(self.generator(self._inputs((self.latent_dim,))).shape[1:])
         _check_input(self.discriminator, "discriminator", image_shape, "what the generator makes")
-        self.discriminator(self._inputs(image_shape))
+        label = None if self.num_classes is None else keras.Input((), dtype="int32")
+        self.discriminate(keras.Input(image_shape), label, training=False)
         return image_shape
 
     default_discriminator_steps = 1
@@ -100,6 +102,11 @@ class GAN(AdversarialModel):
     @property
     def players(self):
         return {"discriminator": [self.discriminator], "generator": [self.generator]}
+
+    @property
+    def further_players(self):
+        """The names of the players beyond those two, of which most games have none."""
+        return [player for player in self.players if player not in ("discriminator", "generator")]
 
     def default_optimizers(self):
         """Adam(2e-4, beta_1=0.5) for both, the setting of Radford et al. 2016."""
@@ -164,7 +171,10 @@ class GAN(AdversarialModel):
     # The game ----------------------------------------------------------------------------------
 
     def train_step(self, data):
-        """One round of Algorithm 1 on a batch of real images; returns the mean losses so far."""
+        """One round of Algorithm 1 on a batch of real images; returns the mean losses so far.
+
+        Players beyond the two move after them, each on its `<player>_loss`.
+        """
         images, labels = self.real_batch(data)
         steps = self.discriminator_steps
         logs = []
@@ -172,66 +182,97 @@ class GAN(AdversarialModel):
         for real, labels in zip(  # noqa: B020
             split_batch(images, steps), split_batch(labels, steps), strict=True
         ):
-            fake, pullback = backend.forward(
-                lambda: self.generate_like(real, labels), self.player_variables("generator")
+            latents = self.sample_latents(ops.shape(real)[0])
+            generated, pullback = backend.forward(
+                lambda: self.generate_like(real, latents, labels),
+                self.player_variables("generator"),
             )
+            fake = generated[0]
             self.improve_estimates("discriminator")
             loss, other = backend.update(
-                lambda: self.discriminator_loss(real, fake[0], labels),
+                lambda: self.discriminator_loss(real, fake, labels, latents),
                 self.player_variables("discriminator"),
                 self.optimizer["discriminator"],
             )
             logs.append({"discriminator_loss": loss, **other})
+        logs = {name: sum(log[name] for log in logs) / steps for name in logs[0]}
 
-        def generator_loss(output):
-            fake, regularization = output
-            loss, other = self.generator_loss(real, fake, labels)
+        def generator_loss(generated):
+            fake, regularization = generated
+            loss, other = self.generator_loss(real, fake, labels, latents)
             return loss + regularization, other
 
         loss, other = backend.update(
             generator_loss,
             self.player_variables("generator"),
             self.optimizer["generator"],
-            forwarded=(fake, pullback),
+            forwarded=(generated, pullback),
         )
+        logs |= {"generator_loss": loss, **other}
+        for player in self.further_players:
+            player_loss = getattr(self, f"{player}_loss")
+            loss, other = backend.update(
+                lambda: player_loss(real, fake, labels, latents),
+                self.player_variables(player),
+                self.optimizer[player],
+            )
+            logs |= {f"{player}_loss": loss, **other}
         if self.ema_generator is not None:
             updates = self.optimizer["generator"].iterations
             ema.update_average(self.ema_generator, self.generator, self.ema_decay, updates)
-        means = {name: sum(log[name] for log in logs) / steps for name in logs[0]}
-        return self.track({**means, "generator_loss": loss, **other})
+        return self.track(logs)
 
-    def discriminator_loss(self, real, fake, labels):
-        """What the discriminator minimizes, and logs: `(loss, logs)`."""
-        real_logits = self.discriminate(real, labels, training=True)
-        fake_logits = self.discriminate(fake, labels, training=True)
+    def discriminator_loss(self, real, fake, labels, latents, training=True):
+        """What the discriminator minimizes, and logs: `(loss, logs)`.
+
+        Args:
+            real, fake: as many real as generated images.
+            labels: their labels, or None if the game is unconditional.
+            latents: what `fake` was made from.
+            training: False in evaluation.
+        """
+        real_logits = self.discriminate(real, labels, training=training)
+        fake_logits = self.discriminate(fake, labels, training=training)
         loss = self.adversarial_loss.discriminator(real_logits, fake_logits)
+        return self.with_penalties(loss, real, fake, labels, training)
+
+    def generator_loss(self, real, fake, labels, latents, training=True):
+        """What the generator minimizes, and logs: `(loss, logs)`; see `discriminator_loss`."""
+        fake_logits = self.discriminate(fake, labels, training=training)
+        return self.fooling_loss(fake_logits, real, labels, training), {}
+
+    def fooling_loss(self, fake_logits, real, labels, training):
+        """The generator's adversarial loss; real images are judged only if it looks at them."""
+        real_logits = None
+        if self.adversarial_loss.needs_real_logits:
+            real_logits = self.discriminate(real, labels, training=training)
+        return self.adversarial_loss.generator(fake_logits, real_logits)
+
+    def with_penalties(self, loss, real, fake, labels, training):
+        """The discriminator's loss with what its weights and gradients cost: `(loss, logs)`."""
         loss += sum(self.discriminator.losses)
         if not self.penalties:
             return loss, {}
-        penalty = self.gradient_penalty(real, fake, labels)
+        penalty = self.gradient_penalty(real, fake, labels, training)
         return loss + penalty, {"gradient_penalty": penalty}
 
-    def generator_loss(self, real, fake, labels):
-        """What the generator minimizes, and logs: `(loss, logs)`."""
-        fake_logits = self.discriminate(fake, labels, training=True)
-        real_logits = None
-        if self.adversarial_loss.needs_real_logits:
-            real_logits = self.discriminate(real, labels, training=True)
-        return self.adversarial_loss.generator(fake_logits, real_logits), {}
+    def gradient_penalty(self, real, fake, labels, training):
+        """The sum of the penalties that `compile` was given: float32 scalar.
 
-    def gradient_penalty(self, real, fake, labels):
-        """The sum of the penalties that `compile` was given, at this update: float32 scalar."""
+        In training it is what this update pays, with `every` taken into account; in evaluation the
+        mean of what updates pay.
+        """
         updates = self.optimizer["discriminator"].iterations
-        return sum(
-            penalty(
-                lambda images: self.discriminate(images, labels, training=False),
-                real,
-                fake,
-                seed=self.seed_generator,
-                update=updates,
-            )
-            for penalty in self.penalties
-        )
+
+        def logits(images):
+            return self.discriminate(images, labels, training=False)
+
+        if training:
+            costs = [p(logits, real, fake, self.seed_generator, updates) for p in self.penalties]
+        else:
+            points = [p.points(real, fake, self.evaluation_seed) for p in self.penalties]
+            costs = [p.at_points(logits, x) for p, x in zip(self.penalties, points, strict=True)]
+        return sum(costs)
 
     def discriminate(self, images, labels, training):
         """The discriminator's logits; `labels` are looked at by conditional models only."""
@@ -241,9 +282,8 @@ class GAN(AdversarialModel):
         """What a network takes: the labels as well if the game is conditional."""
         return images_or_latents if self.num_classes is None else [images_or_latents, labels]
 
-    def generate_like(self, real, labels):
-        """As many images as `real` holds, and the generator's regularization losses."""
-        latents = self.sample_latents(ops.shape(real)[0])
+    def generate_like(self, real, latents, labels):
+        """Images in the form of `real`, and the generator's regularization losses."""
         fake = self.generator(self.with_labels(latents, labels), training=True)
         fake = ops.cast(fake, real.dtype)
         return fake, sum(self.generator.losses, start=ops.zeros(()))
@@ -259,22 +299,13 @@ class GAN(AdversarialModel):
         latents = self.sample_latents(ops.shape(real)[0], seed=self.evaluation_seed)
         fake = self.sampling_generator(self.with_labels(latents, labels), training=False)
         fake = ops.cast(fake, real.dtype)
-        real_logits = self.discriminate(real, labels, training=False)
-        fake_logits = self.discriminate(fake, labels, training=False)
         for metric in self.generative_metrics:
             metric.update_state(real, fake)
-        logs = {
-            "discriminator_loss": self.adversarial_loss.discriminator(real_logits, fake_logits),
-            "generator_loss": self.adversarial_loss.generator(fake_logits, real_logits),
-        }
-        if self.penalties:
-            logs["gradient_penalty"] = sum(
-                penalty.at_points(
-                    lambda images: self.discriminate(images, labels, training=False),
-                    penalty.points(real, fake, seed=self.evaluation_seed),
-                )
-                for penalty in self.penalties
-            )
+        logs = {}
+        for player in ("discriminator", "generator", *self.further_players):
+            player_loss = getattr(self, f"{player}_loss")
+            loss, other = player_loss(real, fake, labels, latents, training=False)
+            logs |= {f"{player}_loss": loss, **other}
         return self.track(logs)
 
     def real_batch(self, data):
@@ -376,6 +407,29 @@ class GAN(AdversarialModel):
         here the same distribution comes from the inverse of its cumulative distribution.
         """
         latents = self.latents(num_images, seed=seed, truncation=truncation)
+        return self.generate_from(latents, labels=labels)
+
+    def generate_from(self, latents, *, labels=None):
+        """Turns given latents into images; see `generate`.
+
+        Args:
+            latents: float array (num_images, latent_dim), such as `latents` returns.
+            labels: as for `generate`.
+
+        Returns:
+            float32 array (num_images, height, width, channels) in [-1, 1], or (num_images, n)
+            for vectors.
+
+        Raises:
+            ValueError: for latents of another shape, labels that are missing, unexpected or out of
+                range.
+        """
+        latents = np.asarray(latents, "float32")
+        if latents.ndim != 2 or latents.shape[1] != self.latent_dim:
+            raise ValueError(
+                f"latents has shape {latents.shape}; use (num_images, {self.latent_dim})."
+            )
+        num_images = len(latents)
         inputs = [latents]
         if labels is not None or self.num_classes is not None:
             inputs.append(self.checked_labels(labels, num_images))
@@ -450,23 +504,6 @@ class GAN(AdversarialModel):
                 network: keras.saving.deserialize_keras_object(config[network]),
             }
         return cls(**config)
-
-
-def split_batch(batch, parts):
-    """Splits a batch into `parts` of equal size; what is left over is not used.
-
-    Part i holds every `parts`-th example from the i-th on: in this way the parts that the
-    replicas of a strategy make of their shares of a batch are together the part that one device
-    makes of the whole. A batch smaller than `parts`, as the last of an epoch can be, is used
-    again instead.
-    """
-    if parts == 1 or batch is None:
-        return [batch] * parts
-    size = ops.shape(batch)[0]
-    # A tensor in a TensorFlow graph; JAX wants slices by known numbers.
-    smaller, larger = (min, max) if isinstance(size, int) else (ops.minimum, ops.maximum)
-    end = larger(size // parts, 1) * parts
-    return [batch[smaller(index, size - 1) : end : parts] for index in range(parts)]
 
 
 def _check_input(network, role, shape, what):

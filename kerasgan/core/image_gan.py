@@ -35,6 +35,8 @@ class ImageGAN(GAN):
         ValueError: for an image_shape that cannot be reached, or an unknown conditioning.
     """
 
+    needs_classes = False
+
     def __init__(
         self,
         image_shape,
@@ -52,6 +54,10 @@ class ImageGAN(GAN):
         if conditioning not in CONDITIONINGS:
             accepted = ", ".join(map(repr, CONDITIONINGS))
             raise ValueError(f"conditioning={conditioning!r}; use one of {accepted}.")
+        if num_classes is None and self.needs_classes:
+            raise ValueError(
+                f"num_classes=None; {type(self).__name__} needs how many classes there are."
+            )
         if num_classes is not None and (not isinstance(num_classes, int) or num_classes < 2):
             raise ValueError(f"num_classes={num_classes!r}; use None or a number of at least 2.")
         make_generator, make_discriminator = networks or self.networks()

@@ -10,5 +10,6 @@ so a run that was interrupted goes on with the batches it would have seen.
 """
 
 from kerasgan.data.loading import class_names, from_array, load
+from kerasgan.data.sources import mixture
 
-__all__ = ["class_names", "from_array", "load"]
+__all__ = ["class_names", "from_array", "load", "mixture"]

@@ -94,17 +94,39 @@ def _digits(split):
     return Examples(images, labels.astype("int32"), tuple("0123456789"))
 
 
+def mixture(name):
+    """The modes of a 2-D data set and the standard deviation around each.
+
+    Args:
+        name: `"ring8"` or `"grid25"`.
+
+    Returns:
+        float64 array (num_modes, 2), float.
+
+    Raises:
+        ValueError: for another name.
+
+    Example:
+
+    >>> modes, sigma = kerasgan.data.mixture("grid25")
+    >>> modes.shape, sigma
+    ((25, 2), 0.05)
+    """
+    if name == "ring8":
+        angles = np.arange(8) * (2 * np.pi / 8)
+        return np.stack([np.cos(angles), np.sin(angles)], axis=1).round(12), 0.01
+    if name == "grid25":
+        axis = np.linspace(-4.0, 4.0, 5)
+        return np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2), 0.05
+    raise ValueError(f"{name!r} is not a mixture of known modes; use 'ring8' or 'grid25'.")
+
+
 def _mixture(name, split, image_size, channels):
     """The 2-D Gaussian mixtures of the mode-collapse papers; the label is the mode."""
     _choose_split(name, split, ("train", "test"))
     if image_size is not None or channels is not None:
         raise ValueError(f"{name!r} holds 2-D points, which have no image_size and no channels.")
-    if name == "ring8":
-        angles = np.arange(8) * (2 * np.pi / 8)
-        modes, sigma = np.stack([np.cos(angles), np.sin(angles)], axis=1).round(12), 0.01
-    else:
-        axis = np.linspace(-4.0, 4.0, 5)
-        modes, sigma = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2), 0.05
+    modes, sigma = mixture(name)
     rng = np.random.default_rng({"train": 0, "test": 1}[split])
     count = {"train": 100_000, "test": 10_000}[split]
     labels = rng.integers(len(modes), size=count)

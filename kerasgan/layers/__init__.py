@@ -6,7 +6,8 @@ from kerasgan.layers.attention import SelfAttention2D
 from kerasgan.layers.conditioning import ClassToMaps, ConditionalBatchNormalization, OneHot
 from kerasgan.layers.constraints import ClipWeights
 from kerasgan.layers.convolutional import convolutional_discriminator, convolutional_generator
-from kerasgan.layers.minibatch import MinibatchStdDev
+from kerasgan.layers.minibatch import MinibatchStdDev, Pack
+from kerasgan.layers.orthogonal import OrthogonalRegularization
 from kerasgan.layers.residual import residual_discriminator, residual_generator
 from kerasgan.layers.spectral_normalization import SpectralNormalization
 
@@ -16,6 +17,8 @@ __all__ = [
     "ConditionalBatchNormalization",
     "MinibatchStdDev",
     "OneHot",
+    "OrthogonalRegularization",
+    "Pack",
     "SelfAttention2D",
     "SpectralNormalization",
     "convolutional_discriminator",

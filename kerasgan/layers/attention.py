@@ -20,7 +20,7 @@ class SelfAttention2D(layers.Layer):
             players of the paper.
         **kwargs: `name` and `dtype`, as for `keras.layers.Layer`.
 
-    Input and output: (batch, height, width, channels), height and width even, channels at least 8.
+    Input and output: (batch, height, width, channels), height and width even, channels at least 2.
 
     Raises:
         ValueError: for another shape.
@@ -43,10 +43,10 @@ class SelfAttention2D(layers.Layer):
 
     def build(self, input_shape):
         _, *sizes, channels = input_shape
-        if len(sizes) != 2 or None in input_shape[1:] or any(n % 2 for n in sizes) or channels < 8:
+        if len(sizes) != 2 or None in input_shape[1:] or any(n % 2 for n in sizes) or channels < 2:
             raise ValueError(
                 f"SelfAttention2D got inputs of shape {tuple(input_shape)}; it takes an even "
-                "height and width and at least 8 channels."
+                "height and width and at least 2 channels."
             )
 
         def conv(filters, shape, name):
@@ -56,16 +56,18 @@ class SelfAttention2D(layers.Layer):
             layer.build(shape)
             return layer
 
-        self.f = conv(channels // 8, input_shape, "f")
-        self.g = conv(channels // 8, input_shape, "g")
+        narrow = max(1, channels // 8)
+        self.f = conv(narrow, input_shape, "f")
+        self.g = conv(narrow, input_shape, "g")
         self.h = conv(channels // 2, input_shape, "h")
         self.v = conv(channels, (*input_shape[:3], channels // 2), "v")
         self.gamma = self.add_weight((), "zeros", name="gamma")
 
     def call(self, x):
         _, height, width, channels = x.shape
-        keys = ops.reshape(self.pool(self.f(x)), (-1, height * width // 4, channels // 8))
-        queries = ops.reshape(self.g(x), (-1, height * width, channels // 8))
+        narrow = max(1, channels // 8)
+        keys = ops.reshape(self.pool(self.f(x)), (-1, height * width // 4, narrow))
+        queries = ops.reshape(self.g(x), (-1, height * width, narrow))
         values = ops.reshape(self.pool(self.h(x)), (-1, height * width // 4, channels // 2))
         attention = ops.softmax(ops.matmul(queries, ops.swapaxes(keys, 1, 2)), axis=-1)
         seen = ops.reshape(ops.matmul(attention, values), (-1, height, width, channels // 2))

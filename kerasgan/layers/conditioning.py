@@ -3,6 +3,8 @@
 import keras
 from keras import layers, ops
 
+from kerasgan.layers.spectral_normalization import normalized
+
 CONDITIONINGS = ("one_hot", "projection")
 
 
@@ -82,6 +84,7 @@ class ConditionalBatchNormalization(layers.Layer):
             1, and a shift, which starts at 0. None if the condition is a vector: scale and shift
             are then linear in it, around 1 and 0.
         momentum, epsilon: as for `keras.layers.BatchNormalization`.
+        spectral_normalization: whether the linear maps from a vector are spectrally normalized.
         **kwargs: `name` and `dtype`, as for `keras.layers.Layer`.
 
     Inputs: the list of features (batch, height, width, channels) or (batch, channels), and the
@@ -101,9 +104,17 @@ class ConditionalBatchNormalization(layers.Layer):
     Synthesis, Brock et al., 2019, arXiv:1809.11096.
     """
 
-    def __init__(self, num_classes=None, momentum=0.99, epsilon=1e-3, **kwargs):
+    def __init__(
+        self,
+        num_classes=None,
+        momentum=0.99,
+        epsilon=1e-3,
+        spectral_normalization=False,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.num_classes, self.momentum, self.epsilon = num_classes, momentum, epsilon
+        self.spectral_normalization = spectral_normalization
         self.normalize = layers.BatchNormalization(
             momentum=momentum, epsilon=epsilon, center=False, scale=False, dtype=self.dtype_policy
         )
@@ -123,7 +134,8 @@ class ConditionalBatchNormalization(layers.Layer):
         else:
 
             def linear(name):
-                return layers.Dense(channels, use_bias=False, dtype=self.dtype_policy, name=name)
+                dense = layers.Dense(channels, use_bias=False, dtype=self.dtype_policy, name=name)
+                return normalized(dense, self.spectral_normalization)
 
             self.gamma, self.beta = linear("gamma"), linear("beta")
         self.gamma.build(condition)
@@ -142,8 +154,8 @@ class ConditionalBatchNormalization(layers.Layer):
         return input_shape[0]
 
     def get_config(self):
-        own = {name: getattr(self, name) for name in ("num_classes", "momentum", "epsilon")}
-        return {**super().get_config(), **own}
+        names = ("num_classes", "momentum", "epsilon", "spectral_normalization")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
 def labelled_latents(latent_dim, num_classes, joined=True):
@@ -171,7 +183,7 @@ def label_maps(image_shape, num_classes, conditioning):
     return [images, label], stacked, label
 
 
-def logits(features, label, num_classes, conditioning, normalized, initializer):
+def logits(features, label, num_classes, conditioning, wrap, initializer):
     """The last layer of a discriminator: (batch, 1), in float32.
 
     Args:
@@ -180,17 +192,17 @@ def logits(features, label, num_classes, conditioning, normalized, initializer):
         num_classes, conditioning: with `"projection"` the inner product of the features with an
             embedding of the label is added (cGANs with Projection Discriminator, Miyato and Koyama,
             2018, arXiv:1802.05637).
-        normalized: function that wraps a layer, for spectral normalization.
+        wrap: function that wraps a layer, for spectral normalization.
         initializer: function without arguments, for the weights.
     """
     dense = layers.Dense(1, kernel_initializer=initializer(), dtype="float32", name="logits")
-    output = normalized(dense)(features)
+    output = wrap(dense)(features)
     if label is None or conditioning != "projection":
         return output
     embedding = layers.Embedding(
         num_classes, features.shape[-1], initializer(), dtype="float32", name="embedding"
     )
     product = layers.Dot(axes=-1, dtype="float32", name="projection")(
-        [features, normalized(embedding)(label)]
+        [features, wrap(embedding)(label)]
     )
     return layers.Add(dtype="float32", name="logits_and_projection")([output, product])

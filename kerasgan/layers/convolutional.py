@@ -1,11 +1,14 @@
 """The networks of DCGAN, Radford et al. 2016, arXiv:1511.06434, which many papers build on."""
 
+import functools
+
 import keras
 from keras import initializers, layers
 
 from kerasgan.layers.conditioning import label_maps, labelled_latents, logits
+from kerasgan.layers.minibatch import Pack
 from kerasgan.layers.shapes import doublings_to
-from kerasgan.layers.spectral_normalization import SpectralNormalization
+from kerasgan.layers.spectral_normalization import normalized
 
 
 def convolutional_generator(
@@ -55,6 +58,7 @@ def convolutional_discriminator(
     num_classes=None,
     conditioning="one_hot",
     normalization="batch",
+    packing=1,
 ):
     """The discriminator: strided convolutions down to the generator's first size, one logit.
 
@@ -64,17 +68,16 @@ def convolutional_discriminator(
         conditioning: `"one_hot"`, matrices stacked on the image, or `"projection"`, the inner
             product of the last features with an embedding of the label.
         normalization: `"batch"` (not next to the image), `"spectral"`, or None.
+        packing: int, how many images are judged at once; see `kerasgan.layers.Pack`.
 
     Returns:
         A `keras.Model` to logits (batch, 1).
     """
     _, doublings = doublings_to(image_shape)
-    spectral = normalization == "spectral"
-
-    def normalized(layer):
-        return SpectralNormalization(layer, name=f"{layer.name}_sn") if spectral else layer
-
+    wrap = functools.partial(normalized, spectral=normalization == "spectral")
     inputs, x, label = label_maps(image_shape, num_classes, conditioning)
+    if packing != 1:
+        x = Pack(packing, name="pack")(x)
     for halving in range(doublings):
         batch_norm = normalization == "batch" and halving > 0
         convolution = layers.Conv2D(
@@ -86,12 +89,12 @@ def convolutional_discriminator(
             kernel_initializer=_normal(),
             name=f"down{halving}",
         )
-        x = normalized(convolution)(x)
+        x = wrap(convolution)(x)
         if batch_norm:
             x = _batch_norm(f"down{halving}_norm")(x)
         x = layers.LeakyReLU(0.2, name=f"down{halving}_relu")(x)
     x = layers.Flatten(name="flatten")(x)
-    output = logits(x, label, num_classes, conditioning, normalized, _normal)
+    output = logits(x, label, num_classes, conditioning, wrap, _normal)
     return keras.Model(inputs, output, name="discriminator")
 
 

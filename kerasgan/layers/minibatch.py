@@ -53,3 +53,63 @@ class MinibatchStdDev(layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "group_size": self.group_size}
+
+
+@keras.saving.register_keras_serializable(package="kerasgan")
+class Pack(layers.Layer):
+    """Joins every `degree` examples of a batch to one, along the channels.
+
+    As the first layer of a discriminator it makes it judge several examples at once, real ones
+    together or generated ones together, so that too little variety shows. What is left over of a
+    batch that `degree` does not divide is not looked at; a batch smaller than `degree` is used
+    again.
+
+    Args:
+        degree: int, at least 1.
+        **kwargs: `name` and `dtype`, as for `keras.layers.Layer`.
+
+    Input: (batch, ..., channels). Output: (batch // degree, ..., degree * channels).
+
+    Raises:
+        ValueError: for another degree.
+
+    Example:
+
+    >>> kerasgan.layers.Pack(2)(np.array([[1.0], [2.0], [3.0], [4.0]])).shape
+    (2, 2)
+
+    Reference: PacGAN: The power of two samples in generative adversarial networks, Lin et al.,
+    2018, arXiv:1712.04086, section 2.
+    """
+
+    def __init__(self, degree, **kwargs):
+        super().__init__(**kwargs)
+        if not isinstance(degree, int) or degree < 1:
+            raise ValueError(f"degree={degree!r}; use a whole number of at least 1.")
+        self.degree = degree
+
+    def call(self, x):
+        return ops.concatenate(split_batch(x, self.degree), axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        return (None, *input_shape[1:-1], self.degree * input_shape[-1])
+
+    def get_config(self):
+        return {**super().get_config(), "degree": self.degree}
+
+
+def split_batch(batch, parts):
+    """Splits a batch into `parts` of equal size; what is left over is not used.
+
+    Part i holds every `parts`-th example from the i-th on: in this way the parts that the
+    replicas of a strategy make of their shares of a batch are together the part that one device
+    makes of the whole. A batch smaller than `parts`, as the last of an epoch can be, is used
+    again instead.
+    """
+    if parts == 1 or batch is None:
+        return [batch] * parts
+    size = ops.shape(batch)[0]
+    # A tensor in a TensorFlow graph; JAX wants slices by known numbers.
+    smaller, larger = (min, max) if isinstance(size, int) else (ops.minimum, ops.maximum)
+    end = larger(size // parts, 1) * parts
+    return [batch[smaller(index, size - 1) : end : parts] for index in range(parts)]

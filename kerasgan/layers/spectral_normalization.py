@@ -3,6 +3,13 @@
 import keras
 from keras import ops
 
+TRANSPOSED = (
+    keras.layers.Conv1DTranspose,
+    keras.layers.Conv2DTranspose,
+    keras.layers.Conv3DTranspose,
+)
+DEPTHWISE = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
+
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class SpectralNormalization(keras.layers.Wrapper):
@@ -50,15 +57,15 @@ class SpectralNormalization(keras.layers.Wrapper):
 
     def _kernel(self):
         for name in ("kernel", "embeddings"):
-            if hasattr(self.layer, name):
+            if hasattr(self.layer, name) and not isinstance(self.layer, DEPTHWISE):
                 return getattr(self.layer, name)
         raise ValueError(
-            f"SpectralNormalization got a {type(self.layer).__name__}, which has no kernel; give "
-            "it a Dense, convolutional or Embedding layer."
+            f"SpectralNormalization got a {type(self.layer).__name__}, which has no kernel of "
+            "inputs x outputs; give it a Dense, convolutional or Embedding layer."
         )
 
     def _matrix(self, kernel):
-        if isinstance(self.layer, keras.layers.Conv2DTranspose):
+        if isinstance(self.layer, TRANSPOSED):
             kernel = ops.swapaxes(kernel, -1, -2)  # of shape (height, width, outputs, inputs)
         return ops.reshape(kernel, (-1, kernel.shape[-1]))
 
@@ -78,7 +85,8 @@ class SpectralNormalization(keras.layers.Wrapper):
     def call(self, inputs, **kwargs):
         kernel = self._kernel()
         values = {id(v): (v, v.value) for v in self.layer.variables}
-        values[id(kernel)] = (kernel, kernel.value / self.sigma())
+        # A kernel of zeros has no direction, and stays what it is.
+        values[id(kernel)] = (kernel, kernel.value / ops.maximum(self.sigma(), 1e-12))
         with keras.StatelessScope(list(values.values()), collect_losses=True) as scope:
             outputs = self.layer(inputs, **kwargs)
         for loss in scope.losses:  # of its activity regularizer; the scope would keep them
@@ -87,3 +95,8 @@ class SpectralNormalization(keras.layers.Wrapper):
 
     def compute_output_shape(self, input_shape):
         return self.layer.compute_output_shape(input_shape)
+
+
+def normalized(layer, spectral=True):
+    """The layer, spectrally normalized if so wanted; its name then ends in `_sn`."""
+    return SpectralNormalization(layer, name=f"{layer.name}_sn") if spectral else layer

@@ -243,12 +243,21 @@ class Relativistic(AdversarialLoss):
 
     def discriminator(self, real_logits, fake_logits):
         real_logits, fake_logits = _float32(real_logits), _float32(fake_logits)
+        if not self.average and len(real_logits.shape) != len(fake_logits.shape):
+            raise ValueError(
+                f"real and generated logits have the shapes {tuple(real_logits.shape)} and "
+                f"{tuple(fake_logits.shape)}; pairs of them need one shape."
+            )
         if not self.average:
             return ops.mean(_minus_log_sigmoid(real_logits - fake_logits))
         real = ops.mean(_minus_log_sigmoid(real_logits - ops.mean(fake_logits)))
         return real + ops.mean(_minus_log_sigmoid(ops.mean(real_logits) - fake_logits))
 
     def generator(self, fake_logits, real_logits=None):
+        if real_logits is None:
+            raise ValueError(
+                "the relativistic generator's loss compares with real_logits, which were not given."
+            )
         return self.discriminator(fake_logits, real_logits)
 
     def get_config(self):

@@ -57,8 +57,8 @@ class GradientPenalty:
             raise ValueError(f"at={at!r}; use one of {', '.join(map(repr, PLACES))}.")
         if center < 0.0 or (one_sided and center == 0.0):
             raise ValueError(
-                f"center={center!r}, one_sided={one_sided!r}; use a norm of at least 0, and above 0 "
-                "if only larger ones cost."
+                f"center={center!r}, one_sided={one_sided!r}; use a norm of at least 0, and "
+                "above 0 if only larger ones cost."
             )
         if not isinstance(every, int) or every < 1:
             raise ValueError(f"every={every!r}; use a whole number of at least 1.")

@@ -34,5 +34,7 @@ class CGAN(ImageGAN):
     Reference: Conditional Generative Adversarial Nets, Mirza & Osindero, 2014, arXiv:1411.1784.
     """
 
+    needs_classes = True
+
     def __init__(self, image_shape, num_classes, latent_dim=100, base_width=64, **kwargs):
         super().__init__(image_shape, latent_dim, base_width, num_classes=num_classes, **kwargs)

@@ -36,6 +36,7 @@ class ProjectionGAN(ImageGAN):
     Reference: cGANs with Projection Discriminator, Miyato & Koyama, 2018, arXiv:1802.05637.
     """
 
+    needs_classes = True
     default_loss = "hinge"
     default_discriminator_steps = 5
 

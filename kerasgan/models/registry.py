@@ -47,9 +47,15 @@ def parameters(model_class):
         are left out: a model of the zoo makes its networks.
     """
     found = {}
-    for parent in reversed(model_class.__mro__):
-        if "__init__" in vars(parent) and any(p.__name__ == "GAN" for p in parent.__mro__[1:]):
-            found |= inspect.signature(parent.__init__).parameters
+    for parent in model_class.__mro__:
+        if "__init__" not in vars(parent):
+            continue
+        if not any(ancestor.__name__ == "GAN" for ancestor in parent.__mro__[1:]):
+            break
+        own = inspect.signature(parent.__init__).parameters
+        found = {**own, **found}
+        if "kwargs" not in own:
+            break  # it hands nothing on
     return {name: found[name] for name in found if name not in ("self", "args", "kwargs")}
 
 

@@ -10,7 +10,7 @@ from kerasgan.layers.conditioning import label_maps, logits
 from kerasgan.layers.convolutional import convolutional_generator
 from kerasgan.layers.residual import residual_discriminator, residual_generator
 from kerasgan.layers.shapes import doublings_to
-from kerasgan.layers.spectral_normalization import SpectralNormalization
+from kerasgan.layers.spectral_normalization import normalized
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")
@@ -73,9 +73,6 @@ class SNGAN(ImageGAN):
 def dcgan_discriminator(image_shape, base_width=64, num_classes=None, conditioning="one_hot"):
     """The discriminator of table 3: pairs of a 3x3 and a strided 4x4 convolution, then a 3x3."""
     _, doublings = doublings_to(image_shape)
-
-    def normalized(layer):
-        return SpectralNormalization(layer, name=f"{layer.name}_sn")
 
     convolution = functools.partial(layers.Conv2D, padding="same")
     inputs, x, label = label_maps(image_shape, num_classes, conditioning)

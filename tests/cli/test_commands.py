@@ -34,6 +34,8 @@ from kerasgan.models import registry
 
 SETTINGS = ("--batch-size", 8, "--set", "hidden_units=8,", "--set", "latent_dim=4")
 
+WGAN_GP = kerasgan.losses.GradientPenalty.wgan_gp()
+
 Ended = collections.namedtuple("Ended", "code, out, err")
 
 
@@ -189,6 +191,7 @@ class TrainTest(CommandTestCase):
                 "samples/epoch_0002.png",
                 "samples.gif",
                 "curves.png",
+                "diversity.png",
                 "history.csv",
                 "report.html",
             ],
@@ -319,6 +322,62 @@ class ResumeTest(CommandTestCase):
         with mock.patch.object(kerasgan.data, "load", side_effect=KeyboardInterrupt):
             ended = call(*training(), "--out", self.folder / "run")
         self.assertEqual((ended.code, ended.err.strip()), (130, "kerasgan: interrupted."))
+
+
+class GameTest(CommandTestCase):
+    """`--loss`, `--penalty`, `--discriminator-steps`, and labels."""
+
+    def train(self, model, *arguments):
+        out = self.folder / "run"
+        size = ("--set", "base_width=2", "--set", "latent_dim=4", "--epochs", 1, "--batch-size", 40)
+        data = self.folder / "images.npz"
+        images = np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype="uint8")
+        np.savez(data, images=images, labels=np.arange(40) % 4)
+        self.assert_works("train", model, "--data", data, "--out", out, *size, *arguments)
+        return keras.saving.load_model(out / "model.keras")
+
+    def test_the_game_is_what_was_asked_for_and_goes_on_so(self):
+        game = ("--loss", "wasserstein", "--penalty", "wgan-gp", "--discriminator-steps", 5)
+        gan = self.train("dcgan", *game)
+        self.assertIsInstance(gan.adversarial_loss, kerasgan.losses.Wasserstein)
+        self.assertEqual([p.get_config() for p in gan.penalties], [WGAN_GP.get_config()])
+        self.assertEqual(gan.discriminator_steps, 5)
+        updates = {p: int(gan.optimizer[p].iterations) for p in gan.players}
+        self.assertEqual(updates, {"discriminator": 5, "generator": 1})
+        self.assertIn("gradient_penalty", read_history(self.folder / "run")[1])
+        resume = ("train", "--resume", "--out", self.folder / "run", "--epochs", 2)
+        self.assert_works(*resume)
+        gan = keras.saving.load_model(self.folder / "run" / "model.keras")
+        self.assertEqual(int(gan.optimizer["discriminator"].iterations), 10)
+        self.assert_refused([*resume, "--loss", "hinge"], "loss", "wasserstein", "hinge")
+
+    def test_several_penalties_are_paid_together(self):
+        gan = self.train("dcgan", "--penalty", "r1", "--penalty", "r2")
+        self.assertEqual([p.at for p in gan.penalties], ["real", "fake"])
+
+    def test_a_wrong_name_is_answered_with_the_right_ones(self):
+        train = [*training(), "--out", self.folder / "run"]
+        self.assert_refused([*train, "--loss", "hing"], "'hing'.*'minimax'.*mean 'hinge'")
+        self.assert_refused([*train, "--penalty", "r3"], "'r3'.*'wgan-gp'")
+        self.assert_refused([*train, "--discriminator-steps", 0], "discriminator-steps")
+        self.assertFalse((self.folder / "run").exists())
+
+    def test_samples_are_of_the_label_that_was_asked_for(self):
+        gan = self.train("cgan")
+        self.assertEqual(gan.num_classes, 4)
+        sample, folder = ("sample", self.folder / "run", "--num", 3), self.folder / "threes"
+        self.assert_works(*sample, "--label", 3, "--individual", folder)
+        images = [np.asarray(Image.open(file)) for file in sorted(folder.iterdir())]
+        expected = callbacks.pictures.to_uint8(gan.generate(3, seed=0, labels=3))
+        self.assertAllEqual(images, expected[..., 0])
+        self.assertNotAllEqual(gan.generate(3, seed=0, labels=2), gan.generate(3, seed=0, labels=3))
+        grid = ("--out", self.folder / "grid.png")
+        self.assert_refused([*sample, *grid], "CGAN is conditional", "0 to 3")
+        self.assert_refused([*sample, *grid, "--label", 4], "labels=4", "0 to 3")
+        self.assert_refused([*sample, *grid, "--label", -1], "labels=-1", "0 to 3")
+        unconditional = ["sample", shared_folder() / "run", *grid, "--label", 3]
+        self.assert_refused(unconditional, "VanillaGAN is unconditional")
+        self.assertFalse((self.folder / "grid.png").exists())
 
 
 class OtherProcessTest(CommandTestCase):

@@ -8,11 +8,13 @@ WHERE is `single`, `mirrored` (two logical CPUs under TensorFlow), `parallel` (f
 
 import argparse
 import contextlib
+import functools
 import json
 import os
 import pathlib
 import signal
 import sys
+import threading
 
 sys.path.append(str(pathlib.Path(__file__).parents[1] / "models"))
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -32,6 +34,7 @@ from zoo import batch_for, compile_small, labels_for, small_model
 
 import kerasgan
 from kerasgan import backend
+from kerasgan.layers.minibatch import split_batch
 from kerasgan.models import registry
 
 # Shares of it can be cut into one, four and five parts.
@@ -39,29 +42,49 @@ BATCH_SIZE, STEPS, EPOCHS = 40, 5, 2
 
 
 class PenaltyGAN(kerasgan.GAN):
-    """A GAN whose discriminator, a critic, pays for gradients that are not of norm 1."""
+    """A critic that pays for gradients that are not of norm 1, and a third player."""
 
-    def discriminator_loss(self, real, fake, labels):
-        loss, logs = super().discriminator_loss(real, fake, labels)
+    def __init__(self, *networks, **arguments):
+        super().__init__(*networks, **arguments)
+        self.guesser = keras.Sequential([keras.Input(self.image_shape), layers.Dense(1)])
+
+    @property
+    def players(self):
+        return {**super().players, "guesser": [self.guesser]}
+
+    def guesser_loss(self, real, fake, labels, latents, training=True):
+        guess = self.guesser(fake, training=training)
+        return ops.mean(ops.square(guess - ops.sum(latents, axis=-1, keepdims=True))), {}
+
+    def discriminator_loss(self, real, fake, *others, **arguments):
+        loss, logs = super().discriminator_loss(real, fake, *others, **arguments)
         gradient = backend.input_gradient(self.discriminator, 0.3 * real + 0.7 * fake)
         norms = ops.sqrt(ops.sum(ops.square(gradient), axis=-1) + 1e-6)
         return loss + 10.0 * ops.mean(ops.square(norms - 1.0)), logs
+
+
+here = threading.local()  # a replica's step runs in a thread of its own
 
 
 def with_equal_latents(model):
     """The model, with latents that are a function of the real images, wherever these are."""
 
     class EqualLatents(type(model)):
-        def real_images(self, images):
-            self.latest = super().real_images(images)
-            return self.latest
+        def train_step(self, data):
+            here.steps = self.discriminator_steps
+            return super().train_step(data)
 
-        def generate_like(self, real, labels):
-            self.latest = real
-            return super().generate_like(real, labels)
+        def test_step(self, data):
+            here.steps = 1
+            return super().test_step(data)
+
+        def real_images(self, images):
+            images = super().real_images(images)
+            here.parts = iter(split_batch(images, here.steps))
+            return images
 
         def sample_latents(self, num_images, seed=None):
-            pixels = ops.reshape(self.latest, (-1, int(np.prod(self.image_shape))))
+            pixels = ops.reshape(next(here.parts), (num_images, int(np.prod(self.image_shape))))
             repeats = -(-self.latent_dim // pixels.shape[1])
             return 2.0 * ops.tile(pixels, (1, repeats))[:, : self.latent_dim]
 
@@ -75,14 +98,27 @@ def penalty_gan():
     return PenaltyGAN(keras.Sequential(generator), keras.Sequential(critic), 3, ema_decay=0.5)
 
 
-def cases():
-    """Name, model maker and further arguments of `compile` of each GAN; two for slow workers.
+# A model of each kind of step and of layer. Not DRAGAN, whose noise is scaled by the standard
+# deviation of a device's share of the batch; nor InfoGAN, whose recognizer normalizes features that
+# hardly differ as long as the generator is untrained, which Keras does to three digits on replicas.
+MODELS = {
+    "dcgan": {},
+    "vanilla_gan": {},
+    "cgan": {},
+    "acgan": {},
+    "wgan_gp": {},
+    "sngan": {"architecture": "dcgan"},
+    "pac_gan": {},
+    "r3_gan": {},
+}
 
-    Not DRAGAN, whose noise is scaled by the standard deviation of a device's share of the batch.
-    """
-    for entry in registry.entries():
-        if entry.name == "dcgan" or (entry.name != "dragan" and arguments.where != "worker"):
-            yield entry.name, lambda entry=entry: small_model(entry), {}
+
+def cases():
+    """Name, model maker and further arguments of `compile` of each GAN; two for slow workers."""
+    entries = {entry.name: entry for entry in registry.entries()}
+    for name, settings in MODELS.items():
+        if name == "dcgan" or arguments.where != "worker":
+            yield name, functools.partial(small_model, entries[name], **settings), {}
     yield "penalty", penalty_gan, {"discriminator_steps": 4}
 
 

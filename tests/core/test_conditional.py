@@ -43,9 +43,9 @@ class ConditionalTest(tf.test.TestCase):
         seen = []
         original = gan.discriminator_loss
 
-        def remember(real, fake, labels):
+        def remember(real, fake, labels, latents):
             seen.append([ops.convert_to_numpy(x) for x in (real, labels)])
-            return original(real, fake, labels)
+            return original(real, fake, labels, latents)
 
         gan.discriminator_loss = remember
         gan.run_eagerly = True

@@ -347,6 +347,42 @@ class GenerateTest(tf.test.TestCase):
             gan.latents(9, seed=3, truncation=50.0), gan.latents(9, seed=3), atol=1e-3
         )
 
+    def test_given_latents_become_the_images_that_generate_makes_of_them(self):
+        gan = points_gan(ema_decay=0.9)
+        gan.ema_generator.set_weights([w + 0.1 for w in gan.generator.get_weights()])
+        latents = gan.latents(130, seed=3)  # more than a chunk
+        images = gan.generate_from(latents)
+        by_hand = keras.ops.convert_to_numpy(gan.ema_generator(latents))
+        self.assertAllClose(images, by_hand, atol=1e-6)
+        self.assertAllClose(gan.generate(130, seed=3), images, atol=1e-6)
+        self.assertAllClose(gan.generate_from(latents[::-1].tolist()), images[::-1], atol=1e-6)
+        self.assertEqual(gan.generate_from(latents[:0]).shape, (0, 2))
+        self.assertEqual(images.dtype, "float32")
+
+    def test_given_latents_and_labels(self):
+        gan = kerasgan.CGAN((8, 8, 1), num_classes=3, latent_dim=4, base_width=4)
+        latents, labels = gan.latents(6, seed=0), np.array([2, 0, 1, 1, 0, 2])
+        images = gan.generate_from(latents, labels=labels)
+        self.assertAllClose(images, gan.generate(6, seed=0, labels=labels), atol=1e-6)
+        for index, label in enumerate(labels):
+            alone = gan.generate_from(latents[index : index + 1], labels=int(label))
+            self.assertAllClose(alone[0], images[index], atol=1e-5)
+        for kwargs, message in (
+            ({}, "generate needs labels"),
+            ({"labels": 3}, "labels=3; .*0 to 2"),
+            ({"labels": [0, 1]}, "6 of them"),
+        ):
+            with self.assertRaisesRegex(ValueError, message):
+                gan.generate_from(latents, **kwargs)
+
+    def test_given_latents_of_another_shape(self):
+        gan = points_gan()
+        for shape in ((3,), (2, 4), (2, 3, 1)):
+            with self.assertRaisesRegex(ValueError, r"latents has shape .*use \(num_images, 3\)"):
+                gan.generate_from(np.zeros(shape))
+        with self.assertRaisesRegex(ValueError, "unconditional"):
+            gan.generate_from(np.zeros((2, 3)), labels=0)
+
     def test_drawing_does_not_disturb_training(self):
         def trained(draw):
             keras.backend.clear_session()

@@ -436,6 +436,36 @@ class TfdsTest(tf.test.TestCase):
             self.load("tiny_offline", image_size=4)
 
 
+class MixtureTest(tf.test.TestCase):
+    def test_modes_of_the_ring_and_of_the_grid(self):
+        modes, sigma = data.mixture("ring8")
+        half = np.sqrt(0.5)
+        eighth = [[1, 0], [half, half], [0, 1], [-half, half]]
+        self.assertAllClose(modes, np.concatenate([eighth, -np.array(eighth)]), atol=1e-9)
+        self.assertEqual(sigma, 0.01)
+        modes, sigma = data.mixture("grid25")
+        axis = (-4.0, -2.0, 0.0, 2.0, 4.0)
+        self.assertCountEqual(modes.tolist(), [[x, y] for x in axis for y in axis])
+        self.assertEqual(sigma, 0.05)
+
+    def test_the_data_is_drawn_from_it(self):
+        for name in ("ring8", "grid25"):
+            modes, sigma = data.mixture(name)
+            dataset = data.load(name, "test", labels=True, shuffle=False, batch_size=10_000)
+            points, labels = everything(dataset)
+            noise = (points - modes[labels]) / sigma
+            self.assertAllClose(noise.mean(0), [0.0, 0.0], atol=0.04)  # 4 standard errors
+            self.assertAllClose(noise.std(0), [1.0, 1.0], atol=0.03)
+            self.assertLess(np.abs(noise).max(), 6.0)
+            expected = len(labels) / len(modes)
+            counts = np.bincount(labels, minlength=len(modes))
+            self.assertAllClose(counts, np.full(len(modes), expected), atol=4 * expected**0.5)
+
+    def test_another_name(self):
+        with self.assertRaisesRegex(ValueError, "'digits'.*'ring8' or 'grid25'"):
+            data.mixture("digits")
+
+
 class MnistTest(tf.test.TestCase):
     def records(self, count):
         """The first images and labels of MNIST, read without TensorFlow Datasets."""

@@ -110,6 +110,26 @@ class ConditionalBatchNormalizationTest(tf.test.TestCase):
             none = ops.convert_to_numpy(layer([x, np.zeros_like(condition)], training=True))
             self.assertAllClose(none, standardized(x), rtol=1e-4, atol=1e-5)
 
+    def test_maps_from_vectors_can_be_spectrally_normalized(self):
+        condition, x = normal(8, 3, seed=5), features((8, 4, 2, 5))
+        gamma, beta = normal(3, 5, seed=1), normal(3, 5, seed=2)
+        for spectral in (True, False):
+            layer = ConditionalBatchNormalization(epsilon=EPSILON, spectral_normalization=spectral)
+            layer.build([x.shape, condition.shape])
+            layer.gamma.trainable_variables[0].assign(gamma)
+            layer.beta.trainable_variables[0].assign(beta)
+            lengths = (1.0, 1.0)
+            if spectral:
+                for _ in range(60):
+                    layer.gamma.improve()
+                    layer.beta.improve()
+                lengths = [np.linalg.svd(kernel)[1][0] for kernel in (gamma, beta)]
+            self.assertLen(layer.trainable_variables, 2)
+            y = ops.convert_to_numpy(layer([x, condition], training=True))
+            expected = standardized(x) * over_places(1.0 + condition @ gamma / lengths[0], x)
+            expected += over_places(condition @ beta / lengths[1], x)
+            self.assertAllClose(y, expected, rtol=1e-4, atol=1e-4)
+
     def test_starts_as_plain_batch_norm(self):
         for shape in SHAPES:
             x = features(shape)
@@ -179,3 +199,5 @@ class ConditionalBatchNormalizationTest(tf.test.TestCase):
             assert_can_be_copied(self, by_label, features(shape), LABELS)
             by_vector = ConditionalBatchNormalization(momentum=0.5, dtype="mixed_float16")
             assert_can_be_copied(self, by_vector, features(shape), normal(8, 3))
+            spectral = ConditionalBatchNormalization(spectral_normalization=True)
+            assert_can_be_copied(self, spectral, features(shape), normal(8, 3))

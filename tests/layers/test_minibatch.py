@@ -5,7 +5,8 @@ from keras import ops
 from layer_helpers import assert_can_be_copied, functional, normal
 
 from kerasgan import backend
-from kerasgan.layers import MinibatchStdDev
+from kerasgan.layers import MinibatchStdDev, Pack
+from kerasgan.layers.minibatch import split_batch
 
 
 def numbers(x, group_size):
@@ -83,3 +84,76 @@ class MinibatchStdDevTest(tf.test.TestCase):
 
     def test_can_be_copied(self):
         assert_can_be_copied(self, MinibatchStdDev(2, dtype="mixed_float16"), normal(8, 4, 2, 3))
+
+
+def packs(x, degree):
+    """Each pack built from its members; what is missing is the last example again."""
+    x = np.asarray(x)
+    if len(x) < degree:
+        return np.concatenate([x[min(i, len(x) - 1)][None] for i in range(degree)], axis=-1)
+    rows = range(0, len(x) - len(x) % degree, degree)
+    return np.stack([np.concatenate(list(x[row : row + degree]), axis=-1) for row in rows])
+
+
+class PackTest(tf.test.TestCase):
+    def test_joins_neighbours_along_the_channels(self):
+        x = np.array([[1, 10], [2, 20], [3, 30], [4, 40]], "float32")
+        y = ops.convert_to_numpy(Pack(2)(x))
+        self.assertAllEqual(y, [[1, 10, 2, 20], [3, 30, 4, 40]])
+
+    def test_equals_numpy(self):
+        """Also when a batch is not a multiple of the degree, or smaller."""
+        for size in (1, 2, 3, 7, 8):
+            for degree in (1, 2, 3, 4):
+                for shape in ((2,), (3, 2, 2)):
+                    x = normal(size, *shape)
+                    y = ops.convert_to_numpy(Pack(degree)(x))
+                    self.assertAllEqual(y, packs(x, degree), f"{size} by {degree}")
+
+    def test_gradient_goes_back_to_each_member_and_not_to_what_is_left_over(self):
+        weight = normal(2, 6)
+
+        def loss(x):
+            return Pack(3)(x) * ops.convert_to_tensor(weight)
+
+        gradient = ops.convert_to_numpy(backend.input_gradient(loss, ops.array(normal(7, 2))))
+        self.assertAllClose(gradient[:6], weight.reshape(6, 2))
+        self.assertAllEqual(gradient[6], [0.0, 0.0])
+
+    @needs_backend("tensorflow", reason="its graphs do not know the batch size")
+    def test_batches_of_unknown_size(self):
+        run = tf.function(Pack(3), input_signature=[tf.TensorSpec((None, 2))])
+        for size in (9, 7, 3, 2, 1):
+            x = normal(size, 2)
+            self.assertAllEqual(run(x), packs(x, 3))
+
+    def test_shapes_in_a_model(self):
+        for shape in ((2,), (4, 2, 3)):
+            model = functional(Pack(2), normal(4, *shape))
+            self.assertEqual(model.output_shape, (None, *shape[:-1], 2 * shape[-1]))
+
+    def test_other_degrees(self):
+        for degree in (0, -1, 2.0, None):
+            with self.assertRaisesRegex(ValueError, f"degree={degree}"):
+                Pack(degree)
+
+    def test_can_be_copied(self):
+        assert_can_be_copied(self, Pack(2, dtype="mixed_float16"), normal(6, 4, 2, 3))
+
+
+class SplitBatchTest(tf.test.TestCase):
+    def test_parts_are_interleaved_and_of_equal_size(self):
+        for size in (1, 2, 5, 6, 11):
+            for parts in (1, 2, 3):
+                found = [ops.convert_to_numpy(p) for p in split_batch(ops.arange(size), parts)]
+                if parts == 1:
+                    expected = [list(range(size))]
+                elif size < parts:
+                    expected = [[min(part, size - 1)] for part in range(parts)]
+                else:
+                    used = size - size % parts
+                    expected = [[i for i in range(used) if i % parts == p] for p in range(parts)]
+                self.assertEqual([part.tolist() for part in found], expected)
+
+    def test_nothing_is_split_into_as_many_nothings(self):
+        self.assertEqual(split_batch(None, 3), [None, None, None])

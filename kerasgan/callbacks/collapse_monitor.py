@@ -1,0 +1,155 @@
+"""Notices when a generator makes ever the same."""
+
+import warnings
+
+import keras
+import numpy as np
+
+from kerasgan.callbacks import pictures
+from kerasgan.callbacks.run_history import RunHistory
+
+
+class CollapseWarning(UserWarning):
+    """A generator makes samples that are too much alike."""
+
+
+class CollapseMonitor(RunHistory):
+    """Warns when generated samples are much more alike than real ones.
+
+    Every few epochs it logs `diversity`: the mean distance between two generated samples, divided
+    by that between two real ones; 1 is right, 0 a generator that always makes the same. It is in
+    the history, so that `keras.callbacks.EarlyStopping("diversity", mode="max")` can watch it, and
+    in `diversity.png`. There is a `CollapseWarning` when it falls below `threshold`, and when it
+    has not risen above in the first ten looks.
+
+    Distances are Euclidean, of pixels for images. A generator that lost some of many modes keeps
+    most of the distance; for mixtures with known modes there is `kerasgan.metrics.ModeCoverage`.
+
+    Args:
+        data: real examples: what `fit` gets, or an array, or a tuple (images, labels) of arrays.
+        folder: where `diversity.png` and `history.csv` go; made if missing.
+        every: epochs between two looks. The first epoch is always looked at.
+        threshold: float from 0 to 1.
+        num_samples: int, how many real and generated samples are compared.
+        seed: int, of the latents.
+        seconds: float, the shortest time between two versions of the picture.
+
+    Raises:
+        ValueError: for an argument out of range.
+
+    Example:
+
+    >>> gan = kerasgan.VanillaGAN((2,), latent_dim=2)
+    >>> gan.compile()
+    >>> points = kerasgan.data.load("ring8", batch_size=1000)
+    >>> monitor = kerasgan.callbacks.CollapseMonitor(points, "runs/ring", threshold=0.1)
+    >>> history = gan.fit(points, epochs=2, callbacks=[monitor], verbose=0)
+    >>> len(history.history["diversity"])
+    2
+    """
+
+    def __init__(self, data, folder, every=1, threshold=0.5, num_samples=256, seed=0, seconds=10.0):
+        super().__init__(folder, seconds)
+        for name, value, least in (("every", every, 1), ("num_samples", num_samples, 2)):
+            if not isinstance(value, int) or value < least:
+                raise ValueError(f"{name}={value!r}; use a whole number of at least {least}.")
+        if not 0.0 <= threshold <= 1.0:
+            raise ValueError(f"threshold={threshold!r}; use a number from 0 to 1.")
+        self.data, self.every, self.threshold = data, every, threshold
+        self.num_samples, self.seed = num_samples, seed
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
+        real, labels = first_examples(self.data, self.num_samples)
+        self.labels = labels if getattr(self.model, "num_classes", None) is not None else None
+        self.num_real = len(real)
+        self.real_distance = mean_distance(real)
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs = {} if logs is None else logs
+        if epoch == 0 or (epoch + 1) % self.every == 0:
+            samples = self.model.generate(self.num_real, seed=self.seed, labels=self.labels)
+            logs["diversity"] = mean_distance(samples) / self.real_distance
+            before = list(self.seen().values())
+            fell = before and logs["diversity"] < self.threshold <= before[-1]
+            never_rose = len(before) == 9 and max(*before, logs["diversity"]) < self.threshold
+            if fell or never_rose:
+                self.warn(epoch, logs["diversity"])
+        super().on_epoch_end(epoch, logs)
+
+    def seen(self):
+        """The diversity found so far, by epoch."""
+        rows = sorted(self.rows.items())
+        return {epoch: row["diversity"] for epoch, row in rows if "diversity" in row}
+
+    def warn(self, epoch, diversity):
+        """Says that samples are too much alike."""
+        warnings.warn(
+            f"after epoch {epoch + 1} generated samples are {diversity:.2g} times as far from each "
+            f"other as real ones, which is below threshold={self.threshold}. The generator may "
+            "have collapsed; docs/mode_collapse.md says what helps.",
+            CollapseWarning,
+            stacklevel=2,
+        )
+
+    def write(self):
+        """Draws the diversity as things stand."""
+        if self.seen():
+            picture = draw_diversity(self.seen(), self.threshold)
+            pictures.write_png(self.folder / "diversity.png", picture)
+
+
+def first_examples(data, count):
+    """The first examples of what `fit` takes: images (n, ...) and labels (n,) or None, n <= count.
+
+    Raises:
+        ValueError: when there are fewer than two.
+    """
+    is_arrays = hasattr(data, "shape") or (isinstance(data, tuple) and hasattr(data[0], "shape"))
+    batches, found = [data] if is_arrays else data, []
+    for batch in batches:
+        images, labels, _ = keras.utils.unpack_x_y_sample_weight(batch)
+        found.append((np.asarray(images), None if labels is None else np.asarray(labels)))
+        if sum(len(images) for images, _ in found) >= count:
+            break
+    if sum(len(images) for images, _ in found) < 2:
+        raise ValueError("data holds fewer than two examples, which have no distance.")
+    images, labels = zip(*found, strict=True)
+    labels = None if labels[0] is None else np.concatenate(labels)[:count]
+    return np.concatenate(images)[:count], labels
+
+
+def mean_distance(samples):
+    """The mean Euclidean distance between two different samples of (n, ...): float."""
+    flat = np.asarray(samples, "float64").reshape(len(samples), -1)
+    squares = np.sum(flat**2, axis=1)
+    distances = np.maximum(squares[:, None] + squares[None] - 2.0 * flat @ flat.T, 0.0)
+    np.fill_diagonal(distances, 0.0)
+    return float(np.sqrt(distances).sum() / (len(flat) * (len(flat) - 1)))
+
+
+def draw_diversity(diversity, threshold):
+    """Draws the diversity over the epochs.
+
+    Args:
+        diversity: dict from epoch to float.
+        threshold: float, below which is collapse.
+
+    Returns:
+        uint8 array (height, width, 3).
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    figure = Figure(figsize=(5, 3.5), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot(list(diversity), list(diversity.values()), "o-", markersize=3)
+    axes.axhline(1.0, color="grey", linewidth=0.8, linestyle=":")
+    axes.axhspan(0.0, threshold, color="tab:red", alpha=0.12, linewidth=0)
+    axes.set(
+        title="distance between samples / between real ones",
+        xlabel="epoch",
+        ylim=(0.0, max(1.2, 1.1 * max(diversity.values()))),
+    )
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return pictures.figure_pixels(figure)

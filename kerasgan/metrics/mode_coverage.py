@@ -1,0 +1,80 @@
+"""How many modes of a mixture a generator has found, after Lin et al. 2018."""
+
+import keras
+import numpy as np
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="kerasgan")
+class ModeCoverage(keras.metrics.Metric):
+    """Modes covered, share of high-quality samples and reverse KL, for a mixture that is known.
+
+    A sample is of high quality when it is within 3 sigma of a mode, and a mode is covered when a
+    sample of high quality has it as its nearest. The reverse KL divergence, in nats, compares the
+    modes nearest to the generated samples, good or bad, with the weights of the mixture; 0 is
+    perfect. The numbers depend on how many samples are looked at; papers take 2,500.
+
+    Args:
+        modes: array (num_modes, n), the means.
+        sigma: float, the standard deviation of each mode along each axis.
+        weights: None for equal ones, or num_modes numbers above 0: the shares of the modes.
+        name, **kwargs: as for `keras.metrics.Metric`.
+
+    Returns:
+        `result()` is a dict of scalars: `modes_covered`, `high_quality` (0 to 1), `reverse_kl`.
+
+    Raises:
+        ValueError: for arguments that describe no mixture.
+
+    Example:
+
+    >>> metric = kerasgan.metrics.ModeCoverage(*kerasgan.data.mixture("ring8"))
+    >>> modes, sigma = kerasgan.data.mixture("ring8")
+    >>> metric.update_state(modes, modes[:4])  # half of the modes, without any noise
+    >>> {name: round(float(value), 3) for name, value in metric.result().items()}
+    {'modes_covered': 4.0, 'high_quality': 1.0, 'reverse_kl': 0.693}
+
+    Reference: PacGAN: The power of two samples in generative adversarial networks, Lin et al.,
+    2018, arXiv:1712.04086, section 4.1.
+    """
+
+    def __init__(self, modes, sigma, weights=None, name="mode_coverage", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.modes = np.asarray(modes, "float32")
+        if self.modes.ndim != 2 or not len(self.modes):
+            raise ValueError(f"modes has shape {self.modes.shape}; use (num_modes, n).")
+        if not sigma > 0.0:
+            raise ValueError(f"sigma={sigma!r}; use a number above 0.")
+        self.sigma = float(sigma)
+        weights = np.ones(len(self.modes)) if weights is None else np.asarray(weights, "float64")
+        if weights.shape != (len(self.modes),) or not np.all(weights > 0.0):
+            raise ValueError(f"weights={weights!r}; use {len(self.modes)} numbers above 0.")
+        self.mixture = (weights / weights.sum()).astype("float32")
+        shape = (len(self.modes),)
+        self.nearest = self.add_weight(shape=shape, initializer="zeros", name="nearest")
+        self.good = self.add_weight(shape=shape, initializer="zeros", name="good")
+
+    def update_state(self, real, fake, sample_weight=None):
+        """Counts generated samples (batch, n); the real ones are not looked at."""
+        fake = ops.cast(ops.convert_to_tensor(fake), "float32")
+        modes = ops.convert_to_tensor(self.modes)
+        squares = ops.sum(ops.square(fake[:, None, :] - modes[None]), axis=-1)
+        of_mode = ops.one_hot(ops.argmin(squares, axis=-1), len(self.modes), dtype="float32")
+        good = ops.cast(ops.min(squares, axis=-1) <= (3.0 * self.sigma) ** 2, "float32")
+        self.nearest.assign_add(ops.sum(of_mode, axis=0))
+        self.good.assign_add(ops.sum(of_mode * good[:, None], axis=0))
+
+    def result(self):
+        samples = ops.sum(self.nearest)
+        shares = ops.divide_no_nan(self.nearest, samples)
+        mixture = ops.convert_to_tensor(self.mixture)
+        logs = ops.where(shares > 0.0, ops.log(ops.maximum(shares, 1e-30) / mixture), 0.0)
+        return {
+            "modes_covered": ops.sum(ops.cast(self.good > 0.0, "float32")),
+            "high_quality": ops.divide_no_nan(ops.sum(self.good), samples),
+            "reverse_kl": ops.sum(shares * logs),
+        }
+
+    def get_config(self):
+        mixture = {"modes": self.modes.tolist(), "weights": self.mixture.tolist()}
+        return {**super().get_config(), **mixture, "sigma": self.sigma}

@@ -1,0 +1,121 @@
+"""AC-GAN, Odena et al. 2017: the discriminator also says which class it sees."""
+
+import keras
+from keras import layers, ops
+
+from kerasgan.core.image_gan import ImageGAN
+from kerasgan.layers.convolutional import convolutional_discriminator, convolutional_generator
+
+
+@keras.saving.register_keras_serializable(package="kerasgan")
+class ACGAN(ImageGAN):
+    """GAN with an auxiliary classifier.
+
+    The generator is told the class, the discriminator is not: it has to find it out. Section 3:
+    with L_S the log-likelihood of the source and L_C that of the class, both of real and of
+    generated images, the discriminator maximizes `L_S + L_C` and the generator `L_C - L_S`. Here
+    they minimize the negatives, and `loss` may be any adversarial loss in the place of L_S.
+
+    The networks are DCGAN's, as the paper's are in essence; the classifier is a second output of
+    the discriminator. Adam(2e-4, beta_1=0.5), the paper's.
+
+    Logs, beside the players' losses: `classification_loss`, the discriminator's `-L_C` in nats, and
+    `generator_classification_loss`, the part of it that is of generated images.
+
+    Args:
+        image_shape, latent_dim, base_width: as for `kerasgan.ImageGAN`.
+        num_classes: int.
+        classification_weight: float, what `L_C` counts; 1 in the paper.
+        ema_decay, seed, dtype, name: as for `kerasgan.ImageGAN`.
+
+    Raises:
+        ValueError: for an argument out of range.
+
+    Example:
+
+    >>> gan = kerasgan.ACGAN((16, 16, 1), num_classes=10, base_width=8)
+    >>> gan.compile()
+    >>> digits = kerasgan.data.load("digits", image_size=16, labels=True)
+    >>> history = gan.fit(digits, epochs=1, verbose=0)
+
+    Reference: Conditional Image Synthesis with Auxiliary Classifier GANs, Odena, Olah & Shlens,
+    2017, arXiv:1610.09585.
+    """
+
+    needs_classes = True
+
+    def __init__(
+        self,
+        image_shape,
+        num_classes,
+        latent_dim=100,
+        base_width=64,
+        *,
+        classification_weight=1.0,
+        ema_decay=None,
+        seed=None,
+        dtype=None,
+        name=None,
+    ):
+        super().__init__(
+            image_shape,
+            latent_dim,
+            base_width,
+            num_classes=num_classes,
+            ema_decay=ema_decay,
+            seed=seed,
+            dtype=dtype,
+            name=name,
+        )
+        self.classification_weight = classification_weight
+
+    @staticmethod
+    def networks():
+        return convolutional_generator, classifying_discriminator
+
+    @property
+    def loss_names(self):
+        return (*super().loss_names, "classification_loss", "generator_classification_loss")
+
+    def discriminate(self, images, labels, training):
+        return self.discriminator(images, training=training)[0]
+
+    def discriminator_loss(self, real, fake, labels, latents, training=True):
+        real_logits, real_classes = self.discriminator(real, training=training)
+        fake_logits, fake_classes = self.discriminator(fake, training=training)
+        source = self.adversarial_loss.discriminator(real_logits, fake_logits)
+        classes = cross_entropy(labels, real_classes) + cross_entropy(labels, fake_classes)
+        loss = source + self.classification_weight * classes
+        loss, logs = self.with_penalties(loss, real, fake, labels, training)
+        return loss, {"classification_loss": classes, **logs}
+
+    def generator_loss(self, real, fake, labels, latents, training=True):
+        fake_logits, fake_classes = self.discriminator(fake, training=training)
+        source = self.fooling_loss(fake_logits, real, labels, training)
+        classes = cross_entropy(labels, fake_classes)
+        loss = source + self.classification_weight * classes
+        return loss, {"generator_classification_loss": classes}
+
+    def get_config(self):
+        config = super().get_config()
+        del config["conditioning"]
+        return {**config, "classification_weight": self.classification_weight}
+
+
+def classifying_discriminator(image_shape, base_width=64, num_classes=10, conditioning=None):
+    """DCGAN's discriminator with a second output: images to logits and to those of the classes."""
+    network = convolutional_discriminator(image_shape, base_width)
+    classes = layers.Dense(
+        num_classes,
+        kernel_initializer=keras.initializers.RandomNormal(0.0, 0.02),
+        dtype="float32",
+        name="classes",
+    )
+    features = network.get_layer("flatten").output
+    return keras.Model(network.input, [network.output, classes(features)], name="discriminator")
+
+
+def cross_entropy(labels, classes):
+    """The mean of `-log p(label)`, from logits."""
+    each = keras.losses.sparse_categorical_crossentropy(labels, classes, from_logits=True)
+    return ops.mean(each)

@@ -1,0 +1,296 @@
+"""InfoGAN, Chen et al. 2016: codes that the image has to give away."""
+
+import math
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from kerasgan.core.image_gan import ImageGAN
+from kerasgan.core.precision import dtype_policy
+from kerasgan.layers.convolutional import convolutional_discriminator, convolutional_generator
+
+
+@keras.saving.register_keras_serializable(package="kerasgan")
+class InfoGAN(ImageGAN):
+    """GAN that finds classes and factors of variation without labels.
+
+    Part of the generator's input are codes c: categorical ones, and continuous ones from U(-1, 1).
+    A third player, the recognizer Q, tells them from the image. Equation 6 of the paper:
+
+        min_{G,Q} max_D  V(D, G) - lambda L_I(G, Q),  L_I = E[log Q(c | G(z, c))] + H(c)
+
+    where Q(c | x) is a softmax for a categorical code and a normal distribution with standard
+    deviation 1 for a continuous one. Q is a small network on the last features of the discriminator
+    (section 6). As in the authors' code, these shared layers, too, learn to tell the codes, so that
+    the discriminator's update has `-lambda L_I` as a further term.
+
+    The networks are DCGAN's; Adam with beta_1=0.5, 1e-3 for the generator and 2e-4 for the others.
+    Logs: `recognizer_loss`, which is `-L_I` without its constants.
+
+    Args:
+        image_shape, base_width: as for `kerasgan.ImageGAN`.
+        latent_dim: int, length of the generator's whole input: noise, then one-hot vectors of the
+            categorical codes, then the continuous ones.
+        categorical: sizes of the categorical codes.
+        continuous: int, how many continuous codes.
+        information_weight: float, lambda.
+        ema_decay, seed, dtype, name: as for `kerasgan.ImageGAN`.
+
+    Raises:
+        ValueError: when there are no codes, or `latent_dim` leaves no noise beside them.
+
+    Example:
+
+    >>> gan = kerasgan.InfoGAN((16, 16, 1), base_width=8)
+    >>> gan.compile()
+    >>> history = gan.fit(kerasgan.data.load("digits", image_size=16), epochs=1, verbose=0)
+    >>> images = gan.generate(10, seed=0, categories=range(10), continuous=[0.0, 1.0])
+    >>> gan.recognize(images)[0].shape  # which category Q sees
+    (10, 1)
+
+    Reference: InfoGAN: Interpretable Representation Learning by Information Maximizing Generative
+    Adversarial Nets, Chen, Duan, Houthooft, Schulman, Sutskever & Abbeel, 2016, arXiv:1606.03657.
+    """
+
+    def __init__(
+        self,
+        image_shape,
+        latent_dim=74,
+        base_width=64,
+        *,
+        categorical=(10,),
+        continuous=2,
+        information_weight=1.0,
+        ema_decay=None,
+        seed=None,
+        dtype=None,
+        name=None,
+    ):
+        sizes = [*categorical] if isinstance(categorical, (tuple, list)) else [None]
+        if (
+            any(not isinstance(size, int) or size < 2 for size in sizes)
+            or not isinstance(continuous, int)
+            or continuous < 0
+            or not (sizes or continuous)
+        ):
+            raise ValueError(
+                f"categorical={categorical!r}, continuous={continuous!r}; use a tuple of sizes of "
+                "at least 2 and a number of at least 0, and one code or more."
+            )
+        num_codes = sum(sizes) + continuous
+        if latent_dim <= num_codes:
+            raise ValueError(
+                f"latent_dim={latent_dim}; the codes take {num_codes} of it, so use more, with "
+                "room for the noise."
+            )
+        super().__init__(
+            image_shape,
+            latent_dim,
+            base_width,
+            ema_decay=ema_decay,
+            seed=seed,
+            dtype=dtype,
+            name=name,
+        )
+        self.categorical = tuple(categorical)
+        self.continuous = continuous
+        self.information_weight = information_weight
+        features = self.discriminator.outputs[1].shape[1:]
+        with dtype_policy(dtype):
+            self.recognizer = recognizer(features, num_codes)
+
+    @staticmethod
+    def networks():
+        return convolutional_generator, discriminator_with_features
+
+    @property
+    def players(self):
+        return {**super().players, "recognizer": [self.recognizer]}
+
+    def default_optimizers(self):
+        rates = {"discriminator": 2e-4, "generator": 1e-3, "recognizer": 2e-4}
+        return {player: keras.optimizers.Adam(rates[player], beta_1=0.5) for player in self.players}
+
+    # The game ----------------------------------------------------------------------------------
+
+    def discriminate(self, images, labels, training):
+        return self.discriminator(images, training=training)[0]
+
+    def discriminator_loss(self, real, fake, labels, latents, training=True):
+        real_logits = self.discriminate(real, labels, training)
+        fake_logits, features = self.discriminator(fake, training=training)
+        loss = self.adversarial_loss.discriminator(real_logits, fake_logits)
+        loss += self.information_weight * self.surprise(features, latents, training)
+        return self.with_penalties(loss, real, fake, labels, training)
+
+    def generator_loss(self, real, fake, labels, latents, training=True):
+        fake_logits, features = self.discriminator(fake, training=training)
+        loss = self.fooling_loss(fake_logits, real, labels, training)
+        return loss + self.information_weight * self.surprise(features, latents, training), {}
+
+    def recognizer_loss(self, real, fake, labels, latents, training=True):
+        """What Q minimizes: the information that it does not find."""
+        _, features = self.discriminator(fake, training=training)
+        return self.surprise(features, latents, training), {}
+
+    def surprise(self, features, latents, training):
+        """The mean of `-log Q(c | x)` without constants: float32 scalar.
+
+        Args:
+            features: (batch, n), the second output of the discriminator.
+            latents: (batch, latent_dim), with the codes that the images were made from.
+            training: whether Q normalizes with the statistics of this batch.
+        """
+        found = self.split_codes(self.recognizer(features, training=training))
+        codes = self.split_codes(latents[:, -self.num_codes :])
+        surprise = 0.5 * ops.mean(ops.sum(ops.square(codes[-1] - found[-1]), axis=-1))
+        for one_hot, logits in zip(codes[:-1], found[:-1], strict=True):
+            surprise += ops.mean(ops.categorical_crossentropy(one_hot, logits, from_logits=True))
+        return surprise
+
+    # The codes ---------------------------------------------------------------------------------
+
+    @property
+    def num_codes(self):
+        """How many numbers of a latent vector are codes."""
+        return sum(self.categorical) + self.continuous
+
+    def split_codes(self, codes):
+        """(batch, num_codes) as a list: an array for each categorical code, then the continuous."""
+        ends = np.cumsum(self.categorical).tolist()
+        return ops.split(codes, ends, axis=-1) if ends else [codes]
+
+    def with_codes(self, normal):
+        """Turns N(0, I) into latents: (batch, latent_dim) to the same.
+
+        The largest of k normal numbers is each of them equally often, and their distribution
+        function makes them uniform.
+        """
+        normal = ops.convert_to_tensor(normal)
+        *categorical, continuous = self.split_codes(normal[:, -self.num_codes :])
+        one_hot = [
+            ops.one_hot(ops.argmax(code, axis=-1), code.shape[-1], dtype="float32")
+            for code in categorical
+        ]
+        uniform = ops.erf(continuous / math.sqrt(2.0))
+        return ops.concatenate([normal[:, : -self.num_codes], *one_hot, uniform], axis=-1)
+
+    def sample_latents(self, num_images, seed=None):
+        """Latents (num_images, latent_dim): noise, one-hot vectors, numbers from U(-1, 1)."""
+        return self.with_codes(super().sample_latents(num_images, seed))
+
+    def latents(self, num_images, *, seed=None, truncation=None, categories=None, continuous=None):
+        """The latents that `generate` turns into images; see there."""
+        normal = super().latents(num_images, seed=seed, truncation=truncation)
+        latents = np.array(ops.convert_to_numpy(self.with_codes(normal)))
+        codes = latents[:, -self.num_codes :]
+        if categories is not None:
+            chosen = self._checked_categories(categories, num_images).T
+            start = 0
+            for size, category in zip(self.categorical, chosen, strict=True):
+                codes[:, start : start + size] = np.eye(size)[category]
+                start += size
+        if continuous is not None:
+            codes[:, sum(self.categorical) :] = self._checked_continuous(continuous, num_images)
+        return latents
+
+    def generate(
+        self,
+        num_images,
+        *,
+        seed=None,
+        labels=None,
+        truncation=None,
+        categories=None,
+        continuous=None,
+    ):
+        """Draws images, with codes of one's choice or, where not given, random ones.
+
+        Args:
+            num_images, seed, truncation: as for `kerasgan.GAN.generate`.
+            labels: None; there are no labels.
+            categories: int for all images, or num_images ints; with several categorical codes
+                (num_images, codes).
+            continuous: one number for each continuous code, for all images, or
+                (num_images, codes); in training they are from -1 to 1.
+
+        Returns:
+            float32 array (num_images, height, width, channels) in [-1, 1].
+
+        Raises:
+            ValueError: for an argument out of range or of another shape.
+        """
+        latents = self.latents(
+            num_images,
+            seed=seed,
+            truncation=truncation,
+            categories=categories,
+            continuous=continuous,
+        )
+        return self.generate_from(latents, labels=labels)
+
+    def recognize(self, images):
+        """The codes that Q sees in images.
+
+        Args:
+            images: float array (num_images, height, width, channels) in [-1, 1].
+
+        Returns:
+            int array (num_images, categorical codes), float array (num_images, continuous codes).
+        """
+        _, features = self.discriminator(np.asarray(images, "float32"), training=False)
+        *categorical, continuous = self.split_codes(self.recognizer(features, training=False))
+        chosen = [ops.convert_to_numpy(ops.argmax(code, axis=-1)) for code in categorical]
+        categories = np.stack(chosen, axis=-1) if chosen else np.empty((len(images), 0), "int32")
+        return categories, ops.convert_to_numpy(continuous)
+
+    def _checked_categories(self, categories, num_images):
+        array = np.asarray(categories)
+        shape = (num_images, len(self.categorical))
+        if array.ndim == 0 or (array.shape == (num_images,) and len(self.categorical) == 1):
+            array = np.broadcast_to(array[..., None], shape)
+        if (
+            array.dtype.kind not in "iu"
+            or array.shape != shape
+            or np.any((array < 0) | (array >= self.categorical))
+        ):
+            raise ValueError(
+                f"categories={categories!r}; the categorical codes have the sizes "
+                f"{self.categorical}: use a whole number below for each of {num_images} images."
+            )
+        return array
+
+    def _checked_continuous(self, continuous, num_images):
+        array = np.asarray(continuous, "float32")
+        if array.shape not in ((self.continuous,), (num_images, self.continuous)):
+            raise ValueError(
+                f"continuous={continuous!r} has shape {array.shape}; use ({self.continuous},) or "
+                f"({num_images}, {self.continuous})."
+            )
+        return array
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "categorical": self.categorical,
+            "continuous": self.continuous,
+            "information_weight": self.information_weight,
+        }
+
+
+def discriminator_with_features(image_shape, base_width=64, **_):
+    """DCGAN's discriminator with a second output: images to logits and to its last features."""
+    network = convolutional_discriminator(image_shape, base_width)
+    features = network.get_layer("flatten").output
+    return keras.Model(network.input, [network.output, features], name="discriminator")
+
+
+def recognizer(features, num_codes):
+    """Q: features of the discriminator to logits of categories and means of continuous codes."""
+    inputs = keras.Input(features, name="features")
+    x = layers.Dense(128, use_bias=False, name="hidden")(inputs)
+    x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name="hidden_norm")(x)
+    x = layers.LeakyReLU(0.1, name="hidden_relu")(x)
+    codes = layers.Dense(num_codes, dtype="float32", name="codes")(x)
+    return keras.Model(inputs, codes, name="recognizer")

@@ -1,0 +1,110 @@
+"""PacGAN, Lin et al. 2018: a discriminator that judges several examples at once."""
+
+import functools
+
+import keras
+from keras import layers, ops
+
+from kerasgan.core.image_gan import ImageGAN
+from kerasgan.layers.convolutional import convolutional_discriminator, convolutional_generator
+from kerasgan.layers.minibatch import Pack
+
+
+@keras.saving.register_keras_serializable(package="kerasgan")
+class PacGAN(ImageGAN):
+    """GAN whose discriminator sees packs of examples, all real or all generated.
+
+    A generator that misses modes gives itself away by packs that are too much alike. The networks
+    are those of the paper's experiments: for vectors four layers of 400 ReLUs with batch norm
+    against three layers of 200 maxout units with five pieces each, with Adam(1e-4, beta_1=0.8);
+    for images DCGAN's. The first layer of the discriminator, `kerasgan.layers.Pack`, is all that
+    packing is, and can be the first layer of yours.
+
+    `fit`'s batch is cut into packs, so the paper's batch of 100 packs of m is one of 100 m here.
+
+    Args:
+        image_shape: (size, size, channels), as for `kerasgan.ImageGAN`, or (n,) for vectors.
+        packing: int, the degree m: examples a pack; 1 is the GAN that it is compared with.
+        latent_dim: int, length of the noise vector.
+        base_width: int, the width of DCGAN's networks; of no consequence for vectors.
+        ema_decay, seed, dtype, name: as for `kerasgan.ImageGAN`.
+
+    Raises:
+        ValueError: for an argument out of range.
+
+    Example:
+
+    >>> gan = kerasgan.PacGAN((2,), packing=2, latent_dim=2)
+    >>> gan.compile(metrics=[kerasgan.metrics.ModeCoverage(*kerasgan.data.mixture("grid25"))])
+    >>> points = kerasgan.data.load("grid25", batch_size=200)
+    >>> history = gan.fit(points, epochs=1, verbose=0)
+
+    Reference: PacGAN: The power of two samples in generative adversarial networks, Lin, Khetan,
+    Fanti & Oh, 2018, arXiv:1712.04086.
+    """
+
+    def __init__(
+        self,
+        image_shape,
+        packing=2,
+        latent_dim=100,
+        base_width=64,
+        *,
+        ema_decay=None,
+        seed=None,
+        dtype=None,
+        name=None,
+    ):
+        if not isinstance(packing, int) or packing < 1:
+            raise ValueError(f"packing={packing!r}; use a whole number of at least 1.")
+        if len(image_shape) not in (1, 3):
+            raise ValueError(
+                f"image_shape={tuple(image_shape)} is neither (size, size, channels) of an image "
+                "nor (n,) of a vector."
+            )
+        of_images = (convolutional_generator, convolutional_discriminator)
+        generator, discriminator = of_images if len(image_shape) == 3 else of_vectors
+        super().__init__(
+            image_shape,
+            latent_dim,
+            base_width,
+            networks=(generator, functools.partial(discriminator, packing=packing)),
+            ema_decay=ema_decay,
+            seed=seed,
+            dtype=dtype,
+            name=name,
+        )
+        self.packing = packing
+
+    def default_optimizers(self):
+        if len(self.image_shape) == 3:
+            return super().default_optimizers()
+        return {player: keras.optimizers.Adam(1e-4, beta_1=0.8) for player in self.players}
+
+    def get_config(self):
+        return {**super().get_config(), "packing": self.packing}
+
+
+def generator_of_vectors(shape, latent_dim=2, base_width=None, **_):
+    """The generator of section 4.1: four hidden layers with batch norm, and no bound."""
+    z = x = keras.Input((latent_dim,), name="z")
+    for index in range(4):
+        x = layers.Dense(400, name=f"hidden{index}")(x)
+        x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"hidden{index}_norm")(x)
+        x = layers.ReLU(name=f"hidden{index}_relu")(x)
+    vectors = layers.Dense(shape[0], dtype="float32", name="vectors")(x)
+    return keras.Model(z, vectors, name="generator")
+
+
+def discriminator_of_vectors(shape, base_width=None, packing=1, **_):
+    """The discriminator of section 4.1: three hidden layers of maxout units, no batch norm."""
+    vectors = keras.Input(shape, name="vectors")
+    x = Pack(packing, name="pack")(vectors)
+    for index in range(3):
+        pieces = layers.Dense(200 * 5, name=f"hidden{index}")(x)
+        x = ops.max(ops.reshape(pieces, (-1, 5, 200)), axis=1)
+    logits = layers.Dense(1, dtype="float32", name="logits")(x)
+    return keras.Model(vectors, logits, name="discriminator")
+
+
+of_vectors = (generator_of_vectors, discriminator_of_vectors)

@@ -1,0 +1,86 @@
+"""SAGAN, Zhang et al. 2019: attention lets distant places of an image agree."""
+
+import functools
+
+import keras
+
+from kerasgan.core.image_gan import ImageGAN
+from kerasgan.layers.residual import residual_discriminator, residual_generator
+from kerasgan.layers.shapes import doublings_to
+
+
+@keras.saving.register_keras_serializable(package="kerasgan")
+class SAGAN(ImageGAN):
+    """GAN with self-attention in both players, which are both spectrally normalized.
+
+    ResNets whose feature maps double at each lower resolution, with `SelfAttention2D` in the
+    middle: in the paper, which makes 128x128 images, at 32x32. Hinge loss; as many updates of the
+    discriminator as of the generator, at different rates instead: Adam(4e-4) and Adam(1e-4), both
+    with beta_1=0, beta_2=0.9. With `num_classes`, the paper's setting, the classes have batch norms
+    of their own and are projected.
+
+    Args:
+        image_shape, latent_dim, base_width: as for `kerasgan.ImageGAN`.
+        num_classes: None, or int: the model is then conditional.
+        attention_size: None, or the size of the feature maps that are attended to; None is 32, or
+            half the image if that is smaller.
+        **kwargs: as for `kerasgan.ImageGAN`; `conditioning` is `"projection"` by default.
+
+    Raises:
+        ValueError: for an argument out of range.
+
+    Example:
+
+    >>> gan = kerasgan.SAGAN((16, 16, 1), num_classes=10, base_width=8)
+    >>> gan.compile()
+    >>> digits = kerasgan.data.load("digits", image_size=16, labels=True)
+    >>> history = gan.fit(digits, epochs=1, verbose=0)
+
+    Reference: Self-Attention Generative Adversarial Networks, Zhang, Goodfellow, Metaxas & Odena,
+    2019, arXiv:1805.08318.
+    """
+
+    default_loss = "hinge"
+
+    def __init__(
+        self,
+        image_shape,
+        latent_dim=128,
+        base_width=64,
+        *,
+        num_classes=None,
+        attention_size=None,
+        **kwargs,
+    ):
+        start_size, doublings = doublings_to(image_shape)
+        sizes = [start_size * 2**level for level in range(doublings)]
+        possible = [size for size in sizes if size % 2 == 0]
+        if attention_size is None:
+            attention_size = min(32, sizes[-1])
+        if attention_size not in possible:
+            raise ValueError(
+                f"attention_size={attention_size!r}; the feature maps of even size that images of "
+                f"{image_shape[0]} have are of {', '.join(map(str, possible)) or 'none'}."
+            )
+        settings = {"spectral": True, "pyramid": True, "attention_size": attention_size}
+        super().__init__(
+            image_shape,
+            latent_dim,
+            base_width,
+            num_classes=num_classes,
+            networks=[
+                functools.partial(network, **settings)
+                for network in (residual_generator, residual_discriminator)
+            ],
+            **{"conditioning": "projection", **kwargs},
+        )
+        self.attention_size = attention_size
+
+    def default_optimizers(self):
+        return {
+            "discriminator": keras.optimizers.Adam(4e-4, beta_1=0.0, beta_2=0.9),
+            "generator": keras.optimizers.Adam(1e-4, beta_1=0.0, beta_2=0.9),
+        }
+
+    def get_config(self):
+        return {**super().get_config(), "attention_size": self.attention_size}

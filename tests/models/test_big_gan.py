@@ -1,0 +1,246 @@
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers, ops
+from keras.optimizers import SGD
+
+import kerasgan
+from kerasgan.core.optimizers import all_layers
+from kerasgan.layers import ConditionalBatchNormalization, SelfAttention2D, SpectralNormalization
+from kerasgan.models import big_gan
+
+
+def values(x):
+    return ops.convert_to_numpy(x)
+
+
+def normal(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+def small_gan(size=8, **kwargs):
+    keras.utils.set_random_seed(0)
+    settings = {"latent_dim": 7, "base_width": 2, "embedding_dim": 5, "ema_decay": None, "seed": 0}
+    return kerasgan.BigGAN((size, size, 1), 3, **{**settings, **kwargs})
+
+
+def kernels_of(network):
+    """The kernels of the network's own convolutions and matrices, by name."""
+    return {
+        layer.layer.name: layer.layer.kernel
+        for layer in network.layers
+        if isinstance(layer, SpectralNormalization)
+        and isinstance(layer.layer, (layers.Conv2D, layers.Dense))
+    }
+
+
+def as_matrix(kernel):
+    kernel = values(kernel)
+    return kernel.reshape(-1, kernel.shape[-1]).astype("float64")
+
+
+def products(matrix):
+    """W^T W without its diagonal."""
+    square = matrix.T @ matrix
+    return square - np.diag(np.diag(square))
+
+
+class WidthsTest(tf.test.TestCase):
+    def test_tables_of_the_paper(self):
+        """Tables 4 to 6, and the released code for 64 and 32 pixels."""
+        for size, of_generator, of_discriminator in (
+            (32, (4, 4, 4, 4), (4, 4, 4, 4)),
+            (64, (16, 16, 8, 4, 2), (1, 2, 4, 8, 16)),
+            (128, (16, 16, 8, 4, 2, 1), (1, 2, 4, 8, 16, 16)),
+            (256, (16, 16, 8, 8, 4, 2, 1), (1, 2, 4, 8, 8, 16, 16)),
+            (512, (16, 16, 8, 8, 4, 2, 1, 1), (1, 1, 2, 4, 8, 8, 16, 16)),
+        ):
+            doublings = int(np.log2(size // 4))
+            self.assertEqual(big_gan.generator_widths(doublings), of_generator)
+            widths, halvings = big_gan.discriminator_widths(doublings)
+            self.assertEqual(widths, of_discriminator)
+            self.assertEqual(halvings, 2 if size == 32 else doublings)
+
+    def test_networks_for_128_pixels(self):
+        gan = kerasgan.BigGAN((128, 128, 3), 3, base_width=2, ema_decay=None)
+        self.assertEqual(gan.latent_dim, 120)
+        generator, discriminator = gan.generator, gan.discriminator
+        self.assertEqual(generator.get_layer("reshape").output.shape[1:], (4, 4, 32))
+        found = [generator.get_layer(f"block{b}").output.shape[1:] for b in range(5)]
+        sizes, widths = (8, 16, 32, 64, 128), (32, 16, 8, 4, 2)
+        self.assertEqual(found, list(zip(sizes, sizes, widths, strict=True)))
+        found = [discriminator.get_layer(f"block{b}").output.shape[1:] for b in range(6)]
+        sizes, widths = (64, 32, 16, 8, 4, 4), (2, 4, 8, 16, 32, 32)
+        self.assertEqual(found, list(zip(sizes, sizes, widths, strict=True)))
+        for network, width in ((generator, 4), (discriminator, 2)):
+            (attention,) = (x for x in network.layers if isinstance(x, SelfAttention2D))
+            self.assertEqual(attention.input.shape[1:], (64, 64, width))
+
+    def test_small_images_have_no_attention(self):
+        gan = small_gan(16)
+        for network in (gan.generator, gan.discriminator):
+            self.assertFalse(any(isinstance(x, SelfAttention2D) for x in network.layers))
+
+
+class SkipTest(tf.test.TestCase):
+    def test_each_part_of_z_reaches_the_features_that_it_should(self):
+        """Parts of 2, 2 and 3 numbers: the first features, the first block, the second."""
+        gan = small_gan(16)
+        network = gan.generator
+        names = ["reshape", "block0_norm1", "block0_norm2", "block1_norm1", "block1_norm2"]
+        model = keras.Model(network.inputs, [network.get_layer(name).output for name in names])
+        z, labels = normal(2, 7), np.array([0, 2])
+        start = [values(y) for y in model([z, labels])]
+        for part, expected in (
+            (slice(0, 2), [True, True, True, True, True]),
+            (slice(2, 4), [False, True, True, True, True]),
+            (slice(4, 7), [False, False, False, True, True]),
+        ):
+            for column in range(part.start, part.stop):
+                moved = z.copy()
+                moved[:, column] += 1.0
+                found = [values(y) for y in model([moved, labels])]
+                changed = [
+                    not np.allclose(a, b, atol=1e-6) for a, b in zip(start, found, strict=True)
+                ]
+                self.assertEqual(changed, expected, f"z[{column}]")
+
+    def test_the_class_reaches_every_batch_norm_and_nothing_before(self):
+        gan = small_gan(16)
+        network = gan.generator
+        names = ["reshape", "block0_norm1", "block0_norm2", "block1_norm1", "block1_norm2"]
+        conditions = [network.get_layer(f"block{b}_condition").output for b in (0, 1)]
+        tensors = [network.get_layer(name).output for name in names]
+        model = keras.Model(network.inputs, [*tensors, *conditions])
+        z = normal(2, 7)
+        first, second = ([values(y) for y in model([z, np.full(2, label)])] for label in (0, 2))
+        changed = [not np.allclose(a, b, atol=1e-6) for a, b in zip(first, second, strict=True)]
+        self.assertEqual(changed, [False, True, True, True, True, True, True])
+        embedding = values(network.get_layer("shared_embedding").embeddings)
+        for condition, part in zip(second[-2:], (z[:, 2:4], z[:, 4:7]), strict=True):
+            by_hand = np.concatenate([np.tile(embedding[2], (2, 1)), part], axis=1)
+            self.assertAllClose(condition, by_hand, atol=1e-6)
+
+    def test_too_few_numbers_for_the_parts(self):
+        with self.assertRaisesRegex(ValueError, "latent_dim=2; .*3 parts, so use 3 or more"):
+            kerasgan.BigGAN((16, 16, 1), 3, latent_dim=2)
+        self.assertEqual(small_gan(latent_dim=None).latent_dim, 40)
+
+
+class OrthogonalTest(tf.test.TestCase):
+    def test_kernels_begin_orthogonal(self):
+        gan = small_gan(16)
+        for network, count in ((gan.generator, 8), (gan.discriminator, 8)):
+            found = kernels_of(network)
+            self.assertLen(found, count)
+            for name, kernel in found.items():
+                matrix = as_matrix(kernel)
+                smaller = matrix.T @ matrix if len(matrix) > len(matrix.T) else matrix @ matrix.T
+                self.assertAllClose(smaller, np.eye(len(smaller)), atol=1e-4, msg=name)
+
+    def regularization(self, gan):
+        matrices = [as_matrix(kernel) for kernel in kernels_of(gan.generator).values()]
+        return gan.orthogonal_weight * sum(np.sum(products(matrix) ** 2) for matrix in matrices)
+
+    def test_is_the_generators_alone_and_of_its_own_kernels(self):
+        gan = small_gan(orthogonal_weight=0.3)
+        self.assertEmpty(gan.discriminator.losses)
+        self.assertLen(gan.generator.losses, len(kernels_of(gan.generator)))
+        found = float(values(sum(gan.generator.losses)))
+        self.assertAllClose(found, self.regularization(gan), rtol=1e-4)
+        self.assertGreater(found, 0.1)
+
+    def step(self, gan, rate):
+        gan.compile({"generator": SGD(rate), "discriminator": SGD(0.0)}, discriminator_steps=1)
+        gan.run_eagerly = True
+        real, labels = normal(4, 8, 8, 1), np.array([0, 1, 2, 0], "int32")
+        return gan.train_on_batch(real, labels, return_dict=True)
+
+    def test_is_part_of_the_loss_and_of_the_gradient_in_training(self):
+        """d/dW |W^T W * (1 - I)|^2 = 4 W (W^T W * (1 - I)); adversarial gradients cancel out."""
+        weak, strong = (small_gan(orthogonal_weight=w) for w in (0.1, 0.3))
+        before = {name: as_matrix(k) for name, k in kernels_of(weak.generator).items()}
+        costs = [self.regularization(gan) for gan in (weak, strong)]
+        logs = [self.step(gan, 0.01) for gan in (weak, strong)]
+        difference = logs[1]["generator_loss"] - logs[0]["generator_loss"]
+        self.assertAllClose(difference, costs[1] - costs[0], rtol=1e-3)
+        self.assertAllClose(logs[0]["discriminator_loss"], logs[1]["discriminator_loss"])
+        after = [kernels_of(gan.generator) for gan in (weak, strong)]
+        for name, matrix in before.items():
+            found = as_matrix(after[1][name]) - as_matrix(after[0][name])
+            by_hand = -0.01 * (0.3 - 0.1) * 4.0 * matrix @ products(matrix)
+            self.assertAllClose(found, by_hand, rtol=1e-2, atol=1e-6, msg=name)
+        largest = max(np.abs(matrix @ products(matrix)).max() for matrix in before.values())
+        self.assertGreater(largest, 0.1)  # or nothing has been compared
+
+
+class BigGANTest(tf.test.TestCase):
+    def test_logit_is_that_of_the_image_plus_an_inner_product(self):
+        network = small_gan().discriminator
+        images, labels = normal(6, 8, 8, 1), np.array([0, 1, 2, 0, 1, 2])
+        phi = values(keras.Model(network.inputs, network.get_layer("sum").output)([images, labels]))
+        before = keras.Model(network.inputs, network.get_layer("relu").output)([images, labels])
+        self.assertAllClose(phi, values(before).sum((1, 2)), rtol=1e-4, atol=1e-4)
+        psi, embedding = network.get_layer("logits_sn"), network.get_layer("embedding_sn")
+        kernel = values(psi.layer.kernel) / float(values(psi.sigma()))
+        rows = values(embedding.layer.embeddings) / float(values(embedding.sigma()))
+        by_hand = phi @ kernel + values(psi.layer.bias) + (phi * rows[labels]).sum(1, keepdims=True)
+        self.assertAllClose(values(network([images, labels])), by_hand, rtol=1e-4, atol=1e-4)
+
+    def test_every_weight_is_spectrally_normalized(self):
+        """But the shared embedding, which is no map of features, and the last batch norm."""
+        gan = small_gan()
+        for network, plain in (
+            (gan.generator, ["shared_embedding", "norm"]),
+            (gan.discriminator, []),
+        ):
+            inside = {
+                id(v)
+                for layer in all_layers([network])
+                if isinstance(layer, SpectralNormalization)
+                for v in layer.layer.trainable_variables
+            }
+            others = {id(v) for name in plain for v in network.get_layer(name).trainable_variables}
+            self.assertEqual({id(v) for v in network.trainable_variables} - others, inside)
+        norms = [x for x in gan.generator.layers if isinstance(x, ConditionalBatchNormalization)]
+        for norm in norms:
+            before = values(norm.gamma.u)
+            gan.improve_estimates("generator")
+            self.assertNotAllClose(values(norm.gamma.u), before, atol=1e-6)
+        self.assertLen(norms, 2)
+
+    def test_truncation(self):
+        gan = small_gan()
+        latents = gan.latents(500, seed=0, truncation=0.5)
+        self.assertLessEqual(np.abs(latents).max(), 0.5)
+        images = gan.generate(6, seed=0, labels=1, truncation=0.5)
+        self.assertAllClose(images, gan.generate_from(latents[:6], labels=1), atol=1e-5)
+        self.assertNotAllClose(images, gan.generate(6, seed=0, labels=1))
+        spread = [
+            gan.generate(64, seed=0, labels=1, truncation=bound).std(0).mean()
+            for bound in (0.02, 0.5, None)
+        ]
+        self.assertLess(spread[0], 0.3 * spread[1])
+        self.assertLess(spread[1], spread[2])
+
+    def test_settings(self):
+        gan = small_gan()
+        gan.compile()
+        self.assertIsInstance(gan.adversarial_loss, kerasgan.losses.Hinge)
+        self.assertEqual(gan.discriminator_steps, 2)
+        self.assertEqual(kerasgan.BigGAN((8, 8, 1), 3, base_width=2).ema_decay, 0.9999)
+        for player, rate in (("discriminator", 2e-4), ("generator", 5e-5)):
+            adam = gan.optimizer[player]
+            self.assertAllClose([adam.learning_rate, adam.beta_1, adam.beta_2], [rate, 0.0, 0.999])
+
+    def test_configuration(self):
+        gan = small_gan(orthogonal_weight=0.3)
+        copy = kerasgan.BigGAN.from_config(gan.get_config())
+        found = (copy.embedding_dim, copy.orthogonal_weight, copy.ema_decay, copy.latent_dim)
+        self.assertEqual(found, (5, 0.3, None, 7))
+        copy.generator.set_weights(gan.generator.get_weights())
+        both = [each.generate(3, seed=0, labels=2) for each in (gan, copy)]
+        self.assertAllClose(*both, atol=1e-6)
+        self.assertAllClose(
+            values(sum(copy.generator.losses)), values(sum(gan.generator.losses)), rtol=1e-5
+        )
