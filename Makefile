@@ -7,7 +7,7 @@ DEMO := runs/demo
 # The PyTorch of the index at hand; PIP_EXTRA_INDEX_URL can name one with builds for the CPU.
 BACKEND_PACKAGES_jax := jax
 BACKEND_PACKAGES_torch := torch==2.13.0
-BACKEND_TESTS := tests/backend tests/core tests/layers tests/losses tests/models tests/callbacks
+BACKEND_TESTS := tests/backend tests/core tests/layers tests/losses tests/metrics tests/models tests/callbacks
 
 .PHONY: demo test test-backends test-jax test-torch install
 

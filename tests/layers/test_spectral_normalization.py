@@ -177,6 +177,25 @@ class OutputTest(tf.test.TestCase):
             with self.assertRaisesRegex(ValueError, f"got a {name}, which has no kernel"):
                 SpectralNormalization(layer)(normal(2, 3, 4))
 
+    def test_a_kernel_that_is_no_matrix_of_inputs_and_outputs(self):
+        with self.assertRaisesRegex(ValueError, "got a DepthwiseConv2D"):
+            SpectralNormalization(layers.DepthwiseConv2D(3))(normal(2, 4, 4, 3))
+
+    def test_transposed_convolutions_of_any_rank(self):
+        """Their kernels are (..., outputs, inputs)."""
+        for layer, x in (
+            (layers.Conv1DTranspose(4, 3), normal(2, 5, 3)),
+            (layers.Conv3DTranspose(4, 2), normal(1, 3, 3, 3, 3)),
+        ):
+            normalized = wrapped(layer, x, 200)
+            kernel = np.moveaxis(ops.convert_to_numpy(layer.kernel), -1, -2)
+            largest = np.linalg.svd(kernel.reshape(-1, 4))[1][0]
+            self.assertAllClose(sigma_of(normalized), largest, rtol=1e-4)
+
+    def test_a_kernel_of_zeros_stays_so(self):
+        layer = SpectralNormalization(layers.Dense(3, kernel_initializer="zeros"))
+        self.assertAllEqual(ops.convert_to_numpy(layer(normal(2, 4))), np.zeros((2, 3)))
+
 
 class GradientTest(tf.test.TestCase):
     def test_of_a_dense_layer_is_equation_12(self):

@@ -243,3 +243,10 @@ class AdversarialLossTest(tf.test.TestCase, parameterized.TestCase):
         for value in (-0.1, 0.5, 1):
             with self.assertRaisesRegex(ValueError, f"label_smoothing={value}"):
                 losses.NonSaturating(label_smoothing=value)
+
+    def test_a_relativistic_loss_needs_pairs(self):
+        loss = losses.Relativistic()
+        with self.assertRaisesRegex(ValueError, "real_logits, which were not given"):
+            loss.generator(np.zeros((4, 1)))
+        with self.assertRaisesRegex(ValueError, r"\(4, 1\) and \(4,\)"):
+            loss.discriminator(np.zeros((4, 1)), np.zeros(4))

@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import tensorflow as tf
+from backends import needs_backend
 from keras import layers, ops
 from keras.optimizers import SGD
 
@@ -61,6 +62,7 @@ class WidthsTest(tf.test.TestCase):
             self.assertEqual(widths, of_discriminator)
             self.assertEqual(halvings, 2 if size == 32 else doublings)
 
+    @needs_backend("tensorflow", "torch", reason="it compiles for a minute")
     def test_networks_for_128_pixels(self):
         gan = kerasgan.BigGAN((128, 128, 3), 3, base_width=2, ema_decay=None)
         self.assertEqual(gan.latent_dim, 120)
@@ -156,6 +158,7 @@ class OrthogonalTest(tf.test.TestCase):
         real, labels = normal(4, 8, 8, 1), np.array([0, 1, 2, 0], "int32")
         return gan.train_on_batch(real, labels, return_dict=True)
 
+    @needs_backend("tensorflow", "torch", reason="it compiles for a minute")
     def test_is_part_of_the_loss_and_of_the_gradient_in_training(self):
         """d/dW |W^T W * (1 - I)|^2 = 4 W (W^T W * (1 - I)); adversarial gradients cancel out."""
         weak, strong = (small_gan(orthogonal_weight=w) for w in (0.1, 0.3))

@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import tensorflow as tf
+from backends import needs_backend
 from keras import ops
 
 import kerasgan
@@ -94,6 +95,7 @@ class NetworksTest(tf.test.TestCase):
                 self.assertAllEqual(before, after)
                 self.assertGreater(np.abs(before).max(), 0.0)
 
+    @needs_backend("tensorflow", "torch", reason="it compiles for a minute")
     def test_blocks_by_hand(self):
         network = awake(small_gan().discriminator)
         x = normal(3, 16, 16, 1)

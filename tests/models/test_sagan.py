@@ -1,5 +1,6 @@
 import numpy as np
 import tensorflow as tf
+from backends import needs_backend
 from keras import layers, ops
 
 import kerasgan
@@ -32,6 +33,7 @@ class SAGANTest(tf.test.TestCase):
         copy = kerasgan.SAGAN.from_config(gan.get_config())
         self.assertEqual(attention_sizes(copy), [[4], [4]])
 
+    @needs_backend("tensorflow", "torch", reason="it compiles for a minute")
     def test_the_papers_networks_for_128_pixels(self):
         """Attention at 32x32; maps from 16 times the width at 4x4 to once at 128x128."""
         gan = kerasgan.SAGAN((128, 128, 3), latent_dim=4, base_width=1)
