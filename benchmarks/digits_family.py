@@ -10,7 +10,7 @@ or so of those that it has not seen):
 - right: for conditional models, how often that class is the one that was asked for;
 - diversity: the mean distance between two samples, divided by that between two real digits.
 
-    python benchmarks/digits_family.py [--seconds 180] [--only MODEL ...] [--jobs 1]
+    python benchmarks/digits_family.py [--seconds 90] [--only MODEL ...] [--jobs 1]
         [--out runs/digits_family] [--docs docs]
 
 What is in `--out` already is not trained again. The table and the picture go to `--docs`, as
@@ -51,7 +51,7 @@ def train(name, seconds, file):
     taken = {
         "class_name": type(gan).__name__,
         "conditional": labels is not None,
-        "epochs": epochs,
+        "seconds": seconds,
         "updates": gan.iterations,
         "weights": weights,
     }
@@ -114,11 +114,11 @@ def draw(samples_by_name, path):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=180.0, help="CPU time for each model")
+    parser.add_argument("--seconds", type=float, default=90.0, help="CPU time for each model")
     parser.add_argument("--only", nargs="+", choices=EXAMPLE["SETTINGS"])
     parser.add_argument("--jobs", type=int, default=1, help="models at a time")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("runs/digits_family"))
-    parser.add_argument("--docs", type=pathlib.Path, default=pathlib.Path("docs"))
+    parser.add_argument("--docs", type=pathlib.Path, default=ROOT / "docs")
     parser.add_argument("--train", choices=EXAMPLE["SETTINGS"], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -143,12 +143,13 @@ def main():
         files = list(pool.map(train_elsewhere, names))
     machine, accuracy = judge()
     real, _ = real_digits("train")
+    real_distance = mean_distance(real[:1000])
     columns = ("updates", "sure", "classes", "right", "diversity")
     lines = [f"| model | weights | {' | '.join(columns)} |", "|---" * (len(columns) + 2) + "|"]
     samples_by_name = {"real digits": real}
     for file in files:
         taken = json.loads(str(file["taken"]))
-        row = score(machine, file["samples"], taken["conditional"], mean_distance(real[:1000]))
+        row = score(machine, file["samples"], taken["conditional"], real_distance)
         row |= {"updates": str(taken["updates"])}
         weights = f"{sum(taken['weights'].values()) / 1e6:.2f} M"
         cells = [f"`{taken['class_name']}`", weights, *(row[name] for name in columns)]

@@ -51,11 +51,11 @@ CASES = {"dcgan": dcgan, "mlp": mlp}
 
 def dcgan_without_batch_norm(normalization):
     """A DCGAN whose discriminator has another normalization than batch norm."""
-    discriminator = functools.partial(
-        kerasgan.layers.convolutional_discriminator, normalization=normalization
+    generator = kerasgan.layers.convolutional_generator((28, 28, 1))
+    discriminator = kerasgan.layers.convolutional_discriminator(
+        (28, 28, 1), normalization=normalization
     )
-    networks = (kerasgan.layers.convolutional_generator, discriminator)
-    return kerasgan.ImageGAN((28, 28, 1), networks=networks)
+    return kerasgan.GAN(generator, discriminator, latent_dim=100)
 
 
 def hand_written(gan):

@@ -64,6 +64,8 @@ class CollapseMonitor(RunHistory):
         self.labels = labels if getattr(self.model, "num_classes", None) is not None else None
         self.num_real = len(real)
         self.real_distance = mean_distance(real)
+        if not self.real_distance:
+            raise ValueError("data holds the same example again and again, which has no distance.")
 
     def on_epoch_end(self, epoch, logs=None):
         logs = {} if logs is None else logs
@@ -109,7 +111,8 @@ def first_examples(data, count):
     batches, found = [data] if is_arrays else data, []
     for batch in batches:
         images, labels, _ = keras.utils.unpack_x_y_sample_weight(batch)
-        found.append((np.asarray(images), None if labels is None else np.asarray(labels)))
+        labels = None if labels is None else keras.ops.convert_to_numpy(labels)
+        found.append((keras.ops.convert_to_numpy(images), labels))
         if sum(len(images) for images, _ in found) >= count:
             break
     if sum(len(images) for images, _ in found) < 2:

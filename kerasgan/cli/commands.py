@@ -207,8 +207,14 @@ def _train_here(keras, out, settings, resume):
         examples = data.load(settings["data"], seed=settings["seed"], labels=labels, **source)
         images = examples.element_spec[0] if labels else examples.element_spec
         shape = {"image_shape": tuple(images.shape[1:])}
-        if labels and "num_classes" not in settings["set"]:
+        if labels:
             shape["num_classes"] = len(data.class_names(examples))
+            wanted = settings["set"].get("num_classes", shape["num_classes"])
+            if isinstance(wanted, int) and wanted < shape["num_classes"]:
+                raise ValueError(
+                    f"num_classes={wanted}, but {settings['data']} has {shape['num_classes']}; "
+                    "leave --set num_classes out."
+                )
     if resume and (out / runs.MODEL).exists():
         gan, _ = runs.load_run(out)
     else:
@@ -284,6 +290,10 @@ def sample(run_or_file, num, seed, label, out, individual):
     gan, _ = runs.load_run(run_or_file)
     from kerasgan.callbacks import pictures
 
+    if label is None and getattr(gan, "num_classes", None) is not None:
+        raise click.UsageError(
+            f"{type(gan).__name__} is conditional: say which --label, 0 to {gan.num_classes - 1}."
+        )
     with runs.usage_errors():
         samples = gan.generate(num, seed=seed, labels=label)
     if out is not None:

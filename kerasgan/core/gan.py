@@ -54,6 +54,8 @@ class GAN(AdversarialModel):
     Reference: Generative Adversarial Networks, Goodfellow et al., 2014, arXiv:1406.2661.
     """
 
+    default_discriminator_steps = 1
+
     def __init__(
         self,
         generator,
@@ -69,6 +71,8 @@ class GAN(AdversarialModel):
             raise ValueError(f"ema_decay={ema_decay!r}; use None or a number between 0 and 1.")
         if not isinstance(latent_dim, (int, np.integer)) or latent_dim < 1:
             raise ValueError(f"latent_dim={latent_dim!r}; use a whole number of at least 1.")
+        if num_classes is not None and (not isinstance(num_classes, int) or num_classes < 2):
+            raise ValueError(f"num_classes={num_classes!r}; use None or a number of at least 2.")
         super().__init__(seed=seed, **kwargs)
         self.latent_dim = int(latent_dim)
         self.num_classes = num_classes
@@ -91,13 +95,23 @@ class GAN(AdversarialModel):
     def _connect(self):
         """Checks that the networks fit each other; returns the shape that the generator makes."""
         _check_input(self.generator, "generator", (self.latent_dim,), "latents")
+        self._check_number_of_inputs(self.generator, "generator")
         image_shape = tuple(self.generator(self._inputs((self.latent_dim,))).shape[1:])
         _check_input(self.discriminator, "discriminator", image_shape, "what the generator makes")
+        if type(self).discriminate is GAN.discriminate:  # others may tell it no label
+            self._check_number_of_inputs(self.discriminator, "discriminator")
         label = None if self.num_classes is None else keras.Input((), dtype="int32")
         self.discriminate(keras.Input(image_shape), label, training=False)
         return image_shape
 
-    default_discriminator_steps = 1
+    def _check_number_of_inputs(self, network, role):
+        inputs = getattr(network, "inputs", None) or []
+        wanted = 1 if self.num_classes is None else 2
+        if inputs and len(inputs) != wanted:
+            raise ValueError(
+                f"the {role} has {len(inputs)} inputs; with num_classes={self.num_classes} it has "
+                f"to have {wanted}: {'no label' if wanted == 1 else 'the second is the label'}."
+            )
 
     @property
     def players(self):
@@ -210,6 +224,7 @@ class GAN(AdversarialModel):
         )
         logs |= {"generator_loss": loss, **other}
         for player in self.further_players:
+            self.improve_estimates(player)
             player_loss = getattr(self, f"{player}_loss")
             loss, other = backend.update(
                 lambda: player_loss(real, fake, labels, latents),
@@ -306,14 +321,15 @@ class GAN(AdversarialModel):
             player_loss = getattr(self, f"{player}_loss")
             loss, other = player_loss(real, fake, labels, latents, training=False)
             logs |= {f"{player}_loss": loss, **other}
+        logs["generator_loss"] += sum(self.generator.losses)
         return self.track(logs)
 
     def real_batch(self, data):
         """The images and labels (None if unconditional) of a batch that `fit` was given.
 
         Raises:
-            ValueError: for labels that are missing or unexpected, for integer images, for another
-                image shape.
+            ValueError: for labels that are missing, unexpected or no whole numbers, for integer
+                images, for another image shape.
         """
         images, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
         if labels is not None and self.num_classes is None:
@@ -326,7 +342,17 @@ class GAN(AdversarialModel):
                 f"{type(self).__name__} is conditional and takes (images, labels), but the data is "
                 "images alone; add the labels (kerasgan.data: labels=True)."
             )
-        return self.real_images(images), None if labels is None else ops.cast(labels, "int32")
+        if labels is None:
+            return self.real_images(images), None
+        if len(labels.shape) != 1 or not keras.backend.is_int_dtype(
+            keras.backend.standardize_dtype(labels.dtype)
+        ):
+            raise ValueError(
+                f"the labels are {labels.dtype} of shape {tuple(labels.shape)}; "
+                f"{type(self).__name__} takes whole numbers from 0 to {self.num_classes - 1} of "
+                "shape (batch,)."
+            )
+        return self.real_images(images), ops.cast(labels, "int32")
 
     def real_images(self, images):
         """The images of a batch as float32.

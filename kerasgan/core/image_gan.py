@@ -1,11 +1,14 @@
 """A GAN whose networks are made for images of a shape."""
 
+import keras
+
 from kerasgan.core.gan import GAN
 from kerasgan.core.precision import dtype_policy
 from kerasgan.layers.conditioning import CONDITIONINGS
 from kerasgan.layers.convolutional import convolutional_discriminator, convolutional_generator
 
 
+@keras.saving.register_keras_serializable(package="kerasgan")
 class ImageGAN(GAN):
     """A `GAN` that makes its networks for an image shape, and for classes if there are any.
 
@@ -24,11 +27,14 @@ class ImageGAN(GAN):
             - `"one_hot"`: joined to the noise as one-hot vector, stacked on the image as one-hot
               matrices (Mirza and Osindero 2014);
             - `"projection"`: the discriminator's logit is a sum of one for the image and the inner
-              product of its features with an embedding of the label (Miyato and Koyama 2018); a
-              generator that can normalizes its batches for each class.
+              product of its features with an embedding of the label (Miyato and Koyama 2018); in
+              residual generators each class has a batch norm, convolutional ones join the label to
+              the noise.
         ema_decay: None, or the decay of an averaged copy of the generator; see `kerasgan.GAN`.
         seed: int or None, where the latents of training start.
         dtype: None or a dtype policy such as `"mixed_bfloat16"`, for both networks.
+        networks: for subclasses whose networks have settings of their own: what `networks()` would
+            return.
         **kwargs: `name`, as for `keras.Model`.
 
     Raises:
@@ -58,8 +64,8 @@ class ImageGAN(GAN):
             raise ValueError(
                 f"num_classes=None; {type(self).__name__} needs how many classes there are."
             )
-        if num_classes is not None and (not isinstance(num_classes, int) or num_classes < 2):
-            raise ValueError(f"num_classes={num_classes!r}; use None or a number of at least 2.")
+        if networks is not None and type(self) is ImageGAN:
+            raise ValueError("networks is for subclasses; kerasgan.GAN takes networks of your own.")
         make_generator, make_discriminator = networks or self.networks()
         of_classes = {"num_classes": num_classes, "conditioning": conditioning}
         image_shape = tuple(image_shape)

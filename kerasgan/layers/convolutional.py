@@ -68,11 +68,14 @@ def convolutional_discriminator(
         conditioning: `"one_hot"`, matrices stacked on the image, or `"projection"`, the inner
             product of the last features with an embedding of the label.
         normalization: `"batch"` (not next to the image), `"spectral"`, or None.
-        packing: int, how many images are judged at once; see `kerasgan.layers.Pack`.
+        packing: int, how many images are judged at once, if there are no labels; see
+            `kerasgan.layers.Pack`.
 
     Returns:
         A `keras.Model` to logits (batch, 1).
     """
+    if normalization not in ("batch", "spectral", None):
+        raise ValueError(f"normalization={normalization!r}; use 'batch', 'spectral' or None.")
     _, doublings = doublings_to(image_shape)
     wrap = functools.partial(normalized, spectral=normalization == "spectral")
     inputs, x, label = label_maps(image_shape, num_classes, conditioning)

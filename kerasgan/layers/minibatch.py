@@ -10,6 +10,7 @@ class MinibatchStdDev(layers.Layer):
 
     Over groups of images: the standard deviation of each feature at each place, averaged to one
     number, which is added as a constant map. A generator that has collapsed is found out by it.
+    Groups are of the authors' released code; the paper's text takes the whole batch.
 
     Args:
         group_size: int, images a group; a batch that it does not divide is one group.
@@ -35,8 +36,9 @@ class MinibatchStdDev(layers.Layer):
     def call(self, x):
         _, height, width, channels = x.shape
         size = ops.shape(x)[0]
-        group = size if isinstance(size, int) and size % self.group_size else self.group_size
-        if not isinstance(size, int):
+        if isinstance(size, int):
+            group = self.group_size if size % self.group_size == 0 else size
+        else:
             group = ops.where(size % self.group_size == 0, self.group_size, size)
         # Images that are `size / group` apart form a group, so that a shuffled batch stays one.
         groups = ops.reshape(x, (group, -1, height, width, channels))
@@ -62,7 +64,8 @@ class Pack(layers.Layer):
     As the first layer of a discriminator it makes it judge several examples at once, real ones
     together or generated ones together, so that too little variety shows. What is left over of a
     batch that `degree` does not divide is not looked at; a batch smaller than `degree` is used
-    again.
+    again. Gradient penalties are of each example's gradient, not of that of a pack: they suit it
+    if zero-centred (R1, R2).
 
     Args:
         degree: int, at least 1.

@@ -9,7 +9,8 @@ class OrthogonalRegularization(keras.regularizers.Regularizer):
     """`weight |W^T W * (1 - I)|^2`: columns of the kernel cost as far as they are not orthogonal.
 
     Their lengths are free, unlike in the older penalty towards `W^T W = I`, so how much a layer
-    stretches is not limited. The kernel is looked at as a matrix, inputs x outputs.
+    stretches is not limited. It is for kernels whose last axis is the outputs: not
+    those of transposed convolutions.
 
     Args:
         weight: float above 0; beta in the paper, where it is 1e-4.

@@ -36,7 +36,7 @@ def residual_generator(
         base_width: int, feature maps of all layers.
         num_classes: None, or int: the label is then a second input.
         conditioning: `"one_hot"`, joined to z, or `"projection"`, batch norm for each class.
-        spectral: whether all weights are spectrally normalized.
+        spectral: whether all convolutions and dense layers are spectrally normalized.
         pyramid: whether the feature maps are twice as many at each lower resolution but the lowest,
             as in the paper's networks for ImageNet; `base_width` is then that next to the image.
         attention_size: None, or the size of the feature maps that `SelfAttention2D` follows.

@@ -51,8 +51,9 @@ class SpectralNormalization(keras.layers.Wrapper):
         super().build(input_shape)
         rows, columns = self._matrix(self._kernel()).shape
         normal = keras.initializers.RandomNormal(seed=0)  # any start will do
-        self.u = self.add_weight((1, rows), normal, trainable=False, name="u")
-        self.v = self.add_weight((1, columns), normal, trainable=False, name="v")
+        kept = {"initializer": normal, "trainable": False}
+        self.u = self.add_weight((1, rows), name="u", **kept)
+        self.v = self.add_weight((1, columns), name="v", **kept)
         self.improve()  # or a network that is used before its first update would be far too large
 
     def _kernel(self):
@@ -72,9 +73,9 @@ class SpectralNormalization(keras.layers.Wrapper):
     def improve(self):
         """One power iteration."""
         matrix = self._matrix(ops.stop_gradient(ops.convert_to_tensor(self._kernel())))
-        v = ops.normalize(ops.matmul(self.u, matrix))
+        v = _direction(ops.matmul(self.u, matrix), self.v)
         self.v.assign(v)
-        self.u.assign(ops.normalize(ops.matmul(v, ops.transpose(matrix))))
+        self.u.assign(_direction(ops.matmul(v, ops.transpose(matrix)), self.u))
 
     def sigma(self):
         """The estimate of the largest singular value, differentiable with respect to the kernel."""
@@ -85,8 +86,10 @@ class SpectralNormalization(keras.layers.Wrapper):
     def call(self, inputs, **kwargs):
         kernel = self._kernel()
         values = {id(v): (v, v.value) for v in self.layer.variables}
-        # A kernel of zeros has no direction, and stays what it is.
-        values[id(kernel)] = (kernel, kernel.value / ops.maximum(self.sigma(), 1e-12))
+        sigma = self.sigma()
+        # A kernel of zeros stays so.
+        sigma = ops.where(sigma == 0.0, ops.ones_like(sigma), sigma)
+        values[id(kernel)] = (kernel, kernel.value / sigma)
         with keras.StatelessScope(list(values.values()), collect_losses=True) as scope:
             outputs = self.layer(inputs, **kwargs)
         for loss in scope.losses:  # of its activity regularizer; the scope would keep them
@@ -97,6 +100,14 @@ class SpectralNormalization(keras.layers.Wrapper):
         return self.layer.compute_output_shape(input_shape)
 
 
+def _direction(vector, otherwise):
+    """The vector in unit length, or, of zeros, the other one."""
+    some = ops.any(vector != 0.0)
+    return ops.where(some, ops.normalize(vector), ops.convert_to_tensor(otherwise))
+
+
 def normalized(layer, spectral=True):
     """The layer, spectrally normalized if so wanted; its name then ends in `_sn`."""
-    return SpectralNormalization(layer, name=f"{layer.name}_sn") if spectral else layer
+    if not spectral:
+        return layer
+    return SpectralNormalization(layer, dtype=layer.dtype_policy, name=f"{layer.name}_sn")

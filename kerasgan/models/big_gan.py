@@ -136,7 +136,9 @@ def generator(
     label = keras.Input((), dtype="int32", name="label")
     ends = [latent_dim * part // (doublings + 1) for part in range(1, doublings + 1)]
     first, *others = ops.split(z, ends, axis=-1)
-    embedding = layers.Embedding(num_classes, embedding_dim, name="shared_embedding")(label)
+    embedding = layers.Embedding(num_classes, embedding_dim, "orthogonal", name="shared_embedding")(
+        label
+    )
 
     def convolution(filters, size, name):
         return normalized(layers.Conv2D(filters, size, padding="same", name=name, **of_kernels))

@@ -21,9 +21,10 @@ class InfoGAN(ImageGAN):
         min_{G,Q} max_D  V(D, G) - lambda L_I(G, Q),  L_I = E[log Q(c | G(z, c))] + H(c)
 
     where Q(c | x) is a softmax for a categorical code and a normal distribution with standard
-    deviation 1 for a continuous one. Q is a small network on the last features of the discriminator
-    (section 6). As in the authors' code, these shared layers, too, learn to tell the codes, so that
-    the discriminator's update has `-lambda L_I` as a further term.
+    deviation 1 for a continuous one (as in the authors' code; the paper's text learns it, and gives
+    continuous codes a lambda of their own). Q is a small network on the last features of the
+    discriminator (section 6). As in the authors' code, these shared layers, too, learn to tell the
+    codes, so that the discriminator's update has `-lambda L_I` as a further term.
 
     The networks are DCGAN's; Adam with beta_1=0.5, 1e-3 for the generator and 2e-4 for the others.
     Logs: `recognizer_loss`, which is `-L_I` without its constants.
@@ -253,11 +254,12 @@ class InfoGAN(ImageGAN):
         if (
             array.dtype.kind not in "iu"
             or array.shape != shape
+            or not self.categorical
             or np.any((array < 0) | (array >= self.categorical))
         ):
             raise ValueError(
                 f"categories={categories!r}; the categorical codes have the sizes "
-                f"{self.categorical}: use a whole number below for each of {num_images} images."
+                f"{self.categorical}: use whole numbers below, for each of {num_images} images."
             )
         return array
 

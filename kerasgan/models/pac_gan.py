@@ -62,8 +62,9 @@ class PacGAN(ImageGAN):
                 f"image_shape={tuple(image_shape)} is neither (size, size, channels) of an image "
                 "nor (n,) of a vector."
             )
-        of_images = (convolutional_generator, convolutional_discriminator)
-        generator, discriminator = of_images if len(image_shape) == 3 else of_vectors
+        generator, discriminator = generator_of_vectors, discriminator_of_vectors
+        if len(image_shape) == 3:
+            generator, discriminator = convolutional_generator, convolutional_discriminator
         super().__init__(
             image_shape,
             latent_dim,
@@ -105,6 +106,3 @@ def discriminator_of_vectors(shape, base_width=None, packing=1, **_):
         x = ops.max(ops.reshape(pieces, (-1, 5, 200)), axis=1)
     logits = layers.Dense(1, dtype="float32", name="logits")(x)
     return keras.Model(vectors, logits, name="discriminator")
-
-
-of_vectors = (generator_of_vectors, discriminator_of_vectors)

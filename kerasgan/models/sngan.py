@@ -19,9 +19,13 @@ class SNGAN(ImageGAN):
 
     Two settings of the paper: `"resnet"` (appendix B.4, table 4: hinge loss, Adam(2e-4, beta_1=0,
     beta_2=0.9), five updates of the discriminator) and `"dcgan"` (table 3: non-saturating loss,
-    Adam(2e-4, beta_1=0.5), one update, as the paper's setting C). The ResNet here starts from 4x4
-    or 7x7 and has as many doubling blocks as the image needs; both players have `base_width`
-    feature maps, where the paper has 256 in the generator and 128 in the discriminator.
+    Adam(2e-4, beta_1=0.5), one update, as the paper's setting C).
+
+    Departures: the ResNet here starts from 4x4 or 7x7 and has as many doubling blocks as the image
+    needs; both players have `base_width` feature maps, where the paper has 256 in the generator and
+    128 in the discriminator, and the learning rate is constant, where it falls to zero. In the
+    other architecture the generator is DCGAN's and the strided layers double the width, as in the
+    authors' code; the paper's width is `base_width=64` there.
 
     With `"resnet"`, `fit`'s batch is cut into five, so the paper's 64 images are a batch of 320.
 

@@ -111,7 +111,7 @@ class SelfAttention2DTest(tf.test.TestCase):
         self.assertAllClose(y, x + what_is_seen(layer, x), rtol=2e-2, atol=2e-2)
 
     def test_shapes_that_it_does_not_take(self):
-        for shape in ((7, 8, 16), (8, 7, 16), (8, 8, 7), (None, None, 16), (8, 8, None), (8, 16)):
+        for shape in ((7, 8, 16), (8, 7, 16), (8, 8, 1), (None, None, 16), (8, 8, None), (8, 16)):
             with self.assertRaisesRegex(ValueError, "even height and width"):
                 SelfAttention2D()(keras.Input(shape))
 

@@ -195,6 +195,16 @@ class OutputTest(tf.test.TestCase):
     def test_a_kernel_of_zeros_stays_so(self):
         layer = SpectralNormalization(layers.Dense(3, kernel_initializer="zeros"))
         self.assertAllEqual(ops.convert_to_numpy(layer(normal(2, 4))), np.zeros((2, 3)))
+        layer.improve()
+        layer.layer.kernel.assign(5.0 * np.eye(4, 3))
+        for _ in range(20):
+            layer.improve()
+        self.assertAllClose(sigma_of(layer), 5.0)
+        half = SpectralNormalization(
+            layers.Dense(3, kernel_initializer="zeros", dtype="mixed_float16"),
+            dtype="mixed_float16",
+        )
+        self.assertAllEqual(ops.convert_to_numpy(half(normal(2, 4))), np.zeros((2, 3)))
 
 
 class GradientTest(tf.test.TestCase):

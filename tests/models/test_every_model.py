@@ -6,13 +6,31 @@ import keras
 import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
+from backends import needs_backend
 from models import zoo
 
+import kerasgan
 from kerasgan.models import registry
 
 
 def numpy_values(variables):
     return [keras.ops.convert_to_numpy(v) for v in variables]
+
+
+# What the smallest networks learn fast with: settings, learning rate, epochs, discriminator steps.
+# The models that are not here have a test of their own that they learn.
+LEARN = {
+    "lsgan": ({}, 1e-3, 8, 1),
+    "wgan": ({}, 1e-3, 8, 2),
+    "wgan_gp": ({}, 2e-3, 6, 1),
+    "sngan": ({"architecture": "dcgan"}, 1e-3, 8, 1),
+    "projection_gan": ({"num_classes": 10, "base_width": 16}, 1e-3, 6, 1),
+    "sagan": ({"base_width": 16}, 1e-3, 6, 1),
+    "big_gan": ({"num_classes": 10, "base_width": 4}, 1e-3, 6, 1),
+    "dragan": ({}, 1e-3, 14, 1),
+    "pac_gan": ({}, 1e-3, 8, 1),
+    "r3_gan": ({"base_width": 16}, 2e-3, 8, 1),
+}
 
 
 class EveryModelTest(tf.test.TestCase, parameterized.TestCase):
@@ -54,3 +72,30 @@ class EveryModelTest(tf.test.TestCase, parameterized.TestCase):
             self.fit_one_step(each, seed=3)
         for ours, theirs in zip(model.weights, copy.weights, strict=True):
             np.testing.assert_array_equal(*numpy_values([theirs, ours]), ours.path)
+
+    @parameterized.named_parameters((name, name) for name in LEARN)
+    @needs_backend("tensorflow", reason="it takes minutes")
+    def test_learns_digits(self, name):
+        """Samples come nearer to real digits, and are nearly as different from each other."""
+        settings, learning_rate, epochs, steps = LEARN[name]
+        entry = next(entry for entry in registry.entries() if entry.name == name)
+        settings = {"latent_dim": 16, "base_width": 32, "ema_decay": 0.98, **settings}
+        gan = zoo.small_model(entry, **settings, seed=0)
+        gan.compile(discriminator_steps=steps)
+        for optimizer in gan.optimizer.optimizers:
+            optimizer.learning_rate = learning_rate
+        labels = zoo.labels_for(gan, 200)
+        digits = kerasgan.data.load("digits", batch_size=64 * steps, labels=labels is not None)
+        real = np.concatenate([b.numpy() for b in kerasgan.data.load("digits", shuffle=False)])
+
+        def distance():
+            fake = gan.generate(200, seed=0, labels=labels)
+            differences = fake[:, None] - real[None]
+            return float(np.sqrt((differences**2).mean((2, 3, 4))).min(1).mean())
+
+        untrained = distance()
+        gan.fit(digits, epochs=epochs, verbose=0)
+        self.assertLess(distance(), 0.8 * untrained)
+        # All of them near the same digit would not count as learning.
+        spread = gan.generate(200, seed=0, labels=labels).std(0).mean()
+        self.assertGreater(spread, 0.6 * real.std(0).mean())
