@@ -116,7 +116,12 @@ class ConditionalBatchNormalization(layers.Layer):
         self.num_classes, self.momentum, self.epsilon = num_classes, momentum, epsilon
         self.spectral_normalization = spectral_normalization
         self.normalize = layers.BatchNormalization(
-            momentum=momentum, epsilon=epsilon, center=False, scale=False, dtype=self.dtype_policy
+            momentum=momentum,
+            epsilon=epsilon,
+            center=False,
+            scale=False,
+            dtype=self.dtype_policy,
+            name="normalize",
         )
 
     def build(self, input_shape):
