@@ -2,8 +2,14 @@
 
 import gc
 import os
+import tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Under JAX these tests are mostly compilation: do less of it, and nothing twice.
+compiled = tempfile.TemporaryDirectory(prefix="kerasgan-compiled")
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", compiled.name)
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
 
 import keras
 import pytest

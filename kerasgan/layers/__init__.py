@@ -6,6 +6,7 @@ from kerasgan.layers.attention import SelfAttention2D
 from kerasgan.layers.conditioning import ClassToMaps, ConditionalBatchNormalization, OneHot
 from kerasgan.layers.constraints import ClipWeights
 from kerasgan.layers.convolutional import convolutional_discriminator, convolutional_generator
+from kerasgan.layers.grouped import GroupedConv2D
 from kerasgan.layers.minibatch import MinibatchStdDev, Pack
 from kerasgan.layers.orthogonal import OrthogonalRegularization
 from kerasgan.layers.residual import residual_discriminator, residual_generator
@@ -15,6 +16,7 @@ __all__ = [
     "ClassToMaps",
     "ClipWeights",
     "ConditionalBatchNormalization",
+    "GroupedConv2D",
     "MinibatchStdDev",
     "OneHot",
     "OrthogonalRegularization",

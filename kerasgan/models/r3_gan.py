@@ -7,6 +7,7 @@ from keras import layers
 
 from kerasgan.core.image_gan import ImageGAN
 from kerasgan.layers.conditioning import label_maps, labelled_latents, logits
+from kerasgan.layers.grouped import GroupedConv2D
 from kerasgan.layers.shapes import doublings_to
 from kerasgan.losses.penalties import GradientPenalty
 
@@ -133,7 +134,7 @@ def residual_blocks(x, stages, name):
             2 * width, 1, kernel_initializer=scaled(gain), name=f"{name}_block{block}_conv1"
         )(x)
         y = layers.LeakyReLU(0.2, name=f"{name}_block{block}_relu1")(y)
-        y = layers.Conv2D(
+        y = GroupedConv2D(
             2 * width,
             3,
             padding="same",

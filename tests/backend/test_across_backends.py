@@ -52,7 +52,7 @@ class AcrossBackendsTest(tf.test.TestCase, parameterized.TestCase):
                     np.testing.assert_array_equal(found[name], array, name)
                 else:
                     # The constant is for gradients that are zero but for rounding.
-                    tolerance = 1e-4 * np.abs(array).max() + 2e-9
+                    tolerance = 1e-4 * np.abs(array).max() + 1e-8
                     np.testing.assert_allclose(
                         found[name], array, 0.0, tolerance, equal_nan=False, err_msg=name
                     )
