@@ -13,7 +13,8 @@ chooses its own (`KERAS_BACKEND`):
 - `compile_steps(step, steps_per_execution, result)`: several steps as one program, or None;
 - `SeedGenerator`: Keras' own, drawing other numbers on each replica;
 - `devices(count)`: a scope in which models are made for several devices of this machine;
-- `is_distributed()`, `compiles_by_default()`, `reason_for_single_steps()`: how steps are run.
+- `replicas()`, `is_distributed()`, `compiles_by_default()`, `reason_for_single_steps()`: how steps
+  are run.
 
 `kerasgan/backend/tensorflow.py` documents the arguments.
 """
@@ -42,6 +43,7 @@ accelerate = _implementation.accelerate
 compile_steps = _implementation.compile_steps
 SeedGenerator = _implementation.SeedGenerator
 devices = _implementation.devices
+replicas = _implementation.replicas
 is_distributed = _implementation.is_distributed
 compiles_by_default = _implementation.compiles_by_default
 reason_for_single_steps = _implementation.reason_for_single_steps

@@ -15,6 +15,7 @@ from kerasgan.backend.common import (  # noqa: F401
     compile_steps,
     is_distributed,
     predict,
+    replicas,
 )
 
 
@@ -34,6 +35,9 @@ def update(loss_fn, variables, optimizer, forwarded=None):
     get_stateless_scope().state_mapping.update(assigned)
     if forwarded is not None:
         gradients = forwarded[1](gradients)
+    if len(variables) < len(optimizer._trainable_variables):  # the others rest
+        optimizer.apply(gradients, variables)
+        return loss, logs
     state = [v.value for v in optimizer.variables]
     new_values, new_state = optimizer.stateless_apply(state, gradients, values)
     for variable, value in zip(

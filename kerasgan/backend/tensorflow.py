@@ -67,8 +67,7 @@ def update(loss_fn, variables, optimizer, forwarded=None):
         tape.watch(at)
         loss, logs = loss_fn() if forwarded is None else loss_fn(at)
         # Optimizers add up the replicas' gradients; a mean over the global batch is wanted.
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        scaled = optimizer.scale_loss(loss) / replicas
+        scaled = optimizer.scale_loss(loss) / replicas()
     if forwarded is None:
         gradients = tape.gradient(scaled, at)
     else:
@@ -178,9 +177,14 @@ def reason_for_single_steps():
     return None
 
 
+def replicas():
+    """On how many replicas, each with a part of the batch, the `tf.distribute` strategy runs."""
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
 def is_distributed():
-    """Whether a `tf.distribute` strategy of several replicas is in force."""
-    return tf.distribute.get_strategy().num_replicas_in_sync > 1
+    """Whether there are several replicas."""
+    return replicas() > 1
 
 
 def devices(count):

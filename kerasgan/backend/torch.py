@@ -9,6 +9,7 @@ from kerasgan.backend.common import (  # noqa: F401
     compile_steps,
     is_distributed,
     predict,
+    replicas,
 )
 
 

@@ -3,6 +3,7 @@
 import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__init__.py)
 
 from kerasgan.callbacks.collapse_monitor import CollapseMonitor, CollapseWarning
+from kerasgan.callbacks.progressive_growing import ProgressiveGrowing, Stage
 from kerasgan.callbacks.run_report import RunReport
 from kerasgan.callbacks.sample_grid import SampleGrid
 from kerasgan.callbacks.training_curves import TrainingCurves
@@ -10,7 +11,9 @@ from kerasgan.callbacks.training_curves import TrainingCurves
 __all__ = [
     "CollapseMonitor",
     "CollapseWarning",
+    "ProgressiveGrowing",
     "RunReport",
     "SampleGrid",
+    "Stage",
     "TrainingCurves",
 ]

@@ -21,19 +21,19 @@ def copy_network(network, inputs):
     return copy
 
 
-def update_average(average, network, decay, updates):
-    """Moves the weights of `average` towards those of `network`, batch-norm statistics included.
+def update_average(average, weights, decay, updates):
+    """Moves `average` towards `weights`, batch-norm statistics included.
 
     Args:
-        average: what `copy_network(network)` returned.
-        network: the network in training.
+        average: list of the weights of the copy.
+        weights: list of those of the network in training.
         decay: the share of the old average that is kept, below 1.
-        updates: how many updates `network` has had. Early on the decay is lowered to
+        updates: how many updates the network has had. Early on the decay is lowered to
             `(1 + updates) / (10 + updates)`, or the average of a short run would still be
             mostly its random initial weights.
     """
     updates = ops.cast(updates, "float32")
     decay = ops.minimum(decay, (1.0 + updates) / (10.0 + updates))
-    for mean, value in zip(average.weights, network.weights, strict=True):
+    for mean, value in zip(average, weights, strict=True):
         step = ops.cast(1.0 - decay, mean.dtype) * (value - mean)
         mean.assign_add(step)

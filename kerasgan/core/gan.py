@@ -234,8 +234,13 @@ class GAN(AdversarialModel):
             logs |= {f"{player}_loss": loss, **other}
         if self.ema_generator is not None:
             updates = self.optimizer["generator"].iterations
-            ema.update_average(self.ema_generator, self.generator, self.ema_decay, updates)
+            average, weights = map(self.averaged_weights, (self.ema_generator, self.generator))
+            ema.update_average(average, weights, self.ema_decay, updates)
         return self.track(logs)
+
+    def averaged_weights(self, network):
+        """Those weights of a generator that the averaged copy follows: all."""
+        return network.weights
 
     def discriminator_loss(self, real, fake, labels, latents, training=True):
         """What the discriminator minimizes, and logs: `(loss, logs)`.
@@ -354,6 +359,11 @@ class GAN(AdversarialModel):
             )
         return self.real_images(images), ops.cast(labels, "int32")
 
+    @property
+    def real_image_shape(self):
+        """The shape of the images that `fit` and `evaluate` take."""
+        return self.image_shape
+
     def real_images(self, images):
         """The images of a batch as float32.
 
@@ -365,10 +375,10 @@ class GAN(AdversarialModel):
                 f"the real images are {images.dtype}; {type(self).__name__} takes float images in "
                 "[-1, 1]. kerasgan.data.from_array(images) converts 0..255 integers."
             )
-        if tuple(images.shape[1:]) != self.image_shape:
+        if tuple(images.shape[1:]) != self.real_image_shape:
             raise ValueError(
                 f"the real images have shape {tuple(images.shape[1:])}, the generator makes "
-                f"{self.image_shape}; resize the data (kerasgan.data: image_size=...) or give the "
+                f"{self.real_image_shape}; resize the data (kerasgan.data: image_size=...) or give the "
                 "model that image_shape."
             )
         return ops.cast(images, "float32")

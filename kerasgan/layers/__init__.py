@@ -3,24 +3,33 @@
 import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__init__.py)
 
 from kerasgan.layers.attention import SelfAttention2D
+from kerasgan.layers.blur import Blur
 from kerasgan.layers.conditioning import ClassToMaps, ConditionalBatchNormalization, OneHot
 from kerasgan.layers.constraints import ClipWeights
 from kerasgan.layers.convolutional import convolutional_discriminator, convolutional_generator
+from kerasgan.layers.equalized import Equalized
 from kerasgan.layers.grouped import GroupedConv2D
 from kerasgan.layers.minibatch import MinibatchStdDev, Pack
 from kerasgan.layers.orthogonal import OrthogonalRegularization
+from kerasgan.layers.pixel_normalization import PixelNormalization
 from kerasgan.layers.residual import residual_discriminator, residual_generator
 from kerasgan.layers.spectral_normalization import SpectralNormalization
+from kerasgan.layers.styles import AdaptiveInstanceNormalization, NoiseInjection
 
 __all__ = [
+    "AdaptiveInstanceNormalization",
+    "Blur",
     "ClassToMaps",
     "ClipWeights",
     "ConditionalBatchNormalization",
+    "Equalized",
     "GroupedConv2D",
     "MinibatchStdDev",
+    "NoiseInjection",
     "OneHot",
     "OrthogonalRegularization",
     "Pack",
+    "PixelNormalization",
     "SelfAttention2D",
     "SpectralNormalization",
     "convolutional_discriminator",

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from kerasgan.layers.reparameterized import Reparameterized
+
 TRANSPOSED = (
     keras.layers.Conv1DTranspose,
     keras.layers.Conv2DTranspose,
@@ -12,7 +14,7 @@ DEPTHWISE = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")
-class SpectralNormalization(keras.layers.Wrapper):
+class SpectralNormalization(Reparameterized):
     """Makes a linear layer 1-Lipschitz: it computes with `W / sigma(W)`.
 
     `sigma(W)`, the largest singular value of the kernel as a matrix (inputs x outputs), is
@@ -83,21 +85,11 @@ class SpectralNormalization(keras.layers.Wrapper):
         # In an averaged copy of a network u and v are averages, and shorter than 1.
         return ops.sum(ops.matmul(ops.normalize(self.u), matrix) * ops.normalize(self.v))
 
-    def call(self, inputs, **kwargs):
-        kernel = self._kernel()
-        values = {id(v): (v, v.value) for v in self.layer.variables}
-        sigma = self.sigma()
+    def computed_with(self):
+        kernel, sigma = self._kernel(), self.sigma()
         # A kernel of zeros stays so.
         sigma = ops.where(sigma == 0.0, ops.ones_like(sigma), sigma)
-        values[id(kernel)] = (kernel, kernel.value / sigma)
-        with keras.StatelessScope(list(values.values()), collect_losses=True) as scope:
-            outputs = self.layer(inputs, **kwargs)
-        for loss in scope.losses:  # of its activity regularizer; the scope would keep them
-            self.layer.add_loss(loss)
-        return outputs
-
-    def compute_output_shape(self, input_shape):
-        return self.layer.compute_output_shape(input_shape)
+        return [(kernel, kernel.value / sigma)]
 
 
 def _direction(vector, otherwise):

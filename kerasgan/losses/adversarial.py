@@ -172,16 +172,34 @@ class Wasserstein(AdversarialLoss):
     that is kept Lipschitz: by clipped weights (`WGAN`), a gradient penalty (`WGANGP`), or
     `kerasgan.layers.SpectralNormalization`.
 
+    Args:
+        drift: float, at least 0: the critic also pays `drift E[D(x)^2]`, which keeps its values,
+            of which only differences count, near 0.
+
+    Raises:
+        ValueError: for a negative drift.
+
     Example:
 
     >>> float(kerasgan.losses.Wasserstein().discriminator([[3.0]], [[1.0]]))
     -2.0
 
-    Reference: Wasserstein GAN, Arjovsky et al., 2017, arXiv:1701.07875, equations 2 and 3.
+    References: Wasserstein GAN, Arjovsky et al., 2017, arXiv:1701.07875, equations 2 and 3; the
+    drift, Progressive Growing of GANs, Karras et al., 2018, arXiv:1710.10196, appendix A.1.
     """
 
+    def __init__(self, drift=0.0):
+        if not drift >= 0.0:
+            raise ValueError(f"drift={drift!r}; use a number of at least 0.")
+        self.drift = drift
+
     def discriminator(self, real_logits, fake_logits):
-        return ops.mean(_float32(fake_logits)) - ops.mean(_float32(real_logits))
+        real_logits = _float32(real_logits)
+        loss = ops.mean(_float32(fake_logits)) - ops.mean(real_logits)
+        return loss + self.drift * ops.mean(ops.square(real_logits)) if self.drift else loss
+
+    def get_config(self):
+        return {"drift": self.drift}
 
     def generator(self, fake_logits, real_logits=None):
         return -ops.mean(_float32(fake_logits))

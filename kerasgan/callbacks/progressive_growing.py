@@ -1,0 +1,215 @@
+"""Growing in the course of one `fit`, Karras et al. 2018."""
+
+import dataclasses
+import math
+import time
+
+import keras
+from keras import ops
+
+from kerasgan.core.growing import START_SIZE, GrowingGAN
+
+UNITS = ("images", "epochs")
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """How long one resolution is trained.
+
+    Attributes:
+        fade_in: over how many images or epochs the new layers fade in. At the first resolution
+            there is nothing to fade from, and it is 0 whatever is given.
+        stabilize: how many images or epochs they are then trained at full strength. The last stage
+            lasts until `fit` ends.
+        unit: `"images"` or `"epochs"`, which need not be whole.
+        batch_size: None for the batches of the data, or int: each of these is divided into rounds
+            of the game of so many images, as many updates.
+
+    Raises:
+        ValueError: for a length, unit or batch size out of range.
+    """
+
+    fade_in: float
+    stabilize: float
+    unit: str = "images"
+    batch_size: int | None = None
+
+    def __post_init__(self):
+        for name in ("fade_in", "stabilize"):
+            if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
+                raise ValueError(f"{name}={getattr(self, name)!r}; use a number of at least 0.")
+        if self.unit not in UNITS:
+            raise ValueError(f"unit={self.unit!r}; use one of {', '.join(map(repr, UNITS))}.")
+        if self.batch_size is not None and (
+            not isinstance(self.batch_size, int) or self.batch_size < 1
+        ):
+            raise ValueError(
+                f"batch_size={self.batch_size!r}; use None or a whole number of at least 1."
+            )
+
+
+class ProgressiveGrowing(keras.callbacks.Callback):
+    """Lets a `GrowingGAN` grow from 4x4 to its final resolution during `fit`.
+
+    Each stage is a fade-in and a stabilisation; the schedule is a function of the number of images
+    that the model has seen, which is saved with it. So a run that is continued with the same
+    schedule, in whatever process and at whatever point, does what the uninterrupted one would have
+    done. The model changes between two steps, at the first batch that begins after the end of a
+    stage, and its step is compiled anew, which is reported with how long it took.
+
+    The first epoch says how many images an epoch has: with `unit="epochs"` the first stage lasts at
+    least until its end.
+
+    Args:
+        schedule: a `Stage` for all resolutions, or a dict from the resolution (4, 8, ..., the final
+            one) to its `Stage`. A resolution that is left out is passed over: `{32: ...}` starts at
+            32x32.
+        reset_optimizers: whether the optimizers start anew at each stage; see
+            `GrowingGAN.grow_to`.
+        verbose: 1 to print a line when a stage begins, and one when its step has been compiled; 0
+            for none.
+
+    Attributes:
+        stages: list of dicts, a stage that this object has seen begin each: `resolution`,
+            `images_seen`, `fade_images` and, once its first step has run, `first_step_seconds`.
+
+    Raises:
+        ValueError: for a schedule that is none; when training begins, for a model that does not
+            grow or resolutions that it does not have.
+
+    Example:
+
+    >>> gan = kerasgan.ProGAN((8, 8, 1), latent_dim=16, base_width=8)
+    >>> gan.compile()
+    >>> growing = kerasgan.callbacks.ProgressiveGrowing(
+    ...     {4: Stage(0, 1000), 8: Stage(1000, 1000)}, verbose=0
+    ... )
+    >>> digits = kerasgan.data.load("digits", image_size=8)
+    >>> history = gan.fit(digits, epochs=2, callbacks=[growing], verbose=0)
+    >>> gan.image_shape
+    (8, 8, 1)
+
+    Reference: Progressive Growing of GANs for Improved Quality, Stability, and Variation, Karras
+    et al., 2018, arXiv:1710.10196, sections 2 and A.1.
+    """
+
+    def __init__(self, schedule, reset_optimizers=False, verbose=1):
+        super().__init__()
+        stages = schedule.values() if isinstance(schedule, dict) else [schedule]
+        if not stages or not all(isinstance(stage, Stage) for stage in stages):
+            raise ValueError(
+                f"schedule={schedule!r}; use a kerasgan.callbacks.Stage, or a dict from resolution "
+                "to Stage such as {4: Stage(0, 10_000), 8: Stage(10_000, 10_000)}."
+            )
+        self.schedule = schedule
+        self.reset_optimizers = reset_optimizers
+        self.verbose = verbose
+        self.stages = []
+        self.started = None  # when the first step of a stage did
+
+    def plan(self, last_stage):
+        """The `Stage` of each stage of a model, by its number: dict.
+
+        Raises:
+            ValueError: for resolutions that the model does not have.
+        """
+        sizes = {START_SIZE * 2**stage: stage for stage in range(last_stage + 1)}
+        schedule = self.schedule
+        if isinstance(schedule, Stage):
+            schedule = dict.fromkeys(sizes, schedule)
+        unknown = sorted(set(schedule) - set(sizes))
+        if unknown or max(sizes) not in schedule:
+            raise ValueError(
+                f"schedule has the resolutions {sorted(schedule)}; use some of {list(sizes)}, and "
+                "the last of these among them."
+            )
+        return {sizes[size]: schedule[size] for size in sorted(schedule)}
+
+    def where(self, seen):
+        """Where the schedule is after `seen` images: `(stage, fade_images, end)`.
+
+        `end` is the number of images after which the next stage begins, infinite for the last one
+        and while it is not known how many images an epoch has.
+        """
+        images_an_epoch = int(ops.convert_to_numpy(self.model.images_an_epoch))
+        begin = 0
+        for index, (stage, lengths) in enumerate(self.planned.items()):
+            unit = 1 if lengths.unit == "images" else images_an_epoch
+            fade = round(lengths.fade_in * unit) if index else 0
+            last = index == len(self.planned) - 1
+            end = math.inf if last or not unit else begin + fade + round(lengths.stabilize * unit)
+            if seen < end:
+                return stage, fade, end
+            begin = end
+
+    def on_train_begin(self, logs=None):
+        if not isinstance(self.model, GrowingGAN):
+            raise ValueError(
+                "ProgressiveGrowing grows a kerasgan GrowingGAN such as ProGAN or StyleGAN; "
+                f"{type(self.model).__name__} has one resolution."
+            )
+        self.planned = self.plan(self.model.last_stage)
+        self._learn_epoch()
+        self.images_a_call, self.calls, self.wait = 0, 0, 0
+        self.seen = self._seen()
+        stage, fade_images, _ = self.where(self.seen)
+        if self.seen == 0:
+            self._grow(stage, fade_images)
+        elif stage == self.model.stage:  # continued; what is not in a file is the batch size
+            self.model.batch_size = self.planned[stage].batch_size
+            self.model.make_train_function()
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if self.calls >= self.wait:
+            before, self.seen = self.seen, self._seen()
+            self.images_a_call = max(self.images_a_call, (self.seen - before) / max(1, self.calls))
+            stage, fade_images, end = self.where(self.seen)
+            if stage != self.model.stage:
+                self._grow(stage, fade_images)
+            # Reading the counter makes the host wait for the device, so not at every step.
+            soon = not self.images_a_call
+            self.calls, self.wait = 0, 1 if soon else (end - self.seen) / self.images_a_call
+        self.began = time.perf_counter()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.calls += 1
+        if self.stages and "first_step_seconds" not in self.stages[-1]:
+            seconds = time.perf_counter() - self.began
+            self.stages[-1]["first_step_seconds"] = seconds
+            size = self.stages[-1]["resolution"]
+            self._say(f"the first step at {size}x{size}, which compiles it, took {seconds:.1f} s.")
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self._learn_epoch():
+            self.wait = 0
+
+    def _learn_epoch(self):
+        """Notes how many images an epoch has, once; returns whether it did."""
+        if self.model.epochs_trained and not int(ops.convert_to_numpy(self.model.images_an_epoch)):
+            self.model.images_an_epoch.assign(self._seen() // self.model.epochs_trained)
+            return True
+        return False
+
+    def _seen(self):
+        # JAX keeps the variables of a model in training elsewhere.
+        getattr(self.model, "jax_state_sync", lambda: None)()
+        return int(ops.convert_to_numpy(self.model.images_seen))
+
+    def _grow(self, stage, fade_images):
+        self.model.grow_to(
+            stage,
+            fade_images=fade_images,
+            batch_size=self.planned[stage].batch_size,
+            reset_optimizers=self.reset_optimizers and self.seen > 0,
+        )
+        self.model.make_train_function()
+        size = START_SIZE * 2**stage
+        self.stages.append(
+            {"resolution": size, "images_seen": self.seen, "fade_images": fade_images}
+        )
+        fade = f", fading in over {fade_images:,} images" if fade_images else ""
+        self._say(f"{size}x{size} from image {self.seen:,} on{fade}.")
+
+    def _say(self, message):
+        if self.verbose:
+            print(f"\nGrowing: {message}", flush=True)

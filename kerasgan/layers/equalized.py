@@ -1,0 +1,65 @@
+"""Weights that all learn at the same speed, whatever the size of their layer."""
+
+import math
+
+import keras
+
+from kerasgan.layers.reparameterized import Reparameterized
+
+
+@keras.saving.register_keras_serializable(package="kerasgan")
+class Equalized(Reparameterized):
+    """Equalized learning rate: He's constant multiplies the weights at each use.
+
+    The kernel starts as N(0, 1) and the layer computes with `gain / sqrt(inputs)` times it, so
+    that the outputs have the variance that He's initialization gives, and an optimizer such as
+    Adam, whose steps do not depend on the size of the gradient, moves all layers at one speed.
+
+    Args:
+        layer: a layer with a `kernel` whose last axis is the outputs, `Dense` or `Conv2D`. Its
+            kernel's initializer is replaced.
+        gain: float: sqrt(2) before a leaky ReLU, 1 where nothing follows.
+        learning_rate_multiplier: float, how much more slowly (below 1) kernel and bias learn: they
+            are kept that much larger, and multiplied by it at each use.
+        **kwargs: `name` and `dtype`, as for `keras.layers.Layer`.
+
+    Example:
+
+    >>> layer = kerasgan.layers.Equalized(keras.layers.Dense(1000), gain=1.0)
+    >>> y = layer(np.random.default_rng(0).normal(size=(100, 50)).astype("float32"))
+    >>> bool(abs(np.std(y) - 1.0) < 0.1)
+    True
+
+    Reference: Progressive Growing of GANs for Improved Quality, Stability, and Variation, Karras
+    et al., 2018, arXiv:1710.10196, section 4.1; with another speed, A Style-Based Generator
+    Architecture for Generative Adversarial Networks, Karras et al., 2019, arXiv:1812.04948.
+    """
+
+    def __init__(self, layer, gain=math.sqrt(2.0), learning_rate_multiplier=1.0, **kwargs):
+        super().__init__(layer, **kwargs)
+        self.gain, self.learning_rate_multiplier = gain, learning_rate_multiplier
+        layer.kernel_initializer = keras.initializers.RandomNormal(
+            0.0, 1.0 / learning_rate_multiplier
+        )
+
+    def computed_with(self):
+        kernel = self.layer.kernel
+        inputs = math.prod(kernel.shape[:-1])
+        scale = self.gain / math.sqrt(inputs) * self.learning_rate_multiplier
+        pairs = [(kernel, kernel.value * scale)]
+        if self.layer.use_bias and self.learning_rate_multiplier != 1.0:
+            bias = self.layer.bias
+            pairs.append((bias, bias.value * self.learning_rate_multiplier))
+        return pairs
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "gain": self.gain,
+            "learning_rate_multiplier": self.learning_rate_multiplier,
+        }
+
+
+def equalized(layer, **settings):
+    """`Equalized` under the name of the layer with `_eq`."""
+    return Equalized(layer, **settings, dtype=layer.dtype_policy, name=f"{layer.name}_eq")

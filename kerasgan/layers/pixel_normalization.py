@@ -1,0 +1,42 @@
+"""Feature vectors of one length."""
+
+import keras
+from keras import layers, ops
+
+
+@keras.saving.register_keras_serializable(package="kerasgan")
+class PixelNormalization(layers.Layer):
+    """Divides each pixel's feature vector by the root of the mean of its squares.
+
+    Of latents (batch, n) it makes vectors of length sqrt(n).
+
+    Args:
+        epsilon: float, added to the mean.
+        **kwargs: `name` and `dtype`, as for `keras.layers.Layer`.
+
+    Input and output: (batch, ..., channels).
+
+    Example:
+
+    >>> kerasgan.layers.PixelNormalization()(np.array([[3.0, -4.0]], "float32")) * np.sqrt(12.5)
+    <tf.Tensor: shape=(1, 2), dtype=float32, numpy=array([[ 3., -4.]], dtype=float32)>
+
+    Reference: Progressive Growing of GANs for Improved Quality, Stability, and Variation, Karras
+    et al., 2018, arXiv:1710.10196, section 4.2.
+    """
+
+    def __init__(self, epsilon=1e-8, **kwargs):
+        super().__init__(**kwargs)
+        self.epsilon = epsilon
+
+    def call(self, x):
+        # In half precision squares overflow.
+        squares = ops.square(ops.cast(x, "float32"))
+        mean = ops.mean(squares, axis=-1, keepdims=True)
+        return x * ops.cast(ops.rsqrt(mean + self.epsilon), x.dtype)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "epsilon": self.epsilon}

@@ -1,0 +1,405 @@
+"""StyleGAN, Karras et al. 2019: a generator that is told at every layer what style to have."""
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from kerasgan import backend
+from kerasgan.core.growing import GrowingGAN
+from kerasgan.core.growing_networks import (
+    START_SIZE,
+    GrowingDiscriminator,
+    GrowingNetwork,
+    conv,
+    stage_widths,
+    to_image,
+)
+from kerasgan.core.precision import dtype_policy
+from kerasgan.layers.blur import Blur
+from kerasgan.layers.equalized import equalized
+from kerasgan.layers.pixel_normalization import PixelNormalization
+from kerasgan.layers.styles import AdaptiveInstanceNormalization, NoiseInjection
+from kerasgan.losses.penalties import GradientPenalty
+
+MAPPING_LAYERS = 8
+MIXING_PROBABILITY = 0.9
+MEAN_DECAY = 0.995  # of the tracked mean of w
+TRUNCATED_LAYERS = 8  # those up to 32x32
+PARTS = ("coarse", "middle", "fine")
+
+
+@keras.saving.register_keras_serializable(package="kerasgan")
+class StyleGAN(GrowingGAN):
+    """A mapping network turns latents into styles; the synthesis network grows, as ProGAN does.
+
+    Section 2 of the paper: the latent z, normalized, becomes w by eight dense layers that learn at
+    a hundredth of the speed. The image starts from a learned constant; after each convolution come
+    noise of learned strength, bias, leaky ReLU, and AdaIN with a style that is an affine function
+    of w. Enlarged and reduced features are blurred. Section 3.1: nine in ten training images mix
+    the styles of two latents, from a layer drawn at random on. Appendices B and C: the mean of w is
+    tracked for truncation; the non-saturating loss with R1 of gamma 10; Adam(1e-3, beta_1=0,
+    beta_2=0.99, epsilon=1e-8); an average of the generator's weights of decay 0.999 samples.
+    Configurations before the last used `compile(loss=kerasgan.losses.Wasserstein(drift=1e-3),
+    penalties="wgan_gp")`.
+
+    Departures: the paper begins to grow at 8x8, here it is as `ProgressiveGrowing` is told; it
+    mixes whole batches rather than each image; from 128x128 on it raises the learning rate. Its
+    images are not bounded, and what is sampled is cut to [-1, 1]. `generate` uses noise that is
+    the same for every image; `stochastic_variation` draws it anew.
+
+    Args:
+        *args, **kwargs: as for `kerasgan.core.growing.GrowingGAN`: image_shape, latent_dim (which
+            is the length of z and of w), base_width, max_width, ema_decay, seed, dtype.
+
+    Raises:
+        ValueError: for an argument out of range.
+
+    Example:
+
+    >>> gan = kerasgan.StyleGAN((16, 16, 1), latent_dim=32, base_width=8, max_width=32)
+    >>> gan.compile()
+    >>> digits = kerasgan.data.load("digits", image_size=16)
+    >>> history = gan.fit(digits, epochs=1, verbose=0)
+    >>> gan.generate(4, seed=0, truncation=0.7).shape
+    (4, 16, 16, 1)
+
+    Reference: A Style-Based Generator Architecture for Generative Adversarial Networks, Karras,
+    Laine & Aila, 2019, arXiv:1812.04948.
+    """
+
+    @staticmethod
+    def networks():
+        def discriminator(*args, **kwargs):
+            return GrowingDiscriminator(*args, **kwargs, blur=True)
+
+        return Generator, discriminator
+
+    def default_penalties(self):
+        return GradientPenalty.r1(10.0)
+
+    def default_optimizers(self):
+        return {p: keras.optimizers.Adam(1e-3, 0.0, 0.99, epsilon=1e-8) for p in self.players}
+
+    # Using styles --------------------------------------------------------------------------------
+
+    @property
+    def style_layers(self):
+        """How many layers of the current stage have a style: int, two a resolution."""
+        return 2 * (self.stage + 1)
+
+    def styles(self, latents, truncation=None):
+        """The styles w of latents, one for each layer.
+
+        Args:
+            latents: float array (num_images, latent_dim).
+            truncation: None, or psi: `w` becomes `mean + psi (w - mean)` in the layers up to 32x32,
+                where mean is that of w in training. 1 changes nothing, at 0 all images are the same
+                "average" one.
+
+        Returns:
+            float32 array (num_images, style_layers, latent_dim).
+        """
+        generator = self.sampling_generator
+        w = backend.predict(generator.mapping, np.asarray(latents, "float32"))
+        styles = np.repeat(w[:, None, :], self.style_layers, axis=1)
+        if truncation is not None:
+            mean = ops.convert_to_numpy(generator.mean)
+            cut = styles[:, :TRUNCATED_LAYERS]
+            styles[:, :TRUNCATED_LAYERS] = mean + truncation * (cut - mean)
+        return styles
+
+    def generate_from_styles(self, styles, noise=None):
+        """Turns styles into images.
+
+        Args:
+            styles: float array (num_images, style_layers, latent_dim), as `styles` returns them.
+            noise: None for the noise that `generate` uses, or a list of style_layers arrays
+                (num_images, height, width, 1), the layers' resolutions.
+
+        Returns:
+            float32 array (num_images, height, width, channels) in [-1, 1].
+        """
+        images = np.empty((len(styles), *self.image_shape), "float32")
+        for start in range(0, len(styles), 64):
+            chunk = slice(start, start + 64)
+            inputs = [array[chunk] for array in (styles, *(noise or []))]
+            inputs = inputs if noise else inputs[0]
+            images[chunk] = backend.predict(self.sampling_generator.synthesis, inputs)
+        return images
+
+    def generate(self, num_images, *, seed=None, labels=None, truncation=None):
+        """Draws images; see `kerasgan.GAN.generate`.
+
+        Args:
+            num_images, seed: as there.
+            labels: None; StyleGAN is unconditional.
+            truncation: None, or psi from 0 to 1, usually 0.7; see `styles`.
+
+        Returns:
+            float32 array (num_images, height, width, channels) in [-1, 1].
+
+        Raises:
+            ValueError: for an argument out of range.
+        """
+        if truncation is None:
+            return super().generate(num_images, seed=seed, labels=labels)
+        if not np.isscalar(truncation) or not 0.0 <= truncation <= 1.0:
+            raise ValueError(f"truncation={truncation!r}; use None or a number from 0 to 1.")
+        if labels is not None:
+            self.checked_labels(labels, num_images)
+        latents = self.latents(num_images, seed=seed)
+        return self.generate_from_styles(self.styles(latents, truncation))
+
+    def style_mix(self, sources, targets, layers="coarse", truncation=None):
+        """Images of the targets with some of their styles from the sources.
+
+        Args:
+            sources, targets: float arrays (n, latent_dim) and (m, latent_dim), latents such as
+                `latents` returns.
+            layers: which styles come from the sources: a `range` of layers, of which there are
+                `style_layers`, or `"coarse"`, `"middle"` or `"fine"`. From 128x128 on these are the
+                paper's: up to 8x8, 16x16 to 32x32, the rest; for smaller images one resolution
+                each is coarse and middle.
+            truncation: as for `styles`.
+
+        Returns:
+            float32 array (n, m, height, width, channels).
+
+        Raises:
+            ValueError: for other layers.
+        """
+        chosen = self._chosen_layers(layers)
+        source, target = (self.styles(latents, truncation) for latents in (sources, targets))
+        styles = np.repeat(target[None], len(source), axis=0)
+        styles[:, :, chosen] = source[:, None, chosen]
+        images = self.generate_from_styles(styles.reshape(-1, *target.shape[1:]))
+        return images.reshape(len(source), len(target), *self.image_shape)
+
+    def _chosen_layers(self, layers):
+        part = 2 * min(2, max(1, (self.stage + 1) // 3))
+        everything = list(range(self.style_layers))
+        parts = (everything[:part], everything[part : 2 * part], everything[2 * part :])
+        named = dict(zip(PARTS, parts, strict=True))
+        if isinstance(layers, str) and layers in named:
+            return named[layers]
+        if isinstance(layers, range) and set(layers) <= set(everything):
+            return list(layers)
+        raise ValueError(
+            f"layers={layers!r}; use {', '.join(map(repr, PARTS))} or a range within "
+            f"range({self.style_layers})."
+        )
+
+    def stochastic_variation(self, latent, num_images, seed=None):
+        """Images of one latent that differ in their noise.
+
+        Args:
+            latent: float array (latent_dim,).
+            num_images: int.
+            seed: int, or None for new noise at each call.
+
+        Returns:
+            float32 array (num_images, height, width, channels).
+        """
+        styles = self.styles(np.asarray(latent, "float32")[None])
+        sizes = np.repeat(START_SIZE * 2 ** np.arange(self.stage + 1), 2)
+        random = np.random.default_rng(np.random.randint(2**31) if seed is None else seed)
+        noise = [
+            random.standard_normal((num_images, size, size, 1), dtype="float32") for size in sizes
+        ]
+        return self.generate_from_styles(np.repeat(styles, num_images, axis=0), noise)
+
+    def interpolate(self, first, second, num_images=8, space="w"):
+        """Images on the way from one latent to another, both ends included.
+
+        Args:
+            first, second: float arrays (latent_dim,).
+            num_images: int, at least 2.
+            space: `"w"`, along the straight line between their styles, or `"z"`, along the great
+                circle between the latents.
+
+        Returns:
+            float32 array (num_images, height, width, channels).
+
+        Raises:
+            ValueError: for another space, or too few images.
+        """
+        if space not in ("w", "z"):
+            raise ValueError(f"space={space!r}; use 'w' or 'z'.")
+        if num_images < 2:
+            raise ValueError(f"num_images={num_images!r}; use a number of at least 2.")
+        ends = np.stack([first, second]).astype("float32")
+        shares = np.linspace(0.0, 1.0, num_images, dtype="float32")
+        if space == "z":
+            way = [spherical(ends[:1], ends[1:], share)[0] for share in shares]
+            return self.generate_from(np.stack(way))
+        first, second = self.styles(ends)
+        shares = shares[:, None, None]
+        return self.generate_from_styles((1.0 - shares) * first + shares * second)
+
+
+class Generator(keras.Model):
+    """Latents to styles, styles to images; in training with mixed styles."""
+
+    def __init__(self, image_shape, latent_dim, base_width, max_width, **kwargs):
+        super().__init__(**kwargs)
+        self.settings = {
+            "image_shape": tuple(image_shape),
+            "latent_dim": latent_dim,
+            "base_width": base_width,
+            "max_width": max_width,
+        }
+        with dtype_policy(self.dtype_policy):
+            self.mapping = mapping_network(latent_dim)
+            self.synthesis = Synthesis(
+                image_shape, latent_dim, base_width, max_width, name="synthesis"
+            )
+        self.mean = self.add_weight(
+            (latent_dim,),
+            "zeros",
+            "float32",
+            trainable=False,
+            autocast=False,
+            aggregation="mean",
+            name="mean_style",
+        )
+        self.seed_generator = backend.SeedGenerator()
+
+    def call(self, z, training=False):
+        w = self.mapping(z)
+        if training:
+            mean = ops.mean(ops.stop_gradient(ops.cast(w, "float32")), axis=0)
+            self.mean.assign(self.mean + (1.0 - MEAN_DECAY) * (mean - self.mean))
+        styles = ops.repeat(w[:, None, :], self.synthesis.style_layers, axis=1)
+        return self.synthesis(self.mixed(styles) if training else styles, training=training)
+
+    def mixed(self, styles):
+        """Styles that are those of another latent from a layer on, for nine images in ten."""
+        batch = ops.shape(styles)[0]
+        count, latent_dim = styles.shape[1:]
+        seed = self.seed_generator
+        others = self.mapping(keras.random.normal((batch, latent_dim), seed=seed))
+        # At least the first layer, and at most all but the last, keep their style.
+        crossover = 1.0 + keras.random.uniform((batch, 1, 1), 0.0, count - 1.0, seed=seed)
+        mixes = keras.random.uniform((batch, 1, 1), seed=seed) < MIXING_PROBABILITY
+        index = ops.reshape(ops.arange(count, dtype="float32"), (1, count, 1))
+        other = ops.logical_and(mixes, index >= ops.floor(crossover))
+        return ops.where(other, others[:, None, :], styles)
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], *self.synthesis.image_shape)
+
+    def get_config(self):
+        return {"name": self.name, **self.settings}
+
+
+def mapping_network(latent_dim):
+    """z, normalized, to w."""
+    z = keras.Input((latent_dim,))
+    w = PixelNormalization(name="latent_norm")(z)
+    for number in range(1, MAPPING_LAYERS + 1):
+        dense = layers.Dense(latent_dim, name=f"dense{number}")
+        w = equalized(dense, learning_rate_multiplier=0.01)(w)
+        w = layers.LeakyReLU(0.2, name=f"relu{number}")(w)
+    return keras.Model(z, w, name="mapping")
+
+
+class Synthesis(GrowingNetwork):
+    """Styles (batch, style_layers, latent_dim), or [styles, *noise], to images."""
+
+    def __init__(self, image_shape, latent_dim, base_width, max_width, **kwargs):
+        super().__init__(image_shape, **kwargs)
+        widths = stage_widths(image_shape, base_width, max_width)
+        with dtype_policy(self.dtype_policy):
+            self.blocks = [SynthesisBlock(stage, width) for stage, width in enumerate(widths)]
+            self.to_image = [
+                to_image(stage, width, image_shape[-1]) for stage, width in enumerate(widths)
+            ]
+            self.enlarge = layers.UpSampling2D(2, dtype="float32", name="enlarge")
+            features = None
+            for block in self.blocks:  # their weights have to exist at every stage
+                features = block(keras.Input((2, latent_dim)), features)
+
+    @property
+    def style_layers(self):
+        return 2 * (self.stage + 1)
+
+    def layers_at(self, stage):
+        return self.blocks[: stage + 1] + self.to_image[max(0, stage - 1) : stage + 1]
+
+    def call(self, inputs, training=False):
+        styles, *noise = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+        x = before = None
+        for stage, block in enumerate(self.blocks[: self.stage + 1]):
+            own = slice(2 * stage, 2 * stage + 2)
+            before, x = x, block(styles[:, own], x, noise=noise[own], training=training)
+        images = self.to_image[self.stage](x)
+        if self.stage > 0:
+            before = self.enlarge(self.to_image[self.stage - 1](before))
+            images = self.faded(before, images)
+        return images if training else ops.clip(images, -1.0, 1.0)
+
+    def compute_output_shape(self, input_shape):
+        return (None, *self.image_shape)
+
+
+class SynthesisBlock(layers.Layer):
+    """The two layers of a resolution (figure 1b): of the first, from a constant."""
+
+    def __init__(self, stage, width, **kwargs):
+        super().__init__(name=f"stage{stage}", **kwargs)
+        self.stage, self.width = stage, width
+        if stage > 0:
+            self.enlarge = layers.UpSampling2D(2, name="up")
+            self.conv1 = conv(width, "conv1", use_bias=False)
+            self.blur = Blur(name="blur")
+        self.styled1 = Styled(width, name="styled1")
+        self.conv2 = conv(width, "conv2", use_bias=False)
+        self.styled2 = Styled(width, name="styled2")
+
+    def build(self, *shapes):
+        if self.stage == 0:
+            shape = (1, START_SIZE, START_SIZE, self.width)
+            self.constant = self.add_weight(shape, "ones", name="constant")
+
+    def call(self, styles, features=None, noise=(), training=False):
+        noise = noise or (None, None)
+        if self.stage == 0:
+            x = ops.tile(
+                ops.cast(self.constant, self.compute_dtype), (ops.shape(styles)[0], 1, 1, 1)
+            )
+        else:
+            x = self.blur(self.conv1(self.enlarge(features)))
+        x = self.styled1(x, styles[:, 0], noise=noise[0], training=training)
+        return self.styled2(self.conv2(x), styles[:, 1], noise=noise[1], training=training)
+
+
+class Styled(layers.Layer):
+    """What follows a convolution: noise, bias, leaky ReLU, AdaIN."""
+
+    def __init__(self, width, **kwargs):
+        super().__init__(**kwargs)
+        self.width = width
+        self.noise = NoiseInjection(name="noise")
+        self.relu = layers.LeakyReLU(0.2, name="relu")
+        self.style = equalized(layers.Dense(2 * width, name="style"), gain=1.0)
+        self.adain = AdaptiveInstanceNormalization(name="adain")
+
+    def build(self, *shapes):
+        self.bias = self.add_weight((self.width,), "zeros", name="bias")
+
+    def call(self, x, w, noise=None, training=False):
+        x = self.noise(x, noise=noise, training=training) + ops.cast(self.bias, x.dtype)
+        scale, bias = ops.split(self.style(w), 2, axis=-1)
+        # A style of zeros leaves the features normalized.
+        return self.adain(self.relu(x), 1.0 + scale, bias)
+
+
+def spherical(first, second, share):
+    """Points on the great circle between vectors (batch, n), a share of the way."""
+    first, second = (v / np.linalg.norm(v, axis=-1, keepdims=True) for v in (first, second))
+    cosine = np.clip((first * second).sum(-1, keepdims=True), -1.0, 1.0)
+    angle = share * np.arccos(cosine)
+    across = second - cosine * first
+    across = across / np.maximum(np.linalg.norm(across, axis=-1, keepdims=True), 1e-12)
+    way = first * np.cos(angle) + across * np.sin(angle)
+    return (way * np.sqrt(first.shape[-1])).astype("float32")
