@@ -378,8 +378,8 @@ class GAN(AdversarialModel):
         if tuple(images.shape[1:]) != self.real_image_shape:
             raise ValueError(
                 f"the real images have shape {tuple(images.shape[1:])}, the generator makes "
-                f"{self.real_image_shape}; resize the data (kerasgan.data: image_size=...) or give the "
-                "model that image_shape."
+                f"{self.real_image_shape}; resize the data (kerasgan.data: image_size=...) or give "
+                "the model that image_shape."
             )
         return ops.cast(images, "float32")
 

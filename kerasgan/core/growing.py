@@ -5,7 +5,7 @@ from keras import layers, ops
 
 from kerasgan import backend
 from kerasgan.core.gan import GAN
-from kerasgan.core.growing_networks import START_SIZE, GrowingNetwork
+from kerasgan.core.growing_networks import GrowingNetwork
 from kerasgan.core.optimizers import all_layers
 from kerasgan.core.precision import dtype_policy
 from kerasgan.layers.minibatch import split_batch

@@ -6,6 +6,8 @@ import keras
 
 from kerasgan.layers.reparameterized import Reparameterized
 
+SQRT2 = math.sqrt(2.0)
+
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class Equalized(Reparameterized):
@@ -35,7 +37,7 @@ class Equalized(Reparameterized):
     Architecture for Generative Adversarial Networks, Karras et al., 2019, arXiv:1812.04948.
     """
 
-    def __init__(self, layer, gain=math.sqrt(2.0), learning_rate_multiplier=1.0, **kwargs):
+    def __init__(self, layer, gain=SQRT2, learning_rate_multiplier=1.0, **kwargs):
         super().__init__(layer, **kwargs)
         self.gain, self.learning_rate_multiplier = gain, learning_rate_multiplier
         layer.kernel_initializer = keras.initializers.RandomNormal(
