@@ -62,16 +62,17 @@ class CollapseMonitor(RunHistory):
         super().on_train_begin(logs)
         real, labels = first_examples(self.data, self.num_samples)
         self.labels = labels if getattr(self.model, "num_classes", None) is not None else None
-        self.num_real = len(real)
-        self.real_distance = mean_distance(real)
-        if not self.real_distance:
+        self.real = real
+        if not mean_distance(real):
             raise ValueError("data holds the same example again and again, which has no distance.")
 
     def on_epoch_end(self, epoch, logs=None):
         logs = {} if logs is None else logs
         if epoch == 0 or (epoch + 1) % self.every == 0:
-            samples = self.model.generate(self.num_real, seed=self.seed, labels=self.labels)
-            logs["diversity"] = mean_distance(samples) / self.real_distance
+            samples = self.model.generate(len(self.real), seed=self.seed, labels=self.labels)
+            # As the model sees them: one that grows reduces them to its resolution.
+            real = keras.ops.convert_to_numpy(self.model.real_images(self.real))
+            logs["diversity"] = mean_distance(samples) / mean_distance(real)
             before = list(self.seen().values())
             fell = before and logs["diversity"] < self.threshold <= before[-1]
             never_rose = len(before) == 9 and max(*before, logs["diversity"]) < self.threshold

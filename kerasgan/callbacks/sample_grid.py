@@ -91,6 +91,9 @@ class SampleGrid(keras.callbacks.Callback):
         samples = self.model.generate(count, seed=self.seed, labels=labels)
         if vectors and self.limits is None:
             self.limits = self._limits(samples)
+        if not vectors:  # those of a model that grows, in one size from frame to frame
+            zoom = self.model.real_image_shape[0] // samples.shape[1]
+            samples = samples.repeat(zoom, axis=1).repeat(zoom, axis=2)
         picture = pictures.draw(samples, limits=self.limits)
         pictures.write_png(self.folder / "samples" / f"epoch_{self.epoch:04d}.png", picture)
         if self.tensorboard is not None:

@@ -102,6 +102,12 @@ def models():
     type=click.FloatRange(0, min_open=True),
     help="Of every player's optimizer.  [default: the paper's]",
 )
+@click.option(
+    "--stage-epochs",
+    type=click.FloatRange(0, min_open=True),
+    help="Of each fade-in and each stabilisation, for a model that grows.  [default: a share of "
+    "--epochs that leaves two for the final resolution]",
+)
 @click.option("--seed", type=click.IntRange(0), help="Of all random numbers.  [default: 0]")
 @click.option("--devices", type=click.IntRange(1), help="GPUs that share each batch.  [default: 1]")
 @click.option(
@@ -164,6 +170,7 @@ def _new_settings(given):
         "image_size": None,
         "batch_size": 64,
         "learning_rate": None,
+        "stage_epochs": None,
         "seed": 0,
         "devices": 1,
         "set": {},
@@ -223,6 +230,7 @@ def _train_here(keras, out, settings, resume):
     if done >= settings["epochs"]:
         click.echo(f"{out} is trained for {done} epochs; --epochs {2 * done} would go on.")
         return
+    growing = _growing(gan, settings)
     if not resume and out.exists():
         shutil.rmtree(out)  # not before everything that an argument can break is behind us
     runs.write_settings(out, settings)
@@ -241,7 +249,7 @@ def _train_here(keras, out, settings, resume):
                 examples,
                 initial_epoch=done,
                 epochs=settings["epochs"],
-                callbacks=[monitor, grid, curves, report, checkpoint],
+                callbacks=[*growing, monitor, grid, curves, report, checkpoint],
                 verbose=1 if sys.stdout.isatty() else 2,
             )
     except KeyboardInterrupt:
@@ -255,6 +263,22 @@ def _train_here(keras, out, settings, resume):
         )
         sys.exit(130)
     click.echo(f"Trained for {settings['epochs']} epochs. Open {out / 'report.html'}")
+
+
+def _growing(gan, settings):
+    """The callback of a model that grows, in a list; its schedule becomes part of the settings."""
+    from kerasgan import callbacks
+    from kerasgan.core.growing import GrowingGAN
+
+    if not isinstance(gan, GrowingGAN):
+        if settings.get("stage_epochs"):
+            raise click.UsageError(f"--stage-epochs: {type(gan).__name__} does not grow.")
+        return []
+    # Not a function of --epochs from here on, which may be more when the run is continued.
+    if settings["stage_epochs"] is None:
+        settings["stage_epochs"] = settings["epochs"] / (2 * (gan.last_stage + 1))
+    stage = callbacks.Stage(settings["stage_epochs"], settings["stage_epochs"], unit="epochs")
+    return [callbacks.ProgressiveGrowing(stage)]
 
 
 def _new_model(settings, shape):

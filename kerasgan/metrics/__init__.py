@@ -3,5 +3,6 @@
 import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__init__.py)
 
 from kerasgan.metrics.mode_coverage import ModeCoverage
+from kerasgan.metrics.perceptual_path_length import PerceptualPathLength
 
-__all__ = ["ModeCoverage"]
+__all__ = ["ModeCoverage", "PerceptualPathLength"]

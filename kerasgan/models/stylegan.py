@@ -14,6 +14,7 @@ from kerasgan.core.growing_networks import (
     stage_widths,
     to_image,
 )
+from kerasgan.core.latents import spherical
 from kerasgan.core.precision import dtype_policy
 from kerasgan.layers.blur import Blur
 from kerasgan.layers.equalized import equalized
@@ -392,14 +393,3 @@ class Styled(layers.Layer):
         scale, bias = ops.split(self.style(w), 2, axis=-1)
         # A style of zeros leaves the features normalized.
         return self.adain(self.relu(x), 1.0 + scale, bias)
-
-
-def spherical(first, second, share):
-    """Points on the great circle between vectors (batch, n), a share of the way."""
-    first, second = (v / np.linalg.norm(v, axis=-1, keepdims=True) for v in (first, second))
-    cosine = np.clip((first * second).sum(-1, keepdims=True), -1.0, 1.0)
-    angle = share * np.arccos(cosine)
-    across = second - cosine * first
-    across = across / np.maximum(np.linalg.norm(across, axis=-1, keepdims=True), 1e-12)
-    way = first * np.cos(angle) + across * np.sin(angle)
-    return (way * np.sqrt(first.shape[-1])).astype("float32")
