@@ -560,3 +560,39 @@ class MistakeTest(CommandTestCase):
 
 if __name__ == "__main__":
     tf.test.main()
+
+
+class GrowingTest(CommandTestCase):
+    """`--stage-epochs`, and what a model that grows leaves in its folder."""
+
+    def train(self, folder, epochs, *arguments):
+        sizes = ("base_width=4", "max_width=4", "latent_dim=4")
+        settings = [part for size in sizes for part in ("--set", size)]
+        data = self.folder / "images.npz"
+        if not data.exists():
+            images = np.random.default_rng(0).integers(0, 256, (16, 8, 8), dtype="uint8")
+            np.savez(data, images=images)
+        given = ("--data", data, "--batch-size", 8, *settings)
+        self.assert_works(
+            "train", "progan", *given, "--epochs", epochs, "--out", folder, *arguments
+        )
+
+    def test_grows_and_goes_on_in_the_middle_of_a_fade(self):
+        """8x8 begins with the third epoch, and is half there at the end of that."""
+        whole, parts = self.folder / "whole", self.folder / "parts"
+        self.train(whole, 8)  # of which by default half are for 8x8 at full strength
+        self.train(parts, 3, "--stage-epochs", 2)
+        gan = keras.saving.load_model(parts / "model.keras")
+        self.assertEqual(gan.image_shape, (8, 8, 1))
+        self.assertEqual(float(keras.ops.convert_to_numpy(gan.discriminator.alpha)), 0.25)
+        self.assert_works("train", "--resume", "--out", parts, "--epochs", 8)
+        first, second = (keras.saving.load_model(f / "model.keras") for f in (whole, parts))
+        for one, other in zip(first.weights, second.weights, strict=True):
+            self.assertAllEqual(*map(keras.ops.convert_to_numpy, (one, other)))
+        frames = [Image.open(file).size for file in sorted((whole / "samples").glob("*.png"))]
+        self.assertLen(set(frames), 1)
+
+    def test_is_for_models_that_grow(self):
+        train = [*training(), "--out", self.folder / "run", "--stage-epochs", 2]
+        self.assert_refused(train, "--stage-epochs", "does not grow")
+        self.assertFalse((self.folder / "run").exists())

@@ -15,7 +15,7 @@ LOSSES = {
     "non_saturating": losses.NonSaturating(0.2),
     "least_squares": losses.LeastSquares(1.5, -0.5, 0.25),
     "hinge": losses.Hinge(),
-    "wasserstein": losses.Wasserstein(),
+    "wasserstein": losses.Wasserstein(0.5),
     "relativistic": losses.Relativistic(),
     "relativistic_average": losses.Relativistic(average=True),
 }
@@ -93,6 +93,15 @@ class AdversarialLossTest(tf.test.TestCase, parameterized.TestCase):
         )
         for loss in (losses.Hinge(), losses.Wasserstein()):
             self.assertAllClose(loss.generator(fake), -np.mean(fake))
+
+    def test_drift_costs_the_critic_the_squares_of_its_values_for_real_images(self):
+        loss = losses.Wasserstein(drift=0.1)
+        real, fake = [[1.0], [-3.0]], [[2.0], [5.0]]
+        # E[D(fake)] - E[D(real)] = 3.5 + 1, and 0.1 times the mean of 1 and 9.
+        self.assertAllClose(loss.discriminator(real, fake), 4.5 + 0.5)
+        self.assertAllClose(loss.generator(fake, real), -3.5)
+        self.assertEqual(losses.Wasserstein().drift, 0.0)
+        self.assertAllClose(losses.Wasserstein().discriminator(real, fake), 4.5)
 
     def test_relativistic_equals_the_formula_of_the_paper(self):
         rng = np.random.default_rng(6)
@@ -243,6 +252,11 @@ class AdversarialLossTest(tf.test.TestCase, parameterized.TestCase):
         for value in (-0.1, 0.5, 1):
             with self.assertRaisesRegex(ValueError, f"label_smoothing={value}"):
                 losses.NonSaturating(label_smoothing=value)
+
+    def test_drift_out_of_range(self):
+        for value in (-0.001, float("nan")):
+            with self.assertRaisesRegex(ValueError, f"drift={value}; use a number of at least 0"):
+                losses.Wasserstein(drift=value)
 
     def test_a_relativistic_loss_needs_pairs(self):
         loss = losses.Relativistic()

@@ -10,6 +10,7 @@ SMALL = {
     "image_shape": (8, 8, 1),
     "latent_dim": 6,
     "base_width": 4,
+    "max_width": 8,
     "hidden_units": (16,),
     "categorical": (3,),
     "continuous": 1,
@@ -36,7 +37,7 @@ def compile_small(model, **arguments):
 
 def batch_for(model, num_images, seed=0):
     """Real data in [-1, 1], as a tuple of the arrays that `fit` and `evaluate` take."""
-    shape = (num_images, *model.image_shape)
+    shape = (num_images, *model.real_image_shape)
     random = np.random.default_rng(seed)
     images = random.uniform(-1.0, 1.0, shape).astype("float32")
     if model.num_classes is None:

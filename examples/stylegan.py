@@ -1,0 +1,86 @@
+"""StyleGAN grows from 4x4 to 32x32 on digits, and shows what its styles and its noise do.
+
+    python examples/stylegan.py [--data digits] [--data-dir DIR] [--epochs 60] [--out runs/stylegan]
+
+`--data mnist` takes MNIST from TensorFlow Datasets. The folder gets `samples.gif`, in which the
+digits grow, and after training:
+
+- `mixing_coarse.png`, `mixing_middle.png`, `mixing_fine.png`: the first column are targets, the
+  first row sources; each other picture is a target with those styles of a source;
+- `truncation.png`: a row for each psi of 1, 0.7, 0.5, 0.3 and 0;
+- `variation.png`: a row for each latent, each picture with new noise, the last their deviation;
+- `interpolation.png`: the way between two latents, in w above and in z below.
+"""
+
+import argparse
+import os
+import pathlib
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+
+import kerasgan
+from kerasgan.callbacks import ProgressiveGrowing, Stage, pictures
+
+
+def draw_styles(gan, folder, columns=8, rows=6):
+    """Writes the pictures of what styles and noise do."""
+
+    def write(name, images, columns):
+        pictures.write_png(folder / f"{name}.png", pictures.draw(images, columns=columns))
+
+    sources, targets = gan.latents(columns, seed=1), gan.latents(rows, seed=2)
+    for layers in ("coarse", "middle", "fine"):
+        mixed = gan.style_mix(sources, targets, layers=layers)
+        left = [np.ones(gan.image_shape), *gan.generate_from(targets)]
+        table = np.concatenate([gan.generate_from(sources)[:, None], mixed], axis=1)
+        table = np.concatenate([np.stack(left)[None], table]).swapaxes(0, 1)
+        write(f"mixing_{layers}", table.reshape(-1, *gan.image_shape), columns + 1)
+    sweep = [gan.generate(columns, seed=1, truncation=psi) for psi in (1.0, 0.7, 0.5, 0.3, 0.0)]
+    write("truncation", np.concatenate(sweep), columns)
+    variations = []
+    for latent in targets:
+        images = gan.stochastic_variation(latent, 50, seed=3)
+        deviation = images.std(axis=0)
+        deviation = 2.0 * deviation / max(deviation.max(), 1e-6) - 1.0
+        variations += [*images[: columns - 1], deviation]
+    write("variation", np.stack(variations), columns)
+    ways = [gan.interpolate(*targets[:2], num_images=columns, space=space) for space in "wz"]
+    write("interpolation", np.concatenate(ways), columns)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", default="digits")
+    parser.add_argument("--data-dir")
+    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("runs/stylegan"))
+    arguments = parser.parse_args()
+
+    keras.utils.set_random_seed(0)
+    images = kerasgan.data.load(
+        arguments.data, data_dir=arguments.data_dir, image_size=32, batch_size=32
+    )
+    gan = kerasgan.StyleGAN((32, 32, 1), latent_dim=64, base_width=16, max_width=64, ema_decay=0.99)
+    gan.compile()
+    # Six phases until 32x32 has faded in (4, 8 8, 16 16, 32), and as many at full strength there.
+    stage = Stage(arguments.epochs / 12, arguments.epochs / 12, unit="epochs")
+    gan.fit(
+        images,
+        epochs=arguments.epochs,
+        callbacks=[
+            ProgressiveGrowing(stage),
+            kerasgan.callbacks.SampleGrid(arguments.out, every=max(1, arguments.epochs // 30)),
+            kerasgan.callbacks.TrainingCurves(arguments.out),
+            kerasgan.callbacks.RunReport(arguments.out, settings={"data": arguments.data}),
+            keras.callbacks.ModelCheckpoint(arguments.out / "model.keras"),
+        ],
+    )
+    draw_styles(gan, arguments.out)
+    print(f"Open {arguments.out}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""Perceptual path length, against closed forms of generators that copy their input."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
+from keras import ops
+
+from kerasgan.metrics import PerceptualPathLength
+
+
+class Copies:
+    """What it makes of a latent, or of styles, is the latent or the style, as a row of pixels."""
+
+    latent_dim = 6
+
+    def latents(self, num_images, *, seed):
+        return np.random.default_rng(seed).standard_normal((num_images, 6), dtype="float32")
+
+    def generate_from(self, latents):
+        return latents[:, None, :, None]
+
+    def styles(self, latents):
+        return np.repeat(3.0 * latents[:, None], 2, axis=1)
+
+    def generate_from_styles(self, styles):
+        return styles[:, 0][:, None, :, None]
+
+
+def pairs(count, seed):
+    latents = Copies().latents(2 * count, seed=seed).astype("float64")
+    return latents[0::2], latents[1::2]
+
+
+class PerceptualPathLengthTest(tf.test.TestCase, parameterized.TestCase):
+    def test_in_w_it_is_the_squared_distance_of_the_styles(self):
+        first, second = pairs(50, seed=3)
+        expected = np.mean(9.0 * ((second - first) ** 2).sum(1))
+        metric = PerceptualPathLength(epsilon=1e-2)
+        found = metric.measure(Copies(), 50, space="w", seed=3, batch_size=16)
+        self.assertAllClose(found, expected, rtol=1e-3)
+
+    @parameterized.parameters(False, True)
+    def test_in_z_it_is_the_squared_length_of_the_arc(self, ends):
+        first, second = pairs(50, seed=4)
+        cosine = (first * second).sum(1) / np.sqrt((first**2).sum(1) * (second**2).sum(1))
+        expected = np.mean(6.0 * np.arccos(cosine) ** 2)  # on the sphere of radius sqrt(6)
+        metric = PerceptualPathLength(epsilon=1e-2)
+        found = metric.measure(Copies(), 50, space="z", ends=ends, seed=4)
+        self.assertAllClose(found, expected, rtol=1e-3)
+
+    def test_distances_are_those_of_the_features(self):
+        plain, doubled = PerceptualPathLength(), PerceptualPathLength(lambda x: 2.0 * x)
+        at, beside = np.zeros((3, 2, 2, 1)), np.full((3, 2, 2, 1), 1e-4)
+        for metric in (plain, doubled):
+            metric.update_state(at, beside)
+        self.assertAllClose(float(plain.result()), 4.0, rtol=1e-5)
+        self.assertAllClose(float(doubled.result()), 16.0, rtol=1e-5)
+
+    def test_paths_are_those_of_the_seed_and_nothing_is_left_of_the_last_time(self):
+        metric = PerceptualPathLength(epsilon=1e-2)
+        first, other, again = (
+            metric.measure(Copies(), 20, space="z", seed=seed) for seed in (0, 1, 0)
+        )
+        self.assertEqual(first, again)
+        self.assertNotEqual(first, other)
+
+    def test_comes_back_from_its_config(self):
+        features = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Rescaling(3.0)])
+        metric = PerceptualPathLength(features, epsilon=0.5)
+        copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(metric))
+        copy.update_state(ops.zeros((1, 2, 2, 1)), ops.ones((1, 2, 2, 1)))
+        self.assertAllClose(float(copy.result()), 4 * 9.0 / 0.25, rtol=1e-5)
+
+    def test_bad_arguments_are_refused(self):
+        with self.assertRaisesRegex(ValueError, "epsilon=0"):
+            PerceptualPathLength(epsilon=0)
+        with self.assertRaisesRegex(ValueError, "space='x'.*'z'.*'w'"):
+            PerceptualPathLength().measure(Copies(), space="x")
+        with self.assertRaisesRegex(ValueError, "object has no styles.*space='z'"):
+            PerceptualPathLength().measure(object(), space="w")

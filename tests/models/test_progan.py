@@ -1,0 +1,125 @@
+import itertools
+
+import numpy as np
+import tensorflow as tf
+from growing_helpers import growing, images, made, randomize, shared, values
+
+import kerasgan
+from kerasgan.core.growing_networks import stage_widths
+from kerasgan.layers import Blur
+
+# Table 2 of the paper, from 4x4 on.
+WIDTHS = [512, 512, 512, 512, 256, 128, 64, 32, 16]
+
+
+def convolution(size, inputs, outputs):
+    return size * size * inputs * outputs + outputs
+
+
+def of_generator(widths, latent_dim, channels):
+    """Parameters of the left half of table 2."""
+    count = convolution(4, latent_dim, widths[0]) + convolution(3, widths[0], widths[0])
+    for before, width in itertools.pairwise(widths):
+        count += convolution(3, before, width) + convolution(3, width, width)
+    return count + convolution(1, widths[-1], channels)
+
+
+def of_discriminator(widths, channels):
+    """Parameters of the right half of table 2."""
+    count = convolution(1, channels, widths[-1])
+    for before, width in itertools.pairwise(widths):
+        count += convolution(3, width, width) + convolution(3, width, before)
+    # With the map of the standard deviation over the minibatch.
+    count += convolution(3, widths[0] + 1, widths[0]) + convolution(4, widths[0], widths[0])
+    return count + convolution(1, widths[0], 1)
+
+
+def parameters(layers):
+    return sum(int(np.prod(w.shape)) for layer in layers for w in layer.trainable_weights)
+
+
+class Table2Test(tf.test.TestCase):
+    def test_the_defaults_are_its_widths_for_1024_pixels(self):
+        gan = kerasgan.ProGAN((8, 8, 3))
+        self.assertEqual((gan.latent_dim, gan.base_width, gan.max_width), (512, 16, 512))
+        found = stage_widths((1024, 1024, 3), gan.base_width, gan.max_width)
+        self.assertEqual(found, WIDTHS)
+
+    def test_smaller_networks_are_its_first_stages(self):
+        for doublings in range(1, 9):
+            size = 4 * 2**doublings
+            found = stage_widths((size, size, 3), 16 * 1024 // size, 512)
+            self.assertEqual(found, WIDTHS[: doublings + 1])
+
+    def test_the_paper_counts_23_1_million_parameters(self):
+        """Which makes the formulas those of the paper, with which ours are compared below."""
+        self.assertEqual(f"{of_generator(WIDTHS, 512, 3) / 1e6:.1f}M", "23.1M")
+        self.assertEqual(f"{of_discriminator(WIDTHS, 3) / 1e6:.1f}M", "23.1M")
+
+    def test_ours_have_as_many_parameters(self):
+        for settings in ({}, {"latent_dim": 5, "base_width": 3, "max_width": 7}):
+            gan = growing("ProGAN", image_shape=(16, 16, 3), **settings)
+            widths = stage_widths((16, 16, 3), gan.base_width, gan.max_width)
+            generator, discriminator = gan.generator, gan.discriminator
+            found = parameters([*generator.blocks, generator.to_image[-1]])
+            # Each of the first layer's 16 places has biases of its own, which the paper's share.
+            expected = of_generator(widths, gan.latent_dim, 3) + 15 * widths[0]
+            self.assertEqual(found, expected)
+            found = parameters([*discriminator.blocks, discriminator.from_image[-1]])
+            self.assertEqual(found, of_discriminator(widths, 3))
+
+
+class ProGANTest(tf.test.TestCase):
+    def test_settings_are_those_of_appendix_a(self):
+        gan = growing("ProGAN", ema_decay=kerasgan.ProGAN((8, 8, 1), 2, 2, 4).ema_decay)
+        gan.compile()
+        self.assertEqual(gan.ema_decay, 0.999)
+        self.assertIsInstance(gan.adversarial_loss, kerasgan.losses.Wasserstein)
+        self.assertEqual(gan.adversarial_loss.drift, 1e-3)
+        self.assertEqual(gan.discriminator_steps, 1)
+        (penalty,) = gan.penalties
+        found = penalty.weight, penalty.at, penalty.center, penalty.one_sided, penalty.every
+        self.assertEqual(found, (10.0, "interpolates", 1.0, False, 1))
+        for player in gan.players:
+            adam = gan.optimizer[player]
+            found = [adam.learning_rate, adam.beta_1, adam.beta_2]
+            self.assertAllClose([values(x) for x in found], [1e-3, 0.0, 0.99])
+            self.assertEqual(adam.epsilon, 1e-8)
+
+    def test_features_are_normalized_in_each_pixel(self):
+        gan = randomize(shared("ProGAN"))
+        features = gan.latents(3, seed=0)
+        for block in gan.generator.blocks:
+            features = block(features)
+            found = np.mean(values(features) ** 2, axis=-1)
+            self.assertAllClose(found, np.ones(found.shape), rtol=1e-3)
+
+    def test_the_length_of_a_latent_does_not_count(self):
+        gan = randomize(shared("ProGAN"))
+        latents = gan.latents(3, seed=0)
+        self.assertAllClose(made(gan, 3.0 * latents), made(gan, latents), atol=1e-5)
+        self.assertNotAllClose(made(gan, latents[::-1].copy()), made(gan, latents), atol=1e-3)
+
+    def test_sampled_images_are_cut_and_training_ones_are_not(self):
+        gan = randomize(shared("ProGAN"))
+        for network in (gan.generator, gan.ema_generator):
+            for weight in network.to_image[-1].weights:
+                weight.assign(100.0 * values(weight))
+        latents = gan.latents(3, seed=0)
+        unbounded = values(gan.generator(latents, training=True))
+        self.assertGreater(unbounded.max(), 1.5)
+        self.assertLess(unbounded.min(), -1.5)
+        self.assertAllClose(gan.generate_from(latents), np.clip(unbounded, -1.0, 1.0), atol=1e-4)
+
+    def test_the_discriminator_sees_that_images_are_the_same(self):
+        gan = randomize(shared("ProGAN"))
+        x = images(gan, 4)
+        judge = gan.discriminator
+        alone, among_others = values(judge(x[:1]))[0], values(judge(x))[0]
+        duplicates = values(judge(np.repeat(x[:1], 4, axis=0)))
+        self.assertAllClose(duplicates, np.tile(alone, (4, 1)), atol=1e-4)
+        self.assertNotAllClose(among_others, alone, atol=1e-3)
+
+    def test_nothing_is_blurred(self):
+        blocks = growing("ProGAN").discriminator.blocks
+        self.assertFalse(any(isinstance(x, Blur) for block in blocks for x in block.layers))
