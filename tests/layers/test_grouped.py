@@ -12,14 +12,14 @@ from kerasgan.layers import GroupedConv2D
 
 class GroupedConv2DTest(tf.test.TestCase, parameterized.TestCase):
     @parameterized.parameters(
-        dict(maps=8, filters=8, groups=2),
-        dict(maps=12, filters=24, groups=3),
-        dict(maps=8, filters=8, groups=1),
-        dict(maps=160, filters=160, groups=10),  # 5 groups of 16 at a time
-        dict(maps=300, filters=2, groups=2),  # a group alone is wider than a part
+        {"maps": 8, "filters": 8, "groups": 2},
+        {"maps": 12, "filters": 24, "groups": 3},
+        {"maps": 8, "filters": 8, "groups": 1},
+        {"maps": 160, "filters": 160, "groups": 10},  # 5 groups of 16 at a time
+        {"maps": 300, "filters": 2, "groups": 2},  # a group alone is wider than a part
     )
     def test_equals_keras(self, maps, filters, groups):
-        arguments = dict(groups=groups, padding="same", bias_initializer="random_normal")
+        arguments = {"groups": groups, "padding": "same", "bias_initializer": "random_normal"}
         ours, theirs = (
             kind(filters, 3, **arguments, name="conv") for kind in (GroupedConv2D, layers.Conv2D)
         )
