@@ -37,7 +37,8 @@ def make(case):
         angles = random.integers(8, size=200 * BATCH_SIZE) * (2 * np.pi / 8)
         points = np.stack([np.cos(angles), np.sin(angles)], axis=1)
         return kerasgan.VanillaGAN((2,), 2, hidden_units=(64, 64)), points.astype("float32")
-    images = random.uniform(-1, 1, (10 * BATCH_SIZE, 28, 28, 1)).astype("float32")
+    count = 10 * BATCH_SIZE * (CRITIC_STEPS if case == "wgan_gp" else 1)
+    images = random.uniform(-1, 1, (count, 28, 28, 1)).astype("float32")
     model = {"dcgan": kerasgan.DCGAN, "wgan_gp": kerasgan.WGANGP}[case]
     width = {"dcgan": 64, "wgan_gp": 16}[case]
     return model((28, 28, 1), base_width=width), images

@@ -43,9 +43,9 @@ class CollapseMonitor(RunHistory):
     >>> gan.compile()
     >>> points = kerasgan.data.load("ring8", batch_size=1000)
     >>> monitor = kerasgan.callbacks.CollapseMonitor(points, "runs/ring", threshold=0.1)
-    >>> history = gan.fit(points, epochs=2, callbacks=[monitor], verbose=0)
-    >>> len(history.history["diversity"])
-    2
+    >>> history = gan.fit(points, epochs=1, callbacks=[monitor], verbose=0)
+    >>> 0.0 < history.history["diversity"][0] < 10.0
+    True
     """
 
     def __init__(self, data, folder, every=1, threshold=0.5, num_samples=256, seed=0, seconds=10.0):

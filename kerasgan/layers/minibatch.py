@@ -78,8 +78,9 @@ class Pack(layers.Layer):
 
     Example:
 
-    >>> kerasgan.layers.Pack(2)(np.array([[1.0], [2.0], [3.0], [4.0]])).shape
-    (2, 2)
+    >>> packs = kerasgan.layers.Pack(2)(np.array([[1.0], [2.0], [3.0], [4.0]]))
+    >>> keras.ops.convert_to_numpy(packs).tolist()
+    [[1.0, 2.0], [3.0, 4.0]]
 
     Reference: PacGAN: The power of two samples in generative adversarial networks, Lin et al.,
     2018, arXiv:1712.04086, section 2.
