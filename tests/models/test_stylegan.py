@@ -197,6 +197,18 @@ class StylesTest(StyleTestCase):
             self.assertAllEqual(found[1:], silent[1:])
             self.assertNotAllClose(found[0], silent[0], atol=1e-3)
 
+    def test_sampled_images_are_cut_and_training_ones_are_not(self):
+        for generator in (self.gan.generator, self.gan.ema_generator):
+            set_strengths(generator, *[0.0] * 6)
+            for weight in synthesis(generator).to_image[-1].weights:
+                weight.assign(100.0 * values(weight))
+        styles = self.styles()
+        unbounded = values(self.gan.generator.synthesis(styles, training=True))
+        self.assertGreater(unbounded.max(), 1.5)
+        self.assertLess(unbounded.min(), -1.5)
+        found = self.gan.generate_from_styles(styles)
+        self.assertAllClose(found, np.clip(unbounded, -1.0, 1.0), atol=1e-3)
+
 
 class TruncationTest(StyleTestCase):
     def test_moves_styles_linearly_towards_the_mean(self):

@@ -1,9 +1,9 @@
-"""StyleGAN grows from 4x4 to 32x32 on digits, and shows what its styles and its noise do.
+"""ProGAN or StyleGAN grows from 4x4 to 32x32 on digits, in minutes on two cores.
 
-    python examples/stylegan.py [--data digits] [--data-dir DIR] [--epochs 60] [--out runs/stylegan]
+    python examples/growing.py stylegan [--data digits] [--data-dir DIR] [--epochs 60] [--out DIR]
 
 `--data mnist` takes MNIST from TensorFlow Datasets. The folder gets `samples.gif`, in which the
-digits grow, and after training:
+digits grow, and for StyleGAN, after training, what its styles and its noise do:
 
 - `mixing_coarse.png`, `mixing_middle.png`, `mixing_fine.png`: the first column are targets, the
   first row sources; each other picture is a target with those styles of a source;
@@ -23,6 +23,8 @@ import numpy as np
 
 import kerasgan
 from kerasgan.callbacks import ProgressiveGrowing, Stage, pictures
+
+MODELS = {"progan": kerasgan.ProGAN, "stylegan": kerasgan.StyleGAN}
 
 
 def draw_styles(gan, folder, columns=8, rows=6):
@@ -53,17 +55,21 @@ def draw_styles(gan, folder, columns=8, rows=6):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", choices=MODELS)
     parser.add_argument("--data", default="digits")
     parser.add_argument("--data-dir")
     parser.add_argument("--epochs", type=int, default=60)
-    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("runs/stylegan"))
+    parser.add_argument("--out", type=pathlib.Path)
     arguments = parser.parse_args()
+    out = arguments.out or pathlib.Path("runs") / f"growing-{arguments.model}"
 
     keras.utils.set_random_seed(0)
     images = kerasgan.data.load(
         arguments.data, data_dir=arguments.data_dir, image_size=32, batch_size=32
     )
-    gan = kerasgan.StyleGAN((32, 32, 1), latent_dim=64, base_width=16, max_width=64, ema_decay=0.99)
+    gan = MODELS[arguments.model](
+        (32, 32, 1), latent_dim=64, base_width=16, max_width=64, ema_decay=0.99
+    )
     gan.compile()
     # Six phases until 32x32 has faded in (4, 8 8, 16 16, 32), and as many at full strength there.
     stage = Stage(arguments.epochs / 12, arguments.epochs / 12, unit="epochs")
@@ -72,14 +78,15 @@ def main():
         epochs=arguments.epochs,
         callbacks=[
             ProgressiveGrowing(stage),
-            kerasgan.callbacks.SampleGrid(arguments.out, every=max(1, arguments.epochs // 30)),
-            kerasgan.callbacks.TrainingCurves(arguments.out),
-            kerasgan.callbacks.RunReport(arguments.out, settings={"data": arguments.data}),
-            keras.callbacks.ModelCheckpoint(arguments.out / "model.keras"),
+            kerasgan.callbacks.SampleGrid(out, every=max(1, arguments.epochs // 30)),
+            kerasgan.callbacks.TrainingCurves(out),
+            kerasgan.callbacks.RunReport(out, settings={"data": arguments.data}),
+            keras.callbacks.ModelCheckpoint(out / "model.keras"),
         ],
     )
-    draw_styles(gan, arguments.out)
-    print(f"Open {arguments.out}")
+    if arguments.model == "stylegan":
+        draw_styles(gan, out)
+    print(f"Open {out}")
 
 
 if __name__ == "__main__":
