@@ -146,9 +146,10 @@ class GrowingGAN(GAN):
         self.batch_size = batch_size
         if reset_optimizers and self.compiled:
             for optimizer in self.optimizer.optimizers:
-                rate = optimizer._learning_rate
+                # Not the loss scale, which is no moment.
+                optimizer = getattr(optimizer, "inner_optimizer", optimizer)
                 for variable in optimizer.variables:
-                    if variable is not rate:
+                    if variable is not optimizer._learning_rate:
                         variable.assign(ops.zeros_like(variable))
 
     def _fade(self):
@@ -166,6 +167,12 @@ class GrowingGAN(GAN):
 
     def load_own_variables(self, store):
         super().load_own_variables(store)
+        self._forget_predictions()
+
+    def set_weights(self, weights):
+        super().set_weights(weights)
+        for network in self.growing_networks:
+            network.stage = int(ops.convert_to_numpy(network.saved_stage))
         self._forget_predictions()
 
     def make_train_function(self, force=False):
@@ -212,12 +219,11 @@ class GrowingGAN(GAN):
                 f"the data has {has} (of one device); use batches of which that is a divisor, and "
                 "for a tf.data.Dataset .batch(size, drop_remainder=True)."
             )
-        parts = keras.tree.map_structure(
-            lambda array: split_batch(array, max(1, size // wanted)), data
-        )
+        count = max(1, size // wanted)
+        parts = [split_batch(array, count) for array in keras.tree.flatten(data)]
         return [
-            keras.tree.map_structure_up_to(data, lambda pieces: pieces[index], parts)
-            for index in range(max(1, size // wanted))
+            keras.tree.pack_sequence_as(data, [pieces[index] for pieces in parts])
+            for index in range(count)
         ]
 
     def real_images(self, images):
