@@ -133,15 +133,17 @@ class ProgressiveGrowing(keras.callbacks.Callback):
         and while it is not known how many images an epoch has.
         """
         images_an_epoch = int(ops.convert_to_numpy(self.model.images_an_epoch))
-        begin = 0
+        begin, before = 0, None
         for index, (stage, lengths) in enumerate(self.planned.items()):
             unit = 1 if lengths.unit == "images" else images_an_epoch
+            if index and not unit:
+                return (*before, math.inf)  # not before it is known how long its fade is
             fade = round(lengths.fade_in * unit) if index else 0
             last = index == len(self.planned) - 1
             end = math.inf if last or not unit else begin + fade + round(lengths.stabilize * unit)
             if seen < end:
                 return stage, fade, end
-            begin = end
+            begin, before = end, (stage, fade)
 
     def on_train_begin(self, logs=None):
         if not isinstance(self.model, GrowingGAN):
