@@ -2,7 +2,7 @@
 
     python benchmarks/growing.py speed [--model ProGAN] [--rounds 5]
     python benchmarks/growing.py curve [--model ProGAN] [--data digits] [--data-dir DIR]
-        [--minutes 8] [--seeds 1] [--out runs/growing] [--docs docs]
+        [--minutes 8] [--images 120000] [--seeds 1] [--out runs/growing] [--docs docs]
 
 `speed` times a step at each stage, in CPU milliseconds an image, beside a `tf.function` of the same
 stage's networks written by hand, which take turns after a warm-up. It adds up what a schedule of
@@ -12,8 +12,8 @@ equal phases (4, 8 8, 16 16, 32 32) costs, against as many images at 32x32 from 
 draws the Fréchet distance between 2,000 samples and 2,000 real images against the CPU time spent
 in training, compilation included, measuring not. The features are those of a small classifier that
 the script trains on the data's labels first, always in the same way. Samples of a lower resolution
-are enlarged by the nearest neighbour. The schedule of growing takes half of the images that the
-time is enough for, which a first measurement of `speed`'s kind estimates.
+are enlarged by the nearest neighbour. Settings are those of examples/growing.py: of `--images`
+half is seen until 32x32 has faded in, then it trains on at 32x32 until the time is over.
 """
 
 import argparse
@@ -31,15 +31,19 @@ import numpy as np
 
 SIZE, BATCH_SIZE = 32, 32
 SETTINGS = {"latent_dim": 64, "base_width": 16, "max_width": 64, "ema_decay": 0.99}
+# What is trained for minutes, as in examples/growing.py.
+NARROW = {"base_width": 8, "max_width": 32}
+FOR_MINUTES = {
+    "ProGAN": NARROW,
+    "StyleGAN": {**NARROW, "mapping_layers": 2, "mixing_probability": 0.2},
+}
 PHASES = (0, 1, 1, 2, 2, 3, 3)  # the stage of each
 
 
-def make(model, seed=0):
+def make(model, seed=0, **overrides):
     import kerasgan
 
-    gan = getattr(kerasgan, model)((SIZE, SIZE, 1), **SETTINGS, seed=seed)
-    gan.compile()
-    return gan
+    return getattr(kerasgan, model)((SIZE, SIZE, 1), **{**SETTINGS, **overrides}, seed=seed)
 
 
 def by_hand(gan, wasserstein):
@@ -114,6 +118,7 @@ def speed(model, rounds, images=512):
     for stage in range(4):
         gan, other = make(model), make(model)
         for each in (gan, other):
+            each.compile()
             each.grow_to(stage, fade_images=10**9)
         step = by_hand(other, wasserstein=model == "ProGAN")
         begin = time.perf_counter()
@@ -196,7 +201,7 @@ def frechet_distance(first, second):
     return float(np.sum((means[0] - means[1]) ** 2) + trace)
 
 
-def train(model, grows, data, data_dir, minutes, seed, file):
+def train(model, grows, data, data_dir, minutes, schedule_images, seed, file):
     """Trains for so long and writes rows of (CPU seconds, size, images seen, distance)."""
     import keras
 
@@ -210,11 +215,13 @@ def train(model, grows, data, data_dir, minutes, seed, file):
     real = np.concatenate([batch for batch, _ in zip(images.repeat(), range(63), strict=False)])
     real = features(real[:2000])
     keras.utils.set_random_seed(seed)
-    gan = make(model, seed)
-    rates = [row[1] / 1e3 for row in speed(model, rounds=1)]
-    grown = sum(rates[stage] for stage in PHASES) / len(PHASES)
-    enough_for = 60 * minutes / (grown / 2 + rates[-1] / 2)
-    phase = round(enough_for / 2 / (len(PHASES) - 1))
+    gan = make(model, seed, **FOR_MINUTES[model])
+    gan.compile(
+        optimizer=keras.optimizers.Adam(3e-3, beta_1=0.0, beta_2=0.99),
+        loss=kerasgan.losses.Wasserstein(drift=1e-3),
+        penalties="wgan-gp",
+    )
+    phase = round(schedule_images / 12)  # six until 32x32 has faded in, and as many there
     rows = []
 
     class Watch(keras.callbacks.Callback):
@@ -256,7 +263,7 @@ def curve(arguments):
             file = arguments.out / f"{arguments.model}-{arguments.data}-{grows}-{seed}.npz"
             if not file.exists():
                 job = [arguments.model, grows, arguments.data, arguments.data_dir]
-                job += [arguments.minutes, seed, str(file)]
+                job += [arguments.minutes, arguments.images, seed, str(file)]
                 command = [sys.executable, __file__, "train", "--job", json.dumps(job)]
                 with open(file.with_suffix(".log"), "w") as log:
                     subprocess.run(command, check=True, stdout=log, stderr=log)
@@ -302,6 +309,7 @@ def main():
     parser.add_argument("--data", default="digits")
     parser.add_argument("--data-dir")
     parser.add_argument("--minutes", type=float, default=8.0)
+    parser.add_argument("--images", type=int, default=120_000, help="of the growing schedule")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("runs/growing"))
     parser.add_argument("--docs", type=pathlib.Path, default=pathlib.Path("docs"))

@@ -75,9 +75,8 @@ class GrowingGAN(GAN):
         self.images_an_epoch = self.add_weight((), **counter, name="images_an_epoch")
         self.batch_size = None  # of one round of the game, None for that of the data
 
-    @staticmethod
-    def networks():
-        """The classes of the generator and the discriminator."""
+    def networks(self):
+        """What makes the generator and the discriminator: their classes."""
         raise NotImplementedError
 
     # Growth ------------------------------------------------------------------------------------

@@ -41,8 +41,8 @@ class AdaptiveInstanceNormalization(layers.Layer):
         features = ops.cast(features * ops.rsqrt(variance + self.epsilon), x.dtype)
         return scale[:, None, None, :] * features + bias[:, None, None, :]
 
-    def compute_output_shape(self, input_shape, *other_shapes):
-        return input_shape
+    def compute_output_shape(self, x_shape, scale_shape, bias_shape):
+        return x_shape
 
     def get_config(self):
         return {**super().get_config(), "epsilon": self.epsilon}
@@ -85,8 +85,8 @@ class NoiseInjection(layers.Layer):
         noise = ops.cast(self.noise if noise is None else noise, x.dtype)
         return x + noise * self.strength
 
-    def compute_output_shape(self, input_shape, noise_shape=None):
-        return input_shape
+    def compute_output_shape(self, x_shape, noise_shape=None):
+        return x_shape
 
     def get_config(self):
         return {**super().get_config(), "seed": self.seed}

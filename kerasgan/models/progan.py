@@ -61,8 +61,7 @@ class ProGAN(GrowingGAN):
 
     default_loss = Wasserstein(drift=1e-3)
 
-    @staticmethod
-    def networks():
+    def networks(self):
         return Generator, GrowingDiscriminator
 
     def default_penalties(self):

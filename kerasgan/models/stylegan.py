@@ -1,5 +1,7 @@
 """StyleGAN, Karras et al. 2019: a generator that is told at every layer what style to have."""
 
+import functools
+
 import keras
 import numpy as np
 from keras import layers, ops
@@ -22,8 +24,6 @@ from kerasgan.layers.pixel_normalization import PixelNormalization
 from kerasgan.layers.styles import AdaptiveInstanceNormalization, NoiseInjection
 from kerasgan.losses.penalties import GradientPenalty
 
-MAPPING_LAYERS = 8
-MIXING_PROBABILITY = 0.9
 MEAN_DECAY = 0.995  # of the tracked mean of w
 TRUNCATED_LAYERS = 8  # those up to 32x32
 PARTS = ("coarse", "middle", "fine")
@@ -41,16 +41,22 @@ class StyleGAN(GrowingGAN):
     tracked for truncation; the non-saturating loss with R1 of gamma 10; Adam(1e-3, beta_1=0,
     beta_2=0.99, epsilon=1e-8); an average of the generator's weights of decay 0.999 samples.
     Configurations before the last used `compile(loss=kerasgan.losses.Wasserstein(drift=1e-3),
-    penalties="wgan_gp")`.
+    penalties="wgan-gp")`.
 
-    Departures: the paper begins to grow at 8x8, here it is as `ProgressiveGrowing` is told; it
-    mixes whole batches rather than each image; from 128x128 on it raises the learning rate. Its
+    Departures: the paper begins to grow at 8x8, here it is as `ProgressiveGrowing` is told; its
+    code mixes styles in the same way for a whole batch, here each image has its own; from 128x128 on it raises the learning rate. Its
     images are not bounded, and what is sampled is cut to [-1, 1]. `generate` uses noise that is
     the same for every image; `stochastic_variation` draws it anew.
 
     Args:
         *args, **kwargs: as for `kerasgan.core.growing.GrowingGAN`: image_shape, latent_dim (which
             is the length of z and of w), base_width, max_width, ema_decay, seed, dtype.
+        mapping_layers: int of at least 1, the depth of the mapping network (the paper's table 4
+            compares several). Its layers learn so slowly that a short training hardly changes them,
+            and as they begin, a deep stack of them makes all w alike: for minutes of training use
+            1 or 2.
+        mixing_probability: float from 0 to 1, the share of training images with mixed styles (the
+            paper's table 2).
 
     Raises:
         ValueError: for an argument out of range.
@@ -68,18 +74,35 @@ class StyleGAN(GrowingGAN):
     Laine & Aila, 2019, arXiv:1812.04948.
     """
 
-    @staticmethod
-    def networks():
-        def discriminator(*args, **kwargs):
-            return GrowingDiscriminator(*args, **kwargs, blur=True)
+    def __init__(self, *args, mapping_layers=8, mixing_probability=0.9, **kwargs):
+        if not isinstance(mapping_layers, int) or mapping_layers < 1:
+            raise ValueError(
+                f"mapping_layers={mapping_layers!r}; use a whole number of at least 1."
+            )
+        if not 0.0 <= mixing_probability <= 1.0:
+            raise ValueError(
+                f"mixing_probability={mixing_probability!r}; use a number from 0 to 1."
+            )
+        self.own_settings = {
+            "mapping_layers": mapping_layers,
+            "mixing_probability": mixing_probability,
+        }
+        super().__init__(*args, **kwargs)
 
-        return Generator, discriminator
+    def networks(self):
+        return (
+            functools.partial(Generator, **self.own_settings),
+            functools.partial(GrowingDiscriminator, blur=True),
+        )
 
     def default_penalties(self):
         return GradientPenalty.r1(10.0)
 
     def default_optimizers(self):
         return {p: keras.optimizers.Adam(1e-3, 0.0, 0.99, epsilon=1e-8) for p in self.players}
+
+    def get_config(self):
+        return {**super().get_config(), **self.own_settings}
 
     # Using styles --------------------------------------------------------------------------------
 
@@ -241,16 +264,28 @@ class StyleGAN(GrowingGAN):
 class Generator(keras.Model):
     """Latents to styles, styles to images; in training with mixed styles."""
 
-    def __init__(self, image_shape, latent_dim, base_width, max_width, **kwargs):
+    def __init__(
+        self,
+        image_shape,
+        latent_dim,
+        base_width,
+        max_width,
+        mapping_layers=8,
+        mixing_probability=0.9,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.settings = {
             "image_shape": tuple(image_shape),
             "latent_dim": latent_dim,
             "base_width": base_width,
             "max_width": max_width,
+            "mapping_layers": mapping_layers,
+            "mixing_probability": mixing_probability,
         }
+        self.mixing_probability = mixing_probability
         with dtype_policy(self.dtype_policy):
-            self.mapping = mapping_network(latent_dim)
+            self.mapping = mapping_network(latent_dim, mapping_layers)
             self.synthesis = Synthesis(
                 image_shape, latent_dim, base_width, max_width, name="synthesis"
             )
@@ -271,17 +306,19 @@ class Generator(keras.Model):
             mean = ops.mean(ops.stop_gradient(ops.cast(w, "float32")), axis=0)
             self.mean.assign(self.mean + (1.0 - MEAN_DECAY) * (mean - self.mean))
         styles = ops.repeat(w[:, None, :], self.synthesis.style_layers, axis=1)
-        return self.synthesis(self.mixed(styles) if training else styles, training=training)
+        if training and self.mixing_probability > 0.0:
+            styles = self.mixed(styles)
+        return self.synthesis(styles, training=training)
 
     def mixed(self, styles):
-        """Styles that are those of another latent from a layer on, for nine images in ten."""
+        """Styles of which some are those of another latent from a layer on."""
         batch = ops.shape(styles)[0]
         count, latent_dim = styles.shape[1:]
         seed = self.seed_generator
         others = self.mapping(keras.random.normal((batch, latent_dim), seed=seed))
         # At least the first layer, and at most all but the last, keep their style.
         crossover = 1.0 + keras.random.uniform((batch, 1, 1), 0.0, count - 1.0, seed=seed)
-        mixes = keras.random.uniform((batch, 1, 1), seed=seed) < MIXING_PROBABILITY
+        mixes = keras.random.uniform((batch, 1, 1), seed=seed) < self.mixing_probability
         index = ops.reshape(ops.arange(count, dtype="float32"), (1, count, 1))
         other = ops.logical_and(mixes, index >= ops.floor(crossover))
         return ops.where(other, others[:, None, :], styles)
@@ -293,11 +330,11 @@ class Generator(keras.Model):
         return {"name": self.name, **self.settings}
 
 
-def mapping_network(latent_dim):
+def mapping_network(latent_dim, depth):
     """z, normalized, to w."""
     z = keras.Input((latent_dim,))
     w = PixelNormalization(name="latent_norm")(z)
-    for number in range(1, MAPPING_LAYERS + 1):
+    for number in range(1, depth + 1):
         dense = layers.Dense(latent_dim, name=f"dense{number}")
         w = equalized(dense, learning_rate_multiplier=0.01)(w)
         w = layers.LeakyReLU(0.2, name=f"relu{number}")(w)

@@ -34,7 +34,9 @@ from zoo import batch_for, compile_small, labels_for, small_model
 
 import kerasgan
 from kerasgan import backend
-from kerasgan.layers.minibatch import split_batch
+from kerasgan.callbacks import ProgressiveGrowing, Stage
+from kerasgan.core.growing import GrowingGAN
+from kerasgan.layers.minibatch import MinibatchStdDev, split_batch
 from kerasgan.models import registry
 
 # Shares of it can be cut into one, four and five parts.
@@ -110,6 +112,7 @@ MODELS = {
     "sngan": {"architecture": "dcgan"},
     "pac_gan": {},
     "r3_gan": {},
+    "progan": {},
 }
 
 
@@ -167,6 +170,8 @@ def main():
     results = {}
     # Interpolates of gradient penalties, equal wherever they are drawn.
     keras.random.uniform = lambda shape, **kwargs: ops.full(shape, 0.3)
+    # Statistics of a device's share of the batch.
+    MinibatchStdDev.call = lambda self, x: ops.pad(x, ((0, 0),) * (len(x.shape) - 1) + ((0, 1),))
     for name, make, compile_arguments in cases():
         keras.utils.set_random_seed(3)
         with strategy.scope() if strategy else contextlib.nullcontext():
@@ -181,6 +186,9 @@ def main():
             kerasgan.callbacks.TrainingCurves(run),
             keras.callbacks.ModelCheckpoint(run / "model.keras"),
         ]
+        if isinstance(gan, GrowingGAN):  # in the middle of both epochs
+            stages = {4: Stage(0, 120), 8: Stage(160, 0, batch_size=20)}
+            callbacks.append(ProgressiveGrowing(stages, verbose=0))
         if backup:
             callbacks.append(keras.callbacks.BackupAndRestore(run / "backup"))
         if arguments.kill_in_epoch:

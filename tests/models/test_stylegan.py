@@ -77,6 +77,20 @@ class ArchitectureTest(StyleTestCase):
         found = {x.learning_rate_multiplier for x in others if isinstance(x, Equalized)}
         self.assertEqual(found, {1.0})
 
+    def test_the_mapping_network_may_be_shallower(self):
+        gan = growing("StyleGAN", mapping_layers=2)
+        mapping = gan.generator.mapping
+        self.assertLen([x for x in mapping.layers if isinstance(x, Equalized)], 2)
+        copy = kerasgan.StyleGAN.from_config(gan.get_config())
+        self.assertEqual(copy.get_config()["mapping_layers"], 2)
+        self.assertLen(copy.generator.mapping.layers, len(mapping.layers))
+
+    @parameterized.parameters({"mapping_layers": 0}, {"mixing_probability": 1.5})
+    def test_settings_out_of_range_are_refused(self, **settings):
+        ((name, value),) = settings.items()
+        with self.assertRaisesRegex(ValueError, f"{name}={value}"):
+            growing("StyleGAN", **settings)
+
     def test_the_length_of_a_latent_does_not_count(self):
         found = self.gan.styles(7.0 * self.latents)
         self.assertAllClose(found, self.styles(), rtol=1e-4, atol=1e-5)
