@@ -44,9 +44,10 @@ class StyleGAN(GrowingGAN):
     penalties="wgan-gp")`.
 
     Departures: the paper begins to grow at 8x8, here it is as `ProgressiveGrowing` is told; its
-    code mixes styles in the same way for a whole batch, here each image has its own; from 128x128 on it raises the learning rate. Its
-    images are not bounded, and what is sampled is cut to [-1, 1]. `generate` uses noise that is
-    the same for every image; `stochastic_variation` draws it anew.
+    code mixes styles in the same way for a whole batch, here each image has its own; from 128x128
+    on it raises the learning rate. Its images are not bounded, and what is sampled is cut to [-1,
+    1]. `generate` uses noise that is the same for every image; `stochastic_variation` draws it
+    anew.
 
     Args:
         *args, **kwargs: as for `kerasgan.core.growing.GrowingGAN`: image_shape, latent_dim (which
