@@ -35,7 +35,7 @@ SETTINGS = {"latent_dim": 64, "base_width": 16, "max_width": 64, "ema_decay": 0.
 NARROW = {"base_width": 8, "max_width": 32}
 FOR_MINUTES = {
     "ProGAN": NARROW,
-    "StyleGAN": {**NARROW, "mapping_layers": 2, "mixing_probability": 0.2},
+    "StyleGAN": {**NARROW, "mapping_layers": 1, "mixing_probability": 0.0},
 }
 PHASES = (0, 1, 1, 2, 2, 3, 3)  # the stage of each
 

@@ -36,6 +36,11 @@ def update(loss_fn, variables, optimizer, forwarded=None):
     if forwarded is not None:
         gradients = forwarded[1](gradients)
     if len(variables) < len(optimizer._trainable_variables):  # the others rest
+        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            raise NotImplementedError(
+                "a network in float16 cannot grow under JAX: Keras' loss scaling moves all of its "
+                "variables or none there. Use dtype='mixed_bfloat16', or another backend."
+            )
         optimizer.apply(gradients, variables)
         return loss, logs
     state = [v.value for v in optimizer.variables]

@@ -33,7 +33,8 @@ class GrowingGAN(GAN):
         max_width: int, the largest number of feature maps.
         ema_decay: None, or the decay of an averaged copy of the generator; see `kerasgan.GAN`.
         seed: int or None, where the random numbers of training start.
-        dtype: None or a dtype policy such as `"mixed_bfloat16"`, for both networks.
+        dtype: None or a dtype policy such as `"mixed_bfloat16"`, for both networks;
+            `"mixed_float16"` cannot grow under JAX.
         **kwargs: `name`, as for `keras.Model`.
 
     Raises:
@@ -149,7 +150,7 @@ class GrowingGAN(GAN):
                 optimizer = getattr(optimizer, "inner_optimizer", optimizer)
                 for variable in optimizer.variables:
                     if variable is not optimizer._learning_rate:
-                        variable.assign(ops.zeros_like(variable))
+                        variable.assign(ops.zeros(variable.shape, variable.dtype))
 
     def _fade(self):
         """Sets alpha, linear in the images that the model has seen."""
