@@ -22,6 +22,9 @@ every_model = parameterized.named_parameters(
     (entry.name, entry.name) for entry in registry.entries()
 )
 
+# StyleGAN normalizes its constant, which has hardly moved from ones: rounding is magnified.
+TOLERANCE = {"stylegan": 1e-3}
+
 
 @needs_backend("jax", "torch", reason="it is what the others are compared with")
 class AcrossBackendsTest(tf.test.TestCase, parameterized.TestCase):
@@ -52,7 +55,8 @@ class AcrossBackendsTest(tf.test.TestCase, parameterized.TestCase):
                     np.testing.assert_array_equal(found[name], array, name)
                 else:
                     # The constant is for gradients that are zero but for rounding.
-                    tolerance = 1e-4 * np.abs(array).max() + 1e-8
+                    relative = TOLERANCE.get(file.name.split(".")[0], 1e-4)
+                    tolerance = relative * np.abs(array).max() + 1e-8
                     np.testing.assert_allclose(
                         found[name], array, 0.0, tolerance, equal_nan=False, err_msg=name
                     )
