@@ -87,8 +87,8 @@ class ProgressiveGrowing(keras.callbacks.Callback):
     ... )
     >>> digits = kerasgan.data.load("digits", image_size=8)
     >>> history = gan.fit(digits, epochs=2, callbacks=[growing], verbose=0)
-    >>> gan.image_shape
-    (8, 8, 1)
+    >>> growing.stages[0]["resolution"]
+    4
 
     Reference: Progressive Growing of GANs for Improved Quality, Stability, and Variation, Karras
     et al., 2018, arXiv:1710.10196, sections 2 and A.1.

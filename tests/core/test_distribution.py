@@ -51,7 +51,7 @@ class DistributionTest(tf.test.TestCase):
 
     @staticmethod
     def finish(process):
-        output = process.communicate(timeout=400)[0]
+        output = process.communicate(timeout=900)[0]
         assert process.returncode == 0, output[-4000:]
 
     def assert_equal_to_single(self, file, resumed=None):
@@ -69,7 +69,7 @@ class DistributionTest(tf.test.TestCase):
     @needs_backend("tensorflow", reason="tf.distribute")
     def test_two_devices_equal_one_also_after_a_restart(self):
         killed = self.start("mirrored", "--kill-in-epoch", "2")
-        killed.communicate(timeout=400)
+        killed.communicate(timeout=900)
         self.assertEqual(killed.returncode, -signal.SIGKILL)
         self.finish(self.start("mirrored"))
         results = self.assert_equal_to_single("mirrored.npz", resumed="dcgan")
@@ -84,8 +84,8 @@ class DistributionTest(tf.test.TestCase):
     @needs_backend("tensorflow", reason="tf.distribute")
     def test_two_workers_equal_one_also_after_one_was_killed(self):
         chief, worker = self.start_workers([], ["--kill-in-epoch", "2"])
-        output = chief.communicate(timeout=400)[0]
-        worker.communicate(timeout=400)
+        output = chief.communicate(timeout=900)[0]
+        worker.communicate(timeout=900)
         self.assertEqual(worker.returncode, -signal.SIGKILL)
         self.assertNotEqual(chief.returncode, 0)
         self.assertIn("/task:1", output)
