@@ -26,7 +26,7 @@ import kerasgan
 from kerasgan.callbacks import ProgressiveGrowing, Stage, pictures
 
 MODELS = {"progan": kerasgan.ProGAN, "stylegan": kerasgan.StyleGAN}
-# A mapping network of eight layers, and mixed styles, take longer to learn than minutes.
+# Found by trying; see docs/growing.md.
 OWN_SETTINGS = {"progan": {}, "stylegan": {"mapping_layers": 1, "mixing_probability": 0.0}}
 BATCH_SIZE, IMAGES_AN_EPOCH = 32, 3200
 

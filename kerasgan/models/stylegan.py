@@ -53,9 +53,7 @@ class StyleGAN(GrowingGAN):
         *args, **kwargs: as for `kerasgan.core.growing.GrowingGAN`: image_shape, latent_dim (which
             is the length of z and of w), base_width, max_width, ema_decay, seed, dtype.
         mapping_layers: int of at least 1, the depth of the mapping network (the paper's table 4
-            compares several). Its layers learn so slowly that a short training hardly changes them,
-            and as they begin, a deep stack of them makes all w alike: for minutes of training use
-            1 or 2.
+            compares several). For trainings of minutes see docs/growing.md.
         mixing_probability: float from 0 to 1, the share of training images with mixed styles (the
             paper's table 2).
 
@@ -271,8 +269,8 @@ class Generator(keras.Model):
         latent_dim,
         base_width,
         max_width,
-        mapping_layers=8,
-        mixing_probability=0.9,
+        mapping_layers,
+        mixing_probability,
         **kwargs,
     ):
         super().__init__(**kwargs)
