@@ -22,8 +22,8 @@ every_model = parameterized.named_parameters(
     (entry.name, entry.name) for entry in registry.entries()
 )
 
-# StyleGAN normalizes its constant, which differs by 8e-4 over the pixels after one step: rounding it
-# once moves images by 6e-4.
+# StyleGAN normalizes its constant, which differs by 8e-4 over the pixels after one step: one
+# rounding of it moves images by 6e-4.
 TOLERANCE = {("stylegan", "images"): 1e-3}
 
 
