@@ -22,7 +22,15 @@ def write(folder):
         model = zoo.small_model(entry)
         zoo.compile_small(model)
         model.fit(*zoo.batch_for(model, 8, seed=1), batch_size=8, verbose=0)
+        _vary_constants(model)
         model.save(pathlib.Path(folder, f"{entry.name}.keras"))
+
+
+def _vary_constants(model):
+    """What StyleGAN normalizes is ones at first: a rounding is a good part of how it varies."""
+    for weight in model.weights:
+        if weight.path.endswith("/constant"):
+            weight.assign(weight + np.random.default_rng(0).normal(0.0, 0.1, weight.shape))
 
 
 def contents(file):
