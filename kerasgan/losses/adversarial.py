@@ -134,6 +134,8 @@ class LeastSquares(AdversarialLoss):
         generator_target: float, c; `b - c = 1` and `b - a = 2` (for example a, b, c = -1, 1, 0)
             make the game that of the Pearson chi-squared divergence, c = b (the default) asks the
             generator for images as real as real ones.
+        weight: float, which multiplies both losses; at 2, as CycleGAN's paper writes them, there
+            are no halves.
 
     Example:
 
@@ -144,22 +146,26 @@ class LeastSquares(AdversarialLoss):
     equation 2; the values 0, 1, 1 are its equation 9.
     """
 
-    def __init__(self, real_target=1.0, fake_target=0.0, generator_target=1.0):
+    def __init__(self, real_target=1.0, fake_target=0.0, generator_target=1.0, weight=1.0):
         self.real_target, self.fake_target = real_target, fake_target
         self.generator_target = generator_target
+        self.weight = weight
 
     def discriminator(self, real_logits, fake_logits):
         real = ops.mean(ops.square(_float32(real_logits) - self.real_target))
-        return 0.5 * (real + ops.mean(ops.square(_float32(fake_logits) - self.fake_target)))
+        fake = ops.mean(ops.square(_float32(fake_logits) - self.fake_target))
+        return 0.5 * self.weight * (real + fake)
 
     def generator(self, fake_logits, real_logits=None):
-        return 0.5 * ops.mean(ops.square(_float32(fake_logits) - self.generator_target))
+        distance = ops.square(_float32(fake_logits) - self.generator_target)
+        return 0.5 * self.weight * ops.mean(distance)
 
     def get_config(self):
         return {
             "real_target": self.real_target,
             "fake_target": self.fake_target,
             "generator_target": self.generator_target,
+            "weight": self.weight,
         }
 
 

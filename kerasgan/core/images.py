@@ -1,0 +1,31 @@
+"""What a model checks of the images that it is given."""
+
+import keras
+from keras import ops
+
+
+def float_images(images, shape, what):
+    """The images of a batch as float32.
+
+    Args:
+        images: tensor (batch, ...).
+        shape: what each must have; None in it for any.
+        what: str that names them in an error.
+
+    Raises:
+        ValueError: for integers, for another shape.
+    """
+    if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(images.dtype)):
+        raise ValueError(
+            f"{what} are {images.dtype}; use float images in [-1, 1]. "
+            "kerasgan.data.from_array(images) converts 0..255 integers."
+        )
+    found = tuple(images.shape[1:])
+    if len(found) != len(shape) or any(
+        wanted is not None and wanted != has for wanted, has in zip(shape, found, strict=True)
+    ):
+        raise ValueError(
+            f"{what} have shape {found}, and the model takes {tuple(shape)}; resize the data or "
+            "give the model that shape."
+        )
+    return ops.cast(images, "float32")

@@ -1,0 +1,271 @@
+"""CycleGAN, Zhu et al. 2017: between two sets of images of which none belong together."""
+
+import keras
+from keras import layers, ops
+
+from kerasgan import backend
+from kerasgan.core.image_history import ImageHistory
+from kerasgan.core.patch_gan import (
+    convolution,
+    instance_normalization,
+    patch_discriminator,
+    transposed_convolution,
+)
+from kerasgan.core.precision import dtype_policy
+from kerasgan.core.translation import TranslationModel
+from kerasgan.layers.reflection_padding import ReflectionPadding2D
+from kerasgan.losses.adversarial import LeastSquares
+
+
+@keras.saving.register_keras_serializable(package="kerasgan")
+class CycleGAN(TranslationModel):
+    """G translates A to B, F translates B to A, and each undoes the other.
+
+    Section 3 of the paper: both generators minimize their adversarial losses plus `cycle_weight`
+    times the mean absolute difference of F(G(a)) from a and of G(F(b)) from b. Section 5.2: plus
+    `identity_weight` times `cycle_weight` that of G(b) from b and F(a) from a. Section 4: least
+    squares, of which the discriminators' are halved; discriminators see translations of the past;
+    Adam(2e-4, beta_1=0.5), batches of 1, weights from N(0, 0.02). The paper lowers the learning rate
+    linearly to zero in the second half of training: `kerasgan.LinearDecay`.
+
+    The generators are one player and the discriminators another. As in the authors' code the
+    generators move first. Each network's forward pass is computed once a step for all losses of a
+    player.
+
+    Args:
+        image_shape: (height, width, channels), multiples of 4, of images of A and of B.
+        base_width: int, feature maps next to the image.
+        residual_blocks: None for the paper's: 9 from 256 pixels on, else 6; or int.
+        receptive_field: 1, 16, 34, 70, 142 or 286, the patch that each logit judges, in pixels.
+        cycle_weight: float, lambda of the paper.
+        identity_weight: float, relative to cycle_weight; 0 for none.
+        history_size: int, how many translations of the past each discriminator may be shown.
+        seed: int or None, where the choices from the history start.
+        dtype: None or a dtype policy such as `"mixed_bfloat16"`, for all networks.
+        **kwargs: `name`, as for `keras.Model`.
+
+    The data is (images of A, images of B), in batches of a known size.
+
+    Raises:
+        ValueError: for an image_shape or receptive_field that cannot be had.
+
+    Example:
+
+    >>> gan = kerasgan.CycleGAN((16, 16, 1), base_width=4, residual_blocks=1, receptive_field=16)
+    >>> gan.compile()
+    >>> a = np.random.default_rng(0).uniform(-1, 1, (4, 16, 16, 1)).astype("float32")
+    >>> history = gan.fit(a, -a[::-1], batch_size=1, verbose=0)
+    >>> gan.translate(a, to="B").shape
+    (4, 16, 16, 1)
+
+    Reference: Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks, Zhu,
+    Park, Isola & Efros, 2017, arXiv:1703.10593.
+    """
+
+    # The paper's have no factor of 1/2 for the generators.
+    default_loss = LeastSquares(weight=2.0)
+    pair_names = ("A", "B")
+    size_multiple = 4
+
+    def __init__(
+        self,
+        image_shape,
+        base_width=64,
+        *,
+        residual_blocks=None,
+        receptive_field=70,
+        cycle_weight=10.0,
+        identity_weight=0.5,
+        history_size=50,
+        seed=None,
+        dtype=None,
+        **kwargs,
+    ):
+        super().__init__(seed=seed, **kwargs)
+        height, width, channels = self.image_shape = tuple(image_shape)
+        if height % 4 or width % 4:
+            raise ValueError(
+                f"image_shape={self.image_shape}; use a height and width that are multiples of 4."
+            )
+        if residual_blocks is None:
+            residual_blocks = 9 if max(height, width) >= 256 else 6
+        self.base_width = base_width
+        self.residual_blocks = residual_blocks
+        self.receptive_field = receptive_field
+        self.cycle_weight, self.identity_weight = cycle_weight, identity_weight
+        self.history_size = history_size
+        with dtype_policy(dtype):
+            self.a_to_b, self.b_to_a = (
+                resnet_generator(channels, base_width, residual_blocks, name=name)
+                for name in ("a_to_b", "b_to_a")
+            )
+            self.judge_a, self.judge_b = (
+                patch_discriminator(self.image_shape, receptive_field, base_width, name=name)
+                for name in ("judge_a", "judge_b")
+            )
+        seeds = [None, None] if seed is None else [seed + 1, seed + 2]
+        self.history_a, self.history_b = (
+            ImageHistory(history_size, seed, name=name)
+            for name, seed in zip(("history_a", "history_b"), seeds, strict=True)
+        )
+        for history in (self.history_a, self.history_b):
+            history.build((None, *self.image_shape))
+
+    @property
+    def players(self):
+        return {
+            "generator": [self.a_to_b, self.b_to_a],
+            "discriminator": [self.judge_a, self.judge_b],
+        }
+
+    @property
+    def loss_names(self):
+        return (*super().loss_names, "cycle_loss", "identity_loss")
+
+    def default_optimizers(self):
+        return {player: keras.optimizers.Adam(2e-4, beta_1=0.5) for player in self.players}
+
+    @property
+    def pair_shapes(self):
+        return self.image_shape, self.image_shape
+
+    def translator(self, to=None):
+        networks = {"A": self.b_to_a, "B": self.a_to_b}
+        if to not in networks:
+            raise ValueError(f"to={to!r}; use 'A' or 'B'.")
+        return networks[to]
+
+    # The game ----------------------------------------------------------------------------------
+
+    def train_step(self, data):
+        """One round on a batch of each set; returns the mean losses so far."""
+        real_a, real_b = self.image_pair(data)
+        generator_loss, logs = backend.update(
+            lambda: self.generator_loss(real_a, real_b),
+            self.player_variables("generator"),
+            self.optimizer["generator"],
+        )
+        fake_a = self.history_a(logs.pop("fake_a"))
+        fake_b = self.history_b(logs.pop("fake_b"))
+        discriminator_loss, _ = backend.update(
+            lambda: (self.discriminator_loss(real_a, real_b, fake_a, fake_b), {}),
+            self.player_variables("discriminator"),
+            self.optimizer["discriminator"],
+        )
+        logs |= {"generator_loss": generator_loss, "discriminator_loss": discriminator_loss}
+        return self.track(logs)
+
+    def generator_loss(self, real_a, real_b, training=True):
+        """What the generators minimize, and logs, the translations among them: `(loss, logs)`."""
+        fake_b = self.a_to_b(real_a, training=training)
+        fake_a = self.b_to_a(real_b, training=training)
+        loss = self.fooling_loss(self.judge_b, fake_b, real_b, training)
+        loss += self.fooling_loss(self.judge_a, fake_a, real_a, training)
+        cycle = _distance(self.b_to_a(fake_b, training=training), real_a)
+        cycle += _distance(self.a_to_b(fake_a, training=training), real_b)
+        identity = ops.zeros(())
+        if self.identity_weight:
+            identity = _distance(self.a_to_b(real_b, training=training), real_b)
+            identity += _distance(self.b_to_a(real_a, training=training), real_a)
+        loss += self.cycle_weight * (cycle + self.identity_weight * identity)
+        logs = {"cycle_loss": cycle, "identity_loss": identity}
+        return loss, {**logs, "fake_a": fake_a, "fake_b": fake_b}
+
+    def fooling_loss(self, judge, fake, real, training):
+        """A generator's adversarial loss; real images are judged only if it looks at them."""
+        real_logits = None
+        if self.adversarial_loss.needs_real_logits:
+            real_logits = judge(real, training=training)
+        return self.adversarial_loss.generator(judge(fake, training=training), real_logits)
+
+    def discriminator_loss(self, real_a, real_b, fake_a, fake_b, training=True):
+        """What the discriminators minimize: float32 scalar."""
+        loss = 0.0
+        for judge, real, fake in (
+            (self.judge_a, real_a, fake_a),
+            (self.judge_b, real_b, fake_b),
+        ):
+            loss += 0.5 * self.adversarial_loss.discriminator(
+                judge(real, training=training), judge(fake, training=training)
+            )
+        return loss
+
+    def test_step(self, data):
+        """Losses, and metrics of the images of B and the translations of those of A."""
+        real_a, real_b = self.image_pair(data)
+        generator_loss, logs = self.generator_loss(real_a, real_b, training=False)
+        fake_a, fake_b = logs.pop("fake_a"), logs.pop("fake_b")
+        for metric in self.generative_metrics:
+            metric.update_state(real_b, fake_b)
+        loss = self.discriminator_loss(real_a, real_b, fake_a, fake_b, training=False)
+        return self.track({**logs, "generator_loss": generator_loss, "discriminator_loss": loss})
+
+    def call(self, images, training=False):
+        """Images of A to images of B."""
+        return self.a_to_b(images, training=training)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "image_shape": self.image_shape,
+            "base_width": self.base_width,
+            "residual_blocks": self.residual_blocks,
+            "receptive_field": self.receptive_field,
+            "cycle_weight": self.cycle_weight,
+            "identity_weight": self.identity_weight,
+            "history_size": self.history_size,
+        }
+
+
+def _distance(images, others):
+    return ops.mean(ops.abs(images - others))
+
+
+def resnet_generator(channels, base_width=64, residual_blocks=9, name="generator"):
+    """The appendix: c7s1-64, d128, d256, R256 so many times, u128, u64, c7s1-3.
+
+    Reflection at the borders, instance normalization without scale and bias, ReLU, tanh at the end.
+
+    Args:
+        channels: int, of the images on both sides.
+        base_width: int, feature maps next to the image.
+        residual_blocks: int.
+        name: str.
+
+    Returns:
+        A `keras.Model` from (batch, height, width, channels) to the same shape in [-1, 1]; height
+        and width are multiples of 4.
+
+    Reference: the network is of Perceptual Losses for Real-Time Style Transfer and
+    Super-Resolution, Johnson et al., 2016, arXiv:1603.08155.
+    """
+    images = keras.Input((None, None, channels))
+    x = ReflectionPadding2D(3, name="pad_in")(images)
+    x = _normalized(convolution(base_width, 7, name="conv_in")(x), "conv_in")
+    for number in (1, 2):
+        width = base_width * 2**number
+        x = convolution(width, 3, 2, padding="same", name=f"down{number}")(x)
+        x = _normalized(x, f"down{number}")
+    for number in range(1, residual_blocks + 1):
+        x = _residual_block(x, f"block{number}")
+    for number in (2, 1):
+        width = base_width * 2 ** (number - 1)
+        x = _normalized(transposed_convolution(width, 3, name=f"up{number}")(x), f"up{number}")
+    x = ReflectionPadding2D(3, name="pad_out")(x)
+    x = convolution(channels, 7, name="conv_out", dtype="float32")(x)
+    return keras.Model(
+        images, layers.Activation("tanh", dtype="float32", name="images")(x), name=name
+    )
+
+
+def _normalized(x, name):
+    return layers.ReLU(name=f"{name}_relu")(instance_normalization(f"{name}_norm")(x))
+
+
+def _residual_block(x, name):
+    width = x.shape[-1]
+    y = ReflectionPadding2D(1, name=f"{name}_pad1")(x)
+    y = _normalized(convolution(width, 3, name=f"{name}_conv1")(y), f"{name}_conv1")
+    y = ReflectionPadding2D(1, name=f"{name}_pad2")(y)
+    y = convolution(width, 3, name=f"{name}_conv2")(y)
+    return layers.Add(name=f"{name}_sum")([x, instance_normalization(f"{name}_conv2_norm")(y)])

@@ -1,0 +1,252 @@
+"""Pix2Pix, Isola et al. 2017: image to image from pairs, with a loss that is learned."""
+
+import keras
+from keras import layers, ops
+
+from kerasgan import backend
+from kerasgan.core.patch_gan import (
+    affine_instance_normalization,
+    convolution,
+    patch_discriminator,
+    transposed_convolution,
+)
+from kerasgan.core.precision import dtype_policy
+from kerasgan.core.translation import TranslationModel
+
+
+@keras.saving.register_keras_serializable(package="kerasgan")
+class Pix2Pix(TranslationModel):
+    """A U-Net translates; a PatchGAN judges the translation beside its source.
+
+    Section 3 of the paper: the generator minimizes the adversarial loss plus `l1_weight` times the
+    mean absolute difference from the target; the discriminator sees source and target, or source
+    and translation, its loss halved. The noise is dropout, in training and afterwards alike. One
+    update of each in turn, Adam(2e-4, beta_1=0.5), batches of 1, weights from N(0, 0.02).
+
+    Normalization takes its statistics of each image, which is what the paper's batch norm does to a
+    batch of one; larger batches are so many times the same. The generator is updated on the images
+    that the discriminator was shown, judged anew, as in the authors' code.
+
+    Args:
+        image_shape: (height, width, channels) of the target images, for example (256, 256, 3);
+            height and width a multiple of 4. The depth of the U-Net follows: it halves until a side
+            is odd, 8 times at most.
+        source_channels: int, channels of the source images; None for as many as the target's.
+        base_width: int, feature maps next to the image.
+        receptive_field: 1, 16, 34, 70, 142 or 286, the patch that each of the discriminator's
+            logits judges, in pixels.
+        l1_weight: float, lambda of the paper.
+        seed: int or None, where the dropout starts.
+        dtype: None or a dtype policy such as `"mixed_bfloat16"`, for both networks.
+        **kwargs: `name`, as for `keras.Model`.
+
+    The data is (source, target).
+
+    Raises:
+        ValueError: for an image_shape or receptive_field that cannot be had.
+
+    Example:
+
+    >>> gan = kerasgan.Pix2Pix((16, 16, 1), base_width=8, receptive_field=16)
+    >>> gan.compile()
+    >>> target = np.random.default_rng(0).uniform(-1, 1, (4, 16, 16, 1)).astype("float32")
+    >>> history = gan.fit(-target, target, batch_size=1, verbose=0)
+    >>> gan.translate(-target).shape
+    (4, 16, 16, 1)
+
+    Reference: Image-to-Image Translation with Conditional Adversarial Networks, Isola, Zhu, Zhou &
+    Efros, 2017, arXiv:1611.07004.
+    """
+
+    pair_names = ("source", "target")
+
+    def __init__(
+        self,
+        image_shape,
+        source_channels=None,
+        base_width=64,
+        *,
+        receptive_field=70,
+        l1_weight=100.0,
+        seed=None,
+        dtype=None,
+        **kwargs,
+    ):
+        super().__init__(seed=seed, **kwargs)
+        height, width, channels = self.image_shape = tuple(image_shape)
+        self.source_channels = channels if source_channels is None else source_channels
+        self.base_width = base_width
+        self.receptive_field = receptive_field
+        self.l1_weight = l1_weight
+        self.depth = halvings(height, width)
+        with dtype_policy(dtype):
+            self.generator = unet(self.depth, self.source_channels, channels, base_width)
+            self.discriminator = patch_discriminator(
+                (height, width, self.source_channels + channels),
+                receptive_field,
+                base_width,
+                affine_instance_normalization,
+            )
+
+    @property
+    def players(self):
+        return {"generator": [self.generator], "discriminator": [self.discriminator]}
+
+    @property
+    def loss_names(self):
+        return (*super().loss_names, "l1_loss")
+
+    def default_optimizers(self):
+        return {player: keras.optimizers.Adam(2e-4, beta_1=0.5) for player in self.players}
+
+    @property
+    def pair_shapes(self):
+        height, width, channels = self.image_shape
+        return (height, width, self.source_channels), (height, width, channels)
+
+    @property
+    def size_multiple(self):
+        return 2**self.depth
+
+    def translator(self, to=None):
+        if to is not None:
+            raise ValueError(f"to={to!r}; Pix2Pix translates one way, leave it out.")
+        return self.generator
+
+    # The game ----------------------------------------------------------------------------------
+
+    def train_step(self, data):
+        """One round on a batch of pairs; returns the mean losses so far."""
+        source, target = self.image_pair(data)
+        fake, pullback = backend.forward(
+            lambda: self.generator(source, training=True), self.player_variables("generator")
+        )
+        discriminator_loss, _ = backend.update(
+            lambda: (self.discriminator_loss(source, target, fake), {}),
+            self.player_variables("discriminator"),
+            self.optimizer["discriminator"],
+        )
+        generator_loss, logs = backend.update(
+            lambda fake: self.generator_loss(source, target, fake),
+            self.player_variables("generator"),
+            self.optimizer["generator"],
+            forwarded=(fake, pullback),
+        )
+        logs |= {"generator_loss": generator_loss, "discriminator_loss": discriminator_loss}
+        return self.track(logs)
+
+    def discriminator_loss(self, source, target, fake, training=True):
+        """What the discriminator minimizes: float32 scalar."""
+        real_logits = self.discriminate(source, target, training)
+        fake_logits = self.discriminate(source, fake, training)
+        return 0.5 * self.adversarial_loss.discriminator(real_logits, fake_logits)
+
+    def generator_loss(self, source, target, fake, training=True):
+        """What the generator minimizes, and logs: `(loss, logs)`."""
+        fake_logits = self.discriminate(source, fake, training)
+        real_logits = None
+        if self.adversarial_loss.needs_real_logits:
+            real_logits = self.discriminate(source, target, training)
+        l1 = ops.mean(ops.abs(target - fake))
+        loss = self.adversarial_loss.generator(fake_logits, real_logits) + self.l1_weight * l1
+        return loss, {"l1_loss": l1}
+
+    def discriminate(self, source, images, training):
+        """A map of logits for images beside what they were translated from."""
+        return self.discriminator(ops.concatenate([source, images], axis=-1), training=training)
+
+    def test_step(self, data):
+        """Losses and metrics of a batch of pairs."""
+        source, target = self.image_pair(data)
+        fake = self.generator(source, training=False)
+        for metric in self.generative_metrics:
+            metric.update_state(target, fake)
+        generator_loss, logs = self.generator_loss(source, target, fake, training=False)
+        discriminator_loss = self.discriminator_loss(source, target, fake, training=False)
+        logs |= {"generator_loss": generator_loss, "discriminator_loss": discriminator_loss}
+        return self.track(logs)
+
+    def call(self, images, training=False):
+        """Source images to target images."""
+        return self.generator(images, training=training)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "image_shape": self.image_shape,
+            "source_channels": self.source_channels,
+            "base_width": self.base_width,
+            "receptive_field": self.receptive_field,
+            "l1_weight": self.l1_weight,
+        }
+
+
+@keras.saving.register_keras_serializable(package="kerasgan")
+class AlwaysDropout(layers.Dropout):
+    """Dropout at every call: the noise of the generator."""
+
+    def call(self, x, training=False):
+        return super().call(x, training=True)
+
+
+def halvings(height, width, at_most=8):
+    """How often a U-Net halves an image: until a side is odd.
+
+    Raises:
+        ValueError: for an image that cannot be halved twice.
+    """
+    depth = 0
+    while depth < at_most and not (height % 2 ** (depth + 1) or width % 2 ** (depth + 1)):
+        depth += 1
+    if depth < 2:
+        raise ValueError(
+            f"image_shape has height {height} and width {width}; use multiples of 4, best powers "
+            "of 2 such as (256, 256, 3)."
+        )
+    return depth
+
+
+def unet(depth, source_channels, target_channels, base_width=64, name="generator"):
+    """Section 6.1.1: C64-C128-C256-C512-... down, the same up, each with what was seen on the way.
+
+    Convolutions of 4x4 and stride 2; leaky ReLU of 0.2 down, ReLU up; dropout of 0.5 in the first
+    three layers up, as far as there are so many before the last; tanh at the end.
+
+    Args:
+        depth: int of at least 2, how often the image is halved.
+        source_channels, target_channels: int.
+        base_width: int, feature maps next to the image, doubled up to three times.
+        name: str.
+
+    Returns:
+        A `keras.Model` from (batch, height, width, source_channels) to (batch, height, width,
+        target_channels) in [-1, 1]; height and width are multiples of 2**depth.
+
+    Example:
+
+    >>> unet(3, 1, 3, base_width=8).output_shape
+    (None, None, None, 3)
+    """
+    images = keras.Input((None, None, source_channels))
+    x, skips = images, []
+    for level in range(depth):
+        if level > 0:
+            skips.append(x)
+            x = layers.LeakyReLU(0.2, name=f"down{level}_relu")(x)
+        width = base_width * min(2**level, 8)
+        x = convolution(width, 4, 2, padding="same", use_bias=False, name=f"down{level}")(x)
+        if 0 < level < depth - 1:
+            x = affine_instance_normalization(f"down{level}_norm")(x)
+    for level in reversed(range(1, depth)):
+        x = layers.ReLU(name=f"up{level}_relu")(x)
+        width = base_width * min(2 ** (level - 1), 8)
+        x = transposed_convolution(width, 4, use_bias=False, name=f"up{level}")(x)
+        x = affine_instance_normalization(f"up{level}_norm")(x)
+        if level >= depth - 3:
+            x = AlwaysDropout(0.5, name=f"up{level}_dropout")(x)
+        x = layers.Concatenate(name=f"up{level}_skip")([skips.pop(), x])
+    x = layers.ReLU(name="up0_relu")(x)
+    x = transposed_convolution(target_channels, 4, dtype="float32", name="up0")(x)
+    return keras.Model(
+        images, layers.Activation("tanh", dtype="float32", name="images")(x), name=name
+    )
