@@ -42,7 +42,8 @@ def patch_discriminator(
     """
     if receptive_field not in STRIDED_LAYERS:
         raise ValueError(
-            f"receptive_field={receptive_field!r}; use one of {', '.join(map(str, STRIDED_LAYERS))}."
+            f"receptive_field={receptive_field!r}; use one of "
+            f"{', '.join(map(str, STRIDED_LAYERS))}."
         )
     strided = STRIDED_LAYERS[receptive_field]
     size = min((s for s in image_shape[:2] if s is not None), default=None)

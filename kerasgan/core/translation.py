@@ -53,7 +53,8 @@ class TranslationModel(AdversarialModel):
             )
         if images.ndim != 4 or images.shape[-1] != channels:
             raise ValueError(
-                f"the images have shape {images.shape}; use (num_images, height, width, {channels})."
+                f"the images have shape {images.shape}; use (num_images, height, width, "
+                f"{channels})."
             )
         return translate_tiled(
             lambda part: backend.predict(network, part),

@@ -25,8 +25,8 @@ class CycleGAN(TranslationModel):
     times the mean absolute difference of F(G(a)) from a and of G(F(b)) from b. Section 5.2: plus
     `identity_weight` times `cycle_weight` that of G(b) from b and F(a) from a. Section 4: least
     squares, of which the discriminators' are halved; discriminators see translations of the past;
-    Adam(2e-4, beta_1=0.5), batches of 1, weights from N(0, 0.02). The paper lowers the learning rate
-    linearly to zero in the second half of training: `kerasgan.LinearDecay`.
+    Adam(2e-4, beta_1=0.5), batches of 1, weights from N(0, 0.02). The paper lowers the learning
+    rate linearly to zero in the second half of training: `kerasgan.LinearDecay`.
 
     The generators are one player and the discriminators another. As in the authors' code the
     generators move first. Each network's forward pass is computed once a step for all losses of a
