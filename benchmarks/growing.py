@@ -28,6 +28,7 @@ import time
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+from frechet import frechet_distance
 
 SIZE, BATCH_SIZE = 32, 32
 SETTINGS = {"latent_dim": 64, "base_width": 16, "max_width": 64, "ema_decay": 0.99}
@@ -192,17 +193,6 @@ def classifier(data, data_dir):
     history = network.fit(labelled, epochs=epochs, verbose=0).history
     print(f"features: accuracy {history['accuracy'][-1]:.3f} in training", file=sys.stderr)
     return lambda images: features.predict(images, batch_size=256, verbose=0)
-
-
-def frechet_distance(first, second):
-    """Between Gaussians fitted to features (n, d), by the eigenvalues of a symmetric product."""
-    means = [x.mean(0, dtype="float64") for x in (first, second)]
-    covariances = [np.cov(x.astype("float64"), rowvar=False) for x in (first, second)]
-    values, vectors = np.linalg.eigh(covariances[0])
-    root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
-    product = np.linalg.eigvalsh(root @ covariances[1] @ root)
-    trace = sum(np.trace(c) for c in covariances) - 2.0 * np.sqrt(np.maximum(product, 0.0)).sum()
-    return float(np.sum((means[0] - means[1]) ** 2) + trace)
 
 
 def train(model, grows, data, data_dir, minutes, schedule_images, seed, file):

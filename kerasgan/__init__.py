@@ -25,7 +25,9 @@ _NAMES = {
     "AdversarialModel": "kerasgan.core",
     "GAN": "kerasgan.core",
     "ImageGAN": "kerasgan.core",
+    "LinearDecay": "kerasgan.core",
     "NonFiniteError": "kerasgan.core",
+    "TranslationModel": "kerasgan.core",
 }
 
 

@@ -7,6 +7,7 @@ from kerasgan.callbacks.progressive_growing import ProgressiveGrowing, Stage
 from kerasgan.callbacks.run_report import RunReport
 from kerasgan.callbacks.sample_grid import SampleGrid
 from kerasgan.callbacks.training_curves import TrainingCurves
+from kerasgan.callbacks.translation_grid import TranslationGrid
 
 __all__ = [
     "CollapseMonitor",
@@ -16,4 +17,5 @@ __all__ = [
     "SampleGrid",
     "Stage",
     "TrainingCurves",
+    "TranslationGrid",
 ]

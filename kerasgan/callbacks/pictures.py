@@ -31,6 +31,26 @@ def draw(samples, columns=None, limits=None):
     return _grid(samples, columns) if samples.ndim == 4 else _scatter(samples, limits)
 
 
+def strip(rows):
+    """One picture of rows of images that belong together, such as before, after and target.
+
+    Args:
+        rows: list of arrays (n, height, width, channels) in [-1, 1] with 1 or 3 channels. Smaller
+            ones are enlarged by whole pixels.
+
+    Returns:
+        uint8 array (height, width, 3).
+    """
+    rows = [np.asarray(row) for row in rows]
+    height = max(row.shape[1] for row in rows)
+    same = []
+    for row in rows:
+        zoom = height // row.shape[1]
+        row = row.repeat(zoom, axis=1).repeat(zoom, axis=2)
+        same.append(row if row.shape[-1] == 3 else row.repeat(3, axis=-1))
+    return _grid(np.concatenate(same), columns=len(rows[0]))
+
+
 def _grid(images, columns):
     count, height, width, _ = images.shape
     columns = columns or math.ceil(math.sqrt(count))

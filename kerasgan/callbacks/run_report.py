@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 import kerasgan
+from kerasgan.callbacks.epoch_pictures import EpochPictures
 from kerasgan.callbacks.run_history import RunHistory
-from kerasgan.callbacks.sample_grid import SampleGrid
 from kerasgan.callbacks.training_curves import draw_curves
 from kerasgan.core.files import atomic_path
 
@@ -25,7 +25,8 @@ class RunReport(RunHistory):
     be watched.
 
     Args:
-        folder: the run's folder, where a `SampleGrid` with the same folder puts its pictures.
+        folder: the run's folder, where a `SampleGrid` or `TranslationGrid` with the same folder
+            puts its pictures.
         settings: dict of what else the page should say about the run, by name.
         seconds: float, the shortest time between two versions.
 
@@ -74,9 +75,9 @@ class RunReport(RunHistory):
         return figures | {name: f"{value:.4g}" for name, value in self.rows[last].items()}
 
     def _samples(self):
-        grid = SampleGrid(self.folder)
-        grid.epoch = max(self.rows)
-        frames = grid.frames()
+        pictures_so_far = EpochPictures(self.folder)
+        pictures_so_far.epoch = max(self.rows)
+        frames = pictures_so_far.frames()
         if not frames:
             return "<p>No samples were drawn (kerasgan.callbacks.SampleGrid).</p>"
         chosen = [frames[i] for i in sorted({0, len(frames) // 3, 2 * len(frames) // 3})]
@@ -163,7 +164,7 @@ img {{ max-width: 100%; image-rendering: pixelated; }}
 <h2>Final figures</h2>
 {figures}
 <h2>Samples</h2>
-<p>The same latents in every picture.</p>
+<p>The same latents, or images, in every picture.</p>
 {samples}
 <h2>Curves</h2>
 {curves}

@@ -1,17 +1,15 @@
 """Pictures of the same latents as the generator learns."""
 
 import json
-import pathlib
-import re
 
-import keras
 import numpy as np
 
 from kerasgan.callbacks import pictures
+from kerasgan.callbacks.epoch_pictures import EpochPictures
 from kerasgan.core.files import atomic_path
 
 
-class SampleGrid(keras.callbacks.Callback):
+class SampleGrid(EpochPictures):
     """Draws what the generator makes of the same latents, every few epochs.
 
     Writes `samples/epoch_0010.png` and so on, and at the end of training `samples.gif`, which
@@ -41,48 +39,15 @@ class SampleGrid(keras.callbacks.Callback):
     >>> history = gan.fit(digits, epochs=1, callbacks=[grid], verbose=0)
     """
 
-    chief_only = True  # of several workers
-
     def __init__(
         self, folder, every=1, num_images=None, seed=0, labels=None, gif=True, tensorboard=None
     ):
-        super().__init__()
-        for name, value in {"every": every, "num_images": num_images}.items():
-            if not (value is None and name == "num_images") and (
-                not isinstance(value, int) or value < 1
-            ):
-                raise ValueError(f"{name}={value!r}; use a whole number of at least 1.")
-        self.folder = pathlib.Path(folder)
-        self.every = every
-        self.num_images = num_images
+        super().__init__(folder, every, num_images, gif, tensorboard)
         self.seed = seed
         self.labels = labels
-        self.gif = gif
-        self.tensorboard = tensorboard
         self.limits = None
-        self.epoch = 0
-        self.drawn = 0
 
-    def frames(self):
-        """The pictures of this run so far, in the order of their epochs."""
-        frames = (self.folder / "samples").glob("epoch_*.png")
-        numbered = [(int(re.search(r"(\d+)$", frame.stem)[1]), frame) for frame in frames]
-        # What a longer run left behind in this folder is not part of this one.
-        return [frame for number, frame in sorted(numbered) if number <= self.epoch]
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.epoch = epoch + 1
-        if self.epoch == 1 or self.epoch % self.every == 0:
-            self.draw()
-
-    def on_train_end(self, logs=None):
-        if self.epoch and self.drawn != self.epoch:
-            self.draw()
-        self.write_gif()
-
-    def draw(self):
-        """Draws the current generator as the picture of the current epoch."""
-        self.drawn = self.epoch
+    def picture(self):
         vectors = len(self.model.image_shape) == 1
         count = self.num_images or (2000 if vectors else 100)
         labels = self.labels
@@ -94,19 +59,7 @@ class SampleGrid(keras.callbacks.Callback):
         if not vectors:  # those of a model that grows, in one size from frame to frame
             zoom = self.model.real_image_shape[0] // samples.shape[1]
             samples = samples.repeat(zoom, axis=1).repeat(zoom, axis=2)
-        picture = pictures.draw(samples, limits=self.limits)
-        pictures.write_png(self.folder / "samples" / f"epoch_{self.epoch:04d}.png", picture)
-        if self.tensorboard is not None:
-            # TensorFlow writes the event file under every backend.
-            from kerasgan.backend.tensorflow import write_image_summary
-
-            write_image_summary(self.tensorboard, "samples", picture, self.epoch)
-
-    def write_gif(self):
-        """Writes `samples.gif` of the pictures so far, if there are any."""
-        frames = self.frames()
-        if self.gif and frames:
-            pictures.write_gif(self.folder / "samples.gif", frames)
+        return pictures.draw(samples, limits=self.limits)
 
     def _limits(self, samples):
         file = self.folder / "samples" / "axes.json"

@@ -12,7 +12,7 @@ import sys
 import click
 
 import kerasgan
-from kerasgan.cli import runs
+from kerasgan.cli import runs, translation
 from kerasgan.models import registry
 
 # What a run is computed on, which may change when it is continued on another machine.
@@ -62,7 +62,7 @@ def _fail(message, exit_code):
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.pass_context
 def commands(context, debug):
-    """Generative adversarial networks: train, sample, export."""
+    """Generative adversarial networks: train, sample, translate, export."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 
@@ -83,8 +83,21 @@ def models():
 @click.option("--split", default=None, help="Part of the data to train on.  [default: train]")
 @click.option("--data-dir", help="Where TensorFlow Datasets keeps its data.")
 @click.option("--image-size", type=click.IntRange(1), help="Images become squares of this size.")
+@click.option("--crop", type=click.IntRange(1), help="Train on squares cut out of them at random.")
+@click.option("--source", help="Half of a pair that is translated: left, right, A, B, a folder.")
+@click.option("--task", help="Make the pairs: colorize, inpaint, edges or denoise.")
+@click.option("--data-b", help="The second domain, for unpaired translation.  [default: in --data]")
+@click.option(
+    "--pretrain-epochs",
+    type=click.IntRange(0),
+    help="The first epochs train srgan's generator alone, on pixels.",
+)
 @click.option("--epochs", type=click.IntRange(1), help="Train until this epoch.  [default: 50]")
-@click.option("--batch-size", type=click.IntRange(1), help="Examples a step.  [default: 64]")
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1),
+    help="Examples a step.  [default: 64; of a model that translates, the paper's]",
+)
 @click.option(
     "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="A setting of the model."
 )
@@ -107,6 +120,12 @@ def models():
     type=click.FloatRange(0, min_open=True),
     help="Of each fade-in and each stabilisation, for a model that grows.  [default: a share of "
     "--epochs that leaves two for the final resolution]",
+)
+@click.option(
+    "--decay-from",
+    type=click.IntRange(0),
+    metavar="EPOCH",
+    help="From here the learning rate falls linearly, to zero at the end of --epochs.",
 )
 @click.option("--seed", type=click.IntRange(0), help="Of all random numbers.  [default: 0]")
 @click.option("--devices", type=click.IntRange(1), help="GPUs that share each batch.  [default: 1]")
@@ -141,8 +160,9 @@ def train(
     given = {name: value for name, value in options.items() if value is not None}
     if model is not None:
         given["model"] = model
-    if "data" in given and pathlib.Path(given["data"]).exists():
-        given["data"] = str(pathlib.Path(given["data"]).resolve())  # for --resume from elsewhere
+    for name in {"data", "data_b"} & set(given):
+        if pathlib.Path(given[name]).exists():
+            given[name] = str(pathlib.Path(given[name]).resolve())  # for --resume from elsewhere
     game = {"loss": loss, "penalties": penalties, "discriminator_steps": discriminator_steps}
     game = {name: value for name, value in game.items() if value}
     if assignments or game:
@@ -151,6 +171,11 @@ def train(
         settings = runs.read_settings(out)
         _check_same(settings, given, out)
         settings |= {name: given[name] for name in MACHINE if name in given}
+        if settings.get("decay_from") is not None and (epochs or 0) > settings["epochs"]:
+            raise click.UsageError(
+                f"--epochs {epochs}: the learning rate of the run in {out} has fallen to zero at "
+                f"epoch {settings['epochs']}; start a longer one."
+            )
     else:
         settings = _new_settings(given)
         runs.prepare_folder(out, overwrite)
@@ -168,8 +193,11 @@ def _new_settings(given):
         "split": "train",
         "data_dir": None,
         "image_size": None,
-        "batch_size": 64,
+        "crop": None,
+        **dict.fromkeys(translation.OPTIONS),
+        "batch_size": None,
         "learning_rate": None,
+        "decay_from": None,
         "stage_epochs": None,
         "seed": 0,
         "devices": 1,
@@ -180,7 +208,7 @@ def _new_settings(given):
 
 def _check_same(settings, given, out):
     for name in set(given) - set(MACHINE):
-        value, kept = given[name], settings[name]
+        value, kept = given[name], settings.get(name)
         if json.loads(json.dumps(value)) != kept:
             raise click.UsageError(
                 f"the run in {out} has {name}={kept!r}, not {value!r}; leave that out to continue "
@@ -192,6 +220,10 @@ def _train(out, settings, resume):
     keras = runs.import_keras()
     from kerasgan import backend
 
+    model_class = runs.model_class(settings["model"])
+    translation.check_options(settings, model_class)
+    if settings["batch_size"] is None:
+        settings["batch_size"] = getattr(model_class, "default_batch_size", 64)
     devices = settings.get("devices", 1)
     if settings["batch_size"] % devices:
         raise click.UsageError(
@@ -205,55 +237,49 @@ def _train(out, settings, resume):
 
 
 def _train_here(keras, out, settings, resume):
-    from kerasgan import callbacks, data
+    from kerasgan import callbacks
 
     keras.utils.set_random_seed(settings["seed"])
-    source = {name: settings[name] for name in ("split", "data_dir", "image_size", "batch_size")}
     with runs.usage_errors():
-        labels = registry.is_conditional(runs.model_class(settings["model"]), settings["set"])
-        examples = data.load(settings["data"], seed=settings["seed"], labels=labels, **source)
-        images = examples.element_spec[0] if labels else examples.element_spec
-        shape = {"image_shape": tuple(images.shape[1:])}
-        if labels:
-            shape["num_classes"] = len(data.class_names(examples))
-            wanted = settings["set"].get("num_classes", shape["num_classes"])
-            if isinstance(wanted, int) and wanted < shape["num_classes"]:
-                raise ValueError(
-                    f"num_classes={wanted}, but {settings['data']} has {shape['num_classes']}; "
-                    "leave --set num_classes out."
-                )
+        examples, arguments = _load_examples(settings)
     if resume and (out / runs.MODEL).exists():
         gan, _ = runs.load_run(out)
     else:
-        gan = _new_model(settings, shape)
+        gan = _new_model(settings, arguments, len(examples))
     done = gan.epochs_trained
     if done >= settings["epochs"]:
         click.echo(f"{out} is trained for {done} epochs; --epochs {2 * done} would go on.")
         return
     growing = _growing(gan, settings)
+    with runs.usage_errors():
+        pictures = _pictures(gan, examples, out, settings)
     if not resume and out.exists():
         shutil.rmtree(out)  # not before everything that an argument can break is behind us
     runs.write_settings(out, settings)
     gan.save(out / runs.MODEL)
-    every = max(1, settings["epochs"] // 20)
     shown = {name: settings[name] for name in ("data", "split", "batch_size", "seed")}
-    # Before the others, which show what it logs.
-    monitor = callbacks.CollapseMonitor(examples, out, every=every)
-    grid = callbacks.SampleGrid(out, every=every)
     curves = callbacks.TrainingCurves(out)
     report = callbacks.RunReport(out, settings=shown)
     checkpoint = keras.callbacks.ModelCheckpoint(out / runs.MODEL)
+    # Those that log come before those that show what was logged.
+    watching = [*growing, *pictures, curves, report, checkpoint]
+    verbose = 1 if sys.stdout.isatty() else 2
+    phases = [(gan.fit, settings["epochs"])]
+    if settings.get("pretrain_epochs"):
+        phases.insert(0, (gan.pretrain, min(settings["pretrain_epochs"], settings["epochs"])))
     try:
         with runs.warnings_in_one_line():
-            gan.fit(
-                examples,
-                initial_epoch=done,
-                epochs=settings["epochs"],
-                callbacks=[*growing, monitor, grid, curves, report, checkpoint],
-                verbose=1 if sys.stdout.isatty() else 2,
-            )
+            for train, end in phases:
+                if gan.epochs_trained < end:
+                    train(
+                        examples,
+                        initial_epoch=gan.epochs_trained,
+                        epochs=end,
+                        callbacks=watching,
+                        verbose=verbose,
+                    )
     except KeyboardInterrupt:
-        grid.write_gif()
+        pictures[-1].write_gif()
         curves.on_train_end()
         report.on_train_end()
         _, saved = gan.last_saved
@@ -263,6 +289,53 @@ def _train_here(keras, out, settings, resume):
         )
         sys.exit(130)
     click.echo(f"Trained for {settings['epochs']} epochs. Open {out / 'report.html'}")
+
+
+def _load_examples(settings):
+    """The data of a run, and the arguments that make a model for it."""
+    from kerasgan import data
+    from kerasgan.core.translation import TranslationModel
+
+    model_class = runs.model_class(settings["model"])
+    if issubclass(model_class, TranslationModel):
+        examples = translation.load_examples(model_class, settings, training=True)
+        shapes = (tuple(half.shape[1:]) for half in examples.element_spec)
+        return examples, model_class.arguments_for(*shapes)
+    source = {name: settings[name] for name in ("split", "data_dir", "image_size", "batch_size")}
+    labels = registry.is_conditional(model_class, settings["set"])
+    examples = data.load(
+        settings["data"],
+        seed=settings["seed"],
+        labels=labels,
+        augment_crop=settings.get("crop"),
+        **source,
+    )
+    images = examples.element_spec[0] if labels else examples.element_spec
+    arguments = {"image_shape": tuple(images.shape[1:])}
+    if labels:
+        arguments["num_classes"] = len(data.class_names(examples))
+        wanted = settings["set"].get("num_classes", arguments["num_classes"])
+        if isinstance(wanted, int) and wanted < arguments["num_classes"]:
+            raise ValueError(
+                f"num_classes={wanted}, but {settings['data']} has {arguments['num_classes']}; "
+                "leave --set num_classes out."
+            )
+    return examples, arguments
+
+
+def _pictures(gan, examples, out, settings):
+    """The callbacks that look at what the model makes; the last one draws it."""
+    from kerasgan import callbacks
+    from kerasgan.core.translation import TranslationModel
+
+    every = max(1, settings["epochs"] // 20)
+    if isinstance(gan, TranslationModel):
+        shown = translation.load_examples(type(gan), settings, training=False)
+        return [callbacks.TranslationGrid(shown, out, every=every)]
+    return [
+        callbacks.CollapseMonitor(examples, out, every=every),
+        callbacks.SampleGrid(out, every=every),
+    ]
 
 
 def _growing(gan, settings):
@@ -281,15 +354,31 @@ def _growing(gan, settings):
     return [callbacks.ProgressiveGrowing(stage)]
 
 
-def _new_model(settings, shape):
+def _new_model(settings, arguments, steps_per_epoch):
+    from kerasgan.core.linear_decay import LinearDecay
+
     model_class = runs.model_class(settings["model"])
     of_model, of_compile = runs.split_arguments(model_class, settings["set"])
     with runs.usage_errors():
-        gan = model_class(seed=settings["seed"], **{**shape, **of_model})
+        gan = model_class(seed=settings["seed"], **{**arguments, **of_model})
         gan.compile(**of_compile)
-    if settings["learning_rate"] is not None:
-        for optimizer in gan.optimizer.optimizers:
+    decay_from = settings["decay_from"]
+    if decay_from is not None and decay_from >= settings["epochs"]:
+        raise click.UsageError(
+            f"--decay-from {decay_from} is not before the end, --epochs {settings['epochs']}."
+        )
+    for player in gan.players:
+        optimizer = gan.optimizer[player]
+        if settings["learning_rate"] is not None:
             optimizer.learning_rate = settings["learning_rate"]
+        if decay_from is not None:
+            of_player = player == "discriminator" and hasattr(gan, "discriminator_steps")
+            updates = steps_per_epoch * (gan.discriminator_steps if of_player else 1)
+            optimizer.learning_rate = LinearDecay(
+                float(optimizer.learning_rate),
+                updates * decay_from,
+                updates * (settings["epochs"] - decay_from),
+            )
     return gan
 
 
@@ -314,6 +403,11 @@ def sample(run_or_file, num, seed, label, out, individual):
     gan, _ = runs.load_run(run_or_file)
     from kerasgan.callbacks import pictures
 
+    if not hasattr(gan, "generate"):
+        raise click.UsageError(
+            f"{type(gan).__name__} makes images from images: kerasgan translate {run_or_file} "
+            "PICTURE... --out DIR"
+        )
     if label is None and getattr(gan, "num_classes", None) is not None:
         raise click.UsageError(
             f"{type(gan).__name__} is conditional: say which --label, 0 to {gan.num_classes - 1}."
@@ -331,6 +425,41 @@ def sample(run_or_file, num, seed, label, out, individual):
     for index, image in enumerate(pictures.to_uint8(samples)):
         pictures.write_png(individual / f"{index:06d}.png", image)
     click.echo(f"{num} images in {individual}")
+
+
+@commands.command()
+@run_or_file
+@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=pathlib.Path))
+@click.option(
+    "--out", required=True, type=click.Path(path_type=pathlib.Path), help="Folder for the results."
+)
+@click.option("--to", help="A or B, for a model that translates both ways.  [default: B]")
+@click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(0), help="Of noise, if it has any."
+)
+@click.option(
+    "--tile",
+    default=512,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Larger pictures are translated in squares of this size.",
+)
+def translate(run_or_file, inputs, out, to, seed, tile):
+    """Translate pictures, or folders of them, of any size.
+
+    Each result is a PNG file in DIR under its picture's name.
+    """
+    model, _ = runs.load_run(run_or_file)
+    if not hasattr(model, "translate"):
+        raise click.UsageError(
+            f"{type(model).__name__} makes images from noise: kerasgan sample {run_or_file} "
+            "--out PICTURE.png"
+        )
+    if to is None:
+        to = next(iter(model.networks_by_direction))
+    with runs.usage_errors():
+        count = translation.translate_files(model, inputs, out, to=to, seed=seed, tile=tile)
+    click.echo(f"{count} picture{'s' if count > 1 else ''} in {out}")
 
 
 @commands.command()

@@ -162,6 +162,6 @@ def load_run(run_or_file):
         except Exception as error:
             reason = str(error).split("List of objects")[0].strip()
             raise ValueError(f"{file} cannot be loaded as a kerasgan model: {reason}") from error
-        if not hasattr(model, "generate"):
+        if not hasattr(model, "players"):
             raise ValueError(f"{file} is a {type(model).__name__}, not a generative model.")
     return model, file

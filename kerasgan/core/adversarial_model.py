@@ -137,11 +137,15 @@ class AdversarialModel(backend.Trainer, keras.Model):
                     layer.synchronized = backend.is_distributed()
         self.optimizer = optimizers
         self.adversarial_loss = adversarial_loss
-        self.loss_trackers = [LossTracker(name) for name in self.loss_names]
+        self.choose_trackers()
         self.generative_metrics = list(metrics or [])
         # What was asked for rather than what "auto" became: the next machine may differ.
         self._asked_jit_compile = jit_compile
         self._asked_steps_per_execution = steps_per_execution
+
+    def choose_trackers(self):
+        """Tracks what `loss_names` says, from now on."""
+        self.loss_trackers = [LossTracker(name) for name in self.loss_names]
 
     def compile_arguments(self):
         """The arguments with which `compile` gives the same training again."""

@@ -1,4 +1,4 @@
-"""From a network to a SavedModel that needs neither kerasgan nor Keras."""
+"""From networks to a SavedModel that needs neither kerasgan nor Keras."""
 
 import pathlib
 
@@ -7,13 +7,14 @@ import keras
 from kerasgan.core.files import atomic_path
 
 
-def export_network(network, filepath, inputs, output):
-    """Writes a SavedModel with the signature `serving_default`.
+def export_networks(signatures, filepath, inputs, output):
+    """Writes a SavedModel.
 
     Args:
-        network: a Keras model.
+        signatures: dict from the name of a signature, one of them `serving_default`, to the Keras
+            model that answers it.
         filepath: a folder that does not exist or is empty.
-        inputs: dict from the name of an input to its `keras.InputSpec`, in the network's order.
+        inputs: dict from the name of an input to its `keras.InputSpec`, in the networks' order.
         output: the name of the output.
 
     Raises:
@@ -39,14 +40,21 @@ def export_network(network, filepath, inputs, output):
         for name, spec in inputs.items()
     ]
 
+    archive = keras.export.ExportArchive()
+    # JAX would compile for the device at hand; a server may have the other one.
+    platforms = {"jax2tf_kwargs": {"native_serialization_platforms": ("cpu", "cuda")}}
+    for number, (signature, network) in enumerate(signatures.items()):
+        if network not in list(signatures.values())[:number]:
+            archive.track(network)
+        serve = _serving(network, output)
+        archive.add_endpoint(signature, serve, specs, **(platforms if backend == "jax" else {}))
+    with atomic_path(filepath) as temporary:
+        archive.write_out(str(temporary), verbose=False)
+
+
+def _serving(network, output):
     def serve(*tensors):
         images = network(tensors[0] if len(tensors) == 1 else list(tensors), training=False)
         return {output: keras.ops.cast(images, "float32")}
 
-    archive = keras.export.ExportArchive()
-    archive.track(network)
-    # JAX would compile for the device at hand; a server may have the other one.
-    platforms = {"jax2tf_kwargs": {"native_serialization_platforms": ("cpu", "cuda")}}
-    archive.add_endpoint("serving_default", serve, specs, **(platforms if backend == "jax" else {}))
-    with atomic_path(filepath) as temporary:
-        archive.write_out(str(temporary), verbose=False)
+    return serve

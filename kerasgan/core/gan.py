@@ -7,6 +7,7 @@ from keras import ops
 from kerasgan import backend, losses
 from kerasgan.core import ema, export
 from kerasgan.core.adversarial_model import AdversarialModel
+from kerasgan.core.images import float_images
 from kerasgan.layers.minibatch import split_batch
 
 
@@ -370,18 +371,7 @@ class GAN(AdversarialModel):
         Raises:
             ValueError: for integers, for another image shape.
         """
-        if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(images.dtype)):
-            raise ValueError(
-                f"the real images are {images.dtype}; {type(self).__name__} takes float images in "
-                "[-1, 1]. kerasgan.data.from_array(images) converts 0..255 integers."
-            )
-        if tuple(images.shape[1:]) != self.real_image_shape:
-            raise ValueError(
-                f"the real images have shape {tuple(images.shape[1:])}, the generator makes "
-                f"{self.real_image_shape}; resize the data (kerasgan.data: image_size=...) or give "
-                "the model that image_shape."
-            )
-        return ops.cast(images, "float32")
+        return float_images(images, self.real_image_shape, "the real images", "the generator makes")
 
     # Using what was trained ----------------------------------------------------------------------
 
@@ -520,7 +510,8 @@ class GAN(AdversarialModel):
         inputs = {"latent": keras.InputSpec(shape=(None, self.latent_dim), dtype="float32")}
         if self.num_classes is not None:
             inputs["label"] = keras.InputSpec(shape=(None,), dtype="int32")
-        export.export_network(self.sampling_generator, filepath, inputs, output="images")
+        signatures = {"serving_default": self.sampling_generator}
+        export.export_networks(signatures, filepath, inputs, output="images")
 
     def get_config(self):
         return {

@@ -4,13 +4,14 @@ import keras
 from keras import ops
 
 
-def float_images(images, shape, what):
+def float_images(images, shape, what, wants):
     """The images of a batch as float32.
 
     Args:
         images: tensor (batch, ...).
         shape: what each must have; None in it for any.
-        what: str that names them in an error.
+        what: str that names them in an error, such as "the real images".
+        wants: str that says in an error whose shape that is.
 
     Raises:
         ValueError: for integers, for another shape.
@@ -25,7 +26,7 @@ def float_images(images, shape, what):
         wanted is not None and wanted != has for wanted, has in zip(shape, found, strict=True)
     ):
         raise ValueError(
-            f"{what} have shape {found}, and the model takes {tuple(shape)}; resize the data or "
-            "give the model that shape."
+            f"{what} have shape {found}, {wants} {tuple(shape)}; resize the data (kerasgan.data: "
+            "image_size=...) or give the model that image_shape."
         )
     return ops.cast(images, "float32")

@@ -39,7 +39,7 @@ def translate_tiled(translate, images, multiple, tile=512, overlap=64, scale=1):
     padded = np.pad(
         images,
         ((0, 0), (0, rows[-1][1] - height), (0, columns[-1][1] - width), (0, 0)),
-        mode="symmetric" if min(height, width) > 0 else "edge",
+        mode="symmetric",
     )
     result = []
     for image in padded:

@@ -1,39 +1,106 @@
 """Models that turn an image into an image."""
 
+import keras
 import numpy as np
 
 from kerasgan import backend
+from kerasgan.core import export
 from kerasgan.core.adversarial_model import AdversarialModel
 from kerasgan.core.images import float_images
+from kerasgan.core.optimizers import all_layers
 from kerasgan.core.tiling import translate_tiled
 
 
 class TranslationModel(AdversarialModel):
     """An `AdversarialModel` whose generators take images.
 
-    A subclass gives, besides what `AdversarialModel` wants, `translator(to)`.
-
-    Its data is a pair of batches of images, float NHWC in [-1, 1].
+    A subclass gives, besides what `AdversarialModel` wants, `networks_by_direction`, `pair_names`,
+    `pair_shapes` and `size_multiple`. Its data is a pair of batches of images, float NHWC in
+    [-1, 1].
     """
 
-    def translator(self, to=None):
-        """The network that `translate` uses.
+    pairing = "pairs"  # what its data is: "pairs", "unpaired" or "super_resolve"
+    scale = 1  # by how much it enlarges
+    default_batch_size = 1
 
-        Args:
-            to: None, or the domain wanted, for models that translate both ways.
+    @property
+    def networks_by_direction(self):
+        """Dict from what `translate` takes as `to` to the network that does it.
+
+        The first is the one that an endpoint has by default. Models that translate one way only
+        have `None` as the key.
         """
         raise NotImplementedError
 
-    def translate(self, images, to=None, *, tile=512, overlap=64):
+    @property
+    def pair_names(self):
+        """What the halves of a pair are called: two str."""
+        raise NotImplementedError
+
+    @property
+    def pair_shapes(self):
+        """The shapes of both halves of a pair in training, (height, width, channels) each."""
+        raise NotImplementedError
+
+    @property
+    def size_multiple(self):
+        """What heights and widths have to be a multiple of: int."""
+        raise NotImplementedError
+
+    @classmethod
+    def arguments_for(cls, source_shape, target_shape):
+        """The arguments that make a model for pairs of images of these shapes: dict."""
+        return {"image_shape": target_shape}
+
+    def image_pair(self, data):
+        """Both halves of a batch of pairs as float32.
+
+        Raises:
+            ValueError: for data that is no pair of such images.
+        """
+        name, (first, second) = type(self).__name__, self.pair_names
+        if not isinstance(data, (tuple, list)) or len(data) != 2:
+            raise ValueError(
+                f"{name} takes pairs of images, ({first}, {second}), but the data is no pair; give "
+                "fit(x, y), or a data set of (x, y) such as kerasgan.data.load_pairs gives."
+            )
+        return [
+            float_images(images, shape, f"the {half} images", f"{name} takes")
+            for images, shape, half in zip(data, self.pair_shapes, self.pair_names, strict=True)
+        ]
+
+    def translator(self, to=None):
+        """The network that translates to a domain.
+
+        Raises:
+            ValueError: for a domain that there is not.
+        """
+        networks = self.networks_by_direction
+        if to not in networks:
+            known = " or ".join(map(repr, networks))
+            advice = f"use {known}" if None not in networks else "leave it out, there is one way"
+            raise ValueError(f"to={to!r}: {advice} with {type(self).__name__}.")
+        return networks[to]
+
+    def draw_noise_from(self, seed):
+        """Lets the noise in the networks, if they have any, start anew outside of training."""
+        for networks in self.players.values():
+            for index, layer in enumerate(all_layers(networks)):
+                if hasattr(layer, "sampling_seed"):
+                    layer.sampling_seed.state.assign(np.array([seed, index], "uint32"))
+
+    def translate(self, images, to=None, *, seed=None, tile=512, overlap=64):
         """Translates images of any size.
 
         Images whose height or width the network cannot take are continued beyond their border by
         reflection and cut back afterwards. Those larger than `tile` are translated in tiles, whose
-        overlaps are faded into each other.
+        overlaps are faded into each other; what a network does to a whole image, such as instance
+        normalization, it then does to each tile.
 
         Args:
             images: float array (num_images, height, width, channels) in [-1, 1].
-            to: None, or the domain wanted, for models that translate both ways.
+            to: the domain wanted, for models that translate both ways.
+            seed: int, or None for new noise at each call, for models that have noise.
             tile: int, the largest height and width that is translated at once, in pixels.
             overlap: int, how many pixels neighbouring tiles share.
 
@@ -41,7 +108,8 @@ class TranslationModel(AdversarialModel):
             float32 array (num_images, height * scale, width * scale, channels) in [-1, 1].
 
         Raises:
-            ValueError: for integers, or images of another number of dimensions or channels.
+            ValueError: for integers, images of another number of dimensions or channels, a domain
+                or tile that cannot be had.
         """
         images = np.asarray(images)
         network = self.translator(to)
@@ -51,36 +119,48 @@ class TranslationModel(AdversarialModel):
                 f"the images are {images.dtype}; translate takes float images in [-1, 1]: "
                 "images / 127.5 - 1 of whole numbers from 0 to 255."
             )
-        if images.ndim != 4 or images.shape[-1] != channels:
+        if images.ndim != 4 or images.shape[-1] != channels or 0 in images.shape[1:3]:
             raise ValueError(
                 f"the images have shape {images.shape}; use (num_images, height, width, "
                 f"{channels})."
             )
+        self.draw_noise_from(np.random.randint(2**31) if seed is None else seed)
         return translate_tiled(
             lambda part: backend.predict(network, part),
             images.astype("float32"),
             multiple=self.size_multiple,
             tile=tile,
             overlap=overlap,
+            scale=self.scale,
         )
 
-    @property
-    def size_multiple(self):
-        """What heights and widths have to be a multiple of: int."""
-        raise NotImplementedError
+    def evaluate(self, *args, **kwargs):
+        """Losses and metrics of pairs; see `AdversarialModel.evaluate`.
 
-    def image_pair(self, data):
-        """Both halves of a batch of pairs as float32.
+        Noise in the networks is the same at every call.
+        """
+        self.draw_noise_from(0)
+        return super().evaluate(*args, **kwargs)
+
+    def export(self, filepath):
+        """Writes a SavedModel that TensorFlow Serving loads.
+
+        Its signature `serving_default` takes and returns `images`, float32 (batch, height, width,
+        channels) in [-1, 1] with any height and width that are multiples of `size_multiple`. A
+        model that translates both ways has a signature for each, `to_A` and `to_B`; `to_B` is the
+        default. It needs neither kerasgan nor Keras.
+
+        Args:
+            filepath: a folder that does not exist or is empty. TensorFlow Serving wants its last
+                part to be a version number: `savedmodels/facades/1`.
 
         Raises:
-            ValueError: for data that is no pair of such images.
+            FileExistsError: when the folder holds something.
+            RuntimeError: under PyTorch, which cannot write a SavedModel.
         """
-        if not isinstance(data, (tuple, list)) or len(data) != 2:
-            raise ValueError(
-                f"{type(self).__name__} takes pairs of images, {self.pair_names}, but the data is "
-                f"{type(data).__name__}; give fit(x, y) or a data set of (x, y)."
-            )
-        return [
-            float_images(images, shape, f"{type(self).__name__}'s {name} images")
-            for images, shape, name in zip(data, self.pair_shapes, self.pair_names, strict=True)
-        ]
+        networks = self.networks_by_direction
+        signatures = {"serving_default": next(iter(networks.values()))}
+        signatures |= {f"to_{to}": network for to, network in networks.items() if to is not None}
+        channels = signatures["serving_default"].input_shape[-1]
+        inputs = {"images": keras.InputSpec(shape=(None, None, None, channels), dtype="float32")}
+        export.export_networks(signatures, filepath, inputs, output="images")

@@ -4,12 +4,25 @@
     kerasgan.data.load("mnist", data_dir="...")
     kerasgan.data.load("photos/", image_size=64)
     kerasgan.data.from_array(images)
+    kerasgan.data.load_pairs("facades/", source="right")
+    kerasgan.data.load_unpaired("horses/", "zebras/")
+    kerasgan.data.paired(kerasgan.data.load("photos/", image_size=64), "colorize")
 
 They shuffle as a function of their seed and of the epoch that the model in training has reached,
 so a run that was interrupted goes on with the batches it would have seen.
 """
 
 from kerasgan.data.loading import class_names, from_array, load
+from kerasgan.data.pairs import load_pairs, load_unpaired
 from kerasgan.data.sources import mixture
+from kerasgan.data.tasks import paired
 
-__all__ = ["class_names", "from_array", "load", "mixture"]
+__all__ = [
+    "class_names",
+    "from_array",
+    "load",
+    "load_pairs",
+    "load_unpaired",
+    "mixture",
+    "paired",
+]

@@ -22,6 +22,7 @@ def load(
     *,
     channels=None,
     fit="crop",
+    augment_crop=None,
 ):
     """Loads a data set by name.
 
@@ -52,6 +53,7 @@ def load(
         data_dir: where TensorFlow Datasets finds or puts its data; None is its default.
         channels: 1 or 3; None is the source's own, for folders 3.
         fit: `"crop"` keeps the centre of an image that is not square, `"pad"` adds black borders.
+        augment_crop: int, cut a square of so many pixels out of each image, each time elsewhere.
 
     Returns:
         A `tf.data.Dataset` of float32 batches (batch_size, height, width, channels) in [-1, 1],
@@ -68,9 +70,11 @@ def load(
     >>> next(iter(digits)).shape
     TensorShape([64, 32, 32, 1])
     """
-    _check(image_size=image_size, batch_size=batch_size, channels=channels, fit=fit)
+    check(image_size, batch_size, channels, fit, augment_crop)
     source = open_source(str(name), split, image_size, channels, fit, cache, data_dir)
-    return _dataset(source, str(name), batch_size, labels, shuffle, seed, augment_flip)
+    return as_batches(
+        source, str(name), batch_size, labels, shuffle, seed, augment_flip, augment_crop
+    )
 
 
 def from_array(
@@ -84,6 +88,7 @@ def from_array(
     *,
     channels=None,
     fit="crop",
+    augment_crop=None,
 ):
     """Makes a data set of arrays in memory.
 
@@ -91,7 +96,8 @@ def from_array(
         array: images (n, height, width[, channels]), uint8 in 0..255 or float in [-1, 1], or
             vectors (n, d) of any range. Float images that have to be resized pass through uint8.
         labels: None, or whole numbers (n,) from 0.
-        image_size, batch_size, shuffle, seed, augment_flip, channels, fit: as for `load`.
+        image_size, batch_size, shuffle, seed, augment_flip, channels, fit, augment_crop: as for
+            `load`.
 
     Returns:
         As `load`, with labels if they were given.
@@ -105,10 +111,12 @@ def from_array(
     >>> next(iter(kerasgan.data.from_array(images, batch_size=10))).shape
     TensorShape([10, 28, 28, 1])
     """
-    _check(image_size=image_size, batch_size=batch_size, channels=channels, fit=fit)
+    check(image_size, batch_size, channels, fit, augment_crop)
     source = resized(as_examples(array, labels), image_size, channels, fit)
     wanted = labels is not None
-    return _dataset(source, "the array", batch_size, wanted, shuffle, seed, augment_flip)
+    return as_batches(
+        source, "the array", batch_size, wanted, shuffle, seed, augment_flip, augment_crop
+    )
 
 
 def class_names(dataset):
@@ -123,10 +131,15 @@ def class_names(dataset):
     return getattr(dataset, "class_names", None)
 
 
-def _check(image_size, batch_size, channels, fit):
-    for name, value in {"image_size": image_size, "batch_size": batch_size}.items():
+def check(image_size, batch_size, channels, fit="crop", augment_crop=None):
+    """Raises a ValueError for an argument of `load` out of range."""
+    for name, value, needed in (
+        ("image_size", image_size, False),
+        ("batch_size", batch_size, True),
+        ("augment_crop", augment_crop, False),
+    ):
         whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-        if not (value is None and name == "image_size") and (not whole or value < 1):
+        if (value is not None or needed) and (not whole or value < 1):
             raise ValueError(f"{name}={value!r}; use a whole number of at least 1.")
     if channels not in (None, 1, 3):
         raise ValueError(f"channels={channels!r}; use 1 or 3.")
@@ -134,7 +147,10 @@ def _check(image_size, batch_size, channels, fit):
         raise ValueError(f"fit={fit!r}; use one of {', '.join(map(repr, image_tools.FITS))}.")
 
 
-def _dataset(source, name, batch_size, with_labels, shuffle, seed, augment_flip):
+def as_batches(
+    source, name, batch_size, with_labels, shuffle, seed, augment_flip, augment_crop=None
+):
+    """A source as a data set of batches; see `load`."""
     # Here, because it takes seconds and whoever only asks for help need not wait for it.
     from kerasgan.data.reader import tf
 
@@ -146,13 +162,19 @@ def _dataset(source, name, batch_size, with_labels, shuffle, seed, augment_flip)
         raise ValueError(f"labels=True, but {name!r} has no labels.")
     if augment_flip and not is_image:
         raise ValueError(f"augment_flip=True, but {name!r} holds vectors, not images.")
+    size = min(source.images.shape[1:3] if in_memory else source.image_shape[:2], default=0)
+    if augment_crop is not None and (not is_image or size < augment_crop):
+        what = f"images of {size} pixels" if is_image else "vectors"
+        raise ValueError(f"augment_crop={augment_crop}, but {name!r} holds {what}.")
     if shuffle and count < batch_size:
         raise ValueError(
             f"batch_size={batch_size} is more than the {count} examples of {name!r}; use at most "
             f"{count}."
         )
     steps = count // batch_size if shuffle else -(-count // batch_size)
-    finish = _finisher(batch_size if shuffle else None, with_labels, augment_flip, seed)
+    finish = _finisher(
+        batch_size if shuffle else None, with_labels, augment_flip, augment_crop, seed
+    )
     batches = _batches_in_memory(source) if in_memory else _batches_of_stream(source)
 
     def one_epoch(epoch):
@@ -162,6 +184,21 @@ def _dataset(source, name, batch_size, with_labels, shuffle, seed, augment_flip)
             steps,
             lambda step, *batch: finish(epoch * steps + step, *batch),
         )
+
+    dataset = by_epoch(one_epoch, steps)
+    dataset.class_names = source.class_names if with_labels else None
+    return dataset
+
+
+def by_epoch(one_epoch, steps):
+    """A data set that is another one in every epoch of a training.
+
+    Args:
+        one_epoch: function of the number of the epoch, int64 tensor, that gives a
+            `tf.data.Dataset`.
+        steps: int, how many elements each of these has.
+    """
+    from kerasgan.data.reader import tf
 
     epochs_begun = 0
 
@@ -178,9 +215,7 @@ def _dataset(source, name, batch_size, with_labels, shuffle, seed, augment_flip)
     options = tf.data.Options()
     # Of several workers each keeps its share of every batch; there are no files to deal out.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
-    dataset = dataset.with_options(options)
-    dataset.class_names = source.class_names if with_labels else None
-    return dataset
+    return dataset.with_options(options)
 
 
 def _batches_in_memory(examples):
@@ -216,13 +251,15 @@ def _batches_of_stream(stream):
     return batches
 
 
-def _finisher(batch_size, with_labels, augment_flip, seed):
-    """The last step of the pipeline: to float32 in [-1, 1], mirrored or not, with labels or not."""
+def _finisher(batch_size, with_labels, augment_flip, augment_crop, seed):
+    """The last step of the pipeline: to float32 in [-1, 1], cropped, mirrored, with labels."""
     from kerasgan.data.reader import tf
 
     def finish(step, images, labels):
         if images.dtype == tf.uint8:
             images = tf.cast(images, "float32") / 127.5 - 1.0
+        if augment_crop is not None:
+            images = _crops(images, augment_crop, tf.stack([tf.constant(seed, "int64") + 2, step]))
         if augment_flip:
             draw = tf.random.stateless_uniform(
                 tf.shape(images)[:1], tf.stack([tf.constant(seed, "int64") + 1, step])
@@ -235,3 +272,13 @@ def _finisher(batch_size, with_labels, augment_flip, seed):
         return (images, labels) if with_labels else images
 
     return finish
+
+
+def _crops(images, size, seed):
+    """A square out of each image (batch, height, width, channels), each elsewhere."""
+    from kerasgan.data.reader import tf
+
+    room = tf.constant([side - size + 1.0 for side in images.shape[1:3]])
+    corners = room * tf.random.stateless_uniform((tf.shape(images)[0], 2), seed)
+    rows, columns = (tf.cast(corners[:, axis, None], "int32") + tf.range(size) for axis in range(2))
+    return tf.gather(tf.gather(images, rows, batch_dims=1), columns, axis=2, batch_dims=1)

@@ -66,12 +66,14 @@ def open_source(name, split, image_size, channels, fit, cache, data_dir):
     if name in ("ring8", "grid25"):
         return _mixture(name, split, image_size, channels)
     if name.startswith("tfds:"):
-        return _tfds(name.removeprefix("tfds:"), split, image_size, channels, fit, cache, data_dir)
+        return open_tfds(
+            name.removeprefix("tfds:"), split, image_size, channels, fit, cache, data_dir
+        )
     if path.is_dir():
         return _folder(path, split, image_size, channels, fit, cache)
     if path.suffix == ".npz":
         return resized(_npz(path, split), image_size, channels, fit)
-    return _tfds(name, split, image_size, channels, fit, cache, data_dir)
+    return open_tfds(name, split, image_size, channels, fit, cache, data_dir)
 
 
 def _choose_split(name, split, splits):
@@ -233,51 +235,82 @@ def resized(examples, image_size, channels, fit):
 
 def _folder(path, split, image_size, channels, fit, cache):
     root, class_dirs, files = _list_folder(path, split)
+    check_size_is_given(image_size, root)
+    channels = channels or 3
+    numbers = None
+    if class_dirs:
+        number = {directory: index for index, directory in enumerate(class_dirs)}
+        numbers = [number[file.relative_to(root).parts[0]] for file in files]
+    return read_files(
+        files,
+        lambda file: read_image(file, image_size, channels, fit),
+        (image_size, image_size, channels),
+        root,
+        cache,
+        numbers,
+        tuple(class_dirs) or None,
+    )
+
+
+def check_size_is_given(image_size, folder):
+    """Raises a ValueError if not."""
     if image_size is None:
         raise ValueError(
-            f"image_size is needed for the folder {root}, whose pictures can have any size; give "
+            f"image_size is needed for the folder {folder}, whose pictures can have any size; give "
             "for example image_size=64."
         )
-    channels = channels or 3
-    keep = _fits(len(files) * image_size * image_size * channels, cache)
-    images, broken = _read_all(files, image_size, channels, fit, keep)
+
+
+def read_files(files, read_file, shape, folder, cache, labels=None, class_names=None):
+    """Examples from files; those that cannot be read are named and left out.
+
+    Args:
+        files: list of whatever `read_file` takes.
+        read_file: function that gives a uint8 array of `shape`.
+        shape: tuple.
+        folder: what an error calls the files' folder.
+        cache: whether to keep all in memory; None for if they fit.
+        labels: None, or the label of each file.
+        class_names: None, or tuple of str.
+
+    Returns:
+        `Examples` or a `Stream`.
+
+    Raises:
+        ValueError: when more than 1 % cannot be read.
+    """
+    keep = _fits(len(files) * np.prod(shape), cache)
+    images, broken = _read_all(files, read_file, keep)
     good = [index for index in range(len(files)) if index not in broken]
     for index in sorted(broken)[:20]:
         print(f"skipped {files[index]}: {broken[index]}", file=sys.stderr)
     if broken:
-        print(f"skipped {len(broken)} of {len(files)} files in {root}", file=sys.stderr)
+        print(f"skipped {len(broken)} of {len(files)} files in {folder}", file=sys.stderr)
     if len(broken) > 0.01 * len(files):
         raise ValueError(
-            f"{len(broken)} of {len(files)} files in {root} cannot be read, more than 1 %, for "
+            f"{len(broken)} of {len(files)} files in {folder} cannot be read, more than 1 %, for "
             f"example {files[min(broken)]}; remove or repair them."
         )
-    names = [str(files[index]) for index in good]
-    labels = None
-    if class_dirs:
-        number = {directory: index for index, directory in enumerate(class_dirs)}
-        labels = np.array([number[files[i].relative_to(root).parts[0]] for i in good], "int32")
-    class_names = tuple(class_dirs) or None
+    if labels is not None:
+        labels = np.array([labels[index] for index in good], "int32")
     if keep:
-        return Examples(np.stack([images[i] for i in good]), labels, class_names)
+        return Examples(np.stack([images[index] for index in good]), labels, class_names)
 
     def read(seed):
         from kerasgan.data.reader import tf
 
         def decode(index):
-            image = tf.numpy_function(
-                lambda i: read_image(names[i], image_size, channels, fit), [index], tf.uint8
-            )
-            image.set_shape((image_size, image_size, channels))
+            image = tf.numpy_function(lambda i: read_file(files[good[i]]), [index], tf.uint8)
+            image.set_shape(shape)
             return image, tf.gather(known_labels, index)
 
-        known_labels = tf.constant(labels if class_dirs else np.zeros(len(names), "int32"))
-        order = tf.range(len(names), dtype="int64")
+        known_labels = tf.constant(np.zeros(len(good), "int32") if labels is None else labels)
+        order = tf.range(len(good), dtype="int64")
         if seed is not None:
             order = tf.random.experimental.stateless_shuffle(order, tf.stack([seed, 0]))
         return tf.data.Dataset.from_tensor_slices(order).map(decode, tf.data.AUTOTUNE)
 
-    shape = (image_size, image_size, channels)
-    return Stream(len(names), shape, read, bool(class_dirs), class_names)
+    return Stream(len(good), shape, read, labels is not None, class_names)
 
 
 def _list_folder(path, split):
@@ -292,12 +325,7 @@ def _list_folder(path, split):
             f"split={split!r}: the folder {path} has no subfolders train and {split}, so all of "
             "its pictures are split='train'."
         )
-    files = sorted(
-        f
-        for f in root.rglob("*")
-        if f.suffix.lower() in SUFFIXES
-        and not any(part.startswith(".") for part in f.relative_to(root).parts)
-    )
+    files = picture_files(root)
     if not files:
         raise ValueError(
             f"the folder {root} holds no pictures ({', '.join(SUFFIXES)}), in no subfolder either."
@@ -307,15 +335,21 @@ def _list_folder(path, split):
     return root, sorted(parents) if parents and not loose else [], files
 
 
-def _read_all(files, image_size, channels, fit, keep):
+def picture_files(folder):
+    """The pictures in a folder and its subfolders, in sorted order; hidden ones are left out."""
+    return sorted(
+        file
+        for file in folder.rglob("*")
+        if file.suffix.lower() in SUFFIXES
+        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+    )
+
+
+def _read_all(files, read_file, keep):
     """Reads every file once: the images that are kept, and the errors, by index."""
     images, broken = {}, {}
-
-    def read(index):
-        return read_image(files[index], image_size, channels, fit)
-
     with futures.ThreadPoolExecutor() as pool:
-        tasks = {pool.submit(read, index): index for index in range(len(files))}
+        tasks = {pool.submit(read_file, file): index for index, file in enumerate(files)}
         done = tqdm.tqdm(
             futures.as_completed(tasks), "reading pictures", len(tasks), disable=len(files) < 500
         )
@@ -338,7 +372,8 @@ def _fits(num_bytes, cache):
 # TensorFlow Datasets ------------------------------------------------------------------------------
 
 
-def _tfds(name, split, image_size, channels, fit, cache, data_dir):
+def open_tfds(name, split, image_size, channels, fit, cache, data_dir):
+    """A data set of TensorFlow Datasets; see `open_source`."""
     import tensorflow_datasets as tfds
 
     try:

@@ -12,6 +12,7 @@ from kerasgan.layers.grouped import GroupedConv2D
 from kerasgan.layers.minibatch import MinibatchStdDev, Pack
 from kerasgan.layers.orthogonal import OrthogonalRegularization
 from kerasgan.layers.pixel_normalization import PixelNormalization
+from kerasgan.layers.reflection_padding import ReflectionPadding2D
 from kerasgan.layers.residual import residual_discriminator, residual_generator
 from kerasgan.layers.spectral_normalization import SpectralNormalization
 from kerasgan.layers.styles import AdaptiveInstanceNormalization, NoiseInjection
@@ -30,6 +31,7 @@ __all__ = [
     "OrthogonalRegularization",
     "Pack",
     "PixelNormalization",
+    "ReflectionPadding2D",
     "SelfAttention2D",
     "SpectralNormalization",
     "convolutional_discriminator",

@@ -64,6 +64,7 @@ class CycleGAN(TranslationModel):
 
     # The paper's have no factor of 1/2 for the generators.
     default_loss = LeastSquares(weight=2.0)
+    pairing = "unpaired"
     pair_names = ("A", "B")
     size_multiple = 4
 
@@ -129,11 +130,9 @@ class CycleGAN(TranslationModel):
     def pair_shapes(self):
         return self.image_shape, self.image_shape
 
-    def translator(self, to=None):
-        networks = {"A": self.b_to_a, "B": self.a_to_b}
-        if to not in networks:
-            raise ValueError(f"to={to!r}; use 'A' or 'B'.")
-        return networks[to]
+    @property
+    def networks_by_direction(self):
+        return {"B": self.a_to_b, "A": self.b_to_a}
 
     # The game ----------------------------------------------------------------------------------
 

@@ -20,8 +20,9 @@ class Pix2Pix(TranslationModel):
 
     Section 3 of the paper: the generator minimizes the adversarial loss plus `l1_weight` times the
     mean absolute difference from the target; the discriminator sees source and target, or source
-    and translation, its loss halved. The noise is dropout, in training and afterwards alike. One
-    update of each in turn, Adam(2e-4, beta_1=0.5), batches of 1, weights from N(0, 0.02).
+    and translation, its loss halved. The noise is dropout, in training and afterwards alike; the
+    `seed` of `translate` says which. One update of each in turn, Adam(2e-4, beta_1=0.5), batches of
+    1, weights from N(0, 0.02).
 
     Normalization takes its statistics of each image, which is what the paper's batch norm does to a
     batch of one; larger batches are so many times the same. The generator is updated on the images
@@ -80,7 +81,7 @@ class Pix2Pix(TranslationModel):
         self.l1_weight = l1_weight
         self.depth = halvings(height, width)
         with dtype_policy(dtype):
-            self.generator = unet(self.depth, self.source_channels, channels, base_width)
+            self.generator = unet(self.depth, self.source_channels, channels, base_width, seed)
             self.discriminator = patch_discriminator(
                 (height, width, self.source_channels + channels),
                 receptive_field,
@@ -96,6 +97,10 @@ class Pix2Pix(TranslationModel):
     def loss_names(self):
         return (*super().loss_names, "l1_loss")
 
+    @classmethod
+    def arguments_for(cls, source_shape, target_shape):
+        return {"image_shape": target_shape, "source_channels": source_shape[-1]}
+
     def default_optimizers(self):
         return {player: keras.optimizers.Adam(2e-4, beta_1=0.5) for player in self.players}
 
@@ -108,10 +113,9 @@ class Pix2Pix(TranslationModel):
     def size_multiple(self):
         return 2**self.depth
 
-    def translator(self, to=None):
-        if to is not None:
-            raise ValueError(f"to={to!r}; Pix2Pix translates one way, leave it out.")
-        return self.generator
+    @property
+    def networks_by_direction(self):
+        return {None: self.generator}
 
     # The game ----------------------------------------------------------------------------------
 
@@ -182,11 +186,29 @@ class Pix2Pix(TranslationModel):
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")
-class AlwaysDropout(layers.Dropout):
-    """Dropout at every call: the noise of the generator."""
+class DropoutNoise(layers.Layer):
+    """Dropout in training and afterwards, where it is drawn from random numbers of its own.
+
+    Args:
+        rate: float, the share of the inputs that becomes zero.
+        seed: int or None, where the random numbers of training start.
+        **kwargs: `name` and `dtype`, as for `keras.layers.Layer`.
+    """
+
+    def __init__(self, rate, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        self.rate = rate
+        self.training_seed = backend.SeedGenerator(seed)
+        self.sampling_seed = backend.SeedGenerator(0)
 
     def call(self, x, training=False):
-        return super().call(x, training=True)
+        seed = self.training_seed if training else self.sampling_seed
+        kept = keras.random.uniform(ops.shape(x), dtype="float32", seed=seed) >= self.rate
+        return ops.where(kept, x / (1.0 - self.rate), ops.zeros((), x.dtype))
+
+    def get_config(self):
+        config = {"rate": self.rate, "seed": self.training_seed.initial_seed}
+        return {**super().get_config(), **config}
 
 
 def halvings(height, width, at_most=8):
@@ -206,7 +228,7 @@ def halvings(height, width, at_most=8):
     return depth
 
 
-def unet(depth, source_channels, target_channels, base_width=64, name="generator"):
+def unet(depth, source_channels, target_channels, base_width=64, seed=None, name="generator"):
     """Section 6.1.1: C64-C128-C256-C512-... down, the same up, each with what was seen on the way.
 
     Convolutions of 4x4 and stride 2; leaky ReLU of 0.2 down, ReLU up; dropout of 0.5 in the first
@@ -216,6 +238,7 @@ def unet(depth, source_channels, target_channels, base_width=64, name="generator
         depth: int of at least 2, how often the image is halved.
         source_channels, target_channels: int.
         base_width: int, feature maps next to the image, doubled up to three times.
+        seed: int or None, where the dropout of training starts.
         name: str.
 
     Returns:
@@ -243,7 +266,8 @@ def unet(depth, source_channels, target_channels, base_width=64, name="generator
         x = transposed_convolution(width, 4, use_bias=False, name=f"up{level}")(x)
         x = affine_instance_normalization(f"up{level}_norm")(x)
         if level >= depth - 3:
-            x = AlwaysDropout(0.5, name=f"up{level}_dropout")(x)
+            layer_seed = None if seed is None else seed + level
+            x = DropoutNoise(0.5, layer_seed, name=f"up{level}_dropout")(x)
         x = layers.Concatenate(name=f"up{level}_skip")([skips.pop(), x])
     x = layers.ReLU(name="up0_relu")(x)
     x = transposed_convolution(target_channels, 4, dtype="float32", name="up0")(x)

@@ -43,14 +43,14 @@ def parameters(model_class):
     """The arguments that a model of the zoo takes, those that it hands on to its parents included.
 
     Returns:
-        Dict from name to `inspect.Parameter`. The networks and the classes above `kerasgan.GAN`
-        are left out: a model of the zoo makes its networks.
+        Dict from name to `inspect.Parameter`. Those of `kerasgan.GAN` and of the classes above
+        are left out, the networks among them: a model of the zoo makes its own.
     """
     found = {}
     for parent in model_class.__mro__:
         if "__init__" not in vars(parent):
             continue
-        if not any(ancestor.__name__ == "GAN" for ancestor in parent.__mro__[1:]):
+        if parent.__name__ in ("GAN", "AdversarialModel"):
             break
         own = inspect.signature(parent.__init__).parameters
         found = {**own, **found}

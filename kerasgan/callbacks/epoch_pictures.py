@@ -1,0 +1,81 @@
+"""A picture every few epochs, and all of them one after another."""
+
+import pathlib
+import re
+
+import keras
+
+from kerasgan.callbacks import pictures
+
+
+class EpochPictures(keras.callbacks.Callback):
+    """Writes `samples/epoch_0010.png` and so on, and at the end of training `samples.gif`.
+
+    When a run is continued in the same folder, the earlier pictures stay and become part of the
+    GIF. A subclass gives `picture()`.
+
+    Args:
+        folder: where `samples/` and `samples.gif` go; made if missing.
+        every: epochs between two pictures. The first and the last epoch are always drawn.
+        num_images: how many images a picture shows, or None.
+        gif: whether to write the GIF.
+        tensorboard: None, or the log folder to write the pictures to as TensorBoard images, too.
+
+    Raises:
+        ValueError: when `every` or `num_images` is not a whole number of at least 1.
+    """
+
+    chief_only = True  # of several workers
+
+    def __init__(self, folder, every=1, num_images=None, gif=True, tensorboard=None):
+        super().__init__()
+        for name, value in {"every": every, "num_images": num_images}.items():
+            if not (value is None and name == "num_images") and (
+                not isinstance(value, int) or value < 1
+            ):
+                raise ValueError(f"{name}={value!r}; use a whole number of at least 1.")
+        self.folder = pathlib.Path(folder)
+        self.every = every
+        self.num_images = num_images
+        self.gif = gif
+        self.tensorboard = tensorboard
+        self.epoch = 0
+        self.drawn = 0
+
+    def picture(self):
+        """What the model makes now: uint8 array (height, width, 3)."""
+        raise NotImplementedError
+
+    def frames(self):
+        """The pictures of this run so far, in the order of their epochs."""
+        frames = (self.folder / "samples").glob("epoch_*.png")
+        numbered = [(int(re.search(r"(\d+)$", frame.stem)[1]), frame) for frame in frames]
+        # What a longer run left behind in this folder is not part of this one.
+        return [frame for number, frame in sorted(numbered) if number <= self.epoch]
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epoch = epoch + 1
+        if self.epoch == 1 or self.epoch % self.every == 0:
+            self.draw()
+
+    def on_train_end(self, logs=None):
+        if self.epoch and self.drawn != self.epoch:
+            self.draw()
+        self.write_gif()
+
+    def draw(self):
+        """Writes the picture of the current epoch."""
+        self.drawn = self.epoch
+        picture = self.picture()
+        pictures.write_png(self.folder / "samples" / f"epoch_{self.epoch:04d}.png", picture)
+        if self.tensorboard is not None:
+            # TensorFlow writes the event file under every backend.
+            from kerasgan.backend.tensorflow import write_image_summary
+
+            write_image_summary(self.tensorboard, "samples", picture, self.epoch)
+
+    def write_gif(self):
+        """Writes `samples.gif` of the pictures so far, if there are any."""
+        frames = self.frames()
+        if self.gif and frames:
+            pictures.write_gif(self.folder / "samples.gif", frames)

@@ -1,0 +1,291 @@
+"""Pairs of images, and images of two domains, for translation."""
+
+import pathlib
+
+import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__init__.py)
+import numpy as np
+from PIL import Image, ImageOps
+
+from kerasgan.data.images import fit_image, read_image
+from kerasgan.data.loading import as_batches, check
+from kerasgan.data.sources import (
+    Examples,
+    check_size_is_given,
+    open_source,
+    open_tfds,
+    picture_files,
+    read_files,
+)
+
+
+def load_pairs(
+    name,
+    split="train",
+    image_size=256,
+    batch_size=1,
+    *,
+    source=None,
+    shuffle=True,
+    seed=0,
+    augment=True,
+    channels=3,
+    cache=None,
+    data_dir=None,
+):
+    """Loads pairs of images that belong together.
+
+    Args:
+        name: one of
+
+            - a folder of pictures that hold both halves side by side;
+            - a folder with two subfolders, in which files of the same name, up to its suffix,
+              belong together; for example `A` and `B`, or `trainA` and `trainB` where the split
+              is `"train"`;
+            - a name of TensorFlow Datasets with such splits: `"tfds:cycle_gan/facades"`.
+
+            A folder may hold subfolders `train` and `test` of these kinds.
+        split: str.
+        image_size: int, all images become squares of so many pixels.
+        batch_size: int.
+        source: which half is translated: `"left"` (the default) or `"right"`, or the name of one of
+            the subfolders, by default the first by name; with TFDS `"A"` (the default) or `"B"`.
+        shuffle: whether to give another order in each epoch, and full batches only; see `load`.
+        seed: int, of order and augmentation, which are functions of it and of the epoch.
+        augment: whether to enlarge images by 286/256, cut a square of image_size out, each time
+            elsewhere, and mirror half of them, as Isola et al. 2017 (arXiv:1611.07004), section
+            6.2, do. Both halves of a pair are always treated alike.
+        channels: 1 or 3.
+        cache: whether to keep the images in memory; None for if they take at most 1 GiB. Those of
+            TFDS are always kept.
+        data_dir: where TensorFlow Datasets finds or puts its data; None is its default.
+
+    Returns:
+        A `tf.data.Dataset` of (source, target), float32 (batch_size, image_size, image_size,
+        channels) in [-1, 1].
+
+    Raises:
+        ValueError: for files without a partner, a source that there is not, an argument out of
+            range.
+        OSError: for data that is not there.
+
+    Example:
+
+    >>> from PIL import Image
+    >>> os.makedirs("facades/train")
+    >>> Image.new("RGB", (512, 256)).save("facades/train/1.png")
+    >>> pairs = kerasgan.data.load_pairs("facades", image_size=64, source="right")
+    >>> [half.shape for half in next(iter(pairs))]
+    [TensorShape([1, 64, 64, 3]), TensorShape([1, 64, 64, 3])]
+    """
+    check(image_size, batch_size, channels)
+    loaded = _loaded_size(image_size, augment)
+    halves = _find_halves(name, split, data_dir)
+    if halves is None:
+        folder = _split_folder(pathlib.Path(name).expanduser(), split)
+        sides = {"left": 0, "right": 1}
+        _check_source(source, name, sides)
+        swap = source == "right"
+        examples = _side_by_side(folder, loaded, channels, swap, cache)
+    else:
+        _check_source(source, name, halves)
+        first = source or next(iter(halves))
+        second = next(half for half in halves if half != first)
+        folders = halves[first], halves[second]
+        if all(isinstance(folder, pathlib.Path) for folder in folders):
+            examples = _twins(*folders, loaded, channels, cache)
+        else:
+            examples = _joined(
+                *(open_tfds(*half, loaded, channels, "crop", True, data_dir) for half in folders),
+                name,
+            )
+    batches = as_batches(
+        examples,
+        str(name),
+        batch_size,
+        False,
+        shuffle,
+        seed,
+        augment_flip=augment,
+        augment_crop=image_size if augment else None,
+    )
+    return batches.map(lambda both: (both[..., :channels], both[..., channels:]))
+
+
+def load_unpaired(
+    a,
+    b=None,
+    split="train",
+    image_size=256,
+    batch_size=1,
+    *,
+    shuffle=True,
+    seed=0,
+    augment=True,
+    channels=3,
+    cache=None,
+    data_dir=None,
+):
+    """Loads images of two domains, of which none belong together.
+
+    Args:
+        a: with b: what `load` takes, for domain A. Without: a folder or TFDS name with both, as
+            for `load_pairs`; domain A is the first by name.
+        b: what `load` takes, for domain B.
+        split, image_size, batch_size, shuffle, seed, augment, channels, cache, data_dir: as for
+            `load_pairs`. Each image is augmented by itself.
+
+    Returns:
+        A `tf.data.Dataset` of (images of A, images of B), float32 (batch_size, image_size,
+        image_size, channels) in [-1, 1]. An epoch is as long as the smaller domain; of the other
+        it has different images each time.
+
+    Raises:
+        ValueError, OSError: as `load_pairs`.
+
+    Example:
+
+    >>> from PIL import Image
+    >>> for domain in ("horses", "zebras"):
+    ...     os.makedirs(domain)
+    ...     Image.new("RGB", (256, 256)).save(f"{domain}/1.png")
+    >>> both = kerasgan.data.load_unpaired("horses", "zebras", image_size=64)
+    >>> [images.shape for images in next(iter(both))]
+    [TensorShape([1, 64, 64, 3]), TensorShape([1, 64, 64, 3])]
+    """
+    from kerasgan.data.reader import tf
+
+    check(image_size, batch_size, channels)
+    loaded = _loaded_size(image_size, augment)
+    how = (loaded, channels, "crop", cache, data_dir)
+    if b is not None:
+        sources = [open_source(str(name), split, *how) for name in (a, b)]
+    else:
+        halves = _find_halves(a, split, data_dir)
+        if halves is None:
+            raise ValueError(
+                f"{str(a)!r} holds one set of images; give the other one as b, or a folder with "
+                f"two subfolders, for example {split}A and {split}B."
+            )
+        sources = [
+            open_source(str(half), "train", *how)
+            if isinstance(half, pathlib.Path)
+            else open_tfds(*half, *how)
+            for half in halves.values()
+        ]
+    return tf.data.Dataset.zip(
+        *(
+            as_batches(
+                source,
+                str(name or a),
+                batch_size,
+                False,
+                shuffle,
+                seed + 1_000 * number,
+                augment_flip=augment,
+                augment_crop=image_size if augment else None,
+            )
+            for number, (source, name) in enumerate(zip(sources, (a, b), strict=True))
+        )
+    )
+
+
+def _loaded_size(image_size, augment):
+    return round(image_size * 286 / 256) if augment else image_size
+
+
+def _check_source(source, name, known):
+    if source is not None and source not in known:
+        raise ValueError(
+            f"source={source!r}: {str(name)!r} has {' and '.join(map(repr, known))}; use one of "
+            "them."
+        )
+
+
+def _split_folder(path, split):
+    """The folder of a split: a subfolder of that name if there is one."""
+    return path / split if (path / split).is_dir() else path
+
+
+def _find_halves(name, split, data_dir):
+    """Where both domains are, by their names; None for a folder without two subfolders.
+
+    Each is a folder, or name and split of a data set of TFDS.
+    """
+    path = pathlib.Path(name).expanduser()
+    if not path.is_dir():
+        if path.suffix or "\\" in str(name) or str(name).startswith(("/", ".", "~")):
+            raise FileNotFoundError(f"the folder {path} does not exist.")
+        base, bracket, rest = split.partition("[")
+        name = str(name).removeprefix("tfds:")
+        return {half: (name, f"{base}{half}{bracket}{rest}") for half in "AB"}
+    if all((path / f"{split}{half}").is_dir() for half in "AB"):
+        return {half: path / f"{split}{half}" for half in "AB"}
+    folder = _split_folder(path, split)
+    folders = sorted(f for f in folder.iterdir() if f.is_dir() and not f.name.startswith("."))
+    if len(folders) == 2:
+        return {f.name: f for f in folders}
+    if folder == path and split != "train":
+        raise ValueError(
+            f"split={split!r}: the folder {path} has no subfolder {split}, and none called "
+            f"{split}A and {split}B, so all of its pictures are split='train'."
+        )
+    return None
+
+
+def _side_by_side(folder, image_size, channels, swap, cache):
+    check_size_is_given(image_size, folder)
+    files = [file for file in picture_files(folder) if file.parent == folder]
+    if not files:
+        raise ValueError(
+            f"the folder {folder} holds no pictures; it needs some that hold both halves side by "
+            "side, or two subfolders."
+        )
+
+    def read_file(file):
+        with Image.open(file) as picture:
+            picture.load()
+            picture = ImageOps.exif_transpose(picture)
+        width, height = picture.size
+        boxes = [(0, 0, width // 2, height), (width - width // 2, 0, width, height)]
+        halves = [fit_image(picture.crop(box), image_size, channels) for box in boxes]
+        return np.concatenate(halves[::-1] if swap else halves, axis=-1)
+
+    return read_files(files, read_file, (image_size, image_size, 2 * channels), folder, cache)
+
+
+def _twins(first, second, image_size, channels, cache):
+    check_size_is_given(image_size, first)
+    files = [
+        {
+            file.relative_to(folder).with_suffix("").as_posix(): file
+            for file in picture_files(folder)
+        }
+        for folder in (first, second)
+    ]
+    unmatched = sorted(set(files[0]) ^ set(files[1]))
+    if unmatched or not files[0]:
+        listed = ", ".join(unmatched[:10]) + (", ..." if len(unmatched) > 10 else "")
+        what = (
+            f"{len(unmatched)} names are in one only: {listed}" if unmatched else "none are there"
+        )
+        raise ValueError(
+            f"{first} and {second} have to hold pictures of the same names, but {what}; add or "
+            "remove them."
+        )
+
+    def read_file(pair):
+        halves = [read_image(file, image_size, channels, "crop") for file in pair]
+        return np.concatenate(halves, axis=-1)
+
+    pairs = [(files[0][name], files[1][name]) for name in sorted(files[0])]
+    shape = (image_size, image_size, 2 * channels)
+    return read_files(pairs, read_file, shape, first.parent, cache)
+
+
+def _joined(first, second, name):
+    if len(first.images) != len(second.images):
+        raise ValueError(
+            f"{name!r} has {len(first.images)} and {len(second.images)} images, which are no "
+            "pairs; kerasgan.data.load_unpaired takes them."
+        )
+    return Examples(np.concatenate([first.images, second.images], axis=-1))

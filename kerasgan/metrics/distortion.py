@@ -1,0 +1,142 @@
+"""How far images are from what they should be: the two numbers of super-resolution."""
+
+import keras
+import numpy as np
+from keras import ops
+
+
+class _OnLuminance(keras.metrics.Metric):
+    """The mean over images of a measure of two luminances.
+
+    A subclass gives `of_images(first, second)`.
+    """
+
+    def __init__(self, border=4, name=None, **kwargs):
+        super().__init__(name=name, **kwargs)
+        if not isinstance(border, int) or border < 0:
+            raise ValueError(f"border={border!r}; use a whole number of at least 0.")
+        self.border = border
+        self.total = self.add_weight(shape=(), initializer="zeros", name="total")
+        self.count = self.add_weight(shape=(), initializer="zeros", name="count")
+
+    def update_state(self, real, fake, sample_weight=None):
+        """Takes two batches of images (batch, height, width, 1 or 3) in [-1, 1]."""
+        values = self.of_images(self._inner_luminance(real), self._inner_luminance(fake))
+        self.total.assign_add(ops.sum(values))
+        self.count.assign_add(ops.cast(ops.size(values), "float32"))
+
+    def result(self):
+        return ops.divide_no_nan(self.total, self.count)
+
+    def of_images(self, first, second):
+        """The measure of each pair: luminances (batch, h, w, 1) in 0..255 to float32 (batch,)."""
+        raise NotImplementedError
+
+    def _inner_luminance(self, images):
+        images = ops.cast(ops.convert_to_tensor(images), "float32")
+        height, width = images.shape[1:3]
+        border = self.border
+        least = 2 * border + self.least_size
+        if None not in (height, width) and min(height, width) < least:
+            raise ValueError(
+                f"the images are {height}x{width}; {type(self).__name__} with border={border} "
+                f"needs at least {least} pixels."
+            )
+        y = luminance(images)
+        return y[:, border : y.shape[1] - border, border : y.shape[2] - border]
+
+    def get_config(self):
+        return {**super().get_config(), "border": self.border}
+
+
+@keras.saving.register_keras_serializable(package="kerasgan")
+class PSNR(_OnLuminance):
+    """Peak signal-to-noise ratio in dB of the luminance, without a border.
+
+    10 log10(255^2 / mean squared difference), of each image, then the mean over the images; larger
+    is nearer, equal images have infinity.
+
+    Args:
+        border: int, how many pixels at each side are left out, 4 in the paper.
+        name, **kwargs: as for `keras.metrics.Metric`.
+
+    Example:
+
+    >>> metric = kerasgan.metrics.PSNR(border=0)
+    >>> metric.update_state(np.zeros((1, 8, 8, 1)), np.full((1, 8, 8, 1), 0.2))
+    >>> round(float(metric.result()), 3)
+    20.0
+
+    Reference: Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial Network,
+    Ledig et al., 2017, arXiv:1609.04802, section 3.1.
+    """
+
+    least_size = 1
+
+    def __init__(self, border=4, name="psnr", **kwargs):
+        super().__init__(border, name, **kwargs)
+
+    def of_images(self, first, second):
+        squares = ops.mean(ops.square(first - second), axis=(1, 2, 3))
+        return 10.0 * ops.log10(255.0**2 / squares)
+
+
+@keras.saving.register_keras_serializable(package="kerasgan")
+class SSIM(_OnLuminance):
+    """Structural similarity of the luminance, without a border: 1 for equal images.
+
+    Means, variances and covariance in windows of 11x11 pixels, weighted by a Gaussian of standard
+    deviation 1.5, that lie inside of the image; K1 = 0.01, K2 = 0.03.
+
+    Args:
+        border: int, how many pixels at each side are left out, 4 in SRGAN's paper.
+        name, **kwargs: as for `keras.metrics.Metric`.
+
+    Example:
+
+    >>> images = np.random.default_rng(0).uniform(-1, 1, (2, 24, 24, 3)).astype("float32")
+    >>> metric = kerasgan.metrics.SSIM()
+    >>> metric.update_state(images, images)
+    >>> round(float(metric.result()), 6)
+    1.0
+
+    Reference: Image quality assessment: from error visibility to structural similarity, Wang et
+    al., 2004, IEEE Transactions on Image Processing 13(4); as in SRGAN, Ledig et al., 2017,
+    arXiv:1609.04802.
+    """
+
+    least_size = 11
+
+    def __init__(self, border=4, name="ssim", **kwargs):
+        super().__init__(border, name, **kwargs)
+
+    def of_images(self, first, second):
+        distance = np.arange(-5, 6)
+        gaussian = np.exp(-(distance**2) / (2 * 1.5**2))
+        gaussian = (gaussian / gaussian.sum()).astype("float32")
+
+        def blurred(x):
+            x = ops.conv(x, gaussian.reshape(11, 1, 1, 1), padding="valid")
+            return ops.conv(x, gaussian.reshape(1, 11, 1, 1), padding="valid")
+
+        mean1, mean2 = blurred(first), blurred(second)
+        variance1 = blurred(ops.square(first)) - ops.square(mean1)
+        variance2 = blurred(ops.square(second)) - ops.square(mean2)
+        covariance = blurred(first * second) - mean1 * mean2
+        c1, c2 = (0.01 * 255.0) ** 2, (0.03 * 255.0) ** 2
+        similarity = (2.0 * mean1 * mean2 + c1) * (2.0 * covariance + c2)
+        similarity /= (ops.square(mean1) + ops.square(mean2) + c1) * (variance1 + variance2 + c2)
+        return ops.mean(similarity, axis=(1, 2, 3))
+
+
+def luminance(images):
+    """The luminance of images in [-1, 1], which are clipped to that, in 0..255.
+
+    For three channels it is the Y of ITU-R BT.601 with its head- and footroom, 16 to 235, which the
+    tables of super-resolution are made with; one channel is only scaled.
+    """
+    images = (ops.clip(images, -1.0, 1.0) + 1.0) / 2.0
+    if images.shape[-1] == 1:
+        return 255.0 * images
+    weights = ops.convert_to_tensor([65.481, 128.553, 24.966], "float32")
+    return 16.0 + ops.sum(images * weights, axis=-1, keepdims=True)
