@@ -87,12 +87,12 @@ def translate_files(model, inputs, out, *, to, seed, tile):
                 raise ValueError(f"{target} would replace what it is made from; use another --out.")
             files[target] = file
     channels = model.translator(to).input_shape[-1]
-    for target, file in tqdm.tqdm(files.items(), "translating", disable=len(files) < 2):
+    for target, file in tqdm.tqdm(files.items(), "translating", disable=None):
         try:
             picture = read_image(file, None, channels, "crop")
         except OSError as error:
             raise ValueError(f"{file} cannot be read as a picture: {error}") from error
         images = picture[None].astype(np.float32) / 127.5 - 1.0
-        translated = model.translate(images, to, seed=seed, tile=tile)
+        translated = model.translate(images, to, seed=seed, tile=tile, overlap=min(64, tile // 2))
         pictures.write_png(target, pictures.to_uint8(translated[0]))
     return len(files)

@@ -40,6 +40,7 @@ class ImageHistory(layers.Layer):
     def __init__(self, size=50, seed=None, **kwargs):
         super().__init__(dtype="float32", **kwargs)
         self.size = size
+        self.seed = seed
         self.seed_generator = backend.SeedGenerator(seed)
 
     def build(self, input_shape):
@@ -79,4 +80,4 @@ class ImageHistory(layers.Layer):
         return input_shape
 
     def get_config(self):
-        return {"name": self.name, "size": self.size, "seed": self.seed_generator.initial_seed}
+        return {"name": self.name, "size": self.size, "seed": self.seed}

@@ -16,9 +16,10 @@ def float_images(images, shape, what, wants):
     Raises:
         ValueError: for integers, for another shape.
     """
-    if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(images.dtype)):
+    dtype = keras.backend.standardize_dtype(images.dtype)
+    if not keras.backend.is_float_dtype(dtype):
         raise ValueError(
-            f"{what} are {images.dtype}; use float images in [-1, 1]. "
+            f"{what} are {dtype}; use float images in [-1, 1]. "
             "kerasgan.data.from_array(images) converts 0..255 integers."
         )
     found = tuple(images.shape[1:])

@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def translate_tiled(translate, images, multiple, tile=512, overlap=64, scale=1):
+def translate_tiled(translate, images, multiple, tile=512, overlap=64, scale=1, least=1):
     """Applies a function of images to images that it could not take as they are.
 
     Args:
@@ -14,6 +14,7 @@ def translate_tiled(translate, images, multiple, tile=512, overlap=64, scale=1):
         tile: int, the largest h and w; rounded down to a multiple.
         overlap: int, how many pixels tiles share, over which one fades into the next.
         scale: int, by how much the function enlarges.
+        least: int, the smallest h and w.
 
     Returns:
         float32 array (num_images, height * scale, width * scale, d).
@@ -35,7 +36,7 @@ def translate_tiled(translate, images, multiple, tile=512, overlap=64, scale=1):
             "sizes have to be a multiple of here, and an overlap below it."
         )
     height, width = images.shape[1:3]
-    rows, columns = (_starts(size, multiple, tile, overlap) for size in (height, width))
+    rows, columns = (_starts(max(size, least), multiple, tile, overlap) for size in (height, width))
     padded = np.pad(
         images,
         ((0, 0), (0, rows[-1][1] - height), (0, columns[-1][1] - width), (0, 0)),

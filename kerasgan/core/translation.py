@@ -21,6 +21,7 @@ class TranslationModel(AdversarialModel):
 
     pairing = "pairs"  # what its data is: "pairs", "unpaired" or "super_resolve"
     scale = 1  # by how much it enlarges
+    least_size = 1  # the height and width that its networks can take, in pixels
     default_batch_size = 1
 
     @property
@@ -59,14 +60,15 @@ class TranslationModel(AdversarialModel):
             ValueError: for data that is no pair of such images.
         """
         name, (first, second) = type(self).__name__, self.pair_names
-        if not isinstance(data, (tuple, list)) or len(data) != 2:
+        *halves, _ = keras.utils.unpack_x_y_sample_weight(data)
+        if halves[1] is None:
             raise ValueError(
                 f"{name} takes pairs of images, ({first}, {second}), but the data is no pair; give "
                 "fit(x, y), or a data set of (x, y) such as kerasgan.data.load_pairs gives."
             )
         return [
             float_images(images, shape, f"the {half} images", f"{name} takes")
-            for images, shape, half in zip(data, self.pair_shapes, self.pair_names, strict=True)
+            for images, shape, half in zip(halves, self.pair_shapes, self.pair_names, strict=True)
         ]
 
     def translator(self, to=None):
@@ -132,6 +134,7 @@ class TranslationModel(AdversarialModel):
             tile=tile,
             overlap=overlap,
             scale=self.scale,
+            least=self.least_size,
         )
 
     def evaluate(self, *args, **kwargs):

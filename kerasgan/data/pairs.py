@@ -41,7 +41,8 @@ def load_pairs(
             - a folder with two subfolders, in which files of the same name, up to its suffix,
               belong together; for example `A` and `B`, or `trainA` and `trainB` where the split
               is `"train"`;
-            - a name of TensorFlow Datasets with such splits: `"tfds:cycle_gan/facades"`.
+            - a name of TensorFlow Datasets with such splits, whose records belong together one by
+              one: `"tfds:cycle_gan/facades"`.
 
             A folder may hold subfolders `train` and `test` of these kinds.
         split: str.

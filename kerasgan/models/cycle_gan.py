@@ -67,6 +67,7 @@ class CycleGAN(TranslationModel):
     pairing = "unpaired"
     pair_names = ("A", "B")
     size_multiple = 4
+    least_size = 8  # a border of one feature cannot be mirrored
 
     def __init__(
         self,

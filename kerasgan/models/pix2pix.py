@@ -198,6 +198,7 @@ class DropoutNoise(layers.Layer):
     def __init__(self, rate, seed=None, **kwargs):
         super().__init__(**kwargs)
         self.rate = rate
+        self.seed = seed
         self.training_seed = backend.SeedGenerator(seed)
         self.sampling_seed = backend.SeedGenerator(0)
 
@@ -207,8 +208,7 @@ class DropoutNoise(layers.Layer):
         return ops.where(kept, x / (1.0 - self.rate), ops.zeros((), x.dtype))
 
     def get_config(self):
-        config = {"rate": self.rate, "seed": self.training_seed.initial_seed}
-        return {**super().get_config(), **config}
+        return {**super().get_config(), "rate": self.rate, "seed": self.seed}
 
 
 def halvings(height, width, at_most=8):

@@ -39,7 +39,8 @@ def contents(file):
     seeds = {f"seed_{index}": seed for index, seed in enumerate(model._seed_states())}
     state = {**model.optimizer.state(), **seeds, **_by_name(model.weights)}
     found = {f"state/{name}": value for name, value in state.items()}
-    return _numpy({**found, "images": model.generate(4, seed=0, labels=zoo.labels_for(model, 4))})
+    with _numpys_random_numbers():
+        return _numpy({**found, "images": zoo.draw(model, 4)})
 
 
 def step(file):

@@ -149,7 +149,7 @@ class HelpTest(CommandTestCase):
         self.assertEqual(
             self.assert_works("--version"), f"kerasgan, version {kerasgan.__version__}\n"
         )
-        commands = ("export", "info", "models", "sample", "train")
+        commands = ("export", "info", "models", "sample", "train", "translate")
         for command in commands:
             self.assertRegex(self.assert_works("--help"), rf"(?m)^  {command} +\S")
             self.assertRegex(self.assert_works(command, "--help"), rf"\AUsage: .* {command} ")

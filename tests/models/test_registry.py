@@ -31,6 +31,7 @@ class RegistryTest(tf.test.TestCase):
         shared = {
             *runpy.run_path(str(ROOT / "examples" / "digits.py"))["SETTINGS"],
             *runpy.run_path(str(ROOT / "examples" / "growing.py"))["MODELS"],
+            *runpy.run_path(str(ROOT / "examples" / "translation.py"))["MODELS"],
         }
         for entry in registry.entries():
             own_example = ROOT / "examples" / f"{entry.name}.py"

@@ -1,0 +1,1 @@
+MODELS = {"pix2pix": {}, "cycle_gan": {}, "srgan": {}}
