@@ -47,16 +47,17 @@ def test_pairs(data_dir):
     return tuple(np.concatenate([batch[half] for batch in batches]) for half in range(2))
 
 
-def rotation_features(data_dir):
-    """A function from images to features of their quarters."""
+def rotation_network(data_dir):
+    """A network that tells quarter turns, and the training photos. Its last layers but one are a
+    map of features and their mean.
+    """
     keras.utils.set_random_seed(0)
-    images = keras.Input((SIZE // 2, SIZE // 2, 3))
+    images = keras.Input((None, None, 3))
     x = images
     for width in (32, 64, 64):
         x = layers.Conv2D(width, 3, padding="same", activation="relu")(x)
         x = layers.Conv2D(width, 3, 2, padding="same", activation="relu")(x)
-    features = layers.GlobalAveragePooling2D()(x)
-    network = keras.Model(images, layers.Dense(4)(features))
+    network = keras.Model(images, layers.Dense(4)(layers.GlobalAveragePooling2D()(x)))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     network.compile(keras.optimizers.Adam(1e-3), loss, metrics=["accuracy"])
 
@@ -80,7 +81,13 @@ def rotation_features(data_dir):
         network.fit(*rotated(photos, random), batch_size=32, verbose=0)
     _, accuracy = network.evaluate(*rotated(test_pairs(data_dir)[1], random), verbose=0)
     print(f"the features tell quarter turns of test photos in {accuracy:.0%} of the cases")
-    extract = keras.Model(images, features)
+    return network, photos
+
+
+def rotation_features(data_dir):
+    """A function from images to features of their quarters, and the training photos."""
+    network, photos = rotation_network(data_dir)
+    extract = keras.Model(network.inputs, network.layers[-2].output)
 
     def of_quarters(pictures):
         half = SIZE // 2

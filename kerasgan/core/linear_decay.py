@@ -19,8 +19,8 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
     Example:
 
     >>> rate = kerasgan.LinearDecay(2e-4, constant_steps=100, decay_steps=100)
-    >>> [float(rate(step)) for step in (0, 100, 150, 200, 300)]
-    [0.00019999999494757503, 0.00019999999494757503, 9.999999747378752e-05, 0.0, 0.0]
+    >>> [round(float(rate(step)), 6) for step in (0, 100, 150, 200, 300)]
+    [0.0002, 0.0002, 0.0001, 0.0, 0.0]
 
     Reference: Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks, Zhu,
     Park, Isola & Efros, 2017, arXiv:1703.10593, section 4: 100 epochs each.

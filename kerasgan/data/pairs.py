@@ -71,6 +71,7 @@ def load_pairs(
 
     Example:
 
+    >>> import os
     >>> from PIL import Image
     >>> os.makedirs("facades/train")
     >>> Image.new("RGB", (512, 256)).save("facades/train/1.png")
@@ -145,6 +146,7 @@ def load_unpaired(
 
     Example:
 
+    >>> import os
     >>> from PIL import Image
     >>> for domain in ("horses", "zebras"):
     ...     os.makedirs(domain)
