@@ -43,9 +43,9 @@ def export_networks(signatures, filepath, inputs, output):
     archive = keras.export.ExportArchive()
     # JAX would compile for the device at hand; a server may have the other one.
     platforms = {"jax2tf_kwargs": {"native_serialization_platforms": ("cpu", "cuda")}}
-    for number, (signature, network) in enumerate(signatures.items()):
-        if network not in list(signatures.values())[:number]:
-            archive.track(network)
+    for network in {id(network): network for network in signatures.values()}.values():
+        archive.track(network)  # all before the first endpoint, or JAX misses their variables
+    for signature, network in signatures.items():
         serve = _serving(network, output)
         archive.add_endpoint(signature, serve, specs, **(platforms if backend == "jax" else {}))
     with atomic_path(filepath) as temporary:

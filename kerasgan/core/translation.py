@@ -71,6 +71,16 @@ class TranslationModel(AdversarialModel):
             for images, shape, half in zip(halves, self.pair_shapes, self.pair_names, strict=True)
         ]
 
+    def fooling_loss(self, judge, fake, real):
+        """The adversarial loss of who made `fake`: float32 scalar.
+
+        Args:
+            judge: function from images to logits.
+            fake, real: images; the real ones are judged only for losses that look at them.
+        """
+        real_logits = judge(real) if self.adversarial_loss.needs_real_logits else None
+        return self.adversarial_loss.generator(judge(fake), real_logits)
+
     def translator(self, to=None):
         """The network that translates to a domain.
 
@@ -149,7 +159,8 @@ class TranslationModel(AdversarialModel):
         """Writes a SavedModel that TensorFlow Serving loads.
 
         Its signature `serving_default` takes and returns `images`, float32 (batch, height, width,
-        channels) in [-1, 1] with any height and width that are multiples of `size_multiple`. A
+        channels) in [-1, 1] with any height and width that are multiples of `size_multiple`;
+        exported under JAX, only with those of training, so export under TensorFlow. A
         model that translates both ways has a signature for each, `to_A` and `to_B`; `to_B` is the
         default. It needs neither kerasgan nor Keras.
 
@@ -165,5 +176,9 @@ class TranslationModel(AdversarialModel):
         signatures = {"serving_default": next(iter(networks.values()))}
         signatures |= {f"to_{to}": network for to, network in networks.items() if to is not None}
         channels = signatures["serving_default"].input_shape[-1]
-        inputs = {"images": keras.InputSpec(shape=(None, None, None, channels), dtype="float32")}
+        # JAX cannot show of every size that a border can be mirrored, and that what was halved and
+        # doubled fits what it was.
+        fixed = keras.backend.backend() == "jax"
+        size = self.pair_shapes[0][:2] if fixed else (None, None)
+        inputs = {"images": keras.InputSpec(shape=(None, *size, channels), dtype="float32")}
         export.export_networks(signatures, filepath, inputs, output="images")

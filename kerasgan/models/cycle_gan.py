@@ -1,5 +1,7 @@
 """CycleGAN, Zhu et al. 2017: between two sets of images of which none belong together."""
 
+from functools import partial
+
 import keras
 from keras import layers, ops
 
@@ -159,8 +161,8 @@ class CycleGAN(TranslationModel):
         """What the generators minimize, and logs, the translations among them: `(loss, logs)`."""
         fake_b = self.a_to_b(real_a, training=training)
         fake_a = self.b_to_a(real_b, training=training)
-        loss = self.fooling_loss(self.judge_b, fake_b, real_b, training)
-        loss += self.fooling_loss(self.judge_a, fake_a, real_a, training)
+        loss = self.fooling_loss(partial(self.judge_b, training=training), fake_b, real_b)
+        loss += self.fooling_loss(partial(self.judge_a, training=training), fake_a, real_a)
         cycle = _distance(self.b_to_a(fake_b, training=training), real_a)
         cycle += _distance(self.a_to_b(fake_a, training=training), real_b)
         identity = ops.zeros(())
@@ -170,13 +172,6 @@ class CycleGAN(TranslationModel):
         loss += self.cycle_weight * (cycle + self.identity_weight * identity)
         logs = {"cycle_loss": cycle, "identity_loss": identity}
         return loss, {**logs, "fake_a": fake_a, "fake_b": fake_b}
-
-    def fooling_loss(self, judge, fake, real, training):
-        """A generator's adversarial loss; real images are judged only if it looks at them."""
-        real_logits = None
-        if self.adversarial_loss.needs_real_logits:
-            real_logits = judge(real, training=training)
-        return self.adversarial_loss.generator(judge(fake, training=training), real_logits)
 
     def discriminator_loss(self, real_a, real_b, fake_a, fake_b, training=True):
         """What the discriminators minimize: float32 scalar."""

@@ -147,13 +147,11 @@ class Pix2Pix(TranslationModel):
 
     def generator_loss(self, source, target, fake, training=True):
         """What the generator minimizes, and logs: `(loss, logs)`."""
-        fake_logits = self.discriminate(source, fake, training)
-        real_logits = None
-        if self.adversarial_loss.needs_real_logits:
-            real_logits = self.discriminate(source, target, training)
         l1 = ops.mean(ops.abs(target - fake))
-        loss = self.adversarial_loss.generator(fake_logits, real_logits) + self.l1_weight * l1
-        return loss, {"l1_loss": l1}
+        fooling = self.fooling_loss(
+            lambda images: self.discriminate(source, images, training), fake, target
+        )
+        return fooling + self.l1_weight * l1, {"l1_loss": l1}
 
     def discriminate(self, source, images, training):
         """A map of logits for images beside what they were translated from."""

@@ -1,6 +1,7 @@
 """SRGAN, Ledig et al. 2017: large images from small ones."""
 
 import pathlib
+from functools import partial
 
 import keras
 from keras import layers, ops
@@ -189,11 +190,7 @@ class SRGAN(TranslationModel):
     def generator_loss(self, large, fake, training=True):
         """Equation 3: what the generator minimizes, and logs: `(loss, logs)`."""
         content = self.content_loss(large, fake)
-        fake_logits = self.discriminator(fake, training=training)
-        real_logits = None
-        if self.adversarial_loss.needs_real_logits:
-            real_logits = self.discriminator(large, training=training)
-        adversarial = self.adversarial_loss.generator(fake_logits, real_logits)
+        adversarial = self.fooling_loss(partial(self.discriminator, training=training), fake, large)
         return content + self.adversarial_weight * adversarial, {"content_loss": content}
 
     def discriminator_loss(self, large, fake, training=True):

@@ -84,10 +84,11 @@ class GameTest(tf.test.TestCase):
 
         real_logits, fake_logits = logits(target), logits(fake)
         expected = 0.5 * (softplus(-real_logits).mean() + softplus(fake_logits).mean())
-        found = gan.discriminator_loss(source, target, fake)
+        images = [ops.convert_to_tensor(array) for array in (source, target, fake)]
+        found = gan.discriminator_loss(*images)
         self.assertAllClose(ops.convert_to_numpy(found), expected)
         l1 = np.abs(target - fake).mean()
-        found, logs = gan.generator_loss(source, target, ops.convert_to_tensor(fake))
+        found, logs = gan.generator_loss(*images)
         expected = softplus(-fake_logits).mean() + 100 * l1
         self.assertAllClose(ops.convert_to_numpy(found), expected)
         self.assertAllClose(ops.convert_to_numpy(logs["l1_loss"]), l1)
