@@ -46,7 +46,8 @@ class TranslationGrid(EpochPictures):
         self.halves = None
 
     def on_train_begin(self, logs=None):
-        self.halves = first_pairs(self.data, self.num_images)
+        if self.halves is None:  # the same ones when training goes on
+            self.halves = first_pairs(self.data, self.num_images)
 
     def picture(self):
         first, second = self.halves
@@ -66,4 +67,6 @@ def first_pairs(data, count):
             half.append(keras.ops.convert_to_numpy(images))
         if sum(map(len, found[0])) >= count:
             break
-    return tuple(np.concatenate(half)[:count] for half in found)
+    halves = [np.concatenate(half) for half in found]
+    count = min(count, *map(len, halves))  # of two domains one can have fewer
+    return tuple(half[:count] for half in halves)

@@ -372,12 +372,15 @@ def _new_model(settings, arguments, steps_per_epoch):
         if settings["learning_rate"] is not None:
             optimizer.learning_rate = settings["learning_rate"]
         if decay_from is not None:
-            of_player = player == "discriminator" and hasattr(gan, "discriminator_steps")
-            updates = steps_per_epoch * (gan.discriminator_steps if of_player else 1)
+            judges = player == "discriminator"
+            updates = steps_per_epoch * (getattr(gan, "discriminator_steps", 1) if judges else 1)
+            # A discriminator counts from where it begins to be trained.
+            begin = min(settings["pretrain_epochs"] or 0, settings["epochs"] - 1) if judges else 0
+            fall_from = max(decay_from, begin)
             optimizer.learning_rate = LinearDecay(
                 float(optimizer.learning_rate),
-                updates * decay_from,
-                updates * (settings["epochs"] - decay_from),
+                updates * (fall_from - begin),
+                updates * (settings["epochs"] - fall_from),
             )
     return gan
 

@@ -12,20 +12,20 @@ def check_options(settings, model_class):
     """Refuses options that mean nothing to a model."""
     from kerasgan.core.translation import TranslationModel
 
+    given = {name for name in (*OPTIONS, "crop") if settings.get(name)}
     if not issubclass(model_class, TranslationModel):
-        wrong = [name for name in OPTIONS if settings.get(name)]
-        why = "translates no images"
+        meant, why = {"crop"}, "translates no images"
     else:
-        meant = {"pairs": {"source", "task"}, "unpaired": {"data_b"}}.get(
-            model_class.pairing, {"pretrain_epochs"}
+        of_pairs = {"task", "crop"} if settings.get("task") else {"source"}
+        meant = {"pairs": of_pairs, "unpaired": {"data_b"}}.get(
+            model_class.pairing, {"pretrain_epochs", "crop"}
         )
-        wrong = [name for name in OPTIONS if settings.get(name) and name not in meant]
-        if settings.get("task") and settings.get("source"):
-            wrong = ["source"]
         why = "has no use for it here"
-    if wrong:
-        option = "--" + wrong[0].replace("_", "-")
-        raise click.UsageError(f"{option}={settings[wrong[0]]}: {model_class.__name__} {why}.")
+    for name in sorted(given - meant):
+        option = "--" + name.replace("_", "-")
+        raise click.UsageError(f"{option}={settings[name]}: {model_class.__name__} {why}.")
+    if settings.get("task") == "super_resolve":
+        raise click.UsageError("--task=super_resolve is what the model srgan is for.")
 
 
 def load_examples(model_class, settings, *, training):

@@ -29,12 +29,13 @@ def translate_tiled(translate, images, multiple, tile=512, overlap=64, scale=1, 
     >>> bool(np.allclose(tiled, 2 * images))
     True
     """
-    tile = tile // multiple * multiple
-    if tile < multiple or not 0 <= overlap < tile:
+    smallest = -(-max(multiple, least) // multiple) * multiple
+    if tile < smallest or not 0 <= overlap < tile // multiple * multiple:
         raise ValueError(
-            f"tile={tile} and overlap={overlap}; use a tile of at least {multiple} pixels, which "
-            "sizes have to be a multiple of here, and an overlap below it."
+            f"tile={tile} and overlap={overlap}; use a tile of at least {smallest} pixels, which "
+            f"is rounded down to a multiple of {multiple}, and an overlap below that."
         )
+    tile = tile // multiple * multiple
     height, width = images.shape[1:3]
     rows, columns = (_starts(max(size, least), multiple, tile, overlap) for size in (height, width))
     padded = np.pad(
@@ -42,26 +43,27 @@ def translate_tiled(translate, images, multiple, tile=512, overlap=64, scale=1, 
         ((0, 0), (0, rows[-1][1] - height), (0, columns[-1][1] - width), (0, 0)),
         mode="symmetric",
     )
-    result = []
-    for image in padded:
-        total = weights = None
+    shape = (padded.shape[1] * scale, padded.shape[2] * scale)
+    result = None
+    for number, image in enumerate(padded):
+        weights = np.zeros((*shape, 1), "float32")
         for top, bottom in rows:
             for left, right in columns:
                 part = translate(image[None, top:bottom, left:right])[0]
-                if total is None:
-                    shape = (padded.shape[1] * scale, padded.shape[2] * scale)
-                    total = np.zeros((*shape, part.shape[-1]), "float32")
-                    weights = np.zeros((*shape, 1), "float32")
+                if result is None:
+                    result = np.zeros((len(images), *shape, part.shape[-1]), "float32")
                 ramp = _ramp(bottom - top, overlap)[:, None] * _ramp(right - left, overlap)[None]
                 ramp = ramp.repeat(scale, axis=0).repeat(scale, axis=1)[:, :, None]
                 where = (
                     slice(top * scale, bottom * scale),
                     slice(left * scale, right * scale),
                 )
-                total[where] += ramp * part
+                result[number][where] += ramp * part
                 weights[where] += ramp
-        result.append((total / weights)[: height * scale, : width * scale])
-    return np.stack(result) if result else np.zeros((0, *images.shape[1:]), "float32")
+        result[number] /= weights
+    if result is None:
+        return np.zeros((0, height * scale, width * scale, images.shape[-1]), "float32")
+    return result[:, : height * scale, : width * scale]
 
 
 def _starts(size, multiple, tile, overlap):

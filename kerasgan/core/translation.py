@@ -136,9 +136,11 @@ class TranslationModel(AdversarialModel):
                 f"the images have shape {images.shape}; use (num_images, height, width, "
                 f"{channels})."
             )
+        if seed is not None and not 0 <= seed < 2**31:
+            raise ValueError(f"seed={seed!r}; use None or a whole number from 0 to 2**31 - 1.")
         self.draw_noise_from(np.random.randint(2**31) if seed is None else seed)
         return translate_tiled(
-            lambda part: backend.predict(network, part),
+            lambda part: np.clip(backend.predict(network, part), -1.0, 1.0),
             images.astype("float32"),
             multiple=self.size_multiple,
             tile=tile,
@@ -159,10 +161,10 @@ class TranslationModel(AdversarialModel):
         """Writes a SavedModel that TensorFlow Serving loads.
 
         Its signature `serving_default` takes and returns `images`, float32 (batch, height, width,
-        channels) in [-1, 1] with any height and width that are multiples of `size_multiple`;
-        exported under JAX, only with those of training, so export under TensorFlow. A
-        model that translates both ways has a signature for each, `to_A` and `to_B`; `to_B` is the
-        default. It needs neither kerasgan nor Keras.
+        channels) in [-1, 1] (what SRGAN returns can be a little outside) with any height and width
+        that are multiples of `size_multiple`; exported under JAX, only with those of training, so
+        export under TensorFlow. A model that translates both ways has a signature for each, `to_A`
+        and `to_B`; `to_B` is the default. It needs neither kerasgan nor Keras.
 
         Args:
             filepath: a folder that does not exist or is empty. TensorFlow Serving wants its last

@@ -9,6 +9,7 @@ from PIL import Image, ImageOps
 from kerasgan.data.images import fit_image, read_image
 from kerasgan.data.loading import as_batches, check
 from kerasgan.data.sources import (
+    EMBEDDED,
     Examples,
     check_size_is_given,
     open_source,
@@ -16,6 +17,8 @@ from kerasgan.data.sources import (
     picture_files,
     read_files,
 )
+
+SPLITS = ("train", "test", "validation", "val")
 
 
 def load_pairs(
@@ -139,7 +142,7 @@ def load_unpaired(
     Returns:
         A `tf.data.Dataset` of (images of A, images of B), float32 (batch_size, image_size,
         image_size, channels) in [-1, 1]. An epoch is as long as the smaller domain; of the other
-        it has different images each time.
+        it has different images each time if they are shuffled.
 
     Raises:
         ValueError, OSError: as `load_pairs`.
@@ -216,23 +219,43 @@ def _find_halves(name, split, data_dir):
     """
     path = pathlib.Path(name).expanduser()
     if not path.is_dir():
-        if path.suffix or "\\" in str(name) or str(name).startswith(("/", ".", "~")):
-            raise FileNotFoundError(f"the folder {path} does not exist.")
-        base, bracket, rest = split.partition("[")
-        name = str(name).removeprefix("tfds:")
-        return {half: (name, f"{base}{half}{bracket}{rest}") for half in "AB"}
+        return _halves_of_tfds(str(name), split, data_dir)
     if all((path / f"{split}{half}").is_dir() for half in "AB"):
         return {half: path / f"{split}{half}" for half in "AB"}
     folder = _split_folder(path, split)
-    folders = sorted(f for f in folder.iterdir() if f.is_dir() and not f.name.startswith("."))
-    if len(folders) == 2:
-        return {f.name: f for f in folders}
-    if folder == path and split != "train":
+    if folder == path and (split != "train" or any((path / s).is_dir() for s in SPLITS)):
         raise ValueError(
             f"split={split!r}: the folder {path} has no subfolder {split}, and none called "
-            f"{split}A and {split}B, so all of its pictures are split='train'."
+            f"{split}A and {split}B; without such all of its pictures are split='train'."
         )
-    return None
+    folders = sorted(f for f in folder.iterdir() if f.is_dir() and not f.name.startswith("."))
+    return {f.name: f for f in folders} if len(folders) == 2 else None
+
+
+def _halves_of_tfds(name, split, data_dir):
+    import tensorflow_datasets as tfds
+
+    advice = (
+        f"{name!r} holds no pairs of images and no two domains. Give a folder, or make pairs of "
+        "single images with kerasgan.data.paired (in a shell --task), or give the second domain as "
+        "b (--data-b)."
+    )
+    if name in EMBEDDED or pathlib.Path(name).exists():
+        raise ValueError(advice)
+    if not name.startswith("tfds:") and name.startswith(("/", ".", "~")):
+        raise FileNotFoundError(f"the folder {name} does not exist.")
+    name = name.removeprefix("tfds:")
+    base, bracket, rest = split.partition("[")
+    try:
+        known = tfds.builder(name, data_dir=data_dir).info.splits
+    except Exception as error:  # whatever it makes of a name that it does not know
+        raise ValueError(
+            f"{name!r} is neither a folder that exists nor a name that TensorFlow Datasets knows."
+        ) from error
+    # Before it is downloaded, a data set has no splits yet.
+    if known and not {f"{base}A", f"{base}B"} <= set(known):
+        raise ValueError(f"{advice} Its splits are {', '.join(known)}.")
+    return {half: (name, f"{base}{half}{bracket}{rest}") for half in "AB"}
 
 
 def _side_by_side(folder, image_size, channels, swap, cache):
@@ -258,22 +281,17 @@ def _side_by_side(folder, image_size, channels, swap, cache):
 
 def _twins(first, second, image_size, channels, cache):
     check_size_is_given(image_size, first)
-    files = [
-        {
-            file.relative_to(folder).with_suffix("").as_posix(): file
-            for file in picture_files(folder)
-        }
-        for folder in (first, second)
-    ]
-    unmatched = sorted(set(files[0]) ^ set(files[1]))
-    if unmatched or not files[0]:
-        listed = ", ".join(unmatched[:10]) + (", ..." if len(unmatched) > 10 else "")
-        what = (
-            f"{len(unmatched)} names are in one only: {listed}" if unmatched else "none are there"
+    files = [_by_name(folder) for folder in (first, second)]
+    only = [sorted(set(files[i]) - set(files[1 - i])) for i in range(2)]
+    if any(only) or not files[0]:
+        listed = "; ".join(
+            f"in {folder} only: {', '.join(names)}"
+            for folder, names in zip((first, second), only, strict=True)
+            if names
         )
         raise ValueError(
-            f"{first} and {second} have to hold pictures of the same names, but {what}; add or "
-            "remove them."
+            f"{first} and {second} have to hold pictures of the same names; add or remove "
+            f"{listed or 'some, there are none'}."
         )
 
     def read_file(pair):
@@ -283,6 +301,17 @@ def _twins(first, second, image_size, channels, cache):
     pairs = [(files[0][name], files[1][name]) for name in sorted(files[0])]
     shape = (image_size, image_size, 2 * channels)
     return read_files(pairs, read_file, shape, first.parent, cache)
+
+
+def _by_name(folder):
+    """The pictures of a folder by their names without suffix."""
+    files = {}
+    for file in picture_files(folder):
+        name = file.relative_to(folder).with_suffix("").as_posix()
+        if name in files:
+            raise ValueError(f"{files[name]} and {file} have the same name; keep one of them.")
+        files[name] = file
+    return files
 
 
 def _joined(first, second, name):

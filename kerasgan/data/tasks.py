@@ -56,10 +56,15 @@ def paired(images, task, *, seed=0, **options):
             "kerasgan.data.from_array(...) of an array. Leave labels out."
         )
     steps = int(images.cardinality())
+    if steps < 0:
+        raise ValueError(
+            "images is a data set of unknown or infinite length; leave out .repeat(), and after "
+            ".filter() apply tf.data.experimental.assert_cardinality(n)."
+        )
 
     def one_epoch(epoch):
         def pair(step, batch):
-            random = tf.stack([tf.constant(seed, "int64"), epoch * max(steps, 1) + step])
+            random = tf.stack([tf.constant(seed, "int64"), epoch * steps + step])
             return TASKS[task](batch, random, **options), batch
 
         return images.enumerate().map(pair)
@@ -84,6 +89,8 @@ def _super_resolve(images, random, scale=4):
     from kerasgan.data.reader import tf
 
     height, width = images.shape[1:3]
+    if not isinstance(scale, int) or scale < 1:
+        raise ValueError(f"scale={scale!r}; use a whole number of at least 1.")
     if height % scale or width % scale:
         raise ValueError(
             f"scale={scale}: images of {height}x{width} pixels cannot be reduced by it; choose "

@@ -30,6 +30,9 @@ class CycleGAN(TranslationModel):
     Adam(2e-4, beta_1=0.5), batches of 1, weights from N(0, 0.02). The paper lowers the learning
     rate linearly to zero in the second half of training: `kerasgan.LinearDecay`.
 
+    Its loss is `LeastSquares(weight=2.0)`: the name `"least_squares"` stands for LSGAN's, whose
+    halves would count the cycle twice as much.
+
     The generators are one player and the discriminators another. As in the authors' code the
     generators move first. Each network's forward pass is computed once a step for all losses of a
     player.

@@ -34,7 +34,9 @@ class SRGAN(TranslationModel):
             of Keras, which are downloaded once; the path of a file with these weights
             (`.weights.h5` or `.h5`) or of a Keras model (`.keras`); any `keras.Model` from images
             in [-1, 1] to features; None for the pixels themselves, the paper's SRGAN-MSE. They are
-            saved with the model.
+            saved with the model and not trained.
+        feature_layer: str, the layer of VGG19, if the features are of it: `"block5_conv4"` for the
+            paper's SRGAN-VGG54, `"block2_conv2"` for its SRGAN-VGG22.
         feature_scale: float, by which features are multiplied; 1 / 12.75 in the paper.
         adversarial_weight: float, 1e-3 in the paper.
         seed: int or None; the model draws no random numbers.
@@ -75,6 +77,7 @@ class SRGAN(TranslationModel):
         *,
         residual_blocks=16,
         features="vgg19",
+        feature_layer="block5_conv4",
         feature_scale=1.0 / 12.75,
         adversarial_weight=1e-3,
         seed=None,
@@ -83,7 +86,7 @@ class SRGAN(TranslationModel):
     ):
         super().__init__(seed=seed, **kwargs)
         height, width, channels = self.image_shape = tuple(image_shape)
-        if scale not in (2, 4):
+        if not isinstance(scale, int) or scale not in (2, 4):
             raise ValueError(f"scale={scale!r}; use 2 or 4.")
         if height % scale or width % scale:
             raise ValueError(f"image_shape={self.image_shape}; use multiples of scale={scale}.")
@@ -96,7 +99,7 @@ class SRGAN(TranslationModel):
         with dtype_policy(dtype):
             self.generator = srresnet(channels, scale, base_width, residual_blocks)
             self.discriminator = srgan_discriminator(self.image_shape, base_width)
-        self.features = _features(features, self.image_shape)
+        self.features = _features(features, feature_layer, self.image_shape)
 
     @property
     def players(self):
@@ -418,30 +421,27 @@ class VGGInput(layers.Layer):
         return input_shape
 
 
-def _features(features, image_shape):
+def _features(features, layer, image_shape):
     """The network that an argument `features` stands for, or None."""
     if features is None:
         return None
     if isinstance(features, (str, pathlib.Path)):
         if str(features).endswith(".keras"):
-            network = keras.saving.load_model(features)
+            features = keras.saving.load_model(features)
         else:
-            network = vgg19_features("imagenet" if features == "vgg19" else features)
-    else:
-        network = features
-    if not isinstance(network, keras.Model):
+            features = vgg19_features("imagenet" if features == "vgg19" else features, layer)
+    if not isinstance(features, keras.Model):
         raise ValueError(
             f"features={features!r}; use 'vgg19', a path, a keras.Model from images to features, "
             "or None for the pixels."
         )
-    expected = network.input_shape[1:]
-    fits = len(expected) == 3 and all(
-        e in (None, s) for e, s in zip(expected, image_shape, strict=True)
-    )
-    if not fits:
+    try:
+        found = features(ops.zeros((1, *image_shape)), training=False)
+    except Exception as error:  # whatever it makes of images that it cannot take
         raise ValueError(
-            f"features takes images of shape {expected}, and image_shape is {image_shape}; give a "
-            "network for these, or features=None for the pixels."
-        )
-    network.trainable = False
-    return network
+            f"features cannot take images of image_shape={image_shape}: {error} Give a network for "
+            "these, or features=None for the pixels."
+        ) from error
+    if not keras.ops.is_tensor(found):
+        raise ValueError("features has several outputs; give a keras.Model with one.")
+    return features

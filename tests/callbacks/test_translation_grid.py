@@ -63,6 +63,10 @@ class TranslationGridTest(tf.test.TestCase):
         for half, seed in zip(first_pairs(data, 3), (0, 1), strict=True):
             self.assertAllEqual(half, images(6, seed=seed)[:3])
 
+    def test_of_two_domains_as_many_as_the_smaller_has(self):
+        a, b = first_pairs((images(6), images(3, seed=1)), 5)
+        self.assertEqual((len(a), len(b)), (3, 3))
+
     def test_numbers_out_of_range_are_refused(self):
         with self.assertRaisesRegex(ValueError, "every=0"):
             TranslationGrid((images(1), images(1)), self.folder, every=0)

@@ -100,6 +100,15 @@ class TrainTest(CommandTestCase):
         options = ("--epochs", 2, "--decay-from", 2, "--out", self.folder / "x")
         self.assert_refused((*pix2pix(shared_folder()), *options), "--decay-from 2 is not before")
 
+    def test_a_discriminator_that_begins_later_ends_at_zero_too(self):
+        out = self.folder / "run"
+        options = ("--epochs", 4, "--pretrain-epochs", 2, "--decay-from", 2)
+        self.assert_works(*srgan(shared_folder()), *options, "--out", out)
+        optimizer = keras.saving.load_model(out / "model.keras").optimizer
+        for player, updates in (("generator", 8), ("discriminator", 4)):
+            self.assertEqual(int(optimizer[player].iterations), updates)
+            self.assertEqual(float(optimizer[player].learning_rate), 0.0)
+
     def test_pairs_are_made_by_a_task(self):
         out = self.folder / "run"
         pictures = shared_folder() / "twins/A"
@@ -117,6 +126,8 @@ class TrainTest(CommandTestCase):
             (("cycle_gan", "--pretrain-epochs", 1), "--pretrain-epochs=1: CycleGAN has no use"),
             (("pix2pix", "--task", "denoise", "--source", "B"), "--source=B: Pix2Pix"),
             (("pix2pix", "--task", "reverse"), "task='reverse'; use one of"),
+            (("pix2pix", "--task", "super_resolve"), "is what the model srgan is for"),
+            (("pix2pix", "--crop", 8), "--crop=8: Pix2Pix has no use"),
             (("cycle_gan",), "holds one set of images"),
         ):
             self.assert_refused(("train", *arguments, *data), message)
@@ -171,6 +182,7 @@ class TranslateTest(CommandTestCase):
             ((self.folder / "empty",), "holds no pictures"),
             (twins, "would both become"),
             ((picture, "--to", "C"), "to='C': use 'B' or 'A' with CycleGAN"),
+            ((picture, "--tile", 4), "tile=4 .* at least 8 pixels"),
         ):
             self.assert_refused(self.translate("cycle_gan", *arguments), message)
         run = shared_folder() / "cycle_gan"

@@ -48,6 +48,8 @@ class TranslateTest(tf.test.TestCase):
         ):
             with self.assertRaisesRegex(ValueError, message):
                 gan.translate(array, to="B")
+        with self.assertRaisesRegex(ValueError, "seed=-1"):
+            gan.translate(images(1, 8, 8, 3), to="B", seed=-1)
 
     @needs_backend("tensorflow", reason="it takes a minute")
     def test_a_large_image_takes_less_than_four_gibibytes_and_shows_no_seam(self):

@@ -72,8 +72,26 @@ class LoadPairsTest(PairsTestCase):
 
     def test_files_without_a_partner_are_listed(self):
         self.save_grays(A__1=1, A__2=2, A__4=4, B__1=1, B__3=3)
-        with self.assertRaisesRegex(ValueError, "A and .*B.*3 names are in one only: 2, 3, 4;"):
+        with self.assertRaisesRegex(ValueError, "in .*A only: 2, 4; in .*B only: 3"):
             self.load()
+        self.save("A/2.bmp", Image.new("L", (4, 4)))
+        with self.assertRaisesRegex(ValueError, "2.bmp and .*2.png have the same name"):
+            self.load()
+
+    def test_a_split_that_there_is_not_is_never_taken_for_another(self):
+        self.save_grays(train__A__1=1, train__B__1=2, test__A__1=3, test__B__1=4)
+        for load in (data.load_pairs, data.load_unpaired):
+            with self.assertRaisesRegex(ValueError, "split='val': the folder .* has no subfolder"):
+                load(self.folder, split="val", image_size=4)
+            with self.assertRaisesRegex(ValueError, "split='test'"):
+                load(self.folder / "train", split="test", image_size=4)
+
+    def test_single_images_are_no_pairs(self):
+        for load in (data.load_pairs, data.load_unpaired):
+            with self.assertRaisesRegex(ValueError, "no pairs of images.*paired.*--data-b"):
+                load("digits", image_size=4)
+        with self.assertRaisesRegex(ValueError, "'facdes' is neither a folder"):
+            data.load_pairs("facdes")
 
     def test_read_again_in_each_epoch_they_are_the_same(self):
         self.save_grays(A__1=1, A__2=2, B__1=11, B__2=12)

@@ -92,6 +92,8 @@ class TasksTest(tf.test.TestCase, parameterized.TestCase):
             ((photos(), "colorize"), {"noise": 2}, "'colorize'; it has none"),
             ((photos(), "inpaint"), {"mask": "holes"}, "mask='holes'; use 'rectangles'"),
             ((photos(), "super_resolve"), {"scale": 3}, "scale=3: images of 32x32"),
+            ((photos(), "super_resolve"), {"scale": 0}, "scale=0"),
+            ((photos().repeat(), "denoise"), {}, "infinite length"),
             ((np.zeros((4, 8, 8, 3)), "colorize"), {}, "from_array"),
         ):
             with self.assertRaisesRegex(ValueError, message):

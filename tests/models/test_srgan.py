@@ -36,6 +36,11 @@ def features(channels=3):
     return keras.Sequential([keras.Input((None, None, channels)), layers.Conv2D(5, 3)])
 
 
+def two_outputs():
+    images = keras.Input((16, 16, 3))
+    return keras.Model(images, [images, layers.Conv2D(2, 3)(images)])
+
+
 class NetworksTest(tf.test.TestCase, parameterized.TestCase):
     def test_parameters_are_those_of_figure_4_by_hand(self):
         def conv(size, inputs, outputs):
@@ -68,7 +73,11 @@ class NetworksTest(tf.test.TestCase, parameterized.TestCase):
             ({"scale": 3}, "scale=3; use 2 or 4"),
             ({"image_shape": (17, 16, 3)}, r"image_shape=\(17, 16, 3\); use multiples of scale=2"),
             ({"features": 5}, "features=5; use 'vgg19'"),
-            ({"features": features(1)}, r"features takes images of shape \(None, None, 1\)"),
+            (
+                {"features": features(1)},
+                r"features cannot take.*image_shape=\(16, 16, 3\)",
+            ),
+            ({"features": two_outputs()}, "features has several outputs"),
         ):
             with self.assertRaisesRegex(ValueError, message):
                 kerasgan.SRGAN(**{"image_shape": (16, 16, 3), "scale": 2, **arguments})
