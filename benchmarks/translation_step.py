@@ -1,6 +1,7 @@
 """What a step of CycleGAN and Pix2Pix costs: `fit` against steps written by hand.
 
     python benchmarks/translation_step.py [--model CycleGAN|Pix2Pix] [--rounds 7] [--steps 20]
+        [--adam-kernel]
 
 `by hand` is a `tf.function` with the same networks, losses, image history and forward passes: what
 the generators made is made once and shared by all losses. `keras.io` is what the examples of
@@ -22,6 +23,7 @@ import numpy as np
 import tensorflow as tf
 
 import kerasgan
+from kerasgan import backend
 
 SIZE = 64
 
@@ -37,7 +39,12 @@ def pix2pix():
 def adam(variables):
     optimizer = keras.optimizers.Adam(2e-4, beta_1=0.5)
     optimizer.build(variables)
+    if adam.with_kernel:
+        backend.accelerate(optimizer)
     return optimizer
+
+
+adam.with_kernel = False
 
 
 def distance(x, y):
@@ -211,7 +218,11 @@ def main():
     parser.add_argument("--model", choices=CASES)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument(
+        "--adam-kernel", action="store_true", help="use Adam's own kernel in the steps by hand, too"
+    )
     arguments = parser.parse_args()
+    adam.with_kernel = arguments.adam_kernel
     for name in [arguments.model] if arguments.model else CASES:
         measure(name, arguments.rounds, arguments.steps)
 
