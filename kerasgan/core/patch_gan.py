@@ -35,7 +35,7 @@ def patch_discriminator(
 
     >>> network = patch_discriminator((64, 64, 3), receptive_field=16, base_width=8)
     >>> network.output_shape
-    (None, 31, 31, 1)
+    (None, 30, 30, 1)
 
     Reference: Image-to-Image Translation with Conditional Adversarial Networks, Isola et al., 2017,
     arXiv:1611.07004.
