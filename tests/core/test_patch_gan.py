@@ -14,7 +14,7 @@ def without_normalization(name):
 
 
 class PatchGANTest(tf.test.TestCase, parameterized.TestCase):
-    @parameterized.parameters(1, 16, 34, 70)
+    @parameterized.parameters(1, 16, 34, 70, 286)
     def test_a_logit_sees_exactly_its_receptive_field(self, field):
         network = patch_gan.patch_discriminator(
             (None, None, 1), field, base_width=2, normalization=without_normalization
