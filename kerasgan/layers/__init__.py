@@ -9,8 +9,10 @@ from kerasgan.layers.constraints import ClipWeights
 from kerasgan.layers.convolutional import convolutional_discriminator, convolutional_generator
 from kerasgan.layers.equalized import Equalized
 from kerasgan.layers.grouped import GroupedConv2D
+from kerasgan.layers.image_history import ImageHistory
 from kerasgan.layers.minibatch import MinibatchStdDev, Pack
 from kerasgan.layers.orthogonal import OrthogonalRegularization
+from kerasgan.layers.patch_gan import patch_discriminator
 from kerasgan.layers.pixel_normalization import PixelNormalization
 from kerasgan.layers.reflection_padding import ReflectionPadding2D
 from kerasgan.layers.residual import residual_discriminator, residual_generator
@@ -25,6 +27,7 @@ __all__ = [
     "ConditionalBatchNormalization",
     "Equalized",
     "GroupedConv2D",
+    "ImageHistory",
     "MinibatchStdDev",
     "NoiseInjection",
     "OneHot",
@@ -36,6 +39,7 @@ __all__ = [
     "SpectralNormalization",
     "convolutional_discriminator",
     "convolutional_generator",
+    "patch_discriminator",
     "residual_discriminator",
     "residual_generator",
 ]

@@ -6,15 +6,15 @@ import keras
 from keras import layers, ops
 
 from kerasgan import backend
-from kerasgan.core.image_history import ImageHistory
-from kerasgan.core.patch_gan import (
+from kerasgan.core.precision import dtype_policy
+from kerasgan.core.translation import TranslationModel
+from kerasgan.layers.image_history import ImageHistory
+from kerasgan.layers.patch_gan import (
     convolution,
     instance_normalization,
     patch_discriminator,
     transposed_convolution,
 )
-from kerasgan.core.precision import dtype_policy
-from kerasgan.core.translation import TranslationModel
 from kerasgan.layers.reflection_padding import ReflectionPadding2D
 from kerasgan.losses.adversarial import LeastSquares
 

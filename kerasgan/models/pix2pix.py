@@ -4,14 +4,14 @@ import keras
 from keras import layers, ops
 
 from kerasgan import backend
-from kerasgan.core.patch_gan import (
+from kerasgan.core.precision import dtype_policy
+from kerasgan.core.translation import TranslationModel
+from kerasgan.layers.patch_gan import (
     affine_instance_normalization,
     convolution,
     patch_discriminator,
     transposed_convolution,
 )
-from kerasgan.core.precision import dtype_policy
-from kerasgan.core.translation import TranslationModel
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")

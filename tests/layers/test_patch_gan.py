@@ -5,7 +5,7 @@ from absl.testing import parameterized
 from keras import ops
 
 from kerasgan import backend
-from kerasgan.core import patch_gan
+from kerasgan.layers import patch_gan
 
 
 def without_normalization(name):

@@ -6,7 +6,7 @@ import tensorflow as tf
 from backends import in_step
 from keras import ops
 
-from kerasgan.core.image_history import ImageHistory
+from kerasgan.layers.image_history import ImageHistory
 
 
 def images(*values):
