@@ -362,7 +362,7 @@ def _new_model(settings, arguments, steps_per_epoch):
     with runs.usage_errors():
         gan = model_class(seed=settings["seed"], **{**arguments, **of_model})
         gan.compile(**of_compile)
-    decay_from = settings["decay_from"]
+    decay_from = settings.get("decay_from")
     if decay_from is not None and decay_from >= settings["epochs"]:
         raise click.UsageError(
             f"--decay-from {decay_from} is not before the end, --epochs {settings['epochs']}."
@@ -375,7 +375,9 @@ def _new_model(settings, arguments, steps_per_epoch):
             judges = player == "discriminator"
             updates = steps_per_epoch * (getattr(gan, "discriminator_steps", 1) if judges else 1)
             # A discriminator counts from where it begins to be trained.
-            begin = min(settings["pretrain_epochs"] or 0, settings["epochs"] - 1) if judges else 0
+            begin = (
+                min(settings.get("pretrain_epochs") or 0, settings["epochs"] - 1) if judges else 0
+            )
             fall_from = max(decay_from, begin)
             optimizer.learning_rate = LinearDecay(
                 float(optimizer.learning_rate),

@@ -3,7 +3,9 @@
 import numpy as np
 
 
-def translate_tiled(translate, images, multiple, tile=512, overlap=64, scale=1, least=1):
+def translate_tiled(
+    translate, images, multiple, tile=512, overlap=64, scale=1, least=1, channels=None
+):
     """Applies a function of images to images that it could not take as they are.
 
     Args:
@@ -15,6 +17,7 @@ def translate_tiled(translate, images, multiple, tile=512, overlap=64, scale=1, 
         overlap: int, how many pixels tiles share, over which one fades into the next.
         scale: int, by how much the function enlarges.
         least: int, the smallest h and w.
+        channels: int, d; None for c.
 
     Returns:
         float32 array (num_images, height * scale, width * scale, d).
@@ -44,14 +47,12 @@ def translate_tiled(translate, images, multiple, tile=512, overlap=64, scale=1, 
         mode="symmetric",
     )
     shape = (padded.shape[1] * scale, padded.shape[2] * scale)
-    result = None
+    result = np.zeros((len(images), *shape, channels or images.shape[-1]), "float32")
     for number, image in enumerate(padded):
         weights = np.zeros((*shape, 1), "float32")
         for top, bottom in rows:
             for left, right in columns:
                 part = translate(image[None, top:bottom, left:right])[0]
-                if result is None:
-                    result = np.zeros((len(images), *shape, part.shape[-1]), "float32")
                 ramp = _ramp(bottom - top, overlap)[:, None] * _ramp(right - left, overlap)[None]
                 ramp = ramp.repeat(scale, axis=0).repeat(scale, axis=1)[:, :, None]
                 where = (
@@ -61,8 +62,6 @@ def translate_tiled(translate, images, multiple, tile=512, overlap=64, scale=1, 
                 result[number][where] += ramp * part
                 weights[where] += ramp
         result[number] /= weights
-    if result is None:
-        return np.zeros((0, height * scale, width * scale, images.shape[-1]), "float32")
     return result[:, : height * scale, : width * scale]
 
 

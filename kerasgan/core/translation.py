@@ -147,6 +147,7 @@ class TranslationModel(AdversarialModel):
             overlap=overlap,
             scale=self.scale,
             least=self.least_size,
+            channels=network.output_shape[-1],
         )
 
     def evaluate(self, *args, **kwargs):

@@ -11,7 +11,6 @@ from kerasgan.data.loading import as_batches, check
 from kerasgan.data.sources import (
     EMBEDDED,
     Examples,
-    check_size_is_given,
     open_source,
     open_tfds,
     picture_files,
@@ -82,7 +81,7 @@ def load_pairs(
     >>> [half.shape for half in next(iter(pairs))]
     [TensorShape([1, 64, 64, 3]), TensorShape([1, 64, 64, 3])]
     """
-    check(image_size, batch_size, channels)
+    _check(image_size, batch_size, channels)
     loaded = _loaded_size(image_size, augment)
     halves = _find_halves(name, split, data_dir)
     if halves is None:
@@ -160,7 +159,7 @@ def load_unpaired(
     """
     from kerasgan.data.reader import tf
 
-    check(image_size, batch_size, channels)
+    _check(image_size, batch_size, channels)
     loaded = _loaded_size(image_size, augment)
     how = (loaded, channels, "crop", cache, data_dir)
     if b is not None:
@@ -193,6 +192,13 @@ def load_unpaired(
             for number, (source, name) in enumerate(zip(sources, (a, b), strict=True))
         )
     )
+
+
+def _check(image_size, batch_size, channels):
+    check(image_size, batch_size, channels)
+    for name, value in {"image_size": image_size, "channels": channels}.items():
+        if value is None:
+            raise ValueError(f"{name}=None; pairs and domains need one, for example the default.")
 
 
 def _loaded_size(image_size, augment):
@@ -259,7 +265,6 @@ def _halves_of_tfds(name, split, data_dir):
 
 
 def _side_by_side(folder, image_size, channels, swap, cache):
-    check_size_is_given(image_size, folder)
     files = [file for file in picture_files(folder) if file.parent == folder]
     if not files:
         raise ValueError(
@@ -280,7 +285,6 @@ def _side_by_side(folder, image_size, channels, swap, cache):
 
 
 def _twins(first, second, image_size, channels, cache):
-    check_size_is_given(image_size, first)
     files = [_by_name(folder) for folder in (first, second)]
     only = [sorted(set(files[i]) - set(files[1 - i])) for i in range(2)]
     if any(only) or not files[0]:

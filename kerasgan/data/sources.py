@@ -235,7 +235,11 @@ def resized(examples, image_size, channels, fit):
 
 def _folder(path, split, image_size, channels, fit, cache):
     root, class_dirs, files = _list_folder(path, split)
-    check_size_is_given(image_size, root)
+    if image_size is None:
+        raise ValueError(
+            f"image_size is needed for the folder {root}, whose pictures can have any size; give "
+            "for example image_size=64."
+        )
     channels = channels or 3
     numbers = None
     if class_dirs:
@@ -250,15 +254,6 @@ def _folder(path, split, image_size, channels, fit, cache):
         numbers,
         tuple(class_dirs) or None,
     )
-
-
-def check_size_is_given(image_size, folder):
-    """Raises a ValueError if not."""
-    if image_size is None:
-        raise ValueError(
-            f"image_size is needed for the folder {folder}, whose pictures can have any size; give "
-            "for example image_size=64."
-        )
 
 
 def read_files(files, read_file, shape, folder, cache, labels=None, class_names=None):

@@ -30,6 +30,9 @@ class TranslateTest(tf.test.TestCase):
             self.assertEqual(translated.shape, (1, height, width, 3))
             self.assertAllInRange(translated, -1.0, 1.0)
         self.assertEqual(gan.translate(images(0, 8, 8, 3), to="B").shape, (0, 8, 8, 3))
+        colorizer = kerasgan.Pix2Pix((16, 16, 3), 1, base_width=4, receptive_field=16)
+        for number in (0, 1):
+            self.assertEqual(colorizer.translate(images(number, 9, 8, 1)).shape, (number, 9, 8, 3))
 
     def test_a_border_that_is_added_is_cut_off_again(self):
         gan = cycle_gan()

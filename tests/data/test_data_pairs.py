@@ -93,6 +93,14 @@ class LoadPairsTest(PairsTestCase):
         with self.assertRaisesRegex(ValueError, "'facdes' is neither a folder"):
             data.load_pairs("facdes")
 
+    def test_a_size_is_needed(self):
+        self.save_grays(A__1=1, B__1=1)
+        for load in (data.load_pairs, data.load_unpaired):
+            for arguments in ({"image_size": None}, {"channels": None}):
+                (name,) = arguments
+                with self.assertRaisesRegex(ValueError, f"{name}=None; pairs and domains need"):
+                    load(self.folder, **arguments)
+
     def test_read_again_in_each_epoch_they_are_the_same(self):
         self.save_grays(A__1=1, A__2=2, B__1=11, B__2=12)
         self.assertEqual(self.grays(self.load(cache=False)), [[1, 2], [11, 12]])
