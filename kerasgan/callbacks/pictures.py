@@ -7,13 +7,9 @@ import numpy as np
 from PIL import Image
 
 from kerasgan.core.files import atomic_path
+from kerasgan.core.images import to_uint8
 
 GAP = 2  # white pixels between the images of a grid
-
-
-def to_uint8(images):
-    """Images in [-1, 1] as uint8 in 0..255."""
-    return np.clip(np.round((np.asarray(images) + 1.0) * 127.5), 0, 255).astype("uint8")
 
 
 def draw(samples, columns=None, limits=None):

@@ -407,6 +407,7 @@ def sample(run_or_file, num, seed, label, out, individual):
         raise click.UsageError(f"--out {out}: the picture is a PNG file, so name it .png.")
     gan, _ = runs.load_run(run_or_file)
     from kerasgan.callbacks import pictures
+    from kerasgan.core.images import to_uint8
 
     if not hasattr(gan, "generate"):
         raise click.UsageError(
@@ -427,7 +428,7 @@ def sample(run_or_file, num, seed, label, out, individual):
         raise click.UsageError(
             "--individual writes images, and this model makes vectors; use --out for a plot."
         )
-    for index, image in enumerate(pictures.to_uint8(samples)):
+    for index, image in enumerate(to_uint8(samples)):
         pictures.write_png(individual / f"{index:06d}.png", image)
     click.echo(f"{num} images in {individual}")
 

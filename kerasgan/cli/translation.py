@@ -68,6 +68,7 @@ def translate_files(model, inputs, out, *, to, seed, tile):
     import tqdm
 
     from kerasgan.callbacks import pictures
+    from kerasgan.core.images import to_uint8
     from kerasgan.data.images import read_image
     from kerasgan.data.sources import SUFFIXES, picture_files
 
@@ -94,5 +95,5 @@ def translate_files(model, inputs, out, *, to, seed, tile):
             raise ValueError(f"{file} cannot be read as a picture: {error}") from error
         images = picture[None].astype(np.float32) / 127.5 - 1.0
         translated = model.translate(images, to, seed=seed, tile=tile, overlap=min(64, tile // 2))
-        pictures.write_png(target, pictures.to_uint8(translated[0]))
+        pictures.write_png(target, to_uint8(translated[0]))
     return len(files)

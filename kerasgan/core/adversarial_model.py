@@ -12,6 +12,7 @@ from keras import ops
 from kerasgan import backend, losses
 from kerasgan.core import epoch_clock, execution
 from kerasgan.core.files import atomic_path
+from kerasgan.core.measuring import batches_of, measure
 from kerasgan.core.optimizers import all_layers, make_optimizers, portable
 from kerasgan.core.training_watch import LossTracker, NonFiniteError, TrainingWatch
 
@@ -30,7 +31,8 @@ class AdversarialModel(backend.Trainer, keras.Model):
     - `loss_names`: the names under which `train_step` and `test_step` log their losses;
     - `default_optimizers()`: dict by player name, the paper's;
     - `default_loss`: the name of the paper's loss;
-    - `train_step(data)` and `test_step(data)`, which return `self.track(logs)`.
+    - `train_step(data)` and `test_step(data)`, which return `self.track(logs)`;
+    - `comparisons(batches)`: the real and generated images that metrics are fed with.
 
     Args:
         seed: int, where the model's own random numbers (latents, and whatever else its step
@@ -217,31 +219,58 @@ class AdversarialModel(backend.Trainer, keras.Model):
             if isinstance(callbacks, keras.callbacks.CallbackList):
                 callbacks.callbacks = given
 
-    def evaluate(self, *args, return_dict=False, **kwargs):
+    def evaluate(self, *args, num_generated=None, seed=0, return_dict=False, **kwargs):
         """Compares generated images with real ones.
 
-        Real images come from the data; as many are generated, from the same latents at every
-        call, so that the numbers of two epochs differ by the networks only. Training is not
-        disturbed: its random numbers are not drawn from.
+        Real images come from the data. Images are generated from the same latents at every call, so
+        that the numbers of two epochs differ by the networks only. Training is not disturbed: its
+        random numbers are not drawn from. The losses come first, from compiled steps; then the
+        metrics are fed, batch by batch and outside of them, so that a metric may keep what it wants
+        and use NumPy.
 
         Args:
             *args, **kwargs: as for `keras.Model.evaluate`.
+            num_generated: int, how many generated images the metrics are given, of all real images
+                of the data; None for as many as real ones. The losses are not concerned. Labels, if
+                any, are the real images', again and again.
+            seed: int; the images are those of `generate` with it.
             return_dict: whether to return a dict rather than a list.
 
         Returns:
             The losses and the metrics given to `compile`, by name with `return_dict=True`.
+
+        Raises:
+            ValueError: for a number out of range, or images that a metric cannot take.
         """
+        if num_generated is not None and (not isinstance(num_generated, int) or num_generated < 1):
+            raise ValueError(
+                f"num_generated={num_generated!r}; use None or a whole number of at least 1."
+            )
         if "_use_cached_eval_dataset" not in kwargs:  # not from within fit, which has done it
             self._divide(kwargs.get("steps"))
         start = self.evaluation_seed.state
         start.assign(ops.zeros(start.shape, start.dtype))
         results = super().evaluate(*args, return_dict=True, **kwargs)
-        for metric in self.generative_metrics:
-            # Once over all images: a Fréchet distance of each batch costs much and says nothing.
-            value = metric.result()
-            value = value if isinstance(value, dict) else {metric.name: value}
-            results.update({name: float(ops.convert_to_numpy(v)) for name, v in value.items()})
+        if self.generative_metrics:
+            call = inspect.signature(super().evaluate).bind(*args, **kwargs).arguments
+            given = {name: call.get(name) for name in ("x", "y", "batch_size", "steps")}
+            shown = call.get("verbose", "auto") not in (0, 2)
+            pairs = self.comparisons(batches_of(**given), num_generated, seed)
+            results |= measure(self.generative_metrics, pairs, progress=shown)
         return results if return_dict else list(results.values())
+
+    def comparisons(self, batches, num_generated=None, seed=0):
+        """What metrics are fed with.
+
+        Args:
+            batches: iterable of what `fit` takes as a batch.
+            num_generated, seed: as for `evaluate`.
+
+        Yields:
+            Real and generated images, float32 arrays, as many of each or, where one kind has come
+            to its end, none of it.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must say what its metrics compare.")
 
     def _divide(self, *steps, at_most=-1):
         """Lowers an automatic `steps_per_execution` to a divisor of the steps asked for.

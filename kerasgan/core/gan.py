@@ -315,13 +315,11 @@ class GAN(AdversarialModel):
         return keras.random.normal((num_images, self.latent_dim), dtype="float32", seed=seed)
 
     def test_step(self, data):
-        """Losses and metrics of a batch of real images and as many generated ones."""
+        """Losses of a batch of real images and as many generated ones."""
         real, labels = self.real_batch(data)
         latents = self.sample_latents(ops.shape(real)[0], seed=self.evaluation_seed)
         fake = self.sampling_generator(self.with_labels(latents, labels), training=False)
         fake = ops.cast(fake, real.dtype)
-        for metric in self.generative_metrics:
-            metric.update_state(real, fake)
         logs = {}
         for player in ("discriminator", "generator", *self.further_players):
             player_loss = getattr(self, f"{player}_loss")
@@ -329,6 +327,37 @@ class GAN(AdversarialModel):
             logs |= {f"{player}_loss": loss, **other}
         logs["generator_loss"] += sum(self.generator.losses)
         return self.track(logs)
+
+    def comparisons(self, batches, num_generated=None, seed=0):
+        latents = self.latents(num_generated or 0, seed=seed)
+        all_labels = np.zeros(0, "int32")
+        start = 0
+
+        def generate(stop):
+            number = np.arange(start, stop) % max(len(all_labels), 1)
+            labels = None if self.num_classes is None else all_labels[number]
+            fake = self.generate_from(latents[start:stop], labels=labels)
+            return np.clip(fake, -1.0, 1.0) if fake.ndim == 4 else fake  # as a file would
+
+        real = None
+        for batch in batches:
+            real, labels = self.real_batch(batch)
+            real = ops.convert_to_numpy(real)
+            if labels is not None:
+                all_labels = np.concatenate([all_labels, ops.convert_to_numpy(labels)])
+            stop = start + len(real)
+            if num_generated is not None:
+                stop = min(stop, num_generated)
+            elif stop > len(latents):  # the end is not known: draw twice as many
+                latents = self.latents(2 * stop, seed=seed)
+            yield real, generate(stop)
+            start = stop
+        if real is None:
+            raise ValueError("the data holds no real images; the metrics compare with them.")
+        while start < (num_generated or 0):
+            stop = min(start + 256, num_generated)
+            yield real[:0], generate(stop)
+            start = stop
 
     def real_batch(self, data):
         """The images and labels (None if unconditional) of a batch that `fit` was given.

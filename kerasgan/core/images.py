@@ -1,7 +1,13 @@
-"""What a model checks of the images that it is given."""
+"""What a model checks of the images that it is given, and images as files have them."""
 
 import keras
+import numpy as np
 from keras import ops
+
+
+def to_uint8(images):
+    """Images in [-1, 1] as uint8 in 0..255."""
+    return np.clip(np.round((np.asarray(images) + 1.0) * 127.5), 0, 255).astype("uint8")
 
 
 def float_images(images, shape, what, wants):

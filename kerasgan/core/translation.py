@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+from keras import ops
 
 from kerasgan import backend
 from kerasgan.core import export
@@ -153,10 +154,24 @@ class TranslationModel(AdversarialModel):
     def evaluate(self, *args, **kwargs):
         """Losses and metrics of pairs; see `AdversarialModel.evaluate`.
 
-        Noise in the networks is the same at every call.
+        Metrics compare the second half of each pair with what the first is translated to; there are
+        as many of each, so `num_generated` is refused. Noise in the networks is the same at every
+        call.
         """
         self.draw_noise_from(0)
         return super().evaluate(*args, **kwargs)
+
+    def comparisons(self, batches, num_generated=None, seed=0):
+        if num_generated is not None:
+            raise ValueError(
+                f"num_generated={num_generated}: {type(self).__name__} translates each image of "
+                "the data once; leave it out."
+            )
+        self.draw_noise_from(seed)
+        for batch in batches:
+            source, target = map(ops.convert_to_numpy, self.image_pair(batch))
+            fake = backend.predict(self.translator(next(iter(self.networks_by_direction))), source)
+            yield target, np.clip(ops.convert_to_numpy(fake), -1.0, 1.0)
 
     def export(self, filepath):
         """Writes a SavedModel that TensorFlow Serving loads.

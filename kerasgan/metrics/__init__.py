@@ -2,8 +2,38 @@
 
 import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__init__.py)
 
+from kerasgan.metrics import features
 from kerasgan.metrics.distortion import PSNR, SSIM
+from kerasgan.metrics.feature_metric import FeatureMetric, SampleSizeWarning
+from kerasgan.metrics.frechet_distance import FrechetDistance
+from kerasgan.metrics.inception_score import InceptionScore
+from kerasgan.metrics.kernel_distance import KernelDistance
 from kerasgan.metrics.mode_coverage import ModeCoverage
+from kerasgan.metrics.multi_scale_ssim import MultiScaleSSIM
+from kerasgan.metrics.neighbours import DensityCoverage, PrecisionRecall
+from kerasgan.metrics.paired_distances import FeatureDistance, PixelDistance
 from kerasgan.metrics.perceptual_path_length import PerceptualPathLength
+from kerasgan.metrics.sliced_wasserstein import SlicedWasserstein
+from kerasgan.metrics.statistics import FeatureStatistics
+from kerasgan.metrics.two_samples import ClassifierTwoSampleTest
 
-__all__ = ["PSNR", "SSIM", "ModeCoverage", "PerceptualPathLength"]
+__all__ = [
+    "PSNR",
+    "SSIM",
+    "ClassifierTwoSampleTest",
+    "DensityCoverage",
+    "FeatureDistance",
+    "FeatureMetric",
+    "FeatureStatistics",
+    "FrechetDistance",
+    "InceptionScore",
+    "KernelDistance",
+    "ModeCoverage",
+    "MultiScaleSSIM",
+    "PerceptualPathLength",
+    "PixelDistance",
+    "PrecisionRecall",
+    "SampleSizeWarning",
+    "SlicedWasserstein",
+    "features",
+]

@@ -111,22 +111,34 @@ class SSIM(_OnLuminance):
         super().__init__(border, name, **kwargs)
 
     def of_images(self, first, second):
-        distance = np.arange(-5, 6)
-        gaussian = np.exp(-(distance**2) / (2 * 1.5**2))
-        gaussian = (gaussian / gaussian.sum()).astype("float32")
+        return structural_similarity(first, second)[0]
 
-        def blurred(x):
-            x = ops.conv(x, gaussian.reshape(11, 1, 1, 1), padding="valid")
-            return ops.conv(x, gaussian.reshape(1, 11, 1, 1), padding="valid")
 
-        mean1, mean2 = blurred(first), blurred(second)
-        variance1 = blurred(ops.square(first)) - ops.square(mean1)
-        variance2 = blurred(ops.square(second)) - ops.square(mean2)
-        covariance = blurred(first * second) - mean1 * mean2
-        c1, c2 = (0.01 * 255.0) ** 2, (0.03 * 255.0) ** 2
-        similarity = (2.0 * mean1 * mean2 + c1) * (2.0 * covariance + c2)
-        similarity /= (ops.square(mean1) + ops.square(mean2) + c1) * (variance1 + variance2 + c2)
-        return ops.mean(similarity, axis=(1, 2, 3))
+def structural_similarity(first, second):
+    """SSIM of luminances, and the part of it that contrast and structure make.
+
+    Args:
+        first, second: float32 (batch, h, w, 1) in 0..255, of at least 11 pixels.
+
+    Returns:
+        Two float32 (batch,).
+    """
+    distance = np.arange(-5, 6)
+    gaussian = np.exp(-(distance**2) / (2 * 1.5**2))
+    gaussian = (gaussian / gaussian.sum()).astype("float32")
+
+    def blurred(x):
+        x = ops.conv(x, gaussian.reshape(11, 1, 1, 1), padding="valid")
+        return ops.conv(x, gaussian.reshape(1, 11, 1, 1), padding="valid")
+
+    mean1, mean2 = blurred(first), blurred(second)
+    variance1 = blurred(ops.square(first)) - ops.square(mean1)
+    variance2 = blurred(ops.square(second)) - ops.square(mean2)
+    covariance = blurred(first * second) - mean1 * mean2
+    c1, c2 = (0.01 * 255.0) ** 2, (0.03 * 255.0) ** 2
+    structure = (2.0 * covariance + c2) / (variance1 + variance2 + c2)
+    brightness = (2.0 * mean1 * mean2 + c1) / (ops.square(mean1) + ops.square(mean2) + c1)
+    return tuple(ops.mean(part, axis=(1, 2, 3)) for part in (brightness * structure, structure))
 
 
 def luminance(images):

@@ -189,12 +189,10 @@ class CycleGAN(TranslationModel):
         return loss
 
     def test_step(self, data):
-        """Losses, and metrics of the images of B and the translations of those of A."""
+        """Losses of a batch of images of A and one of B."""
         real_a, real_b = self.image_pair(data)
         generator_loss, logs = self.generator_loss(real_a, real_b, training=False)
         fake_a, fake_b = logs.pop("fake_a"), logs.pop("fake_b")
-        for metric in self.generative_metrics:
-            metric.update_state(real_b, fake_b)
         loss = self.discriminator_loss(real_a, real_b, fake_a, fake_b, training=False)
         return self.track({**logs, "generator_loss": generator_loss, "discriminator_loss": loss})
 

@@ -158,11 +158,9 @@ class Pix2Pix(TranslationModel):
         return self.discriminator(ops.concatenate([source, images], axis=-1), training=training)
 
     def test_step(self, data):
-        """Losses and metrics of a batch of pairs."""
+        """Losses of a batch of pairs."""
         source, target = self.image_pair(data)
         fake = self.generator(source, training=False)
-        for metric in self.generative_metrics:
-            metric.update_state(target, fake)
         generator_loss, logs = self.generator_loss(source, target, fake, training=False)
         discriminator_loss = self.discriminator_loss(source, target, fake, training=False)
         logs |= {"generator_loss": generator_loss, "discriminator_loss": discriminator_loss}

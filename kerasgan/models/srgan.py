@@ -204,11 +204,9 @@ class SRGAN(TranslationModel):
         )
 
     def test_step(self, data):
-        """Losses and metrics of a batch of pairs."""
+        """Losses of a batch of pairs."""
         small, large = self.image_pair(data)
         fake = self.generator(small, training=False)
-        for metric in self.generative_metrics:
-            metric.update_state(large, fake)
         if self.pretraining:
             loss, logs = self.pixel_loss(large, fake)
             return self.track({"generator_loss": loss, **logs})

@@ -1,0 +1,136 @@
+"""The base of metrics that compare the features of real and of generated images."""
+
+import warnings
+
+import keras
+import numpy as np
+
+from kerasgan.metrics.features import checked, extractor
+
+
+class SampleSizeWarning(UserWarning):
+    """There are too few images for a number that means what it says."""
+
+
+class FeatureMetric(keras.metrics.Metric):
+    """A number, or several, that features of real and generated images have.
+
+    A model's `evaluate` and `fit(validation_data=...)` feed it; alone it takes arrays. What it has
+    seen is kept in NumPy, in float64 where it is added up, under every backend, so it is fed
+    outside of compiled steps.
+
+    A subclass gives `add(features, real)` and `reset_state()`, and `result()`, which returns a
+    float, or a dict of floats.
+
+    Args:
+        features: what is looked at; see `kerasgan.metrics.features.extractor`.
+        name: str; the name of the result, or what the names of several begin with.
+        **kwargs: as for `keras.metrics.Metric`.
+    """
+
+    output = "features"  # what of the network is looked at
+
+    def __init__(self, features="auto", name=None, **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.features = features
+        self._channels = None
+        self.reset_state()
+
+    @property
+    def extractor(self):
+        """The `Extractor`; a network is loaded when it is first needed."""
+        return extractor(self.features)
+
+    def update_state(self, real, fake, sample_weight=None):
+        """Adds images.
+
+        Args:
+            real, fake: float arrays (n, height, width, channels) in [-1, 1], or vectors (n, d), as
+                many of each as there are; None for none.
+
+        Raises:
+            ValueError: for other shapes, NaN, values outside of [-1, 1].
+        """
+        batches = []
+        for examples, what in ((real, "the real images"), (fake, "the generated images")):
+            examples = None if examples is None else checked(examples, what)
+            if examples is not None and len(examples):
+                channels = examples.shape[-1]
+                if self._channels not in (None, channels):
+                    raise ValueError(
+                        f"{what} have {channels} channels, others here {self._channels}; compare "
+                        "images with the same number (kerasgan.data: channels=...)."
+                    )
+                self._channels = channels
+            batches.append(examples)
+        for examples, is_real in zip(batches, (True, False), strict=True):
+            if examples is not None and len(examples) and self.looks_at(is_real):
+                self.add(self.look(examples), is_real)
+
+    def looks_at(self, real):
+        """Whether the real images, or the generated ones, matter: both."""
+        return True
+
+    def look(self, examples):
+        """What is added of examples that were checked: their features."""
+        return self.extractor(examples, self.output)
+
+    def add(self, features, real):
+        """Adds features (n, d) of real or of generated images."""
+        raise NotImplementedError
+
+    def reset_state(self):
+        self._channels = None
+
+    def need(self, least, **counts):
+        """Raises a ValueError for fewer images than a number can be made of."""
+        for what, count in counts.items():
+            if count < least:
+                raise ValueError(
+                    f"{type(self).__name__} has seen {count} {what} image{'s' * (count != 1)}; it "
+                    f"needs at least {least}, and thousands for a number to rely on."
+                )
+
+    def warn_of_few(self, message):
+        """Warns that there are too few images."""
+        warnings.warn(f"{self.name}: {message}", SampleSizeWarning, stacklevel=3)
+
+    def get_config(self):
+        features = self.features
+        if isinstance(features, keras.Model):
+            features = keras.saving.serialize_keras_object(features)
+        elif not isinstance(features, str):
+            features = str(getattr(features, "name", features))
+        return {**super().get_config(), "features": features}
+
+    @classmethod
+    def from_config(cls, config):
+        if isinstance(config.get("features"), dict):
+            config = {
+                **config,
+                "features": keras.saving.deserialize_keras_object(config["features"]),
+            }
+        return cls(**config)
+
+
+class KeptFeatures(FeatureMetric):
+    """A metric that needs all features at its end; it keeps them in float32."""
+
+    def add(self, features, real):
+        self._kept[real].append(features)
+
+    def reset_state(self):
+        super().reset_state()
+        self._kept = {True: [], False: []}
+
+    def kept(self, least):
+        """All features: float32 arrays (n, d) of the real and of the generated images.
+
+        Raises:
+            ValueError: when there are fewer than `least` of either.
+        """
+        count = {real: sum(map(len, kept)) for real, kept in self._kept.items()}
+        self.need(least, real=count[True], generated=count[False])
+        for kept in self._kept.values():
+            kept[:] = [np.concatenate(kept)]
+        return self._kept[True][0], self._kept[False][0]

@@ -1,0 +1,271 @@
+"""What metrics look at instead of pixels: the features of a network, and the choice of one."""
+
+import functools
+import importlib
+import pathlib
+import pkgutil
+import warnings
+
+import keras
+import numpy as np
+from keras import ops
+
+from kerasgan import backend
+from kerasgan.core.images import to_uint8
+from kerasgan.metrics.digits import digits_classifier
+from kerasgan.metrics.inception import inception_fid
+
+__all__ = ["Extractor", "application", "digits_classifier", "extractor", "inception_fid"]
+
+CHOICES = "'inception', 'inception-clean', 'digits', 'pixels', a path or a keras.Model"
+
+
+class Extractor:
+    """A feature network as metrics use it: NumPy images in, checked NumPy features out.
+
+    Several metrics that are given the same extractor and the same arrays share the work: the last
+    two results (a real and a generated batch) are remembered.
+
+    Args:
+        network: None for the pixels themselves, or a `keras.Model` from images (n, height, width,
+            channels) in [-1, 1] to features, or to a dict with `features` and `logits`.
+        name: str, under which results are told.
+        batch_size: int, images at a time.
+    """
+
+    def __init__(self, network, name, batch_size=64):
+        self.network, self.name, self.batch_size = network, name, batch_size
+        self._last = []  # (array, what came out)
+
+    def __call__(self, examples, output="features"):
+        """The features of examples.
+
+        Args:
+            examples: float array of images (n, height, width, channels) in [-1, 1], or vectors
+                (n, d), which are their own features. n is at least 1.
+            output: `"features"` or `"logits"`.
+
+        Returns:
+            float32 array (n, d).
+
+        Raises:
+            ValueError: for images that the network cannot take, and features that are not finite.
+        """
+        for array, outputs in self._last:
+            if array is examples:
+                return outputs[output]
+        outputs = self._outputs(np.asarray(examples))
+        self._last = [*self._last[-1:], (examples, outputs)]
+        return outputs[output]
+
+    def _outputs(self, examples):
+        if self.network is None or examples.ndim == 2:
+            flat = examples.reshape(len(examples), -1).astype("float32")
+            return {"features": flat, "logits": flat}
+        images = self._fitted(examples)
+        found = []
+        for start in range(0, len(images), self.batch_size):
+            # The last batch is filled up, so that the network is compiled for one shape.
+            batch = images[start : start + self.batch_size]
+            rows = min(self.batch_size, len(images))
+            padding = np.zeros((rows - len(batch), *batch.shape[1:]), "float32")
+            try:
+                made = backend.predict(self.network, np.concatenate([batch, padding]))
+            except Exception as error:  # whatever a network makes of images that it cannot take
+                raise ValueError(
+                    f"features={self.name}: the network cannot take images of shape "
+                    f"{images.shape[1:]}: {str(error).splitlines()[0]} Put a "
+                    "keras.layers.Resizing before it, or use another network."
+                ) from error
+            made = made if isinstance(made, dict) else {"features": made, "logits": made}
+            found.append({k: np.asarray(v, "float32")[: len(batch)] for k, v in made.items()})
+        outputs = {k: np.concatenate([each[k] for each in found]) for k in found[0]}
+        outputs = {k: v.reshape(len(v), -1) for k, v in outputs.items()}
+        for kind, values in outputs.items():
+            if not np.all(np.isfinite(values)):
+                raise ValueError(
+                    f"features={self.name}: the network makes {kind} that are NaN or infinite of "
+                    "finite images; look at its weights."
+                )
+        return outputs
+
+    def _fitted(self, images):
+        """Images with as many channels as the network takes, and in 8 bits as files have them."""
+        channels, wanted = images.shape[-1], self.network.input_shape[-1]
+        if channels == 1 and wanted == 3:
+            images = images.repeat(3, axis=-1)
+        elif wanted not in (None, channels):
+            raise ValueError(
+                f"features={self.name}: the network takes images with {wanted} channels, these "
+                f"have {channels}; load them with channels={wanted}, or use another network."
+            )
+        return to_uint8(images).astype("float32") / 127.5 - 1.0
+
+
+def extractor(features):
+    """The extractor that an argument `features` stands for.
+
+    Args:
+        features: one of
+
+            - `"inception"`, the network of published Fréchet distances, with the original resizing;
+              `"inception-clean"`, with an antialiased one;
+            - `"digits"`, the small network in the package;
+            - `"pixels"`, no network;
+            - `"auto"`: `"inception"` where its weights are in Keras' cache or can be downloaded,
+              else `"digits"`, with a warning, because the numbers are other ones;
+            - the path of a `.keras` file, or of Inception's weights (`.pth`);
+            - a `keras.Model` from images in [-1, 1] to features or to a dict with `features` and
+              `logits`; an `Extractor`.
+
+    Returns:
+        An `Extractor`, the same one for the same argument.
+
+    Raises:
+        ValueError: for something else.
+        OSError: when weights cannot be had.
+
+    Example:
+
+    >>> features = kerasgan.metrics.features.extractor("digits")
+    >>> features(np.zeros((2, 8, 8, 1), "float32")).shape
+    (2, 64)
+    """
+    if isinstance(features, Extractor):
+        return features
+    if isinstance(features, keras.Model):
+        if not hasattr(features, "_kerasgan_extractor"):
+            object.__setattr__(features, "_kerasgan_extractor", Extractor(features, features.name))
+        return features._kerasgan_extractor
+    if not isinstance(features, (str, pathlib.Path)):
+        raise ValueError(f"features={features!r}; use {CHOICES}.")
+    return _named(str(features))
+
+
+@functools.cache
+def _named(features):
+    if features == "auto":
+        try:
+            return _named("inception")
+        except OSError as error:
+            warnings.warn(
+                f"{error} The distances are computed with features='digits', the small network in "
+                "the package, and cannot be compared with published ones.",
+                stacklevel=2,
+            )
+            return _named("digits")
+    if features in ("inception", "inception-clean"):
+        resize = "clean" if features.endswith("clean") else "legacy"
+        return Extractor(inception_fid(resize=resize), features)
+    if features == "digits":
+        return Extractor(digits_classifier(), features)
+    if features == "pixels":
+        return Extractor(None, features)
+    path = pathlib.Path(features)
+    if path.suffix == ".pth":
+        return Extractor(inception_fid(path), path.name)
+    if path.suffix != ".keras" or not path.exists():
+        missing = "does not exist" if path.suffix else "is no such name"
+        raise ValueError(f"features={features!r} {missing}; use {CHOICES}.")
+    network = keras.saving.load_model(path)
+    if not isinstance(network, keras.Model) or hasattr(network, "players"):
+        raise ValueError(
+            f"features={features!r} holds a {type(network).__name__}; give a network from images "
+            "to features."
+        )
+    return Extractor(network, path.name)
+
+
+def application(name, weights="imagenet"):
+    """A network of `keras.applications` as a feature network.
+
+    Args:
+        name: str, such as `"VGG16"` or `"EfficientNetB0"`.
+        weights: as the application takes them: `"imagenet"` downloads, a path, or None.
+
+    Returns:
+        A `keras.Model` from images (batch, height, width, 3) in [-1, 1], of any size, to features
+        (batch, n), the mean over positions of what comes before the classifier.
+
+    Raises:
+        ValueError: for an application that there is not.
+
+    Example:
+
+    >>> network = kerasgan.metrics.features.application("MobileNetV2", weights=None)
+    >>> kerasgan.metrics.FrechetDistance(features=network).name
+    'fid'
+    """
+    make = getattr(keras.applications, name, None)
+    if not callable(make):
+        known = [n for n in dir(keras.applications) if n[0].isupper()]
+        raise ValueError(f"{name!r} is not in keras.applications; it has {', '.join(known)}.")
+    body = make(include_top=False, weights=weights, pooling="avg", input_shape=(224, 224, 3))
+    images = keras.Input((None, None, 3))
+    x = keras.layers.Resizing(224, 224, antialias=True)(images)
+    network = keras.Model(images, body(ApplicationInput(name)(x)), name=name.lower())
+    network.trainable = False
+    return network
+
+
+@keras.saving.register_keras_serializable(package="kerasgan")
+class ApplicationInput(keras.layers.Layer):
+    """Images in [-1, 1] as the weights of one of `keras.applications` want them."""
+
+    def __init__(self, application, **kwargs):
+        super().__init__(**kwargs)
+        self.application = application
+        modules = (
+            importlib.import_module(f"keras.applications.{module.name}")
+            for module in pkgutil.iter_modules(keras.applications.__path__)
+        )
+        self.preprocess_input = next(
+            module.preprocess_input
+            for module in modules
+            if hasattr(module, application) and hasattr(module, "preprocess_input")
+        )
+
+    def call(self, images):
+        return self.preprocess_input((images + 1.0) * 127.5, data_format="channels_last")
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "application": self.application}
+
+
+def checked(examples, what):
+    """Examples as a metric takes them: a float32 array of images or of vectors.
+
+    Args:
+        examples: tensor or array (n, height, width, channels) in [-1, 1], or (n, d) of any range.
+        what: str that names them in an error.
+
+    Raises:
+        ValueError: for another shape, whole numbers, NaN, and images outside of [-1, 1].
+    """
+    array = examples if isinstance(examples, np.ndarray) else ops.convert_to_numpy(examples)
+    if array.dtype.kind != "f" and array.dtype.name != "bfloat16":
+        raise ValueError(
+            f"{what} are {array.dtype}; metrics take float images in [-1, 1]: images / 127.5 - 1 "
+            "of whole numbers from 0 to 255."
+        )
+    if array.ndim not in (2, 4) or (array.ndim == 4 and 0 in array.shape[1:]):
+        raise ValueError(
+            f"{what} have shape {array.shape}; give (n, height, width, channels), or (n, d) for "
+            "vectors."
+        )
+    # Without a copy where none is needed: an extractor knows an array again by its identity.
+    array = array if array.dtype == np.float32 else array.astype("float32")
+    if not len(array):
+        return array
+    low, high = array.min(), array.max()
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise ValueError(f"{what} hold NaN or infinite numbers.")
+    if array.ndim == 4 and (low < -1.01 or high > 1.01):
+        raise ValueError(
+            f"{what} go from {low:.4g} to {high:.4g}; metrics take images in [-1, 1] "
+            "(images / 127.5 - 1 of 0..255, 2 * images - 1 of 0..1)."
+        )
+    return array

@@ -1,0 +1,89 @@
+"""The inception score, Salimans et al. 2016."""
+
+import keras
+import numpy as np
+
+from kerasgan.metrics.feature_metric import FeatureMetric
+
+
+@keras.saving.register_keras_serializable(package="kerasgan")
+class InceptionScore(FeatureMetric):
+    """IS: `exp(E_x KL(p(y|x) || p(y)))` of the classes that a network sees in generated images.
+
+    Large when each image is clearly of one class, and the classes are many: from 1 to the number of
+    classes. It never looks at real images, and says nothing about images that repeat within a
+    class. The images are dealt out to `splits`, whose mean and standard deviation are told.
+
+    Args:
+        features: as for `kerasgan.metrics.features.extractor`: a network with `logits`; a network
+            with one output gives logits, or probabilities.
+        splits: int.
+        name: str.
+        **kwargs: as for `keras.metrics.Metric`.
+
+    Returns:
+        `result()` is a dict of `inception_score` and `inception_score_std`.
+
+    Raises:
+        ValueError: for splits out of range, and at `result()` for fewer images than splits.
+
+    Example:
+
+    >>> images = np.concatenate(list(kerasgan.data.load("digits", split="test", shuffle=False)))
+    >>> metric = kerasgan.metrics.InceptionScore(features="digits", splits=1)
+    >>> metric.update_state(None, images)
+    >>> 9.0 < metric.result()["inception_score"] < 10.0
+    True
+
+    Reference: Improved Techniques for Training GANs, Salimans et al., 2016, arXiv:1606.03498. The
+    published code takes splits of consecutive images, this deals them out in turn, so that images
+    ordered by class do not matter.
+    """
+
+    output = "logits"
+
+    def __init__(self, features="auto", splits=10, name="inception_score", **kwargs):
+        if not isinstance(splits, int) or splits < 1:
+            raise ValueError(f"splits={splits!r}; use a whole number of at least 1.")
+        self.splits = splits
+        super().__init__(features, name, **kwargs)
+
+    def reset_state(self):
+        super().reset_state()
+        self._seen = 0
+        self._sums = 0.0  # (splits, classes): the sum of p
+        self._negative_entropies = np.zeros(self.splits)  # the sum of p log p
+
+    def looks_at(self, real):
+        return not real
+
+    def add(self, features, real):
+        p = probabilities(features)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            logs = np.where(p > 0.0, p * np.log(p), 0.0).sum(axis=1)
+        split = (self._seen + np.arange(len(p))) % self.splits
+        of_split = np.eye(self.splits)[split]
+        self._sums = self._sums + of_split.T @ p
+        self._negative_entropies = self._negative_entropies + of_split.T @ logs
+        self._seen += len(p)
+
+    def result(self):
+        self.need(self.splits, generated=self._seen)
+        counts = self._sums.sum(axis=1)
+        p = self._sums / counts[:, None]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            of_mean = np.where(p > 0.0, p * np.log(p), 0.0).sum(axis=1)
+        scores = np.exp(self._negative_entropies / counts - of_mean)
+        return {self.name: float(scores.mean()), f"{self.name}_std": float(scores.std())}
+
+    def get_config(self):
+        return {**super().get_config(), "splits": self.splits}
+
+
+def probabilities(outputs):
+    """What a classifier makes, logits or probabilities (n, classes), as float64 probabilities."""
+    outputs = np.asarray(outputs, "float64")
+    if np.all(outputs >= 0.0) and np.allclose(outputs.sum(axis=1), 1.0, atol=1e-3):
+        return outputs / outputs.sum(axis=1, keepdims=True)
+    exponentials = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+    return exponentials / exponentials.sum(axis=1, keepdims=True)

@@ -1,0 +1,136 @@
+"""Mean and covariance of features, gathered batch by batch and kept in a file."""
+
+import pathlib
+import zipfile
+
+import numpy as np
+
+from kerasgan.core.files import atomic_path
+from kerasgan.metrics.features import checked, extractor
+
+
+class FeatureStatistics:
+    """The mean and covariance of features, in float64; no features are kept.
+
+    Batches are added by the update of Chan, Golub & LeVeque, which loses no digits to a large mean:
+    the scatter around the batch's own mean is added, and what the two means are apart.
+
+    Attributes:
+        count: int, how many examples; None for a file that does not say.
+        mean: float64 (d,), None before the first batch.
+        covariance: float64 (d, d), divided by count - 1.
+
+    Example:
+
+    >>> digits = kerasgan.data.load("digits", image_size=16, shuffle=False)
+    >>> real = kerasgan.metrics.FeatureStatistics.of(digits, features="digits")
+    >>> real.count, real.mean.shape
+    (1437, (64,))
+    >>> real.save("digits.npz")
+    >>> metric = kerasgan.metrics.FrechetDistance(features="digits", reference="digits.npz")
+
+    Reference: Algorithms for Computing the Sample Variance: Analysis and Recommendations, Chan,
+    Golub & LeVeque, 1983, The American Statistician 37(3).
+    """
+
+    def __init__(self):
+        self.count, self.mean, self._scatter = 0, None, None
+
+    @classmethod
+    def of(cls, data, features="auto"):
+        """The statistics of all of some images.
+
+        Args:
+            data: array (n, height, width, channels) in [-1, 1], or batches of such, such as
+                `kerasgan.data.load(..., shuffle=False)` gives; labels beside them are ignored.
+            features: as for `kerasgan.metrics.features.extractor`.
+        """
+        statistics, network = cls(), extractor(features)
+        for batch in [data] if hasattr(data, "shape") else data:
+            images = batch[0] if isinstance(batch, (tuple, list)) else batch
+            statistics.update(network(checked(images, "the images")))
+        return statistics
+
+    @classmethod
+    def of_moments(cls, mean, covariance, count=None):
+        """Statistics that are known; see the attributes.
+
+        Raises:
+            ValueError: when they do not fit each other, or are not finite.
+        """
+        mean, covariance = (np.asarray(value, "float64") for value in (mean, covariance))
+        if mean.ndim != 1 or covariance.shape != (len(mean), len(mean)):
+            raise ValueError(
+                f"mu has shape {mean.shape} and sigma {covariance.shape}; they have to be (d,) and "
+                "(d, d)."
+            )
+        if not (np.all(np.isfinite(mean)) and np.all(np.isfinite(covariance))):
+            raise ValueError("mu and sigma hold NaN or infinite numbers.")
+        statistics = cls()
+        statistics.count, statistics.mean = count, mean
+        statistics._scatter = covariance * (1 if count is None else count - 1)
+        return statistics
+
+    def update(self, features):
+        """Adds features, float (n, d)."""
+        features = np.asarray(features, "float64")
+        if not len(features):
+            return
+        batch = FeatureStatistics()
+        batch.count, batch.mean = len(features), features.mean(axis=0)
+        centred = features - batch.mean
+        batch._scatter = centred.T @ centred
+        self.merge(batch)
+
+    def merge(self, other):
+        """Adds what other statistics have seen."""
+        if self.mean is None:
+            self.count, self.mean = other.count, other.mean
+            self._scatter = other._scatter
+            return
+        count = self.count + other.count
+        apart = other.mean - self.mean
+        self._scatter = self._scatter + other._scatter
+        self._scatter += np.outer(apart, apart) * (self.count * other.count / count)
+        self.mean = self.mean + apart * (other.count / count)
+        self.count = count
+
+    @property
+    def covariance(self):
+        if self.count is None:
+            return self._scatter
+        if self.count < 2:
+            raise ValueError(
+                f"a covariance of {self.count} example{'s' * (self.count != 1)} does not exist; "
+                "give at least 2, better many more than there are features."
+            )
+        return self._scatter / (self.count - 1)
+
+    def save(self, path):
+        """Writes an `.npz` file with `mu` and `sigma`, as pytorch-fid's, and `count`."""
+        if self.mean is None:
+            raise ValueError("there are no statistics to save: nothing was added.")
+        with atomic_path(path) as temporary, open(temporary, "wb") as file:
+            np.savez(file, mu=self.mean, sigma=self.covariance, count=self.count or 0)
+
+    @classmethod
+    def load(cls, path):
+        """Reads what `save`, or pytorch-fid, wrote.
+
+        Raises:
+            FileNotFoundError: when there is no such file.
+            ValueError: when it is damaged or holds something else.
+        """
+        path = pathlib.Path(path)
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+        except FileNotFoundError:
+            raise FileNotFoundError(f"the statistics {path} do not exist.") from None
+        except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+            raise ValueError(f"{path} is no .npz file, or a damaged one: {error}") from error
+        if not {"mu", "sigma"} <= set(arrays):
+            raise ValueError(
+                f"{path} holds {', '.join(arrays) or 'nothing'}; statistics are `mu` and `sigma`."
+            )
+        return cls.of_moments(arrays["mu"], arrays["sigma"], int(arrays.get("count", 0)) or None)
