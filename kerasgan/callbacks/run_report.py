@@ -1,8 +1,5 @@
 """A run on one page."""
 
-import base64
-import html
-import io
 import platform
 import time
 
@@ -11,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 import kerasgan
+from kerasgan.callbacks import page
 from kerasgan.callbacks.epoch_pictures import EpochPictures
 from kerasgan.callbacks.run_history import RunHistory
 from kerasgan.callbacks.training_curves import draw_curves
@@ -56,15 +54,15 @@ class RunReport(RunHistory):
 
     def write(self):
         """Writes the page as things stand."""
-        page = _PAGE.format(
-            title=html.escape(f"{type(self.model).__name__}: {self.folder.name}"),
-            figures=_table(self._figures()),
-            curves=_image(_png(draw_curves(self.rows)), "losses and metrics by epoch"),
-            samples=self._samples(),
-            settings=_table(self._settings()),
-        )
+        title = f"{type(self.model).__name__}: {self.folder.name}"
+        sections = {
+            "Final figures": page.table(self._figures().items()),
+            "Samples": self._samples(),
+            "Curves": page.figure(draw_curves(self.rows), "losses and metrics by epoch"),
+            "Settings": page.table(self._settings().items()),
+        }
         with atomic_path(self.folder / "report.html") as temporary:
-            temporary.write_text(page, encoding="utf-8")
+            temporary.write_text(page.page(title, sections), encoding="utf-8")
 
     def _figures(self):
         last = max(self.rows)
@@ -82,10 +80,10 @@ class RunReport(RunHistory):
             return "<p>No samples were drawn (kerasgan.callbacks.SampleGrid).</p>"
         chosen = [frames[i] for i in sorted({0, len(frames) // 3, 2 * len(frames) // 3})]
         shown = [
-            _image(_png(np.asarray(Image.open(frame).convert("RGB"))), _epoch_of(frame))
+            page.figure(np.asarray(Image.open(frame).convert("RGB")), _epoch_of(frame))
             for frame in dict.fromkeys([*chosen, frames[-1]])
         ]
-        return "\n".join(shown)
+        return "<p>The same latents, or images, in every picture.</p>" + "\n".join(shown)
 
     def _settings(self):
         model = self.model
@@ -116,60 +114,3 @@ def _short(value):
 
 def _epoch_of(frame):
     return f"epoch {int(frame.stem.removeprefix('epoch_'))}"
-
-
-def _table(values):
-    rows = (
-        f"<tr><th>{html.escape(str(k))}</th><td>{html.escape(str(v))}</td></tr>"
-        for k, v in values.items()
-    )
-    return "<table>" + "\n".join(rows) + "</table>"
-
-
-def _png(picture):
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, format="PNG")
-    return file.getvalue()
-
-
-def _image(png, caption):
-    data = base64.b64encode(png).decode("ascii")
-    caption = html.escape(caption)
-    return (
-        f'<figure><img src="data:image/png;base64,{data}" alt="{caption}">'
-        f"<figcaption>{caption}</figcaption></figure>"
-    )
-
-
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>{title}</title>
-<style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem;
-  color: #222; background: #fff; }}
-table {{ border-collapse: collapse; }}
-th, td {{ text-align: left; padding: .2rem 1rem .2rem 0; border-bottom: 1px solid #ddd;
-  vertical-align: top; }}
-th {{ font-weight: 500; color: #555; }}
-figure {{ display: inline-block; margin: 0 1rem 1rem 0; }}
-figcaption {{ color: #555; font-size: .9rem; }}
-img {{ max-width: 100%; image-rendering: pixelated; }}
-</style>
-</head>
-<body>
-<h1>{title}</h1>
-<h2>Final figures</h2>
-{figures}
-<h2>Samples</h2>
-<p>The same latents, or images, in every picture.</p>
-{samples}
-<h2>Curves</h2>
-{curves}
-<h2>Settings</h2>
-{settings}
-</body>
-</html>
-"""

@@ -12,7 +12,7 @@ import sys
 import click
 
 import kerasgan
-from kerasgan.cli import runs, translation
+from kerasgan.cli import comparison, evaluation, runs, translation
 from kerasgan.models import registry
 
 # What a run is computed on, which may change when it is continued on another machine.
@@ -62,7 +62,7 @@ def _fail(message, exit_code):
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.pass_context
 def commands(context, debug):
-    """Generative adversarial networks: train, sample, translate, export."""
+    """Generative adversarial networks: train, sample, translate, measure, export."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 
@@ -466,6 +466,60 @@ def translate(run_or_file, inputs, out, to, seed, tile):
     with runs.usage_errors():
         count = translation.translate_files(model, inputs, out, to=to, seed=seed, tile=tile)
     click.echo(f"{count} picture{'s' if count > 1 else ''} in {out}")
+
+
+@commands.command()
+@click.argument("run_file_or_folder", type=click.Path(path_type=pathlib.Path, exists=True))
+@click.option(
+    "--data",
+    required=True,
+    help="The real images, as for train; or an .npz file with statistics (mu, sigma) of them.",
+)
+@click.option("--split", default="train", show_default=True, help="Part of the real images.")
+@click.option("--data-dir", help="Where TensorFlow Datasets keeps its data.")
+@click.option(
+    "--image-size",
+    type=click.IntRange(1),
+    help="Of real and generated images.  [default: the generated ones']",
+)
+@click.option("--metrics", default=evaluation.DEFAULT, show_default=True, help="Which numbers.")
+@click.option(
+    "--features",
+    help="inception, inception-clean, digits, pixels, or the PATH of a .keras file or of "
+    "Inception's weights (.pth).  [default: inception if it can be had, else digits]",
+)
+@click.option(
+    "--num",
+    type=click.IntRange(2),
+    help="How many generated images.  [default: 10000; of a folder, all]",
+)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the images.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=pathlib.Path),
+    help="JSON file.  [default: evaluation.json in the folder]",
+)
+def evaluate(run_file_or_folder, **options):
+    """Measure a run, a .keras file, or a folder of anyone's pictures.
+
+    The table says how many real and generated images each number is of, and what network looked at
+    them: without these two a number means nothing.
+    """
+    evaluation.evaluate(run_file_or_folder, **options)
+
+
+@commands.command()
+@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=pathlib.Path))
+@click.option(
+    "--out",
+    default="compare.html",
+    show_default=True,
+    type=click.Path(path_type=pathlib.Path),
+    help="The page.",
+)
+def compare(folders, out):
+    """Put runs side by side: settings, numbers, samples and curves."""
+    comparison.compare(folders, out)
 
 
 @commands.command()

@@ -10,9 +10,8 @@ import numpy as np
 from keras import ops
 
 from kerasgan import backend, losses
-from kerasgan.core import epoch_clock, execution
+from kerasgan.core import epoch_clock, execution, measuring
 from kerasgan.core.files import atomic_path
-from kerasgan.core.measuring import batches_of, measure
 from kerasgan.core.optimizers import all_layers, make_optimizers, portable
 from kerasgan.core.training_watch import LossTracker, NonFiniteError, TrainingWatch
 
@@ -105,8 +104,8 @@ class AdversarialModel(backend.Trainer, keras.Model):
                 left out gets the paper's. Networks that compute in float16 get loss scaling.
             loss: an adversarial loss or its name (see `kerasgan.losses`); None for the paper's.
             metrics: list of `keras.metrics.Metric` whose `update_state` takes
-                `(real_images, generated_images)`; `evaluate` and `fit(validation_data=...)`
-                feed them.
+                `(real_images, generated_images)`, or of their names, such as `"fid"`; `evaluate`
+                and `fit(validation_data=...)` feed them.
             jit_compile: True, False, or `"auto"`, which compiles with XLA where that was
                 measured to pay (benchmarks/README.md).
             steps_per_execution: how many batches run between two looks of the callbacks, or
@@ -114,17 +113,12 @@ class AdversarialModel(backend.Trainer, keras.Model):
                 the step.
 
         Raises:
-            ValueError: for an unknown player, loss or jit_compile, or a way of running steps that
-                the backend or strategy cannot do.
+            ValueError: for an unknown player, loss, metric or jit_compile, or a way of running
+                steps that the backend or strategy cannot do.
         """
         if jit_compile not in (True, False, "auto"):
             raise ValueError(f"jit_compile={jit_compile!r}; use True, False or 'auto'.")
-        for metric in metrics or []:
-            if not isinstance(metric, keras.metrics.Metric):
-                raise ValueError(
-                    f"metrics holds {metric!r}; give keras.metrics.Metric objects whose "
-                    "update_state takes (real_images, generated_images)."
-                )
+        generative_metrics = measuring.get(metrics or [])
         adversarial_loss = losses.get(self.default_loss if loss is None else loss)
         optimizers = make_optimizers(optimizer, self.default_optimizers(), self.players)
         variables = [v for player in self.players for v in self.player_variables(player)]
@@ -140,7 +134,7 @@ class AdversarialModel(backend.Trainer, keras.Model):
         self.optimizer = optimizers
         self.adversarial_loss = adversarial_loss
         self.choose_trackers()
-        self.generative_metrics = list(metrics or [])
+        self.generative_metrics = generative_metrics
         # What was asked for rather than what "auto" became: the next machine may differ.
         self._asked_jit_compile = jit_compile
         self._asked_steps_per_execution = steps_per_execution
@@ -255,8 +249,10 @@ class AdversarialModel(backend.Trainer, keras.Model):
             call = inspect.signature(super().evaluate).bind(*args, **kwargs).arguments
             given = {name: call.get(name) for name in ("x", "y", "batch_size", "steps")}
             shown = call.get("verbose", "auto") not in (0, 2)
-            pairs = self.comparisons(batches_of(**given), num_generated, seed)
-            results |= measure(self.generative_metrics, pairs, progress=shown)
+            pairs = self.comparisons(measuring.batches_of(**given), num_generated, seed)
+            measuring.feed(self.generative_metrics, pairs, progress=shown)
+            for metric in self.generative_metrics:
+                results |= measuring.results(metric)
         return results if return_dict else list(results.values())
 
     def comparisons(self, batches, num_generated=None, seed=0):

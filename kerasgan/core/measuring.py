@@ -1,10 +1,71 @@
-"""How metrics are fed with real and generated images, outside of compiled steps."""
+"""The names of metrics, and how they are fed with real and generated images."""
 
+import inspect
 import itertools
 
 import keras
 import tqdm
 from keras import ops
+
+_BY_NAME = {}  # from a name to a metric class and its arguments
+
+
+def named(*names, **arguments):
+    """Decorates a metric class: in `compile(metrics=[...])` each of the names means it.
+
+    Args:
+        *names: str, those of its results.
+        **arguments: what the class is called with.
+    """
+
+    def register(metric_class):
+        _BY_NAME.update(dict.fromkeys(names, (metric_class, arguments)))
+        return metric_class
+
+    return register
+
+
+def names():
+    """The names that `get` knows."""
+    return sorted(_BY_NAME)
+
+
+def get(metrics, **arguments):
+    """Metrics for a list of metrics and names.
+
+    Names of one class, such as `"precision"` and `"recall"`, become one metric.
+
+    Args:
+        metrics: list of `keras.metrics.Metric` whose `update_state` takes (real images, generated
+            images), or names.
+        **arguments: for the classes that are named, as far as they take them.
+
+    Returns:
+        List of `keras.metrics.Metric`.
+
+    Raises:
+        ValueError: for an unknown name, or something else.
+    """
+    found = {}
+    for metric in metrics:
+        if isinstance(metric, keras.metrics.Metric):
+            found[id(metric)] = metric
+        elif isinstance(metric, str) and metric in _BY_NAME:
+            metric_class, of_name = _BY_NAME[metric]
+            found[metric_class] = {**found.get(metric_class, {}), **of_name}
+        else:
+            raise ValueError(
+                f"metrics holds {metric!r}; give keras.metrics.Metric objects whose update_state "
+                f"takes (real_images, generated_images), or their names: {', '.join(names())}."
+            )
+    made = []
+    for metric_class, metric in found.items():
+        if isinstance(metric, dict):
+            taken = inspect.signature(metric_class).parameters
+            common = {name: value for name, value in arguments.items() if name in taken}
+            metric = metric_class(**common, **metric)
+        made.append(metric)
+    return made
 
 
 def batches_of(x, y=None, batch_size=None, steps=None):
@@ -20,8 +81,8 @@ def batches_of(x, y=None, batch_size=None, steps=None):
     return itertools.islice(batches, steps)
 
 
-def measure(metrics, pairs, progress=False, total=None):
-    """Feeds metrics anew and asks them once, at the end.
+def feed(metrics, pairs, progress=False, total=None):
+    """Feeds metrics anew.
 
     Args:
         metrics: list of `keras.metrics.Metric` whose `update_state` takes real and generated
@@ -29,9 +90,6 @@ def measure(metrics, pairs, progress=False, total=None):
         pairs: iterable of these.
         progress: whether to show a bar, on a terminal.
         total: int, how many pairs there will be, if that is known.
-
-    Returns:
-        Dict from a name to a float.
     """
     for metric in metrics:
         metric.reset_state()
@@ -39,9 +97,10 @@ def measure(metrics, pairs, progress=False, total=None):
     for real, fake in tqdm.tqdm(pairs, "measuring", total, leave=False, disable=hidden):
         for metric in metrics:
             metric.update_state(real, fake)
-    results = {}
-    for metric in metrics:
-        value = metric.result()
-        value = value if isinstance(value, dict) else {metric.name: value}
-        results |= {name: float(ops.convert_to_numpy(v)) for name, v in value.items()}
-    return results
+
+
+def results(metric):
+    """The result of a metric, one number or several: dict from a name to a float."""
+    value = metric.result()
+    value = value if isinstance(value, dict) else {metric.name: value}
+    return {name: float(ops.convert_to_numpy(v)) for name, v in value.items()}

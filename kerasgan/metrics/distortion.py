@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from kerasgan.core import measuring
+
 
 class _OnLuminance(keras.metrics.Metric):
     """The mean over images of a measure of two luminances.
@@ -49,6 +51,7 @@ class _OnLuminance(keras.metrics.Metric):
         return {**super().get_config(), "border": self.border}
 
 
+@measuring.named("psnr")
 @keras.saving.register_keras_serializable(package="kerasgan")
 class PSNR(_OnLuminance):
     """Peak signal-to-noise ratio in dB of the luminance, without a border.
@@ -81,6 +84,7 @@ class PSNR(_OnLuminance):
         return 10.0 * ops.log10(255.0**2 / squares)
 
 
+@measuring.named("ssim")
 @keras.saving.register_keras_serializable(package="kerasgan")
 class SSIM(_OnLuminance):
     """Structural similarity of the luminance, without a border: 1 for equal images.

@@ -5,7 +5,9 @@ import warnings
 import keras
 import numpy as np
 
-from kerasgan.metrics.features import checked, extractor
+from kerasgan.metrics.features import Extractor, checked, extractor
+
+VECTORS = Extractor(None, "none, vectors")
 
 
 class SampleSizeWarning(UserWarning):
@@ -73,7 +75,7 @@ class FeatureMetric(keras.metrics.Metric):
 
     def look(self, examples):
         """What is added of examples that were checked: their features."""
-        return self.extractor(examples, self.output)
+        return (self.extractor if examples.ndim == 4 else VECTORS)(examples, self.output)
 
     def add(self, features, real):
         """Adds features (n, d) of real or of generated images."""

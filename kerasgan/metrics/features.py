@@ -20,6 +20,10 @@ __all__ = ["Extractor", "application", "digits_classifier", "extractor", "incept
 CHOICES = "'inception', 'inception-clean', 'digits', 'pixels', a path or a keras.Model"
 
 
+class FeaturesWarning(UserWarning):
+    """Other features are looked at than one would think."""
+
+
 class Extractor:
     """A feature network as metrics use it: NumPy images in, checked NumPy features out.
 
@@ -41,8 +45,8 @@ class Extractor:
         """The features of examples.
 
         Args:
-            examples: float array of images (n, height, width, channels) in [-1, 1], or vectors
-                (n, d), which are their own features. n is at least 1.
+            examples: float array of images (n, height, width, channels) in [-1, 1], or, without a
+                network, of anything (n, ...). n is at least 1.
             output: `"features"` or `"logits"`.
 
         Returns:
@@ -59,7 +63,7 @@ class Extractor:
         return outputs[output]
 
     def _outputs(self, examples):
-        if self.network is None or examples.ndim == 2:
+        if self.network is None:
             flat = examples.reshape(len(examples), -1).astype("float32")
             return {"features": flat, "logits": flat}
         images = self._fitted(examples)
@@ -149,8 +153,9 @@ def _named(features):
             return _named("inception")
         except OSError as error:
             warnings.warn(
-                f"{error} The distances are computed with features='digits', the small network in "
-                "the package, and cannot be compared with published ones.",
+                f"{error} The metrics look at features='digits' instead, the small network in the "
+                "package; these numbers cannot be compared with published ones.",
+                FeaturesWarning,
                 stacklevel=2,
             )
             return _named("digits")

@@ -5,10 +5,13 @@ import os
 import keras
 import numpy as np
 
+from kerasgan.core import measuring
 from kerasgan.metrics.feature_metric import FeatureMetric
 from kerasgan.metrics.statistics import FeatureStatistics
 
 
+@measuring.named("fid")
+@measuring.named("fid_infinity", infinity=True)
 @keras.saving.register_keras_serializable(package="kerasgan")
 class FrechetDistance(FeatureMetric):
     """FID: the Fréchet distance between Gaussians with the features' means and covariances.

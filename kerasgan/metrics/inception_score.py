@@ -3,9 +3,11 @@
 import keras
 import numpy as np
 
+from kerasgan.core import measuring
 from kerasgan.metrics.feature_metric import FeatureMetric
 
 
+@measuring.named("inception_score")
 @keras.saving.register_keras_serializable(package="kerasgan")
 class InceptionScore(FeatureMetric):
     """IS: `exp(E_x KL(p(y|x) || p(y)))` of the classes that a network sees in generated images.

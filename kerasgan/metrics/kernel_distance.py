@@ -3,9 +3,11 @@
 import keras
 import numpy as np
 
+from kerasgan.core import measuring
 from kerasgan.metrics.feature_metric import KeptFeatures
 
 
+@measuring.named("kid")
 @keras.saving.register_keras_serializable(package="kerasgan")
 class KernelDistance(KeptFeatures):
     """KID: the squared maximum mean discrepancy of features, for the kernel `(x.y / d + 1)^3`.

@@ -4,12 +4,14 @@ import keras
 import numpy as np
 from keras import ops
 
+from kerasgan.core import measuring
 from kerasgan.metrics.distortion import luminance, structural_similarity
 from kerasgan.metrics.feature_metric import FeatureMetric
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the scales, the finest first
 
 
+@measuring.named("ms_ssim")
 @keras.saving.register_keras_serializable(package="kerasgan")
 class MultiScaleSSIM(FeatureMetric):
     """MS-SSIM between generated images in pairs, and between real ones: the lack of diversity.

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kerasgan.core import measuring
 from kerasgan.metrics.feature_metric import KeptFeatures
 
 BLOCK = 1024  # rows of a matrix of distances that exist at a time: 200 MB for 50,000 columns
@@ -26,6 +27,7 @@ class _Neighbours(KeptFeatures):
         return {**super().get_config(), "k": self.k, "name": name}
 
 
+@measuring.named("precision", "recall")
 @keras.saving.register_keras_serializable(package="kerasgan")
 class PrecisionRecall(_Neighbours):
     """Improved precision and recall: how much of the generated is real, and of the real generated.
@@ -72,6 +74,7 @@ class PrecisionRecall(_Neighbours):
         }
 
 
+@measuring.named("density", "coverage")
 @keras.saving.register_keras_serializable(package="kerasgan")
 class DensityCoverage(_Neighbours):
     """Density and coverage: precision and recall that outliers do not deceive.

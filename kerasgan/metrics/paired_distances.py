@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from kerasgan.core import measuring
 from kerasgan.metrics.feature_metric import FeatureMetric
 
 
@@ -35,6 +36,7 @@ class _PairedDistance(FeatureMetric):
         return self._total / self._count
 
 
+@measuring.named("pixel_distance")
 @keras.saving.register_keras_serializable(package="kerasgan")
 class PixelDistance(_PairedDistance):
     """The mean absolute difference of pixels, from 0 to 2, between images in pairs.
@@ -74,6 +76,7 @@ class PixelDistance(_PairedDistance):
         return np.abs(real - fake).mean(axis=1)
 
 
+@measuring.named("feature_distance")
 @keras.saving.register_keras_serializable(package="kerasgan")
 class FeatureDistance(_PairedDistance):
     """The mean Euclidean distance of features between images in pairs.

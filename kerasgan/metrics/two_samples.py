@@ -5,9 +5,11 @@ import math
 import keras
 import numpy as np
 
+from kerasgan.core import measuring
 from kerasgan.metrics.feature_metric import KeptFeatures
 
 
+@measuring.named("c2st")
 @keras.saving.register_keras_serializable(package="kerasgan")
 class ClassifierTwoSampleTest(KeptFeatures):
     """C2ST: how well a classifier, trained on half of the images, tells the other half apart.

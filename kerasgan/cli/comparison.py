@@ -1,0 +1,96 @@
+"""What `kerasgan compare` does: runs side by side."""
+
+import json
+
+import click
+
+from kerasgan.cli import evaluation, runs
+
+NOT_COMPARED = ("kerasgan", "data_dir", "devices")
+
+
+def compare(folders, out):
+    """Prints a table of runs, and writes a page with their pictures.
+
+    Args:
+        folders: list of paths of run folders.
+        out: path of the HTML file.
+    """
+    from kerasgan.callbacks import page
+    from kerasgan.callbacks.run_history import read_history
+    from kerasgan.callbacks.training_curves import draw_curves
+    from kerasgan.core.files import atomic_path
+
+    rows, curves, samples = {}, [], []
+    for folder in folders:
+        settings = runs.read_settings(folder)
+        history = read_history(folder)
+        found = _flat(settings)
+        if history:
+            last = max(history)
+            found["epochs trained"] = last
+            found |= {f"{name}, last epoch": f"{v:.4g}" for name, v in history[last].items()}
+            curves.append(page.figure(draw_curves(history), str(folder)))
+        found |= _measured(folder)
+        rows[str(folder)] = found
+        samples.append(_last_samples(folder))
+    names = list(dict.fromkeys(name for found in rows.values() for name in found))
+    lines = [[name, *(str(found.get(name, "-")) for found in rows.values())] for name in names]
+    different = [line for line in lines if len(set(line[1:])) > 1]
+    same = [line for line in lines if len(set(line[1:])) == 1]
+    header = ["", *rows]
+    sections = {
+        "What differs": page.table(different, header),
+        "Samples": "\n".join(samples),
+        "Curves": "\n".join(curves),
+        "What is the same": page.table([line[:2] for line in same]),
+    }
+    with atomic_path(out) as temporary:
+        temporary.write_text(page.page("Runs compared", sections), encoding="utf-8")
+    click.echo(evaluation.aligned([header, *different]))
+    if not any((folder / evaluation.RESULTS).exists() for folder in folders):
+        click.echo("\nNone of these was measured: kerasgan evaluate RUN --data DATA")
+    click.echo(f"\nWith pictures, and what is the same: {out}")
+
+
+def _flat(settings):
+    flat = {}
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            flat |= {f"{name} {key}": each for key, each in value.items()}
+        elif name not in NOT_COMPARED and value is not None:
+            flat[name] = value
+    return flat
+
+
+def _measured(folder):
+    """The numbers of an evaluation, each under a name that says how it was measured."""
+    file = folder / evaluation.RESULTS
+    if not file.exists():
+        return {}
+    written = json.loads(file.read_text(encoding="utf-8"))
+    values = {row["metric"]: row["value"] for row in written["results"]}
+    counts = f"{written['generated']:,} generated, {written['real']:,} of {written['data']}"
+    found = {}
+    for row in written["results"]:
+        name = row["metric"]
+        if not name.endswith("_std"):
+            spread = f" +- {values[name + '_std']:.2g}" if f"{name}_std" in values else ""
+            how = f"{row['features']}, {counts} {written['split']}"
+            found[f"{name} ({how})"] = f"{row['value']:.4g}{spread}"
+    return found
+
+
+def _last_samples(folder):
+    import html
+
+    import numpy as np
+    from PIL import Image
+
+    from kerasgan.callbacks import page
+
+    pictures = sorted((folder / "samples").glob("epoch_*.png"))
+    if not pictures:
+        return f"<p>{html.escape(str(folder))} has no samples.</p>"
+    with Image.open(pictures[-1]) as picture:
+        return page.figure(np.asarray(picture.convert("RGB")), str(folder))

@@ -1,0 +1,258 @@
+"""What `kerasgan evaluate` does: the numbers of runs, of files and of folders of pictures."""
+
+import dataclasses
+import json
+import math
+import pathlib
+from collections import abc
+
+import click
+
+import kerasgan
+from kerasgan.cli import runs, translation
+
+DEFAULT = "fid,kid,precision,recall,density,coverage,inception_score"
+PAIRED = {"pixel_distance", "feature_distance", "psnr", "ssim"}
+WITHOUT_REAL = {"fid", "fid_infinity", "inception_score"}
+NUM = 10_000
+BATCH = 64
+RESULTS = "evaluation.json"
+
+
+@dataclasses.dataclass
+class Images:
+    """What is compared: who made it, pairs of real and generated batches, and how many come."""
+
+    maker: str
+    pairs: abc.Iterable
+    total: int
+
+
+def evaluate(path, metrics, out, **options):
+    """Measures what `path` holds, and writes it to a JSON file.
+
+    Args:
+        path: a run folder, a `.keras` file, or a folder of pictures.
+        metrics: str, names with commas between.
+        out: the file to write, or None for `evaluation.json` in the folder or beside the file.
+        **options: `data`, `split`, `data_dir`, `image_size`, `features`, `num`, `seed`.
+    """
+    runs.import_keras()
+    from kerasgan.core import measuring
+    from kerasgan.core.files import atomic_path
+
+    names = [name.strip() for name in metrics.split(",") if name.strip()]
+    with runs.usage_errors(), runs.warnings_in_one_line():
+        reference = _statistics(options["data"])
+        if reference is not None and set(names) - WITHOUT_REAL:
+            raise click.UsageError(
+                f"{options['data']} holds statistics, not images: only "
+                f"{', '.join(sorted(WITHOUT_REAL))} can be had of it, not "
+                f"{', '.join(sorted(set(names) - WITHOUT_REAL))}; choose --metrics."
+            )
+        common = {"features": options["features"], "reference": reference}
+        common = {name: value for name, value in common.items() if value is not None}
+        measures = measuring.get(names, **common)
+        images = _images(path, options, reference is not None, set(names))
+        seen = {"real": 0, "generated": 0}
+        measuring.feed(measures, _counted(images.pairs, seen), progress=True, total=images.total)
+        if reference is not None:
+            seen["real"] = reference.count
+        rows = [
+            {"metric": name, "value": value, "features": _network(measure)}
+            for measure in measures
+            for name, value in measuring.results(measure).items()
+            if any(name == asked or name.startswith(f"{asked}_") for asked in names)
+        ]
+    written = {
+        "kerasgan": kerasgan.__version__,
+        "of": str(path),
+        "made by": images.maker,
+        **{name: options[name] for name in ("data", "split", "image_size", "seed")},
+        **seen,
+        "results": rows,
+    }
+    out = out or (path / RESULTS if path.is_dir() else path.with_suffix(f".{RESULTS}"))
+    with atomic_path(out) as temporary:
+        temporary.write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
+    click.echo(table(written))
+    click.echo(f"Written to {out}")
+
+
+def table(written):
+    """What `evaluate` wrote, as lines of text: one for a number, its deviation beside it."""
+    values = {row["metric"]: row["value"] for row in written["results"]}
+    lines = [("metric", "value", "", "real", "generated", "network")]
+    for row in written["results"]:
+        name, deviation = row["metric"], values.get(f"{row['metric']}_std")
+        if name.endswith("_std"):
+            continue
+        spread = "" if deviation is None else f"+- {deviation:.4g}"
+        counts = [f"{written[side]:,}" if written[side] else "?" for side in ("real", "generated")]
+        lines.append((name, f"{row['value']:.4g}", spread, *counts, row["features"]))
+    return aligned(lines)
+
+
+def aligned(lines):
+    """Rows of str as lines of text, in columns."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def _counted(pairs, seen):
+    for real, fake in pairs:
+        seen["real"] += 0 if real is None else len(real)
+        seen["generated"] += len(fake)
+        yield real, fake
+
+
+def _network(measure):
+    extractor = getattr(measure, "extractor", None)
+    return "luminance" if extractor is None else extractor.name
+
+
+def _statistics(data):
+    """The statistics that `--data` names, or None if it names images."""
+    import numpy as np
+
+    from kerasgan.metrics import FeatureStatistics
+
+    if pathlib.Path(data).suffix != ".npz" or not pathlib.Path(data).exists():
+        return None
+    with np.load(data, allow_pickle=False) as file:
+        if "mu" not in file.files:
+            return None
+    return FeatureStatistics.load(data)
+
+
+def _images(path, options, reference, names):
+    """The images that are compared; see `evaluate`."""
+    from kerasgan.core.translation import TranslationModel
+
+    if path.is_dir() and not (path / runs.MODEL).exists():
+        if names & PAIRED:
+            _refuse_pairs(names, "pictures in a folder have no partners")
+        return _of_folder(path, options, reference)
+    model, _ = runs.load_run(path)
+    if isinstance(model, TranslationModel):
+        return _of_translator(model, path, options, reference)
+    if names & PAIRED:
+        _refuse_pairs(names, "images made from noise have no partners")
+    return _of_generator(model, options, reference)
+
+
+def _refuse_pairs(names, why):
+    raise click.UsageError(
+        f"--metrics {','.join(sorted(names & PAIRED))}: {why}; these are for models that "
+        "translate images."
+    )
+
+
+def _of_generator(model, options, reference):
+    shape = getattr(model, "real_image_shape", model.image_shape)
+    num = options["num"] or NUM
+    name = type(model).__name__
+    if options["image_size"] not in (None, shape[0]):
+        raise click.UsageError(f"--image-size {options['image_size']}: {name} makes {shape}.")
+    if reference:
+        return Images(name, _generated(model, num, options["seed"]), math.ceil(num / BATCH))
+    size = {"image_size": shape[0], "channels": shape[-1]} if len(shape) == 3 else {}
+    real = _real(options, labels=model.num_classes is not None, **size)
+    total = max(len(real), len(real) + math.ceil((num - BATCH * len(real)) / 256))
+    return Images(name, model.comparisons(real, num, options["seed"]), total)
+
+
+def _generated(model, num, seed):
+    """Batches of generated images alone, of all classes in equal shares."""
+    import numpy as np
+
+    latents = model.latents(num, seed=seed)
+    labels = None if model.num_classes is None else np.arange(num) % model.num_classes
+    for start in range(0, num, BATCH):
+        some = slice(start, start + BATCH)
+        fake = model.generate_from(latents[some], labels=None if labels is None else labels[some])
+        yield None, np.clip(fake, -1.0, 1.0) if fake.ndim == 4 else fake
+
+
+def _of_translator(model, path, options, reference):
+    if reference:
+        raise click.UsageError(f"{type(model).__name__} needs --data with images to translate.")
+    if options["num"]:
+        raise click.UsageError(
+            f"--num {options['num']}: {type(model).__name__} translates every image of the data."
+        )
+    settings = dict.fromkeys(translation.OPTIONS) | {"set": {}, "image_size": None}
+    if (path / runs.SETTINGS).exists():
+        settings |= runs.read_settings(path)
+    given = ("data", "split", "data_dir", "image_size")
+    settings |= {name: options[name] for name in given if options[name] is not None}
+    settings |= {"batch_size": 1, "seed": options["seed"], "data_dir": options["data_dir"]}
+    settings["image_size"] = settings["image_size"] or model.pair_shapes[1][0]
+    examples = translation.load_examples(type(model), settings, training=False)
+    pairs = model.comparisons(examples, seed=options["seed"])
+    return Images(type(model).__name__, pairs, len(examples))
+
+
+def _of_folder(path, options, reference):
+    import numpy as np
+    from PIL import Image
+
+    from kerasgan.data.images import read_image
+    from kerasgan.data.sources import picture_files
+
+    files = picture_files(path)
+    if not files:
+        raise click.UsageError(f"{path} holds neither a {runs.MODEL} nor pictures.")
+    files = files[: options["num"]]
+    size, channels = options["image_size"], 1
+    sizes = set()
+    for file in files:
+        try:
+            with Image.open(file) as picture:
+                sizes.add(picture.size)
+                channels = channels if picture.mode in ("1", "L", "I", "I;16") else 3
+        except OSError as error:
+            raise click.UsageError(f"{file} cannot be read as a picture: {error}") from error
+    if size is None and (len(sizes) > 1 or len(set(*sizes)) > 1):
+        shown = ", ".join(f"{w}x{h}" for w, h in sorted(sizes)[:3])
+        raise click.UsageError(
+            f"the pictures in {path} are not squares of one size ({shown}); choose --image-size."
+        )
+    size = size or next(iter(sizes))[0]
+
+    def batches():
+        for start in range(0, len(files), BATCH):
+            some = [read_image(f, size, channels, "crop") for f in files[start : start + BATCH]]
+            yield np.stack(some).astype("float32") / 127.5 - 1.0
+
+    if reference:
+        pairs = ((None, fake) for fake in batches())
+        return Images("pictures", pairs, math.ceil(len(files) / BATCH))
+    real = _real(options, labels=False, image_size=size, channels=channels)
+    pairs = _one_after_the_other(real, batches())
+    return Images("pictures", pairs, len(real) + math.ceil(len(files) / BATCH))
+
+
+def _one_after_the_other(real, generated):
+    import numpy as np
+
+    for images in real:
+        yield np.asarray(images), np.asarray(images)[:0]
+    for images in generated:
+        yield None, images
+
+
+def _real(options, **how):
+    from kerasgan import data
+
+    return data.load(
+        options["data"],
+        split=options["split"],
+        batch_size=BATCH,
+        shuffle=False,
+        data_dir=options["data_dir"],
+        **how,
+    )
