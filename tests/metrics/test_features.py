@@ -1,0 +1,154 @@
+"""Feature networks: how one is chosen, what it is given, and what is refused."""
+
+import pathlib
+from unittest import mock
+
+import keras
+import numpy as np
+import tensorflow as tf
+from metric_helpers import images
+
+import kerasgan
+from kerasgan import metrics
+from kerasgan.metrics import features
+from kerasgan.metrics.features import Extractor, FeaturesWarning, application, checked, extractor
+
+
+def flatten(shape=(8, 8, 1)):
+    return keras.Sequential([keras.Input(shape), keras.layers.Flatten()], name="flatten")
+
+
+class ExtractorTest(tf.test.TestCase):
+    def test_the_last_batch_is_of_any_size(self):
+        network = Extractor(flatten(), "flatten", batch_size=4)
+        real = images(10)
+        eight_bit = np.round((real + 1.0) * 127.5).astype("uint8")
+        expected = eight_bit.reshape(10, 64).astype("float32") / 127.5 - 1.0
+        self.assertAllClose(network(real), expected)
+        self.assertAllClose(network(real[:3].copy()), expected[:3])
+
+    def test_metrics_share_the_work(self):
+        network = flatten()
+        shared = extractor(network)
+        self.assertIs(extractor(network), shared)
+        self.assertIs(extractor("digits"), extractor("digits"))
+        several = [metrics.FrechetDistance(network), metrics.PrecisionRecall(network)]
+        with mock.patch.object(shared, "_outputs", wraps=shared._outputs) as outputs:
+            for _ in range(2):
+                real, fake = images(4), images(4, seed=1)
+                for metric in several:
+                    metric.update_state(real, fake)
+        self.assertEqual(outputs.call_count, 4)
+
+    def test_gray_images_become_three_channels(self):
+        network = Extractor(flatten((8, 8, 3)), "three")
+        found = network(images(2)).reshape(2, 8, 8, 3)
+        self.assertAllEqual(found[..., 0], found[..., 2])
+        with self.assertRaisesRegex(ValueError, "takes images with 1 channels, these have 3"):
+            Extractor(flatten(), "one")(images(2, channels=3))
+
+    def test_networks_that_do_not_fit(self):
+        with self.assertRaisesRegex(ValueError, "cannot take images of shape .16, 16, 1."):
+            Extractor(flatten(), "eight")(images(2, 16))
+        broken = keras.Sequential(
+            [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(2)]
+        )
+        broken.layers[-1].bias.assign([np.nan, 0.0])
+        with self.assertRaisesRegex(ValueError, "makes features that are NaN or infinite"):
+            Extractor(broken, "broken")(images(2))
+
+    def test_names_and_paths(self):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        flatten().save(folder / "flatten.keras")
+        found = extractor(folder / "flatten.keras")
+        self.assertEqual(found.name, "flatten.keras")
+        self.assertEqual(found(images(2)).shape, (2, 64))
+        self.assertEqual(extractor("pixels")(images(2)).shape, (2, 64))
+        for wrong in ("digitz", folder / "none.keras", 3):
+            with self.assertRaisesRegex(ValueError, "use 'inception', 'inception-clean', 'digits'"):
+                extractor(wrong)
+        gan = kerasgan.VanillaGAN((2,), latent_dim=2)
+        gan.save(folder / "gan.keras")
+        with self.assertRaisesRegex(ValueError, "holds a VanillaGAN"):
+            extractor(folder / "gan.keras")
+
+    def test_without_a_download_there_is_a_warning_and_the_small_network(self):
+        features._named.cache_clear()
+        self.addCleanup(features._named.cache_clear)
+        failed = OSError("Inception's weights could not be downloaded.")
+        with mock.patch.object(features, "inception_fid", side_effect=failed):
+            with self.assertWarnsRegex(FeaturesWarning, "downloaded. The metrics look at .*digits"):
+                self.assertEqual(extractor("auto").name, "digits")
+            with self.assertRaisesRegex(OSError, "could not be downloaded"):
+                extractor("inception")
+        with mock.patch.object(features, "inception_fid", return_value=flatten()) as inception:
+            features._named.cache_clear()
+            self.assertEqual(extractor("auto").name, "inception")
+            extractor("inception-clean")
+        self.assertEqual(
+            [call.kwargs["resize"] for call in inception.call_args_list], ["legacy", "clean"]
+        )
+
+    def test_vectors_are_their_own_features(self):
+        metric = metrics.FrechetDistance("inception")  # is not looked for
+        metric.update_state(np.zeros((3, 2)), np.ones((3, 2)))
+        self.assertAllClose(metric.result(), 2.0)
+
+
+class DigitsTest(tf.test.TestCase):
+    def test_it_knows_digits_of_any_size(self):
+        network = features.digits_classifier()
+        for size in (8, 16, 32):
+            right = []
+            for real, labels in kerasgan.data.load(
+                "digits", "test", size, labels=True, shuffle=False, batch_size=360
+            ):
+                logits = network.predict_on_batch(np.asarray(real))["logits"]
+                right.append(np.argmax(logits, axis=1) == np.asarray(labels))
+            self.assertGreater(np.mean(right), 0.97)
+
+    def test_other_weights(self):
+        made = features.digits_classifier(weights=None)
+        self.assertNotAllClose(made.get_weights()[0], features.digits_classifier().get_weights()[0])
+
+
+class ApplicationTest(tf.test.TestCase):
+    def test_images_arrive_as_the_weights_want_them(self):
+        network = application("ResNet50", weights=None)
+        inputs = next(
+            layer for layer in network.layers if isinstance(layer, features.ApplicationInput)
+        )
+        red = np.array([1.0, -1.0, -1.0], "float32").reshape(1, 1, 1, 3)
+        found = keras.ops.convert_to_numpy(inputs(red))
+        expected = keras.applications.resnet50.preprocess_input(
+            255.0 * np.array([[[[1.0, 0.0, 0.0]]]])
+        )
+        self.assertAllClose(found, expected)
+        self.assertEqual(network.output_shape, (None, 2048))
+        with self.assertRaisesRegex(ValueError, "'ResNet51' is not in keras.applications"):
+            application("ResNet51")
+
+
+class CheckedTest(tf.test.TestCase):
+    def test_bad_images(self):
+        noise = images(3)
+        for wrong, message in (
+            (np.zeros((3, 8, 8, 1), "uint8"), "are uint8; metrics take float images"),
+            (noise[..., 0], r"have shape \(3, 8, 8\)"),
+            (np.where(noise > 0.9, np.nan, noise), "hold NaN or infinite"),
+            (127.5 * (noise + 1.0), r"go from .* to .*; metrics take images in \[-1, 1\]"),
+        ):
+            for metric in (metrics.FrechetDistance("digits"), metrics.MultiScaleSSIM()):
+                with self.assertRaisesRegex(ValueError, f"the generated images {message}"):
+                    metric.update_state(noise, wrong)
+                with self.assertRaisesRegex(ValueError, f"the real images {message}"):
+                    metric.update_state(wrong, noise)
+        metric = metrics.KernelDistance("digits")
+        with self.assertRaisesRegex(ValueError, "images have 3 channels, others here 1"):
+            metric.update_state(noise, images(3, channels=3))
+
+    def test_good_ones_are_not_copied(self):
+        noise = images(3)
+        self.assertIs(checked(noise, "they"), noise)
+        self.assertEqual(checked(keras.ops.convert_to_tensor(noise), "they").dtype, np.float32)
+        self.assertEqual(checked(noise.astype("float16"), "they").dtype, np.float32)

@@ -1,0 +1,85 @@
+"""Precision, recall, density and coverage, against scikit-learn's neighbours."""
+
+from unittest import mock
+
+import keras
+import numpy as np
+import tensorflow as tf
+from metric_helpers import gaussian, images, measured
+from sklearn.metrics import pairwise_distances
+from sklearn.neighbors import NearestNeighbors
+
+from kerasgan.metrics import DensityCoverage, PrecisionRecall, neighbours
+
+
+def of_scikit_learn(real, fake, k):
+    def reach(x):
+        distances, _ = NearestNeighbors(n_neighbors=k + 1).fit(x).kneighbors(x)
+        return distances[:, k]
+
+    between = pairwise_distances(real, fake)
+    inside_real, inside_fake = between <= reach(real)[:, None], between <= reach(fake)[None]
+    return {
+        "precision": inside_real.any(axis=0).mean(),
+        "recall": inside_fake.any(axis=1).mean(),
+        "density": inside_real.sum(axis=0).mean() / k,
+        "coverage": (between.min(axis=1) <= reach(real)).mean(),
+    }
+
+
+class NeighboursTest(tf.test.TestCase):
+    def test_against_scikit_learn_in_blocks(self):
+        real, fake = gaussian(150, seed=3), gaussian(110, seed=4, mean=0.5, scale=0.8)
+        for k in (1, 3, 5):
+            expected = of_scikit_learn(real.astype("float64"), fake.astype("float64"), k)
+            for block in (1024, 32):
+                with mock.patch.object(neighbours, "BLOCK", block):
+                    found = measured(PrecisionRecall("pixels", k=k), real, fake, 40)
+                    found |= measured(DensityCoverage("pixels", k=k), real, fake, 40)
+                self.assertAllClose(found, expected, atol=1e-7)
+
+    def test_a_large_mean_costs_no_digits(self):
+        real, fake = gaussian(100, mean=300.0), gaussian(100, seed=1, mean=300.0)
+        expected = of_scikit_learn(real.astype("float64"), fake.astype("float64"), 3)
+        found = measured(PrecisionRecall("pixels"), real, fake)
+        self.assertAllClose(found["precision"], expected["precision"], atol=0.011)
+        self.assertAllClose(found["recall"], expected["recall"], atol=0.011)
+
+    def test_overlapping_squares(self):
+        """Uniform on squares that share a quarter: each share is a quarter, but for the border."""
+        rng = np.random.default_rng(0)
+        real = rng.uniform(size=(4000, 2))
+        fake = rng.uniform(size=(4000, 2)) + 0.5
+        result = measured(PrecisionRecall("pixels"), real, fake)
+        self.assertAllClose(result, {"precision": 0.25, "recall": 0.25}, atol=0.03)
+        inside = rng.uniform(size=(4000, 2)) * 0.5
+        result = measured(PrecisionRecall("pixels"), real, inside)
+        self.assertAllClose(result, {"precision": 1.0, "recall": 0.25}, atol=0.03)
+        result = measured(DensityCoverage("pixels"), real, inside)
+        self.assertAllClose(result, {"density": 1.0, "coverage": 0.25}, atol=0.06)
+
+    def test_an_outlier_deceives_recall_but_not_coverage(self):
+        rng = np.random.default_rng(0)
+        real = rng.uniform(size=(500, 2))
+        fake = np.concatenate([np.full((496, 2), 0.5), [[-9.0, 0.0], [9.0, 0.0], [0, 9], [0, -9]]])
+        self.assertEqual(measured(PrecisionRecall("pixels"), real, fake)["recall"], 1.0)
+        self.assertLess(measured(DensityCoverage("pixels"), real, fake)["coverage"], 0.05)
+
+    def test_names(self):
+        self.assertEqual(
+            list(measured(PrecisionRecall("pixels", name="mine"), gaussian(9), gaussian(9))),
+            ["mine_precision", "mine_recall"],
+        )
+        for metric in (PrecisionRecall("digits"), DensityCoverage("digits", k=2, name="mine")):
+            config = keras.saving.serialize_keras_object(metric)
+            again = keras.saving.deserialize_keras_object(config)
+            pair = images(9), images(9, seed=1)
+            self.assertEqual(measured(again, *pair), measured(metric, *pair))
+
+    def test_bad_arguments_and_too_few(self):
+        with self.assertRaisesRegex(ValueError, "k=0"):
+            PrecisionRecall(k=0)
+        metric = PrecisionRecall("pixels")
+        metric.update_state(gaussian(9), gaussian(3))
+        with self.assertRaisesRegex(ValueError, "seen 3 generated images; it needs at least 4"):
+            metric.result()

@@ -1,0 +1,100 @@
+"""Means and covariances, batch by batch."""
+
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+from metric_helpers import gaussian, images
+
+from kerasgan import metrics
+from kerasgan.metrics import FeatureStatistics
+
+
+class FeatureStatisticsTest(tf.test.TestCase):
+    def folder(self):
+        return pathlib.Path(self.create_tempdir().full_path)
+
+    def test_batches_give_what_all_at_once_gives(self):
+        features = gaussian(203).astype("float64") + 1e7  # a mean that eats digits in one pass
+        statistics = FeatureStatistics()
+        for start, stop in ((0, 1), (1, 64), (64, 64), (64, 203)):
+            statistics.update(features[start:stop])
+        self.assertEqual(statistics.count, 203)
+        self.assertAllClose(statistics.mean, features.mean(axis=0), rtol=1e-14)
+        wanted = np.cov(features, rowvar=False)
+        self.assertAllClose(statistics.covariance, wanted, rtol=1e-6, atol=1e-9)
+        naive = (features.T @ features - 203 * np.outer(statistics.mean, statistics.mean)) / 202
+        self.assertGreater(np.abs(naive - wanted).max(), 0.01)
+
+    def test_joining_changes_neither_part(self):
+        first, second = FeatureStatistics(), FeatureStatistics()
+        first.update(gaussian(20))
+        second.update(gaussian(30, seed=1))
+        before = second.mean.copy(), second.covariance.copy()
+        whole = FeatureStatistics()
+        whole.merge(second)
+        whole.merge(first)
+        self.assertAllEqual(second.mean, before[0])
+        self.assertAllEqual(second.covariance, before[1])
+        both = np.concatenate([gaussian(20), gaussian(30, seed=1)]).astype("float64")
+        self.assertAllClose(whole.covariance, np.cov(both, rowvar=False))
+
+    def test_of_images_and_of_batches_with_labels(self):
+        real = images(20)
+        of_array = FeatureStatistics.of(real, features="pixels")
+        batches = [(real[:12], np.zeros(12)), (real[12:], np.zeros(8))]
+        of_batches = FeatureStatistics.of(batches, features="pixels")
+        self.assertAllClose(of_array.covariance, of_batches.covariance)
+        self.assertEqual(of_array.covariance.shape, (64, 64))
+
+    def test_a_file_comes_back_and_is_pytorch_fids(self):
+        statistics = FeatureStatistics()
+        statistics.update(gaussian(50))
+        path = self.folder() / "reference.npz"
+        statistics.save(path)
+        with np.load(path) as file:
+            self.assertAllClose(file["mu"], gaussian(50).mean(axis=0))
+            self.assertAllClose(file["sigma"], np.cov(gaussian(50), rowvar=False))
+        again = FeatureStatistics.load(path)
+        self.assertEqual(again.count, 50)
+        self.assertAllEqual(again.covariance, statistics.covariance)
+        again.update(gaussian(50, seed=1))  # goes on
+        self.assertEqual(again.count, 100)
+
+        theirs = self.folder() / "theirs.npz"
+        np.savez(theirs, mu=statistics.mean, sigma=statistics.covariance)
+        loaded = FeatureStatistics.load(theirs)
+        self.assertIsNone(loaded.count)
+        self.assertAllEqual(loaded.covariance, statistics.covariance)
+
+    def test_bad_files_and_moments(self):
+        folder = self.folder()
+        with self.assertRaisesRegex(FileNotFoundError, "do not exist"):
+            FeatureStatistics.load(folder / "none.npz")
+        (folder / "text.npz").write_text("not a zip")
+        with self.assertRaisesRegex(ValueError, "no .npz file, or a damaged one"):
+            FeatureStatistics.load(folder / "text.npz")
+        good = FeatureStatistics.of_moments(np.zeros(3), np.eye(3))
+        good.save(folder / "good.npz")
+        (folder / "half.npz").write_bytes((folder / "good.npz").read_bytes()[:200])
+        with self.assertRaisesRegex(ValueError, "damaged"):
+            FeatureStatistics.load(folder / "half.npz")
+        np.savez(folder / "other.npz", images=np.zeros(3))
+        with self.assertRaisesRegex(ValueError, "holds images; statistics are `mu` and `sigma`"):
+            FeatureStatistics.load(folder / "other.npz")
+        np.savez(folder / "pickle.npz", mu=np.array([{}]), sigma=np.eye(1))
+        with self.assertRaisesRegex(ValueError, "damaged"):
+            FeatureStatistics.load(folder / "pickle.npz")
+        with self.assertRaisesRegex(ValueError, r"\(d,\) and \(d, d\)"):
+            FeatureStatistics.of_moments(np.zeros(3), np.eye(2))
+        with self.assertRaisesRegex(ValueError, "NaN or infinite"):
+            FeatureStatistics.of_moments([np.nan], [[1.0]])
+        with self.assertRaisesRegex(ValueError, "nothing was added"):
+            FeatureStatistics().save(folder / "empty.npz")
+        single = FeatureStatistics()
+        single.update(gaussian(1))
+        with self.assertRaisesRegex(ValueError, "a covariance of 1 example does not exist"):
+            _ = single.covariance
+
+    def test_it_is_public(self):
+        self.assertIs(metrics.FeatureStatistics, FeatureStatistics)
