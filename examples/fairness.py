@@ -80,15 +80,12 @@ def train(name, images, labels, epochs):
     return gan
 
 
-def stacked(drawings):
-    """Pictures one below the other, on white."""
-    width = max(drawing.shape[1] for drawing in drawings)
-    return np.concatenate(
-        [
-            np.pad(d, ((0, 0), (0, width - d.shape[1]), (0, 0)), constant_values=255)
-            for d in drawings
-        ]
-    )
+def joined(drawings):
+    """The first two side by side, the third, which is wider, below."""
+    above, below = np.concatenate(drawings[:2], axis=1), drawings[2]
+    missing = below.shape[1] - above.shape[1]
+    above = np.pad(above, ((0, 0), (0, missing), (0, 0)), constant_values=255)
+    return np.concatenate([above, below])
 
 
 def main():
@@ -121,7 +118,7 @@ def main():
             print(f"{copying.table()}\n", flush=True)
             pictures.write_png(out / "neighbours.png", copying.picture())
 
-    pictures.write_png(out / "fairness.png", stacked(drawings))
+    pictures.write_png(out / "fairness.png", joined(drawings))
     print(f"{time.process_time() / 60:.1f} CPU minutes; look at {out / 'fairness.png'}")
 
 

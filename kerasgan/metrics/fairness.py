@@ -141,14 +141,14 @@ class FairnessReport:
         figure = Figure(figsize=size, layout="constrained")
         positions = np.arange(len(self.group_names))
         all_axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-        for axes, (title, rates) in zip(all_axes, panels.items(), strict=True):
+        for axes, (rate, rates) in zip(all_axes, panels.items(), strict=True):
             axes.axvline(0.0, color="grey", linewidth=0.8)
             for clear, color in ((False, "tab:blue"), (True, "tab:red")):
                 rows = np.flatnonzero((rates.clear == clear) & ~np.isnan(rates.difference))
                 middle = 100 * rates.difference[rows]
                 arms = [middle - 100 * rates.lower[rows], 100 * rates.upper[rows] - middle]
                 axes.errorbar(middle, positions[rows], xerr=arms, fmt="o", color=color, capsize=2)
-            axes.set(title=title, xlabel="generated less reference, points")
+            axes.set(title=rate, xlabel="generated less reference, points")
             axes.grid(axis="x", alpha=0.3)
         figure.suptitle(title)
         all_axes[0].set_yticks(positions, self.group_names)
