@@ -6,8 +6,9 @@ digits says what they draw, which is compared with the test digits.
 
     python examples/fairness.py [--epochs 100] [--out runs/fairness]
 
-OUT/fairness.png shows the differences, OUT/neighbours.png the images of the first GAN that are
-nearest to its training images, and below each the training image.
+OUT/fairness.png shows the differences. OUT/neighbours.png shows which images of the first GAN are
+nearest to its training images, below each the training image, and below these the same for the 3s
+of the conditional GAN, which has seen eight.
 """
 
 import argparse
@@ -103,7 +104,7 @@ def main():
     print(f"the classifier is right for {100 * accuracy:.1f} % of the test digits")
 
     few = unbalanced(*training)
-    drawings = []
+    drawings, suspects = [], []
     for name, data, title in (
         ("DCGAN", training, "DCGAN, all digits"),
         ("DCGAN", few, "DCGAN, few 3s and 8s"),
@@ -115,9 +116,15 @@ def main():
         drawings.append(report.plot(title))
         if data is training:
             copying = memorization_report(gan.generate(2000, seed=0), training, test)
-            print(f"{copying.table()}\n", flush=True)
-            pictures.write_png(out / "neighbours.png", copying.picture())
+        elif name == "CGAN":
+            threes = [images[labels == 3] for images, labels in (few, test)]
+            copying = memorization_report(gan.generate(200, seed=0, labels=3), *threes)
+        else:
+            continue  # the test digits are not of the distribution of this training set
+        print(f"{copying.table()}\n", flush=True)
+        suspects.extend(copying.suspects)
 
+    pictures.write_png(out / "neighbours.png", pictures.strip(suspects))
     pictures.write_png(out / "fairness.png", joined(drawings))
     print(f"{time.process_time() / 60:.1f} CPU minutes; look at {out / 'fairness.png'}")
 
