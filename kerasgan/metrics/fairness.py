@@ -1,0 +1,465 @@
+"""Whether generated images show the groups of the data as often, and as well, as real ones."""
+
+import dataclasses
+import statistics
+
+import numpy as np
+
+from kerasgan import data
+from kerasgan.callbacks import pictures
+from kerasgan.metrics.batches import blocks, checked_labels, outputs
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Rates:
+    """A rate per group, of generated and of reference images, and the difference of the two.
+
+    Attributes:
+        generated, reference: float64 (groups,) from 0 to 1, NaN where there was no image to
+            take the rate of.
+        lower, upper: float64 (groups,), the ends of the confidence intervals of the differences.
+    """
+
+    generated: np.ndarray
+    reference: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+
+    @property
+    def difference(self):
+        """float64 (groups,): generated less reference."""
+        return self.generated - self.reference
+
+    @property
+    def largest(self):
+        """The largest absolute difference, a float, or None when there is none at all."""
+        known = np.abs(self.difference[~np.isnan(self.difference)])
+        return float(known.max()) if len(known) else None
+
+    @property
+    def clear(self):
+        """bool (groups,): whether the interval leaves out 0."""
+        return (self.lower > 0.0) | (self.upper < 0.0)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FairnessReport:
+    """What `fairness_report` found.
+
+    Attributes:
+        group_names: tuple of str.
+        num_generated, num_reference: int, the images compared.
+        confidence: float, of each interval.
+        shares: `Rates`, the share of the images that the classifier sees in each group.
+        true_positive_rates: `Rates`, how many of a group's images it recognizes, or None.
+        false_positive_rates: `Rates`, how many of the others it takes for the group, or None.
+        why_no_odds: str, why the last two are None, or None.
+    """
+
+    group_names: tuple
+    num_generated: int
+    num_reference: int
+    confidence: float
+    shares: Rates
+    true_positive_rates: Rates | None = None
+    false_positive_rates: Rates | None = None
+    why_no_odds: str | None = None
+
+    @property
+    def demographic_parity_difference(self):
+        """float: the largest absolute difference of a group's shares; 0 is parity."""
+        return self.shares.largest
+
+    @property
+    def equalized_odds_difference(self):
+        """float: the largest absolute difference of a true or false positive rate, or None."""
+        both = (self.true_positive_rates, self.false_positive_rates)
+        found = [rates.largest for rates in both if rates is not None]
+        return max((largest for largest in found if largest is not None), default=None)
+
+    @property
+    def sections(self):
+        """dict from title to `Rates`, of all that was found."""
+        found = {
+            "share": self.shares,
+            "true positive rate": self.true_positive_rates,
+            "false positive rate": self.false_positive_rates,
+        }
+        return {title: rates for title, rates in found.items() if rates is not None}
+
+    def table(self):
+        """The report as aligned text.
+
+        Returns:
+            str: rates in percent, differences and their intervals in percentage points; a star
+            marks a difference whose interval leaves out 0.
+        """
+        percent = f"{100 * self.confidence:g} %"
+        lines = [
+            f"{self.num_generated} generated and {self.num_reference} reference images; "
+            f"* marks a {percent} interval without 0",
+            f"demographic parity difference: {_percent(self.demographic_parity_difference)}",
+            "equalized odds difference:     "
+            + (
+                _percent(self.equalized_odds_difference)
+                if self.why_no_odds is None
+                else f"none, {self.why_no_odds}"
+            ),
+        ]
+        for title, rates in self.sections.items():
+            header = ("group", "generated", "reference", "difference", f"{percent} interval", "")
+            rows = [header]
+            for index, name in enumerate(self.group_names):
+                ends = (rates.lower[index], rates.upper[index])
+                known = not np.isnan(rates.difference[index])
+                rows.append(
+                    (
+                        name,
+                        _percent(rates.generated[index]),
+                        _percent(rates.reference[index]),
+                        f"{100 * rates.difference[index]:+.1f}" if known else "-",
+                        " to ".join(f"{100 * end:+.1f}" for end in ends) if known else "-",
+                        "*" if rates.clear[index] else "",
+                    )
+                )
+            lines += ["", title, *_aligned(rows)]
+        return "\n".join(lines)
+
+    def plot(self, title=None):
+        """The differences with their intervals, a panel for each rate; red leaves out 0.
+
+        Args:
+            title: None, or str above the picture, such as the name of the model.
+
+        Returns:
+            uint8 array (height, width, 3).
+        """
+        from matplotlib.figure import Figure
+
+        panels = self.sections
+        size = (1.0 + 3.2 * len(panels), 1.4 + 0.28 * len(self.group_names))
+        figure = Figure(figsize=size, layout="constrained")
+        positions = np.arange(len(self.group_names))
+        all_axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+        for axes, (rate, rates) in zip(all_axes, panels.items(), strict=True):
+            axes.axvline(0.0, color="grey", linewidth=0.8)
+            for clear, color in ((False, "tab:blue"), (True, "tab:red")):
+                rows = np.flatnonzero((rates.clear == clear) & ~np.isnan(rates.difference))
+                middle = 100 * rates.difference[rows]
+                arms = [middle - 100 * rates.lower[rows], 100 * rates.upper[rows] - middle]
+                axes.errorbar(middle, positions[rows], xerr=arms, fmt="o", color=color, capsize=2)
+            axes.set(title=rate, xlabel="generated less reference, points")
+            axes.grid(axis="x", alpha=0.3)
+        figure.suptitle(title)
+        all_axes[0].set_yticks(positions, self.group_names)
+        all_axes[0].invert_yaxis()
+        return pictures.figure_pixels(figure)
+
+    def to_dict(self):
+        """The report as numbers, strings, lists and dicts, of which `json` makes a file.
+
+        Rates and differences are from 0 to 1, or None where there was no image.
+        """
+
+        def described(rates):
+            return {
+                name: {
+                    "generated": _number(rates.generated[index]),
+                    "reference": _number(rates.reference[index]),
+                    "difference": _number(rates.difference[index]),
+                    "interval": [_number(rates.lower[index]), _number(rates.upper[index])],
+                }
+                for index, name in enumerate(self.group_names)
+            }
+
+        return {
+            "num_generated": self.num_generated,
+            "num_reference": self.num_reference,
+            "confidence": self.confidence,
+            "group_names": list(self.group_names),
+            "demographic_parity_difference": self.demographic_parity_difference,
+            "equalized_odds_difference": self.equalized_odds_difference,
+            "why_no_odds": self.why_no_odds,
+            **{
+                title.replace(" ", "_") + "s": described(rates)
+                for title, rates in self.sections.items()
+            },
+        }
+
+
+def fairness_report(
+    images_or_model,
+    attribute_classifier,
+    reference,
+    *,
+    labels=None,
+    group_names=None,
+    num_images=2000,
+    seed=0,
+    confidence=0.95,
+):
+    """Compares the groups that a classifier sees in generated images and in reference images.
+
+    The protected attribute of the two definitions is here whether an image is generated, and the
+    decision is which group the classifier sees in it, one group against the others at a time:
+
+    - **Demographic parity** (statistical parity, Dwork et al.): the decision does not depend on the
+      attribute. The difference of a group is its share of the generated images less its share of
+      the reference images, both as the classifier sees them; the summary is the largest absolute
+      one. It tells a generator that forgets a group.
+    - **Equalized odds** (Hardt et al.): the decision does not depend on the attribute among images
+      of the same true group. The differences are those of the classifier's true positive rate (of
+      the images of the group, how many it sees there) and of its false positive rate (of the
+      images of other groups, how many it sees there); the summary is the largest absolute one of
+      both. It tells a conditional generator that draws a group badly. The true group of a
+      generated image is the one that was asked for.
+
+    The reference is what the generated images are held against, a balanced set or the training
+    data; it is a sample, too. Intervals are Newcombe's hybrid score intervals, each for itself: of
+    twenty at 95 % one leaves out the truth, and the largest of many differences is above 0 for a
+    perfect generator. The classifier's own mistakes are on both sides of a difference; one that
+    was not trained on generated images may still err in its own way there.
+
+    Args:
+        images_or_model: float images (n, height, width, channels) in [-1, 1], or a model with
+            `generate`. A conditional model is asked for its classes in the proportions of the
+            reference's labels, or in equal shares when there are none.
+        attribute_classifier: Keras model or function from float32 images in [-1, 1] to logits or
+            probabilities (n, groups), of which the largest counts, or to the groups themselves,
+            whole numbers from 0 or booleans (n,).
+        reference: images, a tuple (images, labels), or an iterable of batches of either, such as
+            `kerasgan.data.load(..., labels=True, shuffle=False)`, which is read once to its end.
+            The labels are the true groups, whole numbers from 0.
+        labels: for images: the groups (n,) that were asked for, or None.
+        group_names: sequence of str, or None for the class names of the reference data, otherwise
+            for numbers.
+        num_images: int, how many images a model is asked for.
+        seed: int, for the latents of the model.
+        confidence: float between 0 and 1, of each interval.
+
+    Returns:
+        `FairnessReport`, with `table()`, `plot()` and `to_dict()`.
+
+    Raises:
+        ValueError: for images, labels or outputs of the classifier that cannot be compared.
+
+    Example:
+
+    >>> bright = np.ones((60, 8, 8, 1), "float32")
+    >>> generated = np.concatenate([bright, -bright[:20]])
+    >>> reference = np.concatenate([bright, -bright])
+    >>> report = kerasgan.metrics.fairness.fairness_report(
+    ...     generated,
+    ...     lambda images: images.mean(axis=(1, 2, 3)) > 0.0,
+    ...     reference,
+    ...     group_names=["dark", "bright"],
+    ... )
+    >>> print(report.table())
+    80 generated and 120 reference images; * marks a 95 % interval without 0
+    demographic parity difference: 25.0 %
+    equalized odds difference:     none, the images have no labels
+    <BLANKLINE>
+    share
+     group  generated  reference  difference   95 % interval
+      dark     25.0 %     50.0 %       -25.0  -37.0 to -11.3  *
+    bright     75.0 %     50.0 %       +25.0  +11.3 to +37.0  *
+
+    Reference: Fairness Through Awareness, Dwork et al., 2012, arXiv:1104.3913; Equality of
+    Opportunity in Supervised Learning, Hardt, Price & Srebro, 2016, arXiv:1610.02413; Interval
+    estimation for the difference between independent proportions, Newcombe, 1998, Statistics in
+    Medicine 17, method 10. The papers compare two groups of people; here the attribute is real or
+    generated, so that a generator can be judged by them.
+    """
+    if not 0.0 < confidence < 1.0:
+        raise ValueError(f"confidence={confidence!r}; use a number between 0 and 1, such as 0.95.")
+    is_model = hasattr(images_or_model, "generate")
+    if not is_model and not hasattr(images_or_model, "shape"):
+        raise ValueError(
+            f"images_or_model is {type(images_or_model).__name__}; use an array of images or a "
+            "model with generate."
+        )
+    if is_model and labels is not None:
+        raise ValueError("labels are for images; a conditional model is asked for its own.")
+    if labels is not None:
+        labels = checked_labels(labels, len(images_or_model), "the generated images")
+    if is_model and (not isinstance(num_images, (int, np.integer)) or num_images < 2):
+        raise ValueError(f"num_images={num_images!r}; use a whole number of at least 2.")
+
+    real = _seen(reference, attribute_classifier, "the reference images")
+    if is_model:
+        conditional = getattr(images_or_model, "num_classes", None) is not None
+        labels = _labels_to_ask(images_or_model, real, num_images) if conditional else None
+        images_or_model = images_or_model.generate(num_images, seed=seed, labels=labels)
+    fake = _seen(
+        images_or_model if labels is None else (images_or_model, labels),
+        attribute_classifier,
+        "the generated images",
+        real.image_shape,
+        "the reference images have",
+    )
+
+    names = group_names
+    if names is None and real.labels is not None:
+        names = data.class_names(reference)
+    names = _names_of_groups(names, real, fake)
+    why_no_odds = None
+    if fake.labels is None:
+        why_no_odds = "the model is unconditional" if is_model else "the images have no labels"
+    elif real.labels is None:
+        why_no_odds = "the reference has no labels"
+    generated, expected = (side.counts(len(names), why_no_odds is None) for side in (fake, real))
+    found = {
+        name: compare_rates(*generated[name], *expected[name], confidence) for name in generated
+    }
+    return FairnessReport(
+        group_names=names,
+        num_generated=len(fake.predicted),
+        num_reference=len(real.predicted),
+        confidence=confidence,
+        why_no_odds=why_no_odds,
+        **found,
+    )
+
+
+def compare_rates(
+    generated_counts, generated_totals, reference_counts, reference_totals, confidence=0.95
+):
+    """Proportions of two independent samples and Newcombe's interval of their difference.
+
+    Args:
+        generated_counts, generated_totals, reference_counts, reference_totals: int (groups,):
+            how many out of how many, on either side.
+        confidence: float, of each interval.
+
+    Returns:
+        `Rates`, NaN where a total is 0.
+
+    Reference: Newcombe, 1998, method 10: each proportion has its Wilson score interval, and the
+    distances to their ends are added as squares. Without continuity correction.
+    """
+    p1, low1, high1 = _wilson(generated_counts, generated_totals, confidence)
+    p2, low2, high2 = _wilson(reference_counts, reference_totals, confidence)
+    return Rates(
+        generated=p1,
+        reference=p2,
+        lower=p1 - p2 - np.hypot(p1 - low1, high2 - p2),
+        upper=p1 - p2 + np.hypot(high1 - p1, p2 - low2),
+    )
+
+
+def _wilson(counts, totals, confidence):
+    """Proportions and the ends of their Wilson score intervals, NaN where a total is 0."""
+    z = statistics.NormalDist().inv_cdf(0.5 + confidence / 2.0)
+    n = np.where(np.asarray(totals) > 0, totals, np.nan)
+    p = counts / n
+    middle = (p + z**2 / (2.0 * n)) / (1.0 + z**2 / n)
+    half = z * np.sqrt(p * (1.0 - p) / n + z**2 / (4.0 * n**2)) / (1.0 + z**2 / n)
+    return p, middle - half, middle + half
+
+
+@dataclasses.dataclass
+class _Side:
+    """What the classifier saw in one set of images.
+
+    Attributes:
+        predicted: int64 (n,), the groups it saw.
+        labels: int64 (n,), the true groups, or None.
+        width: int, how many groups it tells apart, or None when it names them.
+        image_shape: (height, width, channels).
+    """
+
+    predicted: np.ndarray
+    labels: np.ndarray | None
+    width: int | None
+    image_shape: tuple
+
+    def counts(self, groups, with_odds):
+        """By the name of a rate: for how many images it is true of each group, out of how many."""
+
+        def per_group(values):
+            return np.bincount(values, minlength=groups)
+
+        n = np.full(groups, len(self.predicted))
+        found = {"shares": (per_group(self.predicted), n)}
+        if with_odds:
+            right = self.predicted == self.labels
+            members = per_group(self.labels)
+            found["true_positive_rates"] = (per_group(self.predicted[right]), members)
+            found["false_positive_rates"] = (per_group(self.predicted[~right]), n - members)
+        return found
+
+
+def _seen(images, classifier, what, shape=None, wants=None):
+    """Reads a set of images block by block; only what the classifier says of it is kept."""
+    predicted, labels, width = [], [], None
+    for block, of_block in blocks(images, what, shape, wants):
+        groups, width = _groups(outputs(classifier, block), len(block))
+        predicted.append(groups)
+        labels.append(of_block)
+        shape = block.shape[1:]
+    labels = None if labels[0] is None else np.concatenate(labels)
+    return _Side(np.concatenate(predicted), labels, width, tuple(shape))
+
+
+def _groups(output, count):
+    """The groups (count,) that an output of the classifier names, and how many it tells apart."""
+    if output.shape == (count,) and output.dtype.kind in "biu" and output.min() >= 0:
+        return output.astype("int64"), None
+    if output.ndim == 2 and len(output) == count and output.shape[1] > 1:
+        if np.any(np.isnan(output)):
+            raise ValueError("the attribute_classifier returned NaN.")
+        return np.argmax(output, axis=1), output.shape[1]
+    raise ValueError(
+        f"the attribute_classifier made {output.dtype} of shape {output.shape} of {count} images; "
+        f"use logits or probabilities ({count}, groups) with two groups or more, or the groups "
+        f"themselves, whole numbers from 0 or booleans ({count},)."
+    )
+
+
+def _labels_to_ask(model, real, num_images):
+    """The labels that a conditional model is asked for, in the proportions of the reference."""
+    if real.labels is None:
+        return np.arange(num_images) % model.num_classes
+    classes = 1 + real.labels.max()
+    if model.num_classes < classes or model.num_classes != (real.width or model.num_classes):
+        raise ValueError(
+            f"the model has {model.num_classes} classes, but the groups are "
+            f"{max(classes, real.width or 0)}; leave the reference's labels out, or give images "
+            "and the labels= of their groups."
+        )
+    return np.sort(real.labels)[np.arange(num_images) * len(real.labels) // num_images]
+
+
+def _names_of_groups(names, *sides):
+    """One name for each group that there is."""
+    known = [values for side in sides for values in (side.predicted, side.labels)]
+    needed = 1 + max(values.max() for values in known if values is not None)
+    width = sides[0].width
+    if width is not None and needed > width:
+        raise ValueError(
+            f"there is a label {needed - 1}, but the attribute_classifier has {width} groups, 0 to "
+            f"{width - 1}."
+        )
+    names = tuple(map(str, range(width or needed) if names is None else names))
+    if len(names) != (width or len(names)) or len(names) < needed:
+        raise ValueError(
+            f"group_names has {len(names)} names ({', '.join(names)}) for {width or needed} groups."
+        )
+    return names
+
+
+def _aligned(rows):
+    """Rows of strings as lines in which columns end at the same place."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def _percent(rate):
+    return "-" if rate is None or np.isnan(rate) else f"{100 * rate:.1f} %"
+
+
+def _number(value):
+    return None if np.isnan(value) else float(value)
