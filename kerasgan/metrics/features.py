@@ -73,14 +73,7 @@ class Extractor:
             batch = images[start : start + self.batch_size]
             rows = min(self.batch_size, len(images))
             padding = np.zeros((rows - len(batch), *batch.shape[1:]), "float32")
-            try:
-                made = backend.predict(self.network, np.concatenate([batch, padding]))
-            except Exception as error:  # whatever a network makes of images that it cannot take
-                raise ValueError(
-                    f"features={self.name}: the network cannot take images of shape "
-                    f"{images.shape[1:]}: {str(error).splitlines()[0]} Put a "
-                    "keras.layers.Resizing before it, or use another network."
-                ) from error
+            made = backend.predict(self.network, np.concatenate([batch, padding]))
             made = made if isinstance(made, dict) else {"features": made, "logits": made}
             found.append({k: np.asarray(v, "float32")[: len(batch)] for k, v in made.items()})
         outputs = {k: np.concatenate([each[k] for each in found]) for k in found[0]}
@@ -102,6 +95,13 @@ class Extractor:
             raise ValueError(
                 f"features={self.name}: the network takes images with {wanted} channels, these "
                 f"have {channels}; load them with channels={wanted}, or use another network."
+            )
+        sizes = list(zip(self.network.input_shape[1:3], images.shape[1:3], strict=True))
+        if any(needed not in (None, has) for needed, has in sizes):
+            raise ValueError(
+                f"features={self.name}: the network takes images of {sizes[0][0]}x{sizes[1][0]} "
+                f"pixels, these have {sizes[0][1]}x{sizes[1][1]}; put a keras.layers.Resizing "
+                "before it, or use another network."
             )
         return to_uint8(images).astype("float32") / 127.5 - 1.0
 

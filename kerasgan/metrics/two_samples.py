@@ -56,16 +56,18 @@ class ClassifierTwoSampleTest(KeptFeatures):
 
         real, fake = self.kept(50)
         rng = np.random.default_rng(self.seed)
-        count = min(len(real), len(fake))  # as many of each, or guessing would be above 1/2
-        sets = [x[rng.permutation(len(x))[:count]] for x in (real, fake)]
-        features = np.concatenate(sets)
-        is_real = np.repeat([1, 0], count)
-        order = rng.permutation(2 * count)
-        train, test = order[:count], order[count:]
+        half = min(len(real), len(fake)) // 2
+        # As many of each in both halves: who guesses what was more frequent in training would be
+        # wrong more often than right in the other half.
+        chosen = [x[rng.permutation(len(x))[: 2 * half]] for x in (real, fake)]
+        train, test = (
+            np.concatenate([x[start::2] for x in chosen]).astype("float64") for start in (0, 1)
+        )
+        is_real = np.repeat([1, 0], half)
         network = MLPClassifier((20,), early_stopping=True, random_state=self.seed)
         classifier = make_pipeline(StandardScaler(), network)
-        classifier.fit(features[train], is_real[train])
-        accuracy = float(classifier.score(features[test], is_real[test]))
+        classifier.fit(train, is_real)
+        accuracy = float(classifier.score(test, is_real))
         deviations = (accuracy - 0.5) * math.sqrt(4.0 * len(test))
         p_value = 0.5 * math.erfc(deviations / math.sqrt(2.0))
         return {self.name: accuracy, f"{self.name}_p_value": p_value}

@@ -63,4 +63,4 @@ class TensorFlowGanTest(tf.test.TestCase):
             swd = measured(metrics.SlicedWasserstein(), inputs["real_images"], smooth)
         for level, resolution in enumerate((32, 16)):
             ours = swd[f"swd_{resolution}"] / 1000.0
-            self.assertAllClose(ours, theirs["swd"][level], rtol=0.05)
+            self.assertAllClose(ours, theirs["swd"][level], rtol=0.1)
