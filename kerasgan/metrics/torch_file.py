@@ -16,9 +16,9 @@ import zipfile
 
 import numpy as np
 
-# A state dict takes about 40 instructions a tensor, so this is room for the largest networks; each
-# can take many times its own size in memory.
-MOST_INSTRUCTIONS = 1_000_000
+# A tensor takes about 40, so this is room for 5,000. An instruction of one byte can take many times
+# that in memory.
+MOST_INSTRUCTIONS = 200_000
 
 # Above every length in a file, and far below what NumPy's sums of offsets overflow at.
 ENDLESS = 2**48
