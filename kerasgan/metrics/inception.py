@@ -248,7 +248,8 @@ class Resize(layers.Layer):
     Example:
 
     >>> images = np.full((1, 8, 8, 3), 200.0, "float32")
-    >>> float(keras.ops.max(kerasgan.metrics.inception.Resize("clean")(images)))
+    >>> resized = kerasgan.metrics.inception.Resize("clean")(images)
+    >>> round(float(keras.ops.max(resized)), 3)
     200.0
 
     Reference: On Aliased Resizing and Surprising Subtleties in GAN Evaluation, Parmar, Zhang & Zhu,
