@@ -7,6 +7,8 @@ DEMO := runs/demo
 # The PyTorch of the index at hand; PIP_EXTRA_INDEX_URL can name one with builds for the CPU.
 BACKEND_PACKAGES_jax := jax
 BACKEND_PACKAGES_torch := torch==2.13.0
+# What some tests compare with; without its own requirements, which are not everywhere to be had.
+COMPARED_WITH_torch := torch-fidelity==0.4.0
 BACKEND_TESTS := tests/backend tests/core tests/layers tests/losses tests/metrics tests/models tests/callbacks
 
 .PHONY: demo test test-backends test-jax test-torch install
@@ -44,4 +46,5 @@ $(VENV)/installed-test: setup.cfg pyproject.toml | $(PYTHON)
 $(VENV)-%/installed-test: setup.cfg pyproject.toml | $(PYTHON)
 	$(PYTHON) -m venv $(VENV)-$*
 	$(VENV)-$*/bin/python -m pip install --quiet --editable '.[test]' $(BACKEND_PACKAGES_$*)
+	$(if $(COMPARED_WITH_$*),$(VENV)-$*/bin/python -m pip install --quiet --no-deps $(COMPARED_WITH_$*))
 	touch $@

@@ -1,0 +1,300 @@
+"""The network that FID is measured with: Google's Inception of December 2015.
+
+`keras.applications.InceptionV3` is another one: other weights, other pooling, other numbers.
+"""
+
+import pathlib
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from kerasgan.core.precision import dtype_policy
+from kerasgan.metrics.torch_file import read_tensors
+
+URL = (
+    "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
+    "pt_inception-2015-12-05-6726825d.pth"
+)
+SIZE = 299
+EPSILON = 1e-3  # of the batch normalization
+
+
+def inception_fid(weights="download", resize="legacy"):
+    """The FID network, as a Keras model: images to features and to logits.
+
+    Where the graph that Google published differs from the paper, this is the graph, because all
+    published numbers are: other first layers, a branch with a convolution of 5 x 5, a last block
+    that pools by maximum, 1008 outputs for 1000 classes, and no auxiliary classifier. `logits` are
+    without the bias of the last layer for the same reason: the code of the Inception score
+    multiplies by that layer's matrix only.
+
+    Batch normalization of a trained network multiplies and adds; here the convolutions do both.
+
+    Args:
+        weights: `"download"`, which keeps a file of 91 MiB in Keras' cache; the path of that file,
+            `pt_inception-2015-12-05-6726825d.pth`; or None for random ones.
+        resize: how images of other sizes become 299 x 299. `"legacy"` is bilinear without
+            antialiasing, as in the original graph and in most published numbers; `"clean"` is
+            antialiased bicubic, as clean-fid, which does not depend on the image size as much.
+
+    Returns:
+        `keras.Model` from images (batch, height, width, 3) in [-1, 1] to a dict: `features` (batch,
+        2048) and `logits` (batch, 1008), float32. Its weights are not trainable.
+
+    Raises:
+        ValueError: for another `resize`, or a file that is damaged or of another network.
+        OSError: if the file is not there, or cannot be downloaded.
+
+    Example:
+
+    >>> network = kerasgan.metrics.inception.inception_fid(weights=None)
+    >>> network(np.zeros((2, 32, 32, 3), "float32"))["features"].shape[-1]
+    2048
+
+    Reference: Rethinking the Inception Architecture for Computer Vision, Szegedy et al., 2015,
+    arXiv:1512.00567; as a measure, GANs Trained by a Two Time-Scale Update Rule Converge to a Local
+    Nash Equilibrium, Heusel et al., 2017, arXiv:1706.08500; `"clean"`, On Aliased Resizing and
+    Surprising Subtleties in GAN Evaluation, Parmar, Zhang & Zhu, 2021, arXiv:2104.11222.
+    """
+    if resize not in INTERPOLATIONS:
+        raise ValueError(f"resize={resize!r}; use one of {', '.join(map(repr, INTERPOLATIONS))}.")
+    # Before the network is made, because this is what can fail.
+    tensors = None if weights is None else read_tensors(_file(weights))
+    with dtype_policy("float32"):
+        network = _network(resize)
+    if tensors is not None:
+        _load(network, tensors, weights)
+    return network
+
+
+def _network(resize):
+    images = keras.Input((None, None, 3), name="images")
+    x = layers.Rescaling(127.5, 127.5, name="to_255")(images)
+    x = Resize(resize, name="resize")(x)
+    x = layers.Rescaling(1 / 128, -1.0, name="normalize")(x)
+
+    x = _conv(x, 32, 3, "Conv2d_1a_3x3", strides=2, padding="valid")  # 149 x 149
+    x = _conv(x, 32, 3, "Conv2d_2a_3x3", padding="valid")
+    x = _conv(x, 64, 3, "Conv2d_2b_3x3")
+    x = layers.MaxPooling2D(3, 2)(x)  # 73 x 73
+    x = _conv(x, 80, 1, "Conv2d_3b_1x1")
+    x = _conv(x, 192, 3, "Conv2d_4a_3x3", padding="valid")
+    x = layers.MaxPooling2D(3, 2)(x)  # 35 x 35
+
+    x = _figure_5(x, "Mixed_5b", 32)
+    x = _figure_5(x, "Mixed_5c", 64)
+    x = _figure_5(x, "Mixed_5d", 64)
+    x = _to_17x17(x, "Mixed_6a")
+    x = _figure_6(x, "Mixed_6b", 128)
+    x = _figure_6(x, "Mixed_6c", 160)
+    x = _figure_6(x, "Mixed_6d", 160)
+    x = _figure_6(x, "Mixed_6e", 192)
+    x = _to_8x8(x, "Mixed_7a")
+    x = _figure_7(x, "Mixed_7b", layers.AveragePooling2D)
+    x = _figure_7(x, "Mixed_7c", layers.MaxPooling2D)
+
+    features = layers.GlobalAveragePooling2D(name="features")(x)
+    logits = layers.Dense(1008, use_bias=False, name="fc")(features)
+    network = keras.Model(images, {"features": features, "logits": logits}, name="inception_fid")
+    network.trainable = False
+    return network
+
+
+def _figure_5(x, block, pool_filters):
+    """35 x 35: a convolution of 5 x 5 becomes two of 3 x 3, in one of two branches."""
+    name = f"{block}_branch"
+    one = _conv(x, 64, 1, f"{name}1x1")
+    five = _chain(x, f"{name}5x5", (48, 1), (64, 5))
+    twice_three = _chain(x, f"{name}3x3dbl", (64, 1), (96, 3), (96, 3))
+    return _joined(one, five, twice_three, _pooled(x, pool_filters, f"{name}_pool"))
+
+
+def _to_17x17(x, block):
+    name = f"{block}_branch"
+    three = _conv(x, 384, 3, f"{name}3x3", strides=2, padding="valid")
+    twice_three = _chain(x, f"{name}3x3dbl", (64, 1), (96, 3), (96, 3), halve=True)
+    return _joined(three, twice_three, layers.MaxPooling2D(3, 2)(x))
+
+
+def _figure_6(x, block, filters):
+    """17 x 17: convolutions of 7 x 7 become 1 x 7 and 7 x 1."""
+    name = f"{block}_branch"
+    wide, tall = (filters, (1, 7)), (filters, (7, 1))
+    one = _conv(x, 192, 1, f"{name}1x1")
+    seven = _chain(x, f"{name}7x7", (filters, 1), wide, (192, (7, 1)))
+    twice_seven = _chain(x, f"{name}7x7dbl", (filters, 1), tall, wide, tall, (192, (1, 7)))
+    return _joined(one, seven, twice_seven, _pooled(x, 192, f"{name}_pool"))
+
+
+def _to_8x8(x, block):
+    name = f"{block}_branch"
+    three = _chain(x, f"{name}3x3", (192, 1), (320, 3), halve=True)
+    seven = _chain(x, f"{name}7x7x3", (192, 1), (192, (1, 7)), (192, (7, 1)), (192, 3), halve=True)
+    return _joined(three, seven, layers.MaxPooling2D(3, 2)(x))
+
+
+def _figure_7(x, block, pooling):
+    """8 x 8: branches that end in 1 x 3 beside 3 x 1, for as many features as possible."""
+    name = f"{block}_branch"
+    one = _conv(x, 320, 1, f"{name}1x1")
+    three = _chain(x, f"{name}3x3", (384, 1))
+    twice_three = _chain(x, f"{name}3x3dbl", (448, 1), (384, 3))
+    return _joined(
+        one,
+        _conv(three, 384, (1, 3), f"{name}3x3_2a"),
+        _conv(three, 384, (3, 1), f"{name}3x3_2b"),
+        _conv(twice_three, 384, (1, 3), f"{name}3x3dbl_3a"),
+        _conv(twice_three, 384, (3, 1), f"{name}3x3dbl_3b"),
+        _pooled(x, 192, f"{name}_pool", pooling),
+    )
+
+
+def _chain(x, name, *convolutions, halve=False):
+    """Convolutions one after the other, by filters and kernel size; `halve` is the last one's."""
+    for number, (filters, size) in enumerate(convolutions, 1):
+        last = {"strides": 2, "padding": "valid"} if halve and number == len(convolutions) else {}
+        x = _conv(x, filters, size, f"{name}_{number}", **last)
+    return x
+
+
+def _pooled(x, filters, name, pooling=layers.AveragePooling2D):
+    # Keras' averages leave the padding out, as TensorFlow's.
+    return _conv(pooling(3, strides=1, padding="same")(x), filters, 1, name)
+
+
+def _joined(*branches):
+    return layers.Concatenate()(branches)
+
+
+def _conv(x, filters, size, name, strides=1, padding="same"):
+    return layers.Conv2D(filters, size, strides, padding, activation="relu", name=name)(x)
+
+
+def _file(weights):
+    if weights != "download":
+        return weights
+    try:
+        return keras.utils.get_file(origin=URL, cache_subdir="models")
+    except Exception as error:  # Keras raises just that
+        raise OSError(
+            f"{URL} cannot be downloaded ({error}); load it elsewhere and give its path: "
+            f"inception_fid({pathlib.PurePosixPath(URL).name!r})."
+        ) from error
+
+
+def _load(network, tensors, source):
+    """Puts the tensors of pytorch-fid's network, by its names, into ours."""
+    tensors = {k: v for k, v in tensors.items() if not k.endswith(".num_batches_tracked")}
+    convolutions = [layer for layer in network.layers if isinstance(layer, layers.Conv2D)]
+    dense = network.get_layer("fc")
+    expected = {"fc.weight": dense.kernel.shape[::-1], "fc.bias": (dense.units,)}
+    for layer in convolutions:
+        height, width, channels, filters = layer.kernel.shape
+        expected[f"{_theirs(layer)}.conv.weight"] = (filters, channels, height, width)
+        for name in ("weight", "bias", "running_mean", "running_var"):
+            expected[f"{_theirs(layer)}.bn.{name}"] = (filters,)
+    _check(tensors, expected, source)
+
+    for layer in convolutions:
+        kernel, scale, shift, mean, variance = (
+            tensors[f"{_theirs(layer)}.{name}"].astype("float64")
+            for name in ("conv.weight", "bn.weight", "bn.bias", "bn.running_mean", "bn.running_var")
+        )
+        scale = scale / np.sqrt(variance + EPSILON)
+        layer.set_weights([np.transpose(kernel, (2, 3, 1, 0)) * scale, shift - mean * scale])
+    dense.set_weights([tensors["fc.weight"].T])
+
+
+def _theirs(layer):
+    return layer.name.replace("_branch", ".branch")
+
+
+def _check(tensors, expected, source):
+    wrong = {
+        "missing": [name for name in expected if name not in tensors],
+        "unexpected": [name for name in tensors if name not in expected],
+        "of another shape": [
+            f"{name} {tensors[name].shape} instead of {tuple(shape)}"
+            for name, shape in expected.items()
+            if name in tensors and tensors[name].shape != tuple(shape)
+        ],
+    }
+    found = [
+        f"{len(names)} {kind}: {', '.join(names[:3])}" + (", ..." if len(names) > 3 else "")
+        for kind, names in wrong.items()
+        if names
+    ]
+    if found:
+        raise ValueError(
+            f"{source} has weights of another network ({'; '.join(found)}); use those of {URL}."
+        )
+
+
+@keras.saving.register_keras_serializable(package="kerasgan")
+class Resize(layers.Layer):
+    """Images of any size become 299 x 299, with the same numbers under every backend.
+
+    Each side is multiplied with a matrix of interpolation weights.
+
+    Args:
+        interpolation: `"legacy"`, the bilinear one of TensorFlow 1, in which the corner of the
+            image is the centre of a pixel; or `"clean"`, Pillow's antialiased bicubic one, with
+            what overshoots clipped.
+        **kwargs: `name` and `dtype`, as for `keras.layers.Layer`.
+
+    Inputs: (batch, height, width, channels) in 0..255. Output: (batch, 299, 299, channels).
+
+    Example:
+
+    >>> images = np.full((1, 8, 8, 3), 200.0, "float32")
+    >>> resized = kerasgan.metrics.inception.Resize("clean")(images)
+    >>> round(float(keras.ops.max(resized)), 3)
+    200.0
+
+    Reference: On Aliased Resizing and Surprising Subtleties in GAN Evaluation, Parmar, Zhang & Zhu,
+    2021, arXiv:2104.11222.
+    """
+
+    def __init__(self, interpolation="legacy", **kwargs):
+        super().__init__(**kwargs)
+        self.interpolation = interpolation
+
+    def call(self, x):
+        _, height, width, channels = ops.shape(x)
+        rows, columns = (ops.cast(self._matrix(size), x.dtype) for size in (height, width))
+        x = ops.matmul(rows, ops.reshape(x, (-1, height, width * channels)))
+        x = ops.matmul(columns, ops.reshape(x, (-1, SIZE, width, channels)))
+        return ops.clip(x, 0.0, 255.0) if self.interpolation == "clean" else x
+
+    def _matrix(self, size):
+        # TensorFlow may compile one graph for many sizes; all other sizes are numbers.
+        library = np if isinstance(size, int) else ops
+        return INTERPOLATIONS[self.interpolation](size, library)
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], SIZE, SIZE, input_shape[-1])
+
+    def get_config(self):
+        return {**super().get_config(), "interpolation": self.interpolation}
+
+
+def _bilinear(size, xp):
+    """The matrix (299, size) of TensorFlow 1's resize_bilinear, without antialiasing."""
+    step = xp.array(size / SIZE, dtype="float32")
+    at = xp.minimum(xp.arange(SIZE, dtype="float32") * step, xp.array(size - 1, dtype="float32"))
+    return xp.maximum(1.0 - xp.abs(at[:, None] - xp.arange(size, dtype="float32")), 0.0)
+
+
+def _antialiased_bicubic(size, xp):
+    """The matrix (299, size) of Pillow's BICUBIC: Keys' kernel, a = -1/2, wider for smaller."""
+    step = xp.array(size / SIZE, dtype="float64")
+    centres = (xp.arange(SIZE, dtype="float64") + 0.5) * step
+    x = xp.abs(xp.arange(size, dtype="float64") + 0.5 - centres[:, None]) / xp.maximum(step, 1.0)
+    near = (1.5 * x - 2.5) * x**2 + 1.0
+    far = ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0
+    weights = xp.where(x < 1.0, near, xp.where(x < 2.0, far, 0.0))
+    return weights / xp.sum(weights, axis=1, keepdims=True)
+
+
+INTERPOLATIONS = {"legacy": _bilinear, "clean": _antialiased_bicubic}
