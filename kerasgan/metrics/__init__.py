@@ -4,10 +4,12 @@ import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__ini
 
 from kerasgan.metrics import features
 from kerasgan.metrics.distortion import PSNR, SSIM
+from kerasgan.metrics.fairness import FairnessReport, fairness_report
 from kerasgan.metrics.feature_metric import FeatureMetric, SampleSizeWarning
 from kerasgan.metrics.frechet_distance import FrechetDistance
 from kerasgan.metrics.inception_score import InceptionScore
 from kerasgan.metrics.kernel_distance import KernelDistance
+from kerasgan.metrics.memorization import MemorizationReport, memorization_report
 from kerasgan.metrics.mode_coverage import ModeCoverage
 from kerasgan.metrics.multi_scale_ssim import MultiScaleSSIM
 from kerasgan.metrics.neighbours import DensityCoverage, PrecisionRecall
@@ -22,12 +24,14 @@ __all__ = [
     "SSIM",
     "ClassifierTwoSampleTest",
     "DensityCoverage",
+    "FairnessReport",
     "FeatureDistance",
     "FeatureMetric",
     "FeatureStatistics",
     "FrechetDistance",
     "InceptionScore",
     "KernelDistance",
+    "MemorizationReport",
     "ModeCoverage",
     "MultiScaleSSIM",
     "PerceptualPathLength",
@@ -35,5 +39,7 @@ __all__ = [
     "PrecisionRecall",
     "SampleSizeWarning",
     "SlicedWasserstein",
+    "fairness_report",
     "features",
+    "memorization_report",
 ]

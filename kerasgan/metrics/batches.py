@@ -1,10 +1,12 @@
-"""What the reports take: images, or what `fit` takes, read block by block and checked."""
+"""What metrics and reports are given: checked, and for reports read block by block."""
+
+import os
 
 import keras
 import numpy as np
 
-from kerasgan import backend
 from kerasgan.core.images import float_images
+from kerasgan.metrics.features import Extractor, extractor
 
 BLOCK = 256  # images at a time
 
@@ -40,26 +42,47 @@ def blocks(data, what, shape=None, wants=None):
             shape, wants = images.shape[1:], "the first of them have"
         for start in range(0, len(images), BLOCK):
             rows = slice(start, start + BLOCK)
-            block = checked_images(images[rows], what, shape, wants)
+            block = checked(float_images(images[rows], shape, what, wants), what)
             yield block, None if labels is None else labels[rows]
         count += len(images)
     if count < 2:
         raise ValueError(f"{what} are {count}; a comparison needs at least 2, better thousands.")
 
 
-def checked_images(images, what, shape, wants):
-    """Images as float32 array of this shape in [-1, 1], or a ValueError."""
-    images = keras.ops.convert_to_numpy(float_images(images, shape, what, wants))
-    if not np.all(np.isfinite(images)):
-        raise ValueError(f"{what} hold NaN or infinite values.")
-    low, high = images.min(initial=0.0), images.max(initial=0.0)
-    # Half precision and resizing round a little beyond the ends.
-    if low < -1.01 or high > 1.01:
+def checked(examples, what):
+    """Examples as a metric takes them: a float32 array of images or of vectors.
+
+    Args:
+        examples: tensor or array (n, height, width, channels) in [-1, 1], or (n, d) of any range.
+        what: str that names them in an error.
+
+    Raises:
+        ValueError: for another shape, whole numbers, NaN, and images outside of [-1, 1].
+    """
+    array = examples if isinstance(examples, np.ndarray) else keras.ops.convert_to_numpy(examples)
+    if array.dtype.kind != "f" and array.dtype.name != "bfloat16":
         raise ValueError(
-            f"{what} have values from {low:.3g} to {high:.3g}; use float images in [-1, 1]. "
-            "kerasgan.data.from_array(images) converts 0..255 integers."
+            f"{what} are {array.dtype}; metrics take float images in [-1, 1]: images / 127.5 - 1 "
+            "of whole numbers from 0 to 255."
         )
-    return images
+    if array.ndim not in (2, 4) or (array.ndim == 4 and 0 in array.shape[1:]):
+        raise ValueError(
+            f"{what} have shape {array.shape}; give (n, height, width, channels), or (n, d) for "
+            "vectors."
+        )
+    # Without a copy where none is needed: an extractor knows an array again by its identity.
+    array = array if array.dtype == np.float32 else array.astype("float32")
+    if not len(array):
+        return array
+    low, high = array.min(), array.max()
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise ValueError(f"{what} hold NaN or infinite numbers.")
+    if array.ndim == 4 and (low < -1.01 or high > 1.01):
+        raise ValueError(
+            f"{what} go from {low:.4g} to {high:.4g}; metrics take images in [-1, 1] "
+            "(images / 127.5 - 1 of 0..255, 2 * images - 1 of 0..1)."
+        )
+    return array
 
 
 def checked_labels(labels, count, what):
@@ -73,8 +96,14 @@ def checked_labels(labels, count, what):
     return labels.astype("int64")
 
 
-def outputs(network, images):
-    """What a Keras model or a function makes of a block of images, as an array."""
-    if isinstance(network, keras.Model):
-        return backend.predict(network, images)
+def outputs(network, images, output):
+    """What a network makes of a block of images, as an array (n, d).
+
+    Args:
+        network: what `kerasgan.metrics.features.extractor` takes, or a function of images.
+        images: float32 (n, height, width, channels) in [-1, 1].
+        output: `"features"` or `"logits"`, of a network that has both.
+    """
+    if isinstance(network, (str, os.PathLike, keras.Model, Extractor)):
+        return extractor(network)(images, output)
     return keras.ops.convert_to_numpy(network(images))

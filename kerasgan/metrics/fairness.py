@@ -224,9 +224,10 @@ def fairness_report(
         images_or_model: float images (n, height, width, channels) in [-1, 1], or a model with
             `generate`. A conditional model is asked for its classes in the proportions of the
             reference's labels, or in equal shares when there are none.
-        attribute_classifier: Keras model or function from float32 images in [-1, 1] to logits or
-            probabilities (n, groups), of which the largest counts, or to the groups themselves,
-            whole numbers from 0 or booleans (n,).
+        attribute_classifier: Keras model, or function, from float32 images in [-1, 1] to logits or
+            probabilities (n, groups), of which the largest counts, or, a function, to the groups
+            themselves, whole numbers from 0 or booleans (n,). Also `"digits"`, or what else
+            `kerasgan.metrics.features.extractor` takes.
         reference: images, a tuple (images, labels), or an iterable of batches of either, such as
             `kerasgan.data.load(..., labels=True, shuffle=False)`, which is read once to its end.
             The labels are the true groups, whole numbers from 0.
@@ -248,7 +249,7 @@ def fairness_report(
     >>> bright = np.ones((60, 8, 8, 1), "float32")
     >>> generated = np.concatenate([bright, -bright[:20]])
     >>> reference = np.concatenate([bright, -bright])
-    >>> report = kerasgan.metrics.fairness.fairness_report(
+    >>> report = kerasgan.metrics.fairness_report(
     ...     generated,
     ...     lambda images: images.mean(axis=(1, 2, 3)) > 0.0,
     ...     reference,
@@ -393,7 +394,7 @@ def _seen(images, classifier, what, shape=None, wants=None):
     """Reads a set of images block by block; only what the classifier says of it is kept."""
     predicted, labels, width = [], [], None
     for block, of_block in blocks(images, what, shape, wants):
-        groups, width = _groups(outputs(classifier, block), len(block))
+        groups, width = _groups(outputs(classifier, block, "logits"), len(block))
         predicted.append(groups)
         labels.append(of_block)
         shape = block.shape[1:]

@@ -5,7 +5,8 @@ import warnings
 import keras
 import numpy as np
 
-from kerasgan.metrics.features import Extractor, checked, extractor
+from kerasgan.metrics.batches import checked
+from kerasgan.metrics.features import Extractor, extractor
 
 VECTORS = Extractor(None, "none, vectors")
 

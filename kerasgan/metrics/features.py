@@ -8,7 +8,6 @@ import warnings
 
 import keras
 import numpy as np
-from keras import ops
 
 from kerasgan import backend
 from kerasgan.core.images import to_uint8
@@ -238,39 +237,3 @@ class ApplicationInput(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "application": self.application}
-
-
-def checked(examples, what):
-    """Examples as a metric takes them: a float32 array of images or of vectors.
-
-    Args:
-        examples: tensor or array (n, height, width, channels) in [-1, 1], or (n, d) of any range.
-        what: str that names them in an error.
-
-    Raises:
-        ValueError: for another shape, whole numbers, NaN, and images outside of [-1, 1].
-    """
-    array = examples if isinstance(examples, np.ndarray) else ops.convert_to_numpy(examples)
-    if array.dtype.kind != "f" and array.dtype.name != "bfloat16":
-        raise ValueError(
-            f"{what} are {array.dtype}; metrics take float images in [-1, 1]: images / 127.5 - 1 "
-            "of whole numbers from 0 to 255."
-        )
-    if array.ndim not in (2, 4) or (array.ndim == 4 and 0 in array.shape[1:]):
-        raise ValueError(
-            f"{what} have shape {array.shape}; give (n, height, width, channels), or (n, d) for "
-            "vectors."
-        )
-    # Without a copy where none is needed: an extractor knows an array again by its identity.
-    array = array if array.dtype == np.float32 else array.astype("float32")
-    if not len(array):
-        return array
-    low, high = array.min(), array.max()
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise ValueError(f"{what} hold NaN or infinite numbers.")
-    if array.ndim == 4 and (low < -1.01 or high > 1.01):
-        raise ValueError(
-            f"{what} go from {low:.4g} to {high:.4g}; metrics take images in [-1, 1] "
-            "(images / 127.5 - 1 of 0..255, 2 * images - 1 of 0..1)."
-        )
-    return array

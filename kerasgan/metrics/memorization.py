@@ -103,8 +103,9 @@ def memorization_report(generated, training, held_out=None, *, features=None, nu
             which are ignored.
         held_out: None, or real images that it was not trained on, likewise. Data sets have to be
             read in full: `kerasgan.data.load(..., shuffle=False)`.
-        features: None for the Euclidean distance of pixels, or a Keras model or function from
-            images to features (n, ...), whose Euclidean distance counts.
+        features: None for the Euclidean distance of pixels; what
+            `kerasgan.metrics.features.extractor` takes, such as `"digits"`; or a function from
+            images to features (n, ...).
         num_shown: int, how many pairs the picture shows.
 
     Returns:
@@ -118,7 +119,7 @@ def memorization_report(generated, training, held_out=None, *, features=None, nu
     >>> random = np.random.default_rng(0)
     >>> real = random.uniform(-1, 1, (300, 4, 4, 1)).astype("float32")
     >>> copies = real[:100] * 0.98
-    >>> report = kerasgan.metrics.memorization.memorization_report(copies, real[:200], real[200:])
+    >>> report = kerasgan.metrics.memorization_report(copies, real[:200], real[200:])
     >>> print(report.reading())
     nearer to the training images than new real ones: copying
     >>> report.exact_copies, bool(np.all(report.indices == np.arange(100)))
@@ -203,7 +204,7 @@ class _Nearest:
         found = []
         for start in range(0, len(images), BLOCK):
             block = images[start : start + BLOCK]
-            points = np.asarray(outputs(self.features, block), "float32")
+            points = np.asarray(outputs(self.features, block, "features"), "float32")
             if not points.shape or len(points) != len(block) or not np.all(np.isfinite(points)):
                 raise ValueError(
                     f"features made shape {points.shape} of {len(block)} images, or values that "

@@ -6,7 +6,8 @@ import zipfile
 import numpy as np
 
 from kerasgan.core.files import atomic_path
-from kerasgan.metrics.features import checked, extractor
+from kerasgan.metrics.batches import checked
+from kerasgan.metrics.features import extractor
 
 
 class FeatureStatistics:

@@ -11,7 +11,8 @@ from metric_helpers import images
 import kerasgan
 from kerasgan import metrics
 from kerasgan.metrics import features
-from kerasgan.metrics.features import Extractor, FeaturesWarning, application, checked, extractor
+from kerasgan.metrics.batches import checked
+from kerasgan.metrics.features import Extractor, FeaturesWarning, application, extractor
 
 
 def flatten(shape=(8, 8, 1)):

@@ -163,7 +163,7 @@ class MemorizationReportTest(tf.test.TestCase):
             ((broken, images), {}, "the generated images hold NaN or infinite"),
             ((images, broken), {}, "the training images hold NaN"),
             ((images, images, broken), {}, "the held-out images hold NaN"),
-            ((images * 100, images), {}, "the generated images have values from"),
+            ((images * 100, images), {}, "the generated images go from"),
             ((images[:1], images), {}, "the generated images are 1; a comparison needs at least"),
             ((images, images[:1]), {}, "the training images are 1"),
             ((images, images, images[:1]), {}, "the held-out images are 1"),
