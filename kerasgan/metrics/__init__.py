@@ -2,8 +2,9 @@
 
 import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__init__.py)
 
+from kerasgan.metrics import hype
 from kerasgan.metrics.distortion import PSNR, SSIM
 from kerasgan.metrics.mode_coverage import ModeCoverage
 from kerasgan.metrics.perceptual_path_length import PerceptualPathLength
 
-__all__ = ["PSNR", "SSIM", "ModeCoverage", "PerceptualPathLength"]
+__all__ = ["PSNR", "SSIM", "ModeCoverage", "PerceptualPathLength", "hype"]
