@@ -532,7 +532,7 @@ def info(run_or_file):
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Who may come: this machine.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535))
-def hype_(run_or_file, real, **options):
+def hype_command(run_or_file, real, **options):
     """Let people tell generated images from real ones on a web page.
 
     RUN_OR_FILE can also be a folder of pictures, of anyone's generator.

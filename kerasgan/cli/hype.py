@@ -15,29 +15,36 @@ NUM = {"infinity": 100, "time": 450}
 def run(run_or_file, real, *, mode, num, split, data_dir, image_size, label, seed, out, host, port):
     """Serves the page until it is interrupted, and prints the results; see `kerasgan hype`."""
     try:
-        from kerasgan.serving import hype
+        import flask  # noqa: F401
+        import waitress  # noqa: F401
     except ModuleNotFoundError as error:
         raise click.UsageError(
             f"this needs {error.name}, which is not installed: pip install 'kerasgan[web]'"
         ) from error
+    runs.import_keras()
+    from kerasgan.serving import hype
+
     num = num or NUM[mode]
     with runs.usage_errors():
         hype.check_num(num, mode)
         answers = hype.Answers(out, generator=str(run_or_file), data=f"{real} ({split})")
-    with contextlib.closing(_listen(hype, host, port)) as listening:
+    with contextlib.closing(_listen(host, port)) as listening:
         with runs.usage_errors():
             image_shape, generate = _generator(run_or_file, num, seed, label, image_size)
             images = _real_images(real, num, seed, label, split, data_dir, image_shape)
             study = hype.Study(images, generate(), answers, mode=mode, num=num, seed=seed)
         for ending in (signal.SIGINT, signal.SIGTERM):
             signal.signal(ending, signal.default_int_handler)
+        server = hype.make_server(hype.create_app(study, host), listening)
         with contextlib.suppress(KeyboardInterrupt):
             click.echo(f"Open {hype.url_of(listening)} in a browser; Ctrl-C ends and sums up.")
-            hype.serve(hype.create_app(study, host), listening)
-    click.echo(summary(hype, answers))
+            server.run()
+    click.echo(summary(answers))
 
 
-def _listen(hype, host, port):
+def _listen(host, port):
+    from kerasgan.serving import hype
+
     try:
         return hype.listen(host, port)
     except OSError as error:
@@ -51,8 +58,7 @@ def _listen(hype, host, port):
 def _generator(run_or_file, num, seed, label, image_size):
     """What makes images: their shape, and a function that gives `num` of them as uint8.
 
-    A folder of pictures may hold fewer. A participant is shown num / 2 of them, so that participants
-    are shown different ones.
+    A folder of pictures may hold fewer. Each participant is shown num / 2 of them.
     """
     import numpy as np
 
@@ -136,8 +142,10 @@ def _real_images(name, num, seed, label, split, data_dir, image_shape):
     return to_uint8(np.reshape(images, (-1, *image_shape)))
 
 
-def summary(hype, answers):
+def summary(answers):
     """The results in a file of answers as a table."""
+    from kerasgan.serving import hype
+
     if not answers.rows:
         return f"Nobody has answered yet. {answers.path} is ready."
     table = [("", "score", "95 % interval", "participants", "answers")]

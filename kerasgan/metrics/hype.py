@@ -165,10 +165,11 @@ def _estimates(sums, counts, seed):
         values = sums.sum(axis=0) / counts.sum(axis=0)
         if units == 1:
             return [Estimate(float(value), np.nan, np.nan) for value in values]
-        # How often each row is drawn says as much as which rows are drawn, in less memory.
-        random = np.random.default_rng(seed)
-        drawn = random.multinomial(units, np.full(units, 1 / units), size=RESAMPLES)
-        resampled = (drawn @ sums) / (drawn @ counts)
+        # How often each different row is drawn says as much as which rows are, and is quicker.
+        rows, times = np.unique(np.hstack([sums, counts]), axis=0, return_counts=True)
+        drawn = np.random.default_rng(seed).multinomial(units, times / units, size=RESAMPLES)
+        resampled_sums, resampled_counts = np.hsplit(drawn @ rows, 2)
+        resampled = resampled_sums / resampled_counts
     known = ~np.isnan(values)
     intervals = np.full((2, len(values)), np.nan)
     intervals[:, known] = np.nanquantile(resampled[:, known], (0.025, 0.975), axis=0)

@@ -405,7 +405,10 @@ def create_app(study, host="127.0.0.1"):
 
 def _body(*names):
     """The values of a JSON object that has exactly these names, in their order."""
-    data = flask.request.get_json()
+    try:
+        data = flask.request.get_json()
+    except RecursionError:
+        data = None
     if not isinstance(data, dict) or set(data) != set(names):
         flask.abort(400, f"send a JSON object with {', '.join(names)}")
     return [data[name] for name in names]
@@ -455,14 +458,13 @@ def url_of(listening):
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
-def serve(app, listening):
-    """Answers requests until KeyboardInterrupt.
+def make_server(app, listening):
+    """A server whose `run()` answers requests until KeyboardInterrupt.
 
     Args:
         app: a WSGI application.
         listening: a socket from `listen`.
     """
-    server = waitress.create_server(
+    return waitress.create_server(
         app, sockets=[listening], ident=None, max_request_body_size=LARGEST_BODY
     )
-    server.run()
