@@ -11,14 +11,15 @@ from hype_study import SIZE, make_study, read_csv, served, truth_of
 from kerasgan.metrics.hype import Staircase
 from kerasgan.serving import hype
 
-# Notes when the page draws an image, and when the first noise after it.
+# Notes when the page draws an image, when noise, and when nothing.
 WATCH = """
 window.drawn = [];
 const prototype = CanvasRenderingContext2D.prototype;
-for (const name of ["drawImage", "putImageData", "clearRect"]) {
+for (const name of ["drawImage", "clearRect"]) {
   const original = prototype[name];
   prototype[name] = function (...all) {
-    window.drawn.push([name, performance.now()]);
+    const what = {ImageBitmap: "image", OffscreenCanvas: "noise"}[all[0].constructor.name];
+    window.drawn.push([what ?? "nothing", performance.now()]);
     return original.apply(this, all);
   };
 }
@@ -146,12 +147,12 @@ class BrowserTest(tf.test.TestCase):
             drawn = page.evaluate("window.drawn")
         rows = read_csv(self.path)
         self.assertEqual([int(row["exposure_ms"]) for row in rows], [100, 550, 1000, 1000] * 3)
-        images = [index for index, (name, _) in enumerate(drawn) if name == "drawImage"]
+        images = [index for index, (name, _) in enumerate(drawn) if name == "image"]
         self.assertLen(images, 12)
         measured, noise = [], []
         for index in images:
             names = [name for name, _ in drawn[index : index + 6]]
-            self.assertEqual(names, ["drawImage", *["putImageData"] * 4, "clearRect"])
+            self.assertEqual(names, ["image", *["noise"] * 4, "nothing"])
             measured.append(drawn[index + 1][1] - drawn[index][1])
             noise.append(drawn[index + 5][1] - drawn[index + 1][1])
         # A screen has a new picture every 17 ms; a busy machine now and then leaves one out.
