@@ -48,7 +48,12 @@ def served(study):
     """The URL at which the study is served, on a free port."""
     listening = hype.listen("127.0.0.1", 0)
     server = hype.make_server(hype.create_app(study), listening)
-    thread = threading.Thread(target=server.run, daemon=True)
+
+    def run():
+        with contextlib.suppress(OSError):  # its sockets are closed under it
+            server.run()
+
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
     try:
         yield hype.url_of(listening)
