@@ -12,7 +12,7 @@ import sys
 import click
 
 import kerasgan
-from kerasgan.cli import comparison, evaluation, runs, translation
+from kerasgan.cli import comparison, evaluation, hype, runs, translation
 from kerasgan.models import registry
 
 # What a run is computed on, which may change when it is continued on another machine.
@@ -558,3 +558,38 @@ def info(run_or_file):
     width = max(map(len, rows))
     for name, value in rows.items():
         click.echo(f"{name:{width}}  {value}")
+
+
+@commands.command("hype")
+@run_or_file
+@click.option("--real", required=True, metavar="DATA", help="Real images, as --data of train.")
+@click.option(
+    "--mode",
+    default="infinity",
+    show_default=True,
+    type=click.Choice(["infinity", "time"]),
+    help="Unlimited time, or images that flash up.",
+)
+@click.option(
+    "--num", type=click.IntRange(1), help="Images a participant.  [default: 100; for time, 450]"
+)
+@click.option("--split", default="train", show_default=True, help="Part of the data.")
+@click.option("--data-dir", help="Where TensorFlow Datasets keeps its data.")
+@click.option("--image-size", type=click.IntRange(1), help="Both become squares of this size.")
+@click.option("--label", type=click.IntRange(0), help="Only this class, of both.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Which images.")
+@click.option(
+    "--out",
+    default="hype.csv",
+    show_default=True,
+    type=click.Path(path_type=pathlib.Path),
+    help="CSV file that every answer is added to.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Who may come: this machine.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535))
+def hype_command(run_or_file, real, **options):
+    """Let people tell generated images from real ones on a web page.
+
+    RUN_OR_FILE can also be a folder of pictures, of anyone's generator.
+    """
+    hype.run(run_or_file, real, **options)

@@ -1,0 +1,180 @@
+"""What `kerasgan hype` shows, and what it prints at the end."""
+
+import contextlib
+import errno
+import signal
+
+import click
+
+from kerasgan.cli import runs
+
+# What a participant is shown unless told otherwise, the paper's: 50 of each kind; 3 blocks of 150.
+NUM = {"infinity": 100, "time": 450}
+
+
+def run(run_or_file, real, *, mode, num, split, data_dir, image_size, label, seed, out, host, port):
+    """Serves the page until it is interrupted, and prints the results; see `kerasgan hype`."""
+    try:
+        import flask  # noqa: F401
+        import waitress  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise click.UsageError(
+            f"this needs {error.name}, which is not installed: pip install 'kerasgan[web]'"
+        ) from error
+    runs.import_keras()
+    from kerasgan.serving import hype
+
+    num = num or NUM[mode]
+    with runs.usage_errors():
+        hype.check_num(num, mode)
+        answers = hype.Answers(out, generator=str(run_or_file), data=f"{real} ({split})")
+    with contextlib.closing(_listen(host, port)) as listening:
+        with runs.usage_errors():
+            image_shape, generate = _generator(run_or_file, num, seed, label, image_size)
+            images = _real_images(real, num, seed, label, split, data_dir, image_shape)
+            study = hype.Study(images, generate(), answers, mode=mode, num=num, seed=seed)
+        for ending in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(ending, signal.default_int_handler)
+        server = hype.make_server(hype.create_app(study, host), listening)
+        with contextlib.suppress(KeyboardInterrupt):
+            click.echo(f"Open {hype.url_of(listening)} in a browser; Ctrl-C ends and sums up.")
+            server.run()
+    click.echo(summary(answers))
+
+
+def _listen(host, port):
+    from kerasgan.serving import hype
+
+    try:
+        return hype.listen(host, port)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise click.UsageError(
+                f"--port {port} of {host} is in use; choose another one, or 0 for any that is free."
+            ) from error
+        raise click.UsageError(f"--host {host} --port {port}: {error.strerror}.") from error
+
+
+def _generator(run_or_file, num, seed, label, image_size):
+    """What makes images: their shape, and a function that gives `num` of them as uint8.
+
+    A folder of pictures may hold fewer. Each participant is shown num / 2 of them.
+    """
+    import numpy as np
+
+    from kerasgan.data.images import fit_image
+
+    if run_or_file.is_dir() and not (run_or_file / runs.MODEL).exists():
+        images = _pictures(run_or_file, num, seed, image_size)
+        return images.shape[1:], lambda: images
+    gan, _ = runs.load_run(run_or_file)
+    from kerasgan.callbacks.pictures import to_uint8
+
+    if not hasattr(gan, "generate"):
+        raise ValueError(
+            f"{type(gan).__name__} makes images from images; to judge some, give the folder that "
+            f"kerasgan translate {run_or_file} PICTURE... --out DIR fills."
+        )
+    if len(gan.image_shape) != 3:
+        raise ValueError(f"{type(gan).__name__} makes vectors here, and people judge images.")
+    classes = getattr(gan, "num_classes", None)
+    labels = np.arange(num) % classes if classes and label is None else label
+
+    def generate():
+        images = to_uint8(gan.generate(num, seed=seed, labels=labels))
+        return np.stack([fit_image(image, image_size) for image in images])
+
+    height, width, channels = gan.image_shape
+    return (image_size or height, image_size or width, channels), generate
+
+
+def _pictures(folder, num, seed, image_size):
+    """Pictures drawn from a folder, in its order: uint8 (n, height, width, 1 or 3)."""
+    import numpy as np
+    from PIL import Image
+
+    from kerasgan.data.images import read_image
+    from kerasgan.data.sources import SUFFIXES, picture_files
+
+    files = picture_files(folder)
+    if not files:
+        raise ValueError(
+            f"{folder} holds neither {runs.MODEL} nor pictures ({', '.join(SUFFIXES)})."
+        )
+    drawn = np.random.default_rng(seed).permutation(len(files))[:num]
+    try:
+        with Image.open(files[0]) as picture:
+            channels = 1 if picture.mode in ("1", "L", "LA") else 3
+        images = [read_image(files[index], image_size, channels, "crop") for index in sorted(drawn)]
+    except OSError as error:
+        raise ValueError(f"{folder} holds what cannot be read as a picture: {error}") from error
+    if len({image.shape for image in images}) > 1:
+        raise ValueError(f"the pictures in {folder} differ in size; give --image-size.")
+    return np.stack(images)
+
+
+def _real_images(name, num, seed, label, split, data_dir, image_shape):
+    """Images drawn from a data set, in the shape of the generated ones: at most `num`, uint8."""
+    import numpy as np
+
+    from kerasgan import data
+    from kerasgan.callbacks.pictures import to_uint8
+
+    height, width, channels = image_shape
+    if height != width:
+        raise ValueError(
+            f"the generated images are {height}x{width}, and real ones become squares; give "
+            "--image-size to cut both alike."
+        )
+    images = data.load(
+        name,
+        split=split,
+        image_size=height,
+        channels=channels,
+        batch_size=1,
+        labels=label is not None,
+        seed=seed,
+        data_dir=data_dir,
+    ).unbatch()
+    if label is not None:
+        images = images.filter(lambda _, its: its == label).map(lambda image, _: image)
+    images = list(images.take(num).as_numpy_iterator())
+    return to_uint8(np.reshape(images, (-1, *image_shape)))
+
+
+def summary(answers):
+    """The results in a file of answers as a table."""
+    from kerasgan.serving import hype
+
+    if not answers.rows:
+        return f"Nobody has answered yet. {answers.path} is ready."
+    table = [("", "score", "95 % interval", "participants", "answers")]
+    for mode in NUM:
+        rows = [row for row in answers.rows if row["mode"] == mode]
+        if rows:
+            rates = hype.error_rates(rows)
+            table += [
+                _line(f"HYPE-{mode}: wrong answers", rates["all"], hype.percent, rows),
+                *(
+                    _line(f"  of {kind} images", rates[kind], hype.percent, of_kind)
+                    for kind in hype.TRUTHS
+                    if (of_kind := [row for row in rows if row["truth"] == kind])
+                ),
+            ]
+        blocks = hype.whole_blocks(rows) if mode == "time" else []
+        if blocks:
+            threshold = hype.exposure_threshold(blocks)
+            rows = [row for block in blocks for row in block]
+            table.append(_line("HYPE-time: exposure", threshold, hype.milliseconds_text, rows))
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = [
+        "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])])
+        for line in table
+    ]
+    return "\n".join([*lines, f"Every answer is in {answers.path}"])
+
+
+def _line(name, estimate, text, rows):
+    interval = f"{text(estimate.low)} to {text(estimate.high)}"
+    participants = len({row["participant"] for row in rows})
+    return name, text(estimate.value), interval, str(participants), str(len(rows))

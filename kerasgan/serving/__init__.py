@@ -1,0 +1,1 @@
+"""What a generative model gives to others over the network."""
