@@ -19,7 +19,7 @@ from kerasgan.metrics.digits import WEIGHTS, digits_classifier
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=100)
+    parser.add_argument("--epochs", type=int, default=150)
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--data-dir", help="where mnist is, to see how it does there")
     arguments = parser.parse_args()
@@ -27,7 +27,7 @@ def main():
     distort = keras.Sequential(
         [
             keras.layers.RandomTranslation(0.12, 0.12, fill_mode="constant", fill_value=-1.0),
-            keras.layers.RandomRotation(0.06, fill_mode="constant", fill_value=-1.0),
+            keras.layers.RandomRotation(0.04, fill_mode="constant", fill_value=-1.0),
             keras.layers.RandomZoom(
                 (-0.15, 0.6), (-0.15, 0.8), fill_mode="constant", fill_value=-1.0
             ),

@@ -20,11 +20,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
-from frechet import frechet_distance
 from keras import layers
 
 import kerasgan
 from kerasgan.callbacks import pictures
+from kerasgan.metrics import FrechetDistance
 from kerasgan.models.pix2pix import unet
 
 SIZE = 64
@@ -140,7 +140,7 @@ def main():
     labels, photos = test_pairs(arguments.data_dir)
     of_photos = features(photos)
     print("way       seed  steps   L1      Fréchet distance", flush=True)
-    floor = frechet_distance(of_photos, features(train_photos))
+    floor = FrechetDistance("pixels")(of_photos, features(train_photos))
     print(f"training photos                {floor:.3f}", flush=True)
     rows = [labels, photos]
     for seed in range(arguments.seeds):
@@ -148,7 +148,7 @@ def main():
             translate, steps = train(way, arguments.data_dir, arguments.minutes, seed)
             translated = translate(labels)
             l1 = np.abs(translated - photos).mean() / 2
-            distance = frechet_distance(of_photos, features(translated))
+            distance = FrechetDistance("pixels")(of_photos, features(translated))
             print(f"{way:9} {seed:4} {steps:6}   {l1:.4f}  {distance:.3f}", flush=True)
             if seed == 0:
                 rows.append(translated)

@@ -28,7 +28,6 @@ import time
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
-from frechet import frechet_distance
 
 SIZE, BATCH_SIZE = 32, 32
 SETTINGS = {"latent_dim": 64, "base_width": 16, "max_width": 64, "ema_decay": 0.99}
@@ -201,6 +200,7 @@ def train(model, grows, data, data_dir, minutes, schedule_images, seed, file):
 
     import kerasgan
     from kerasgan.callbacks import ProgressiveGrowing, Stage
+    from kerasgan.metrics import FrechetDistance
 
     features = classifier(data, data_dir)
     images = kerasgan.data.load(
@@ -231,7 +231,7 @@ def train(model, grows, data, data_dir, minutes, schedule_images, seed, file):
                 fake = gan.generate(2000, seed=0)
                 zoom = SIZE // fake.shape[1]
                 fake = fake.repeat(zoom, axis=1).repeat(zoom, axis=2)
-                distance = frechet_distance(real, features(fake))
+                distance = FrechetDistance("pixels")(real, features(fake))
                 seen = int(keras.ops.convert_to_numpy(gan.images_seen))
                 rows.append((self.spent, gan.image_shape[0], seen, distance))
                 print(rows[-1], flush=True)

@@ -24,10 +24,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 from facades import CpuBudget, rotation_network
-from frechet import frechet_distance
 
 import kerasgan
 from kerasgan.callbacks import pictures
+from kerasgan.metrics import FrechetDistance
 
 SCALE, CUT = 2, 64
 
@@ -78,7 +78,7 @@ def main():
         for metric in (kerasgan.metrics.PSNR(), kerasgan.metrics.SSIM()):
             metric.update_state(large, results[way])
             row.append(float(metric.result()))
-        distance = frechet_distance(of_photos, features(np.clip(results[way], -1.0, 1.0)))
+        distance = FrechetDistance("pixels")(of_photos, features(np.clip(results[way], -1.0, 1.0)))
         print(f"{way:20}  {row[0]:.2f}   {row[1]:.4f}   {distance:.3f}", flush=True)
 
     report("bicubic")

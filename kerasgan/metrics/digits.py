@@ -34,7 +34,7 @@ def digits_classifier(weights=WEIGHTS):
     images = keras.Input((None, None, 1))
     # The scans have 8x8 pixels; larger ones are enlarged scans.
     x = layers.Resizing(16, 16, antialias=True, data_format="channels_last")(images)
-    for width in (16, 32, 64):
+    for width in (32, 48, 64):
         x = layers.Conv2D(width, 3, padding="same", use_bias=False, data_format="channels_last")(x)
         x = layers.BatchNormalization()(x)
         x = layers.ReLU()(x)

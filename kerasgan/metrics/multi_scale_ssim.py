@@ -102,6 +102,7 @@ def multi_scale_similarity(first, second):
         product = product * ops.power(ops.maximum(part, 0.0), float(weight))
         if scale < scales - 1:
             first, second = (
-                ops.average_pool(x, 2, data_format="channels_last") for x in (first, second)
+                ops.average_pool(x, (2, 2), (2, 2), data_format="channels_last")
+                for x in (first, second)
             )
     return product

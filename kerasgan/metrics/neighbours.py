@@ -7,7 +7,7 @@ from keras import ops
 from kerasgan.core import measuring
 from kerasgan.metrics.feature_metric import KeptFeatures
 
-BLOCK = 1024  # rows of a matrix of distances that exist at a time: 200 MB for 50,000 columns
+BLOCK = 512  # rows of a matrix of distances that exist at a time: 100 MB for 50,000 columns
 
 
 class _Neighbours(KeptFeatures):
@@ -65,9 +65,12 @@ class PrecisionRecall(_Neighbours):
     """
 
     def result(self):
-        real, fake = centred(*self.kept(self.k + 1))
-        precision = in_balls(real, radii(real, self.k), fake) > 0
-        recall = in_balls(fake, radii(fake, self.k), real) > 0
+        real, fake = self.kept(self.k + 1)
+        real_reach, fake_reach = radii(real, self.k), radii(fake, self.k)
+        precision, recall = np.zeros(len(fake), bool), np.zeros(len(real), bool)
+        for block, distances in squared_distances(fake, real):
+            precision[block] = np.any(distances <= real_reach, axis=1)
+            recall |= np.any(distances <= fake_reach[block, None], axis=0)
         return {
             f"{self.prefix}precision": float(precision.mean()),
             f"{self.prefix}recall": float(recall.mean()),
@@ -110,20 +113,18 @@ class DensityCoverage(_Neighbours):
     default_k = 5
 
     def result(self):
-        real, fake = centred(*self.kept(self.k + 1))
+        real, fake = self.kept(self.k + 1)
         reach = radii(real, self.k)
-        density = in_balls(real, reach, fake).mean() / self.k
-        covered = nearest(real, fake) <= reach
+        balls, covered = 0, np.zeros(len(real), bool)
+        for _, distances in squared_distances(fake, real):
+            inside = distances <= reach
+            balls += np.count_nonzero(inside)
+            covered |= np.any(inside, axis=0)
+        density = balls / (self.k * len(fake))
         return {
             f"{self.prefix}density": float(density),
             f"{self.prefix}coverage": float(covered.mean()),
         }
-
-
-def centred(real, fake):
-    """Both without the mean of the real ones, so that squared distances lose fewer digits."""
-    mean = real.mean(axis=0, dtype="float64").astype("float32")
-    return real - mean, fake - mean
 
 
 def squared_distances(rows, columns):
@@ -133,40 +134,23 @@ def squared_distances(rows, columns):
         rows, columns: float32 arrays (n, d) and (m, d).
 
     Yields:
-        Slice of rows, tensor (at most BLOCK, m).
+        Slice of rows, float32 array (at most BLOCK, m).
     """
-    columns = ops.convert_to_tensor(columns)
-    squares = ops.sum(ops.square(columns), axis=1)
-    transposed = ops.transpose(columns)
+    # Around their mean squared distances lose fewer digits.
+    origin = columns.mean(axis=0, dtype="float64").astype("float32")
+    transposed = ops.convert_to_tensor((columns - origin).T)
+    squares = ops.sum(ops.square(transposed), axis=0)
     for start in range(0, len(rows), BLOCK):
         block = slice(start, start + BLOCK)
-        some = ops.convert_to_tensor(rows[block])
+        some = ops.convert_to_tensor(rows[block] - origin)
         distances = ops.sum(ops.square(some), axis=1, keepdims=True) + squares[None]
-        yield block, ops.maximum(distances - 2.0 * ops.matmul(some, transposed), 0.0)
+        distances = ops.maximum(distances - 2.0 * ops.matmul(some, transposed), 0.0)
+        yield block, ops.convert_to_numpy(distances)
 
 
 def radii(features, k):
     """The squared distance of each to its k-th nearest neighbour among the others: float32 (n,)."""
     reach = np.empty(len(features), "float32")
     for block, distances in squared_distances(features, features):
-        # The nearest of all is itself.
-        reach[block] = np.partition(ops.convert_to_numpy(distances), k, axis=1)[:, k]
+        reach[block] = np.partition(distances, k, axis=1)[:, k]  # the nearest of all is itself
     return reach
-
-
-def in_balls(centres, squared_radii, points):
-    """In how many balls around centres each point lies: int (number of points,)."""
-    count = np.empty(len(points), "int64")
-    reach = ops.convert_to_tensor(squared_radii)[None]
-    for block, distances in squared_distances(points, centres):
-        inside = ops.cast(distances <= reach, "int32")
-        count[block] = ops.convert_to_numpy(ops.sum(inside, axis=1))
-    return count
-
-
-def nearest(points, others):
-    """The squared distance of each point to the nearest of the others: float32 (n,)."""
-    distance = np.empty(len(points), "float32")
-    for block, distances in squared_distances(points, others):
-        distance[block] = ops.convert_to_numpy(ops.min(distances, axis=1))
-    return distance

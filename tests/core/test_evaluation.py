@@ -1,0 +1,208 @@
+"""`evaluate`: what metrics are fed with, by name, at any number of images, under `fit`."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from backends import needs_backend
+
+import kerasgan
+from kerasgan import metrics
+from kerasgan.core import measuring
+
+
+class Recorder(keras.metrics.Metric):
+    """Keeps what it is fed with."""
+
+    def reset_state(self):
+        self.real, self.fake = [], []
+
+    def update_state(self, real, fake, sample_weight=None):
+        self.real.append(real)
+        self.fake.append(fake)
+
+    def result(self):
+        return float(sum(map(len, self.fake)))
+
+    @property
+    def both(self):
+        return np.concatenate(self.real), np.concatenate(self.fake)
+
+
+def images(count, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.uniform(-1.0, 1.0, (count, 8, 8, 1)).astype("float32")
+
+
+def image_gan(seed=0, **arguments):
+    return kerasgan.VanillaGAN((8, 8, 1), latent_dim=4, hidden_units=(8,), seed=seed, **arguments)
+
+
+def label_gan():
+    latents, label = keras.Input((4,)), keras.Input((), dtype="int32")
+    of_label = keras.layers.Embedding(3, 2)(label)
+    made = keras.layers.Dense(2)(keras.layers.Concatenate()([latents, of_label]))
+    generator = keras.Model([latents, label], made)
+    points = keras.Input((2,))
+    logits = keras.layers.Dense(1)(keras.layers.Concatenate()([points, of_label]))
+    return kerasgan.GAN(generator, keras.Model([points, label], logits), 4, num_classes=3)
+
+
+class ComparisonsTest(tf.test.TestCase):
+    def compared(self, gan, *arguments, **keywords):
+        recorder = Recorder(name="recorder")
+        gan.compile(metrics=[recorder])
+        self.results = gan.evaluate(*arguments, verbose=0, return_dict=True, **keywords)
+        return recorder.both
+
+    def test_as_many_as_real_ones_and_those_of_generate(self):
+        gan, real = image_gan(), images(70)
+        seen, fake = self.compared(gan, real, batch_size=32)
+        self.assertAllEqual(seen, real)
+        self.assertAllClose(fake, gan.generate(70, seed=0))
+        _, other = self.compared(gan, real, batch_size=32, seed=5)
+        self.assertAllClose(other, gan.generate(70, seed=5))
+
+    def test_more_and_fewer(self):
+        gan, real = image_gan(), images(70)
+        for num in (600, 70, 33):
+            seen, fake = self.compared(gan, real, batch_size=32, num_generated=num)
+            self.assertAllEqual(seen, real)
+            self.assertAllClose(fake, gan.generate(num, seed=0))
+            self.assertEqual(self.results["recorder"], num)
+        for wrong in (0, 2.5):
+            with self.assertRaisesRegex(ValueError, f"num_generated={wrong}; use None or a whole"):
+                gan.evaluate(real, num_generated=wrong)
+
+    def test_every_kind_of_data(self):
+        class Sequence(keras.utils.PyDataset):
+            def __len__(self):
+                return 3
+
+            def __getitem__(self, index):
+                return real[4 * index : 4 * index + 4]
+
+        gan, real = image_gan(), images(12)
+        for data, arguments in (
+            (tf.data.Dataset.from_tensor_slices(real).batch(4), {}),
+            (tf.data.Dataset.from_tensor_slices(real).batch(4).repeat(), {"steps": 3}),
+            (Sequence(), {}),
+            (kerasgan.data.from_array(real, batch_size=5, shuffle=False), {}),
+        ):
+            seen, fake = self.compared(gan, data, **arguments)
+            self.assertAllClose(seen, real)
+            self.assertLen(fake, 12)
+
+    def test_labels_are_those_of_the_real_ones_again_and_again(self):
+        gan = label_gan()
+        points = np.zeros((5, 2), "float32")
+        labels = np.array([0, 1, 2, 2, 1], "int32")
+        _, fake = self.compared(gan, points, labels, batch_size=2, num_generated=12)
+        again = np.tile(labels, 3)[:12]
+        self.assertAllClose(fake, gan.generate(12, seed=0, labels=again))
+        _, fake = self.compared(gan, points, labels, batch_size=2, num_generated=3)
+        self.assertAllClose(fake, gan.generate(3, seed=0, labels=labels[:3]))
+
+    def test_what_a_generator_makes_beyond_the_range_is_cut_as_in_a_file(self):
+        gan = image_gan()
+        gan.generator.layers[-1].activation = None
+        kernel = next(w for w in reversed(gan.generator.trainable_weights) if len(w.shape) == 2)
+        kernel.assign(100.0 * keras.ops.convert_to_numpy(kernel))
+        _, fake = self.compared(gan, images(8))
+        self.assertEqual((fake.min(), fake.max()), (-1.0, 1.0))
+
+    def test_translators_compare_pairs(self):
+        gan = kerasgan.Pix2Pix((16, 16, 3), 1, base_width=4, receptive_field=16, seed=0)
+        rng = np.random.default_rng(0)
+        source = rng.uniform(-1, 1, (3, 16, 16, 1)).astype("float32")
+        target = rng.uniform(-1, 1, (3, 16, 16, 3)).astype("float32")
+        seen, fake = self.compared(gan, source, target, batch_size=2)
+        self.assertAllEqual(seen, target)
+        self.assertEqual(fake.shape, (3, 16, 16, 3))
+        _, again = self.compared(gan, source, target, batch_size=2)
+        self.assertAllEqual(fake, again)
+        with self.assertRaisesRegex(ValueError, "translates each image of the data once"):
+            gan.evaluate(source, target, num_generated=5, verbose=0)
+
+
+class FitTest(tf.test.TestCase):
+    def test_names_are_metrics_and_callbacks_watch_them(self):
+        gan = image_gan()
+        gan.compile(metrics=[metrics.FrechetDistance("digits"), "swd"])
+        folder = self.create_tempdir().full_path
+        stop = keras.callbacks.EarlyStopping("val_fid", mode="min", patience=0)
+        best = keras.callbacks.ModelCheckpoint(
+            f"{folder}/best.keras", "val_fid", save_best_only=True, mode="min"
+        )
+        real = images(128)
+        history = gan.fit(
+            real[:64],
+            validation_data=(real[64:],),
+            batch_size=64,
+            epochs=30,
+            callbacks=[stop, best],
+            verbose=0,
+        ).history
+        values = history["val_fid"]
+        self.assertIn("val_swd_8", history)
+        self.assertLess(len(values), 30)
+        self.assertGreaterEqual(values[-1], min(values))
+
+        restored = keras.saving.load_model(f"{folder}/best.keras")
+        again = restored.evaluate(real[64:], batch_size=64, verbose=0, return_dict=True)
+        self.assertAllClose(again["fid"], min(values), rtol=1e-3)
+        # By hand: the numbers are of these images.
+        by_hand = metrics.FrechetDistance("digits")
+        by_hand.update_state(real[64:], restored.generate(64, seed=0))
+        self.assertAllClose(again["fid"], by_hand.result(), rtol=1e-6)
+
+    def test_training_is_not_disturbed(self):
+        weights = []
+        for measures in ([], ["swd"]):
+            gan = image_gan()
+            gan.compile(metrics=measures)
+            gan.fit(images(32), validation_data=(images(8),), epochs=2, verbose=0)
+            weights.append(gan.get_weights())
+        for ours, theirs in zip(*weights, strict=True):
+            self.assertAllEqual(ours, theirs)
+
+    def test_a_metric_that_cannot_take_the_images_says_so(self):
+        gan = image_gan()
+        gan.compile(metrics=[metrics.MultiScaleSSIM()])
+        with self.assertRaisesRegex(ValueError, "at least 11 pixels"):
+            gan.evaluate(images(8), verbose=0)
+
+    @needs_backend("tensorflow", reason="a strategy of TensorFlow")
+    def test_under_a_strategy_metrics_with_variables_are_fed_once(self):
+        cpu = tf.config.list_logical_devices("CPU")[0].name
+        with tf.distribute.MirroredStrategy([cpu]).scope():
+            gan = image_gan()
+            gan.compile(metrics=[keras.metrics.MeanSquaredError(name="error")])
+        real = images(24)
+        results = gan.evaluate(real, batch_size=8, verbose=0, return_dict=True)
+        fake = gan.generate(24, seed=0)
+        self.assertAllClose(results["error"], np.mean((real - fake) ** 2), rtol=1e-5)
+
+
+class NamesTest(tf.test.TestCase):
+    def test_names_of_one_class_become_one_metric(self):
+        made = measuring.get(["recall", "fid", "precision", "fid_infinity"], features="pixels")
+        self.assertEqual(
+            [type(metric) for metric in made], [metrics.PrecisionRecall, metrics.FrechetDistance]
+        )
+        self.assertTrue(made[1].infinity)
+        self.assertEqual(made[0].features, "pixels")
+        self.assertFalse(measuring.get(["fid"])[0].infinity)
+        psnr = metrics.PSNR()
+        self.assertEqual(measuring.get([psnr, "ssim"], features="pixels")[0], psnr)
+
+    def test_every_name_is_a_result_of_its_metric(self):
+        noise = np.random.default_rng(0).uniform(-1, 1, (60, 24, 24, 1)).astype("float32")
+        for name in measuring.names():
+            (metric,) = measuring.get([name], features="pixels")
+            measuring.feed([metric], [(noise, noise[::-1].copy())])
+            self.assertIn(name, measuring.results(metric))
+
+    def test_unknown_ones(self):
+        for wrong in ("fidd", 3, "accuracy"):
+            with self.assertRaisesRegex(ValueError, f"metrics holds {wrong!r}; .* c2st, coverage"):
+                image_gan().compile(metrics=[wrong])
