@@ -110,8 +110,8 @@ def _counted(pairs, seen):
 
 
 def _network(measure):
-    extractor = getattr(measure, "extractor", None)
-    return "luminance" if extractor is None else extractor.name
+    looked_through = getattr(measure, "looked_through", None)
+    return "-" if looked_through is None else looked_through.name
 
 
 def _statistics(data):

@@ -32,6 +32,7 @@ class FeatureMetric(keras.metrics.Metric):
     """
 
     output = "features"  # what of the network is looked at
+    looked_through = None  # the `Extractor` that the images have been shown to
 
     def __init__(self, features="auto", name=None, **kwargs):
         super().__init__(name=name, **kwargs)
@@ -76,7 +77,8 @@ class FeatureMetric(keras.metrics.Metric):
 
     def look(self, examples):
         """What is added of examples that were checked: their features."""
-        return (self.extractor if examples.ndim == 4 else VECTORS)(examples, self.output)
+        self.looked_through = self.extractor if examples.ndim == 4 else VECTORS
+        return self.looked_through(examples, self.output)
 
     def add(self, features, real):
         """Adds features (n, d) of real or of generated images."""

@@ -1,0 +1,185 @@
+"""`kerasgan evaluate` and `kerasgan compare`."""
+
+import functools
+import json
+
+import keras
+import numpy as np
+from cli import test_translation_commands
+from cli.test_commands import CommandTestCase, call, shared_folder
+from PIL import Image
+
+import kerasgan
+from kerasgan import metrics
+
+METRICS = ("--features", "pixels", "--metrics", "fid,kid,recall")
+
+
+@functools.cache
+def images():
+    """The path of 32 images of 8x8 pixels, uint8, and these."""
+    path = shared_folder() / "images.npz"
+    with np.load(path) as file:
+        return path, file["images"]
+
+
+def evaluate(what, *arguments, data=None):
+    return call("evaluate", what, "--data", data or images()[0], *METRICS, *arguments)
+
+
+def as_floats(pixels):
+    return pixels[..., None].astype("float32") / 127.5 - 1.0
+
+
+class EvaluateTest(CommandTestCase):
+    def run_copy(self):
+        gan = keras.saving.load_model(shared_folder() / "run" / "model.keras")
+        return gan, shared_folder() / "run" / "model.keras"
+
+    def test_a_run_a_file_and_a_folder_of_its_samples_have_the_same_numbers(self):
+        folder = self.folder
+        gan, file = self.run_copy()
+        results = []
+        ended = evaluate(file, "--num", 40, "--out", folder / "run.json")
+        self.assertEqual(ended.code, 0, ended.err)
+        results.append(json.loads((folder / "run.json").read_text()))
+        call("sample", file, "--num", 40, "--individual", folder / "samples")
+        ended = evaluate(folder / "samples")
+        self.assertEqual(ended.code, 0, ended.err)
+        results.append(json.loads((folder / "samples" / "evaluation.json").read_text()))
+        values = [{row["metric"]: row["value"] for row in of["results"]} for of in results]
+        self.assertAllClose(values[0], values[1], rtol=1e-5)
+        self.assertEqual(list(values[0]), ["fid", "kid", "kid_std", "recall"])
+
+        fid = metrics.FrechetDistance("pixels")
+        fid.update_state(as_floats(images()[1]), gan.generate(40, seed=0))
+        self.assertAllClose(values[0]["fid"], fid.result(), rtol=1e-5)
+        self.assertEqual(results[0]["real"], 32)
+        self.assertEqual(results[0]["generated"], 40)
+        self.assertEqual(results[0]["made by"], "VanillaGAN")
+        self.assertEqual(results[1]["made by"], "pictures")
+
+    def test_the_table_says_of_how_many_and_what_looked(self):
+        out = self.folder / "e.json"
+        _, file = self.run_copy()
+        ended = evaluate(file, "--num", 40, "--features", "digits", "--out", out)
+        lines = ended.out.splitlines()
+        self.assertEqual(lines[0].split(), ["metric", "value", "real", "generated", "network"])
+        self.assertEqual(lines[1].split()[0], "fid")
+        self.assertEqual(lines[1].split()[-3:], ["32", "40", "digits"])
+        self.assertIn("+-", lines[2])
+        self.assertEqual(lines[-1], f"Written to {out}")
+        self.assertIn("fid: 32 images for 64 features", ended.err)
+        self.assertLen(ended.err.strip().splitlines(), 1)
+
+    def test_statistics_replace_real_images(self):
+        folder = self.folder
+        real = as_floats(images()[1])
+        metrics.FeatureStatistics.of(real, "pixels").save(folder / "real.npz")
+        _, file = self.run_copy()
+        out = folder / "e.json"
+        both = []
+        for data in (None, folder / "real.npz"):
+            ended = evaluate(file, "--metrics", "fid", "--num", 40, "--out", out, data=data)
+            self.assertEqual(ended.code, 0, ended.err)
+            both.append(json.loads(out.read_text()))
+        self.assertAllClose(*(of["results"][0]["value"] for of in both), rtol=1e-5)
+        self.assertEqual(both[1]["real"], 32)
+        self.assert_refused(
+            evaluate(file, data=folder / "real.npz"), "holds statistics, not images", "kid, recall"
+        )
+
+    def assert_refused(self, ended, *messages):
+        self.assertEqual(ended.code, 2, ended)
+        self.assertLen(ended.err.strip().splitlines(), 1)
+        for message in messages:
+            self.assertIn(message, ended.err)
+        self.assertNotIn("Written", ended.out)
+
+    def test_conditional_models_and_vectors(self):
+        folder = self.folder
+        gan = kerasgan.CGAN((8, 8, 1), num_classes=3, base_width=4)
+        gan.save(folder / "cgan.keras")
+        labels = np.arange(32) % 3
+        np.savez(folder / "labelled.npz", images=images()[1], labels=labels)
+        ended = evaluate(folder / "cgan.keras", "--num", 20, data=folder / "labelled.npz")
+        self.assertEqual(ended.code, 0, ended.err)
+        self.assertTrue((folder / "cgan.evaluation.json").exists())
+        kerasgan.VanillaGAN((2,), latent_dim=2).save(folder / "points.keras")
+        split = ("--split", "test", "--metrics", "fid")
+        ended = evaluate(folder / "points.keras", *split, "--num", 100, data="ring8")
+        self.assertEqual(ended.code, 0, ended.err)
+        self.assertIn("none, vectors", ended.out)
+
+    def test_translators(self):
+        run = test_translation_commands.shared_folder()
+        out = self.folder / "e.json"
+        for model, metric in (("pix2pix", "psnr"), ("cycle_gan", "fid"), ("srgan", "feature_distance")):
+            data = run / "twins" / ("A" if model == "srgan" else "")
+            more = ("--metrics", f"{metric},pixel_distance", "--features", "pixels", "--out", out)
+            ended = call("evaluate", run / model, "--data", data, *more)
+            self.assertEqual(ended.code, 0, ended.err)
+            written = json.loads(out.read_text())
+            self.assertEqual((written["real"], written["generated"]), (4, 4))
+            self.assertIn(metric, {row["metric"] for row in written["results"]})
+        self.assert_refused(
+            call("evaluate", run / "pix2pix", "--data", run / "twins", "--num", 9),
+            "translates every image",
+        )
+
+    def test_mistakes_are_one_line(self):
+        folder = self.folder
+        _, file = self.run_copy()
+        (folder / "empty").mkdir()
+        (folder / "broken").mkdir()
+        (folder / "broken" / "0.png").write_bytes(b"no picture")
+        (folder / "sizes").mkdir()
+        for size in (8, 9):
+            Image.new("L", (size, size)).save(folder / "sizes" / f"{size}.png")
+        for ended, messages in (
+            (evaluate(file, "--metrics", "fidd"), ["'fidd'", "their names: c2st, coverage"]),
+            (evaluate(file, "--metrics", "psnr"), ["psnr", "have no partners"]),
+            (evaluate(file, "--features", "digitz"), ["features='digitz' is no such name"]),
+            (evaluate(file, data="digitz"), ["'digitz'", "Did you mean 'digits'"]),
+            (evaluate(file, "--image-size", 9), ["--image-size 9", "makes (8, 8, 1)"]),
+            (evaluate(folder / "empty"), ["neither a model.keras nor pictures"]),
+            (evaluate(folder / "none"), ["does not exist"]),
+            (evaluate(folder / "broken"), ["0.png cannot be read as a picture"]),
+            (evaluate(folder / "sizes"), ["not squares of one size (8x8, 9x9)", "--image-size"]),
+            (evaluate(file, "--split", "test"), ["test"]),
+        ):
+            self.assert_refused(ended, *messages)
+        ended = evaluate(folder / "sizes", "--image-size", 8, "--metrics", "fid")
+        self.assertEqual(ended.code, 0, ended.err)
+
+
+class CompareTest(CommandTestCase):
+    def test_runs_side_by_side(self):
+        folder = self.folder
+        data = ("--data", images()[0], "--batch-size", 8, "--epochs", 1)
+        narrow = ("--set", "hidden_units=8,", "--set", "latent_dim=4")
+        call("train", "vanilla_gan", *data, *narrow, "--out", folder / "first")
+        call("train", "vanilla_gan", *data, *narrow, "--seed", 7, "--out", folder / "second")
+        evaluate(folder / "first", "--num", 40)
+        ended = call(
+            *("compare", folder / "first", folder / "second", "--out", folder / "page.html")
+        )
+        self.assertEqual((ended.code, ended.err), (0, ""))
+        rows = {line.split("  ")[0].strip(): line.split() for line in ended.out.splitlines()}
+        self.assertEqual(rows["seed"], ["seed", "0", "7"])
+        measured = next(line for name, line in rows.items() if name.startswith("fid (pixels, 40"))
+        self.assertEqual(measured[-1], "-")
+        self.assertNotIn("model", rows)  # what is the same is on the page
+        page = (folder / "page.html").read_text()
+        self.assertEqual(page.count("<img"), 4)
+        self.assertIn("vanilla_gan", page)
+        self.assertNotIn("<script", page)
+
+    def test_nothing_was_measured_and_mistakes(self):
+        folder = self.folder
+        page = ("--out", folder / "page.html")
+        ended = call("compare", shared_folder() / "run", *page)
+        self.assertIn("None of these was measured: kerasgan evaluate", ended.out)
+        ended = call("compare", folder, *page)
+        self.assertEqual(ended.code, 2)
+        self.assertIn("is not a run folder", ended.err)
