@@ -5,8 +5,6 @@ import statistics
 
 import numpy as np
 
-from kerasgan import data
-from kerasgan.callbacks import pictures
 from kerasgan.metrics.batches import blocks, checked_labels, outputs
 
 
@@ -134,7 +132,10 @@ class FairnessReport:
         Returns:
             uint8 array (height, width, 3).
         """
+        # Here, because whoever only imports the package need not wait for it.
         from matplotlib.figure import Figure
+
+        from kerasgan.callbacks import pictures
 
         panels = self.sections
         size = (1.0 + 3.2 * len(panels), 1.4 + 0.28 * len(self.group_names))
@@ -301,7 +302,7 @@ def fairness_report(
 
     names = group_names
     if names is None and real.labels is not None:
-        names = data.class_names(reference)
+        names = getattr(reference, "class_names", None)  # a data set's of kerasgan.data
     names = _names_of_groups(names, real, fake)
     why_no_odds = None
     if fake.labels is None:

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from kerasgan.callbacks import pictures
+from kerasgan.core.images import to_uint8
 from kerasgan.metrics.batches import BLOCK, blocks, outputs
 
 
@@ -66,6 +66,8 @@ class MemorizationReport:
         Returns:
             uint8 array (height, width, 3).
         """
+        from kerasgan.callbacks import pictures  # here: it takes a while to import
+
         return pictures.strip(list(self.suspects))
 
     def to_dict(self):
@@ -229,4 +231,4 @@ def _exact_copies(generated, training):
 
 
 def _as_bytes(images):
-    return [image.tobytes() for image in pictures.to_uint8(images)]
+    return [image.tobytes() for image in to_uint8(images)]

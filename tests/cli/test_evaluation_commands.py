@@ -114,7 +114,11 @@ class EvaluateTest(CommandTestCase):
     def test_translators(self):
         run = test_translation_commands.shared_folder()
         out = self.folder / "e.json"
-        for model, metric in (("pix2pix", "psnr"), ("cycle_gan", "fid"), ("srgan", "feature_distance")):
+        for model, metric in (
+            ("pix2pix", "psnr"),
+            ("cycle_gan", "fid"),
+            ("srgan", "feature_distance"),
+        ):
             data = run / "twins" / ("A" if model == "srgan" else "")
             more = ("--metrics", f"{metric},pixel_distance", "--features", "pixels", "--out", out)
             ended = call("evaluate", run / model, "--data", data, *more)
