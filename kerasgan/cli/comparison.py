@@ -16,6 +16,7 @@ def compare(folders, out):
         folders: list of paths of run folders.
         out: path of the HTML file.
     """
+    runs.import_keras()
     from kerasgan.callbacks import page
     from kerasgan.callbacks.run_history import read_history
     from kerasgan.callbacks.training_curves import draw_curves
