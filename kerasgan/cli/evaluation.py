@@ -132,7 +132,7 @@ def _images(path, options, reference, names):
     """The images that are compared; see `evaluate`."""
     from kerasgan.core.translation import TranslationModel
 
-    if path.is_dir() and not (path / runs.MODEL).exists():
+    if runs.is_folder_of_pictures(path):
         if names & PAIRED:
             _refuse_pairs(names, "pictures in a folder have no partners")
         return _of_folder(path, options, reference)
@@ -198,34 +198,13 @@ def _of_translator(model, path, options, reference):
 
 def _of_folder(path, options, reference):
     import numpy as np
-    from PIL import Image
 
-    from kerasgan.data.images import read_image
-    from kerasgan.data.sources import picture_files
-
-    files = picture_files(path)
-    if not files:
-        raise click.UsageError(f"{path} holds neither a {runs.MODEL} nor pictures.")
+    files, read, (size, _, channels) = runs.open_pictures(path, options["image_size"])
     files = files[: options["num"]]
-    size, channels = options["image_size"], 1
-    sizes = set()
-    for file in files:
-        try:
-            with Image.open(file) as picture:
-                sizes.add(picture.size)
-                channels = channels if picture.mode in ("1", "L", "I", "I;16") else 3
-        except OSError as error:
-            raise click.UsageError(f"{file} cannot be read as a picture: {error}") from error
-    if size is None and (len(sizes) > 1 or len(set(*sizes)) > 1):
-        shown = ", ".join(f"{w}x{h}" for w, h in sorted(sizes)[:3])
-        raise click.UsageError(
-            f"the pictures in {path} are not squares of one size ({shown}); choose --image-size."
-        )
-    size = size or next(iter(sizes))[0]
 
     def batches():
         for start in range(0, len(files), BATCH):
-            some = [read_image(f, size, channels, "crop") for f in files[start : start + BATCH]]
+            some = [read(file) for file in files[start : start + BATCH]]
             yield np.stack(some).astype("float32") / 127.5 - 1.0
 
     if reference:

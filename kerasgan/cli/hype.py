@@ -64,11 +64,12 @@ def _generator(run_or_file, num, seed, label, image_size):
 
     from kerasgan.data.images import fit_image
 
-    if run_or_file.is_dir() and not (run_or_file / runs.MODEL).exists():
-        images = _pictures(run_or_file, num, seed, image_size)
-        return images.shape[1:], lambda: images
+    if runs.is_folder_of_pictures(run_or_file):
+        files, read, shape = runs.open_pictures(run_or_file, image_size)
+        drawn = np.random.default_rng(seed).permutation(len(files))[:num]
+        return shape, lambda: np.stack([read(files[index]) for index in sorted(drawn)])
     gan, _ = runs.load_run(run_or_file)
-    from kerasgan.callbacks.pictures import to_uint8
+    from kerasgan.core.images import to_uint8
 
     if not hasattr(gan, "generate"):
         raise ValueError(
@@ -88,37 +89,12 @@ def _generator(run_or_file, num, seed, label, image_size):
     return (image_size or height, image_size or width, channels), generate
 
 
-def _pictures(folder, num, seed, image_size):
-    """Pictures drawn from a folder, in its order: uint8 (n, height, width, 1 or 3)."""
-    import numpy as np
-    from PIL import Image
-
-    from kerasgan.data.images import read_image
-    from kerasgan.data.sources import SUFFIXES, picture_files
-
-    files = picture_files(folder)
-    if not files:
-        raise ValueError(
-            f"{folder} holds neither {runs.MODEL} nor pictures ({', '.join(SUFFIXES)})."
-        )
-    drawn = np.random.default_rng(seed).permutation(len(files))[:num]
-    try:
-        with Image.open(files[0]) as picture:
-            channels = 1 if picture.mode in ("1", "L", "LA") else 3
-        images = [read_image(files[index], image_size, channels, "crop") for index in sorted(drawn)]
-    except OSError as error:
-        raise ValueError(f"{folder} holds what cannot be read as a picture: {error}") from error
-    if len({image.shape for image in images}) > 1:
-        raise ValueError(f"the pictures in {folder} differ in size; give --image-size.")
-    return np.stack(images)
-
-
 def _real_images(name, num, seed, label, split, data_dir, image_shape):
     """Images drawn from a data set, in the shape of the generated ones: at most `num`, uint8."""
     import numpy as np
 
     from kerasgan import data
-    from kerasgan.callbacks.pictures import to_uint8
+    from kerasgan.core.images import to_uint8
 
     height, width, channels = image_shape
     if height != width:

@@ -165,3 +165,53 @@ def load_run(run_or_file):
         if not hasattr(model, "players"):
             raise ValueError(f"{file} is a {type(model).__name__}, not a generative model.")
     return model, file
+
+
+def is_folder_of_pictures(path):
+    """Whether a path is a folder, and not that of a run."""
+    return path.is_dir() and not (path / MODEL).exists()
+
+
+def open_pictures(folder, image_size=None):
+    """Looks at every picture in a folder of somebody's generator.
+
+    Args:
+        folder: its path.
+        image_size: int, the size that is wanted, or None for the pictures' own.
+
+    Returns:
+        The list of files, in sorted order; a function from a file to a uint8 array (size, size,
+        channels); and that shape. One channel if all are gray, else three.
+    """
+    from PIL import Image
+
+    from kerasgan.data.images import read_image
+    from kerasgan.data.sources import SUFFIXES, picture_files
+
+    files = picture_files(folder)
+    if not files:
+        raise click.UsageError(
+            f"{folder} holds neither {MODEL} nor pictures ({', '.join(SUFFIXES)})."
+        )
+    sizes, gray = set(), True
+    for file in files:
+        try:
+            with Image.open(file) as picture:
+                sizes.add(picture.size)
+                gray = gray and picture.mode.startswith(("1", "L", "I"))
+        except OSError as error:
+            raise click.UsageError(f"{file} cannot be read as a picture: {error}") from error
+    if image_size is None and (len(sizes) > 1 or len(set(*sizes)) > 1):
+        shown = ", ".join(f"{width}x{height}" for width, height in sorted(sizes)[:3])
+        raise click.UsageError(
+            f"the pictures in {folder} are not squares of one size ({shown}); give --image-size."
+        )
+    size, channels = image_size or next(iter(sizes))[0], 1 if gray else 3
+
+    def read(file):
+        try:
+            return read_image(file, size, channels, "crop")
+        except OSError as error:
+            raise click.UsageError(f"{file} cannot be read as a picture: {error}") from error
+
+    return files, read, (size, size, channels)

@@ -149,7 +149,7 @@ class EvaluateTest(CommandTestCase):
             (evaluate(folder / "empty"), ["neither a model.keras nor pictures"]),
             (evaluate(folder / "none"), ["does not exist"]),
             (evaluate(folder / "broken"), ["0.png cannot be read as a picture"]),
-            (evaluate(folder / "sizes"), ["not squares of one size (8x8, 9x9)", "--image-size"]),
+            (evaluate(folder / "sizes"), ["not squares of one size (8x8, 9x9)", "give --image-size"]),
             (evaluate(file, "--split", "test"), ["test"]),
         ):
             self.assert_refused(ended, *messages)
