@@ -1,6 +1,7 @@
 """What metrics look at instead of pixels: the features of a network, and the choice of one."""
 
 import functools
+import hashlib
 import importlib
 import pathlib
 import pkgutil
@@ -26,8 +27,8 @@ class FeaturesWarning(UserWarning):
 class Extractor:
     """A feature network as metrics use it: NumPy images in, checked NumPy features out.
 
-    Several metrics that are given the same extractor and the same arrays share the work: the last
-    two results (a real and a generated batch) are remembered.
+    Several metrics that are given the same extractor and the same images share the work: the last
+    two results (of a real and a generated batch) are remembered.
 
     Args:
         network: None for the pixels themselves, or a `keras.Model` from images (n, height, width,
@@ -38,7 +39,7 @@ class Extractor:
 
     def __init__(self, network, name, batch_size=64):
         self.network, self.name, self.batch_size = network, name, batch_size
-        self._last = []  # (array, what came out)
+        self._last = {}  # from what examples are to what came out
 
     def __call__(self, examples, output="features"):
         """The features of examples.
@@ -54,16 +55,20 @@ class Extractor:
         Raises:
             ValueError: for images that the network cannot take, and features that are not finite.
         """
-        for array, outputs in self._last:
-            if array is examples:
-                return outputs[output]
-        outputs = self._outputs(np.asarray(examples))
-        self._last = [*self._last[-1:], (examples, outputs)]
-        return outputs[output]
+        examples = np.ascontiguousarray(examples, "float32")
+        # By what is in it: the same array may be filled anew.
+        key = examples.shape, hashlib.blake2b(examples).digest()
+        if key not in self._last:
+            if len(self._last) == 2:
+                self._last.pop(next(iter(self._last)))
+            self._last[key] = self._outputs(examples)
+        return self._last[key][output]
 
     def _outputs(self, examples):
+        if examples.ndim == 4:
+            examples = to_uint8(examples).astype("float32") / 127.5 - 1.0  # as files have them
         if self.network is None:
-            flat = examples.reshape(len(examples), -1).astype("float32")
+            flat = examples.reshape(len(examples), -1)
             return {"features": flat, "logits": flat}
         images = self._fitted(examples)
         found = []
@@ -86,7 +91,7 @@ class Extractor:
         return outputs
 
     def _fitted(self, images):
-        """Images with as many channels as the network takes, and in 8 bits as files have them."""
+        """Images with as many channels as the network takes."""
         channels, wanted = images.shape[-1], self.network.input_shape[-1]
         if channels == 1 and wanted == 3:
             images = images.repeat(3, axis=-1)
@@ -102,7 +107,7 @@ class Extractor:
                 f"pixels, these have {sizes[0][1]}x{sizes[1][1]}; put a keras.layers.Resizing "
                 "before it, or use another network."
             )
-        return to_uint8(images).astype("float32") / 127.5 - 1.0
+        return images
 
 
 def extractor(features):

@@ -146,10 +146,13 @@ class EvaluateTest(CommandTestCase):
             (evaluate(file, "--features", "digitz"), ["features='digitz' is no such name"]),
             (evaluate(file, data="digitz"), ["'digitz'", "Did you mean 'digits'"]),
             (evaluate(file, "--image-size", 9), ["--image-size 9", "makes (8, 8, 1)"]),
-            (evaluate(folder / "empty"), ["neither a model.keras nor pictures"]),
+            (evaluate(folder / "empty"), ["neither model.keras nor pictures"]),
             (evaluate(folder / "none"), ["does not exist"]),
             (evaluate(folder / "broken"), ["0.png cannot be read as a picture"]),
-            (evaluate(folder / "sizes"), ["not squares of one size (8x8, 9x9)", "give --image-size"]),
+            (
+                evaluate(folder / "sizes"),
+                ["of one size (8x8, 9x9)", "give --image-size"],
+            ),
             (evaluate(file, "--split", "test"), ["test"]),
         ):
             self.assert_refused(ended, *messages)

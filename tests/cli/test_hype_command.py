@@ -138,7 +138,6 @@ class ImagesTest(CommandTestCase):
         self.assertNotAllEqual(hype._generator(folder, 12, 1, None, None)[1](), generate())
         self.assertAllEqual(hype._generator(folder, 99, 0, None, None)[1]()[:, 0, 0, 0], range(30))
         folder = save_pictures(self.folder / "colour", 3, (9, 12), "RGB")
-        self.assertEqual(hype._generator(folder, 3, 0, None, None)[0], (12, 9, 3))
         self.assertEqual(hype._generator(folder, 3, 0, None, 8)[0], (8, 8, 3))
 
     def test_real_images_are_drawn_from_the_data_in_the_same_shape(self):
@@ -177,7 +176,7 @@ class RefusalTest(CommandTestCase):
             (self.hype(small), "num=100 needs 50 generated images, and there are 3; use at most 6"),
             (self.hype(mixed), "squares of one size .* give --image-size"),
             (self.hype(broken), "broken.* cannot be read as a picture"),
-            (self.hype(save_pictures(self.folder / "wide", 1, (9, 8))), "8x9, .* --image-size"),
+            (self.hype(save_pictures(self.folder / "wide", 1, (9, 8))), "9x8.*; give --image-size"),
             (self.hype(real="digitz"), "Did you mean 'digits'"),
             (self.hype(real="ring8"), "holds 2-D points"),
             (self.hype(None, "--num", 7), "num=7: half of them is real; use a multiple of 2"),

@@ -14,7 +14,7 @@ class PairedDistancesTest(tf.test.TestCase):
         real, fake = images(5), images(5, seed=1)
         eight_bit = [np.round((x + 1.0) * 127.5) / 127.5 - 1.0 for x in (real, fake)]
         pixels = measured(PixelDistance(), real, fake, 2)
-        self.assertAllClose(pixels, np.abs(real - fake).mean(), rtol=1e-5)
+        self.assertAllClose(pixels, np.abs(eight_bit[0] - eight_bit[1]).mean(), rtol=1e-5)
         network = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten()])
         features = measured(FeatureDistance(network), real, fake, 2)
         squares = np.square(eight_bit[0] - eight_bit[1]).sum(axis=(1, 2, 3))
