@@ -19,7 +19,7 @@ from kerasgan.metrics.digits import WEIGHTS, digits_classifier
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=150)
+    parser.add_argument("--epochs", type=int, default=100)
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--data-dir", help="where mnist is, to see how it does there")
     arguments = parser.parse_args()
@@ -33,20 +33,20 @@ def main():
             ),
         ]
     )
-    # Both sizes, because digits are looked at as scanned and enlarged.
+    # Several sizes, because digits are looked at as scanned and enlarged.
     train = [
         kerasgan.data.load("digits", image_size=size, labels=True, batch_size=64, seed=size)
-        for size in (8, 32)
+        for size in (8, 16, 32)
     ]
     train = [
         data.map(lambda images, labels: (tf.image.resize(images, (32, 32)), labels))
         for data in train
     ]
-    train = train[0].concatenate(train[1])
+    train = train[0].concatenate(train[1]).concatenate(train[2])
     train = train.map(lambda images, labels: (distort(images, training=True), labels))
     network = digits_classifier(weights=None)
     classifier = keras.Model(network.inputs, network.output["logits"])
-    steps = arguments.epochs * 2 * (1437 // 64)
+    steps = arguments.epochs * 3 * (1437 // 64)
     classifier.compile(
         keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(3e-3, steps)),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
