@@ -1,7 +1,5 @@
 """What `kerasgan compare` does: runs side by side."""
 
-import json
-
 import click
 
 from kerasgan.cli import evaluation, runs
@@ -23,7 +21,7 @@ def compare(folders, out):
     from kerasgan.core.files import atomic_path
 
     rows, curves, samples = {}, [], []
-    for folder in folders:
+    for folder in dict.fromkeys(folders):
         settings = runs.read_settings(folder)
         history = read_history(folder)
         found = _flat(settings)
@@ -69,16 +67,18 @@ def _measured(folder):
     file = folder / evaluation.RESULTS
     if not file.exists():
         return {}
-    written = json.loads(file.read_text(encoding="utf-8"))
+    written = runs.read_json(file)
     values = {row["metric"]: row["value"] for row in written["results"]}
-    counts = f"{written['generated']:,} generated, {written['real']:,} of {written['data']}"
+    real = "?" if written["real"] is None else f"{written['real']:,}"
+    counts = f"{written['generated']:,} generated, {real} of {written['data']}"
     found = {}
     for row in written["results"]:
         name = row["metric"]
         if not name.endswith("_std"):
             spread = f" +- {values[name + '_std']:.2g}" if f"{name}_std" in values else ""
             how = f"{row['features']}, {counts} {written['split']}"
-            found[f"{name} ({how})"] = f"{row['value']:.4g}{spread}"
+            value = "-" if row["value"] is None else f"{row['value']:.4g}"
+            found[f"{name} ({how})"] = f"{value}{spread}"
     return found
 
 

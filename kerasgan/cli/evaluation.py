@@ -11,8 +11,7 @@ import click
 import kerasgan
 from kerasgan.cli import runs, translation
 
-DEFAULT = "fid,kid,precision,recall,density,coverage,inception_score"
-PAIRED = {"pixel_distance", "feature_distance", "psnr", "ssim"}
+DEFAULT = "fid,kid,precision,recall,density,coverage"
 WITHOUT_REAL = {"fid", "fid_infinity", "inception_score"}
 NUM = 10_000
 BATCH = 64
@@ -42,6 +41,11 @@ def evaluate(path, metrics, out, **options):
     from kerasgan.core.files import atomic_path
 
     names = [name.strip() for name in metrics.split(",") if name.strip()]
+    if not names:
+        raise click.UsageError(f"--metrics is empty; choose of {', '.join(measuring.names())}.")
+    out = out or (path / RESULTS if path.is_dir() else path.with_suffix(f".{RESULTS}"))
+    if out.is_dir():
+        raise click.UsageError(f"--out {out} is a folder; name a file.")
     with runs.usage_errors(), runs.warnings_in_one_line():
         reference = _statistics(options["data"])
         if reference is not None and set(names) - WITHOUT_REAL:
@@ -53,17 +57,24 @@ def evaluate(path, metrics, out, **options):
         common = {"features": options["features"], "reference": reference}
         common = {name: value for name, value in common.items() if value is not None}
         measures = measuring.get(names, **common)
-        images = _images(path, options, reference is not None, set(names))
+        try:
+            measuring.prepare(measures, None)
+        except OSError as error:  # what was to be downloaded
+            raise click.UsageError(str(error)) from error
+        paired = [type(m).__name__ for m in measures if getattr(m, "paired", False)]
+        images = _images(path, options, reference is not None, paired)
         seen = {"real": 0, "generated": 0}
         measuring.feed(measures, _counted(images.pairs, seen), progress=True, total=images.total)
         if reference is not None:
             seen["real"] = reference.count
-        rows = [
-            {"metric": name, "value": value, "features": _network(measure)}
-            for measure in measures
-            for name, value in measuring.results(measure).items()
-            if any(name == asked or name.startswith(f"{asked}_") for asked in names)
-        ]
+        rows = []
+        for measure in measures:
+            rows += [
+                {"metric": name, "value": value, "features": _network(measure)}
+                for name, value in measuring.results(measure).items()
+                if any(name == asked or name.startswith(f"{asked}_") for asked in names)
+            ]
+            measure.reset_state()  # what it kept can be large
     written = {
         "kerasgan": kerasgan.__version__,
         "of": str(path),
@@ -72,10 +83,11 @@ def evaluate(path, metrics, out, **options):
         **seen,
         "results": rows,
     }
-    out = out or (path / RESULTS if path.is_dir() else path.with_suffix(f".{RESULTS}"))
+    click.echo(table(written))
+    for row in rows:  # JSON knows neither NaN nor infinity
+        row["value"] = row["value"] if math.isfinite(row["value"]) else None
     with atomic_path(out) as temporary:
         temporary.write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
-    click.echo(table(written))
     click.echo(f"Written to {out}")
 
 
@@ -116,47 +128,50 @@ def _network(measure):
 
 def _statistics(data):
     """The statistics that `--data` names, or None if it names images."""
-    import numpy as np
-
     from kerasgan.metrics import FeatureStatistics
+    from kerasgan.metrics.statistics import opened
 
     if pathlib.Path(data).suffix != ".npz" or not pathlib.Path(data).exists():
         return None
-    with np.load(data, allow_pickle=False) as file:
+    with opened(data) as file:
         if "mu" not in file.files:
             return None
     return FeatureStatistics.load(data)
 
 
-def _images(path, options, reference, names):
+def _images(path, options, reference, paired):
     """The images that are compared; see `evaluate`."""
     from kerasgan.core.translation import TranslationModel
 
     if runs.is_folder_of_pictures(path):
-        if names & PAIRED:
-            _refuse_pairs(names, "pictures in a folder have no partners")
+        if paired:
+            _refuse_pairs(paired, "pictures in a folder have no partners")
         return _of_folder(path, options, reference)
     model, _ = runs.load_run(path)
     if isinstance(model, TranslationModel):
         return _of_translator(model, path, options, reference)
-    if names & PAIRED:
-        _refuse_pairs(names, "images made from noise have no partners")
+    if paired:
+        _refuse_pairs(paired, "images made from noise have no partners")
     return _of_generator(model, options, reference)
 
 
-def _refuse_pairs(names, why):
+def _refuse_pairs(paired, why):
     raise click.UsageError(
-        f"--metrics {','.join(sorted(names & PAIRED))}: {why}; these are for models that "
-        "translate images."
+        f"--metrics with {', '.join(paired)}: {why}; these are for models that translate images."
     )
 
 
 def _of_generator(model, options, reference):
-    shape = getattr(model, "real_image_shape", model.image_shape)
+    shape = model.real_image_shape
     num = options["num"] or NUM
     name = type(model).__name__
     if options["image_size"] not in (None, shape[0]):
         raise click.UsageError(f"--image-size {options['image_size']}: {name} makes {shape}.")
+    if len(shape) == 3 and shape[0] != shape[1]:
+        raise click.UsageError(
+            f"{name} makes images of {shape[0]}x{shape[1]}, and --data becomes squares; measure "
+            "this model in Python, with data of its shape."
+        )
     if reference:
         return Images(name, _generated(model, num, options["seed"]), math.ceil(num / BATCH))
     size = {"image_size": shape[0], "channels": shape[-1]} if len(shape) == 3 else {}
@@ -200,7 +215,9 @@ def _of_folder(path, options, reference):
     import numpy as np
 
     files, read, (size, _, channels) = runs.open_pictures(path, options["image_size"])
-    files = files[: options["num"]]
+    if options["num"]:
+        drawn = np.random.default_rng(options["seed"]).permutation(len(files))
+        files = [files[index] for index in sorted(drawn[: options["num"]])]
 
     def batches():
         for start in range(0, len(files), BATCH):

@@ -25,6 +25,8 @@ def run(run_or_file, real, *, mode, num, split, data_dir, image_size, label, see
     from kerasgan.serving import hype
 
     num = num or NUM[mode]
+    if out.is_dir():
+        raise click.UsageError(f"--out {out} is a folder; name a file.")
     with runs.usage_errors():
         hype.check_num(num, mode)
         answers = hype.Answers(out, generator=str(run_or_file), data=f"{real} ({split})")
@@ -65,6 +67,8 @@ def _generator(run_or_file, num, seed, label, image_size):
     from kerasgan.data.images import fit_image
 
     if runs.is_folder_of_pictures(run_or_file):
+        if label is not None:
+            raise ValueError(f"--label {label}: pictures in a folder have no classes.")
         files, read, shape = runs.open_pictures(run_or_file, image_size)
         drawn = np.random.default_rng(seed).permutation(len(files))[:num]
         return shape, lambda: np.stack([read(files[index]) for index in sorted(drawn)])

@@ -124,7 +124,15 @@ def read_settings(folder):
     path = folder / SETTINGS
     if not path.exists():
         raise click.UsageError(f"{folder} is not a run folder: it has no {SETTINGS}.")
-    return json.loads(path.read_text(encoding="utf-8"))
+    return read_json(path)
+
+
+def read_json(path):
+    """What is in a JSON file that another command wrote."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise click.UsageError(f"{path} is damaged: {error}") from error
 
 
 def write_settings(folder, settings):

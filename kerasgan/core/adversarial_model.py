@@ -206,6 +206,10 @@ class AdversarialModel(backend.Trainer, keras.Model):
         x, steps = call.arguments.get("x"), call.arguments.get("steps_per_epoch")
         in_epoch = int(x.cardinality()) if steps is None and hasattr(x, "cardinality") else -1
         self._divide(steps, call.arguments.get("validation_steps"), at_most=in_epoch)
+        validation = call.arguments.get("validation_data")
+        if validation is not None and self.compiled:
+            data = validation[0] if isinstance(validation, (tuple, list)) else validation
+            measuring.prepare(self.generative_metrics, data)
         try:
             return super().fit(*call.args, **call.kwargs)
         finally:
@@ -236,19 +240,22 @@ class AdversarialModel(backend.Trainer, keras.Model):
         Raises:
             ValueError: for a number out of range, or images that a metric cannot take.
         """
-        if num_generated is not None and (not isinstance(num_generated, int) or num_generated < 1):
+        whole = isinstance(num_generated, (int, np.integer))
+        if num_generated is not None and (not whole or num_generated < 1):
             raise ValueError(
                 f"num_generated={num_generated!r}; use None or a whole number of at least 1."
             )
+        call = inspect.signature(super().evaluate).bind(*args, **kwargs).arguments
         if "_use_cached_eval_dataset" not in kwargs:  # not from within fit, which has done it
             self._divide(kwargs.get("steps"))
+            measuring.prepare(self.generative_metrics, call.get("x"))
         start = self.evaluation_seed.state
         start.assign(ops.zeros(start.shape, start.dtype))
         results = super().evaluate(*args, return_dict=True, **kwargs)
         if self.generative_metrics:
-            call = inspect.signature(super().evaluate).bind(*args, **kwargs).arguments
             given = {name: call.get(name) for name in ("x", "y", "batch_size", "steps")}
-            shown = call.get("verbose", "auto") not in (0, 2)
+            of_fit = getattr(call.get("callbacks"), "params", {})
+            shown = call.get("verbose", of_fit.get("verbose", "auto")) not in (0, 2)
             pairs = self.comparisons(measuring.batches_of(**given), num_generated, seed)
             measuring.feed(self.generative_metrics, pairs, progress=shown)
             for metric in self.generative_metrics:

@@ -167,6 +167,12 @@ class GAN(AdversarialModel):
             steps_per_execution=steps_per_execution,
         )
         self.discriminator_steps = discriminator_steps
+        for metric in self.generative_metrics:
+            if getattr(metric, "paired", False):
+                raise ValueError(
+                    f"metrics holds {type(metric).__name__}, which compares images in pairs; "
+                    "images made from noise have no partners. It is for models that translate."
+                )
 
     def compile_arguments(self):
         return {
@@ -337,12 +343,18 @@ class GAN(AdversarialModel):
             number = np.arange(start, stop) % max(len(all_labels), 1)
             labels = None if self.num_classes is None else all_labels[number]
             fake = self.generate_from(latents[start:stop], labels=labels)
-            return np.clip(fake, -1.0, 1.0) if fake.ndim == 4 else fake  # as a file would
+            if fake.ndim != 4:
+                return fake
+            # One that grows makes smaller ones at first.
+            zoom = self.real_image_shape[0] // fake.shape[1]
+            fake = fake.repeat(zoom, axis=1).repeat(zoom, axis=2)
+            return np.clip(fake, -1.0, 1.0)  # as a file would
 
         real = None
         for batch in batches:
-            real, labels = self.real_batch(batch)
-            real = ops.convert_to_numpy(real)
+            _, labels = self.real_batch(batch)
+            real, *_ = keras.utils.unpack_x_y_sample_weight(batch)
+            real = np.asarray(ops.convert_to_numpy(real), "float32")
             if labels is not None:
                 all_labels = np.concatenate([all_labels, ops.convert_to_numpy(labels)])
             stop = start + len(real)

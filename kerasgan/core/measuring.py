@@ -65,7 +65,35 @@ def get(metrics, **arguments):
             common = {name: value for name, value in arguments.items() if name in taken}
             metric = metric_class(**common, **metric)
         made.append(metric)
+    called = [metric.name for metric in made]
+    twice = next((name for name in called if called.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(
+            f"metrics holds two that are called {twice!r}; give one of them another name=..., or "
+            "its results would replace the other's."
+        )
     return made
+
+
+def prepare(metrics, x):
+    """Finds out what would otherwise go wrong after long work.
+
+    Args:
+        metrics: list of metrics.
+        x: what `evaluate` takes.
+
+    Raises:
+        ValueError, OSError: for a metric that cannot have what it needs, or data that cannot be
+            gone through twice, for the losses and for the metrics.
+    """
+    if metrics and hasattr(x, "__next__"):
+        raise ValueError(
+            "the data is an iterator, which can be read once; evaluate reads it again for the "
+            "metrics. Give arrays, a tf.data.Dataset or a keras.utils.PyDataset."
+        )
+    for metric in metrics:
+        if hasattr(metric, "prepare"):
+            metric.prepare()
 
 
 def batches_of(x, y=None, batch_size=None, steps=None):

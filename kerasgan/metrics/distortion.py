@@ -13,6 +13,8 @@ class _OnLuminance(keras.metrics.Metric):
     A subclass gives `of_images(first, second)`.
     """
 
+    paired = True  # images made from noise have no partners
+
     def __init__(self, border=4, name=None, **kwargs):
         super().__init__(name=name, **kwargs)
         if not isinstance(border, int) or border < 0:

@@ -1,5 +1,7 @@
 """The base of metrics that compare the features of real and of generated images."""
 
+import inspect
+import os
 import warnings
 
 import keras
@@ -44,6 +46,20 @@ class FeatureMetric(keras.metrics.Metric):
     def extractor(self):
         """The `Extractor`; a network is loaded when it is first needed."""
         return extractor(self.features)
+
+    def prepare(self):
+        """Loads what the metric needs, so that what cannot be had is known before long work.
+
+        Raises:
+            ValueError, OSError: when it cannot be had.
+        """
+        if self.takes_features():
+            self.extractor  # noqa: B018
+
+    @classmethod
+    def takes_features(cls):
+        """Whether the features can be chosen."""
+        return "features" in inspect.signature(cls).parameters
 
     def update_state(self, real, fake, sample_weight=None):
         """Adds images.
@@ -101,12 +117,17 @@ class FeatureMetric(keras.metrics.Metric):
         warnings.warn(f"{self.name}: {message}", SampleSizeWarning, stacklevel=3)
 
     def get_config(self):
+        if not self.takes_features():
+            return super().get_config()
         features = self.features
+        if isinstance(features, Extractor):
+            features = "pixels" if features.network is None else features.network
         if isinstance(features, keras.Model):
             features = keras.saving.serialize_keras_object(features)
-        elif not isinstance(features, str):
-            features = str(getattr(features, "name", features))
-        return {**super().get_config(), "features": features}
+        return {
+            **super().get_config(),
+            "features": features if isinstance(features, dict) else os.fspath(features),
+        }
 
     @classmethod
     def from_config(cls, config):

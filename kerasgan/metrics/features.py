@@ -32,7 +32,7 @@ class Extractor:
 
     Args:
         network: None for the pixels themselves, or a `keras.Model` from images (n, height, width,
-            channels) in [-1, 1] to features, or to a dict with `features` and `logits`.
+            channels) in [-1, 1] to features, or to a dict with `features`, `logits` or both.
         name: str, under which results are told.
         batch_size: int, images at a time.
     """
@@ -53,24 +53,36 @@ class Extractor:
             float32 array (n, d).
 
         Raises:
-            ValueError: for images that the network cannot take, and features that are not finite.
+            ValueError: for images that the network cannot take, an output that it does not have,
+                and features that are not finite.
         """
         examples = np.ascontiguousarray(examples, "float32")
+        if self.network is None:
+            return self._without_network(examples, output)
         # By what is in it: the same array may be filled anew.
         key = examples.shape, hashlib.blake2b(examples).digest()
         if key not in self._last:
             if len(self._last) == 2:
                 self._last.pop(next(iter(self._last)))
             self._last[key] = self._outputs(examples)
+        if output not in self._last[key]:
+            raise self._missing(output, self._last[key])
         return self._last[key][output]
 
+    def _without_network(self, examples, output):
+        if output != "features":
+            raise self._missing(output, ["features"])
+        flat = _as_in_files(examples) if examples.ndim == 4 else examples
+        return flat.reshape(len(flat), -1).copy()  # the caller may fill the array anew
+
+    def _missing(self, output, known):
+        return ValueError(
+            f"features={self.name} makes {', '.join(known)} and no {output}; give a keras.Model "
+            f"whose output is a dict with {output!r}, such as 'inception'."
+        )
+
     def _outputs(self, examples):
-        if examples.ndim == 4:
-            examples = to_uint8(examples).astype("float32") / 127.5 - 1.0  # as files have them
-        if self.network is None:
-            flat = examples.reshape(len(examples), -1)
-            return {"features": flat, "logits": flat}
-        images = self._fitted(examples)
+        images = self._fitted(_as_in_files(examples))
         found = []
         for start in range(0, len(images), self.batch_size):
             # The last batch is filled up, so that the network is compiled for one shape.
@@ -78,7 +90,7 @@ class Extractor:
             rows = min(self.batch_size, len(images))
             padding = np.zeros((rows - len(batch), *batch.shape[1:]), "float32")
             made = backend.predict(self.network, np.concatenate([batch, padding]))
-            made = made if isinstance(made, dict) else {"features": made, "logits": made}
+            made = made if isinstance(made, dict) else {"features": made}
             found.append({k: np.asarray(v, "float32")[: len(batch)] for k, v in made.items()})
         outputs = {k: np.concatenate([each[k] for each in found]) for k in found[0]}
         outputs = {k: v.reshape(len(v), -1) for k, v in outputs.items()}
@@ -95,6 +107,8 @@ class Extractor:
         channels, wanted = images.shape[-1], self.network.input_shape[-1]
         if channels == 1 and wanted == 3:
             images = images.repeat(3, axis=-1)
+        elif channels == 3 and wanted == 1:
+            images = images @ np.array([[0.299], [0.587], [0.114]], "float32")  # ITU-R BT.601
         elif wanted not in (None, channels):
             raise ValueError(
                 f"features={self.name}: the network takes images with {wanted} channels, these "
@@ -110,6 +124,11 @@ class Extractor:
         return images
 
 
+def _as_in_files(images):
+    """Images as they are after a file with 8 bits has held them."""
+    return to_uint8(images).astype("float32") / 127.5 - 1.0
+
+
 def extractor(features):
     """The extractor that an argument `features` stands for.
 
@@ -123,8 +142,8 @@ def extractor(features):
             - `"auto"`: `"inception"` where its weights are in Keras' cache or can be downloaded,
               else `"digits"`, with a warning, because the numbers are other ones;
             - the path of a `.keras` file, or of Inception's weights (`.pth`);
-            - a `keras.Model` from images in [-1, 1] to features or to a dict with `features` and
-              `logits`; an `Extractor`.
+            - a `keras.Model` from images in [-1, 1] to features or to a dict with `features`,
+              `logits` (of classes, which the inception score wants) or both; an `Extractor`.
 
     Returns:
         An `Extractor`, the same one for the same argument.
@@ -171,10 +190,10 @@ def _named(features):
     if features == "pixels":
         return Extractor(None, features)
     path = pathlib.Path(features)
-    if path.suffix == ".pth":
+    if path.suffix == ".pth" and path.exists():
         return Extractor(inception_fid(path), path.name)
     if path.suffix != ".keras" or not path.exists():
-        missing = "does not exist" if path.suffix else "is no such name"
+        missing = "does not exist" if path.suffix in (".keras", ".pth") else "is no such name"
         raise ValueError(f"features={features!r} {missing}; use {CHOICES}.")
     network = keras.saving.load_model(path)
     if not isinstance(network, keras.Model) or hasattr(network, "players"):

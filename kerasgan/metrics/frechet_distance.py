@@ -1,5 +1,6 @@
 """The Fréchet inception distance, Heusel et al. 2017, and its value for infinitely many images."""
 
+import functools
 import os
 
 import keras
@@ -40,7 +41,8 @@ class FrechetDistance(FeatureMetric):
         `result()` is a float, or a dict of `fid` and `fid_infinity`.
 
     Raises:
-        ValueError: for a reference that cannot be one, and at `result()` for fewer than two images.
+        ValueError: for a reference that cannot be one or is of other features, and at `result()`
+            for fewer than two images.
 
     Example:
 
@@ -60,8 +62,17 @@ class FrechetDistance(FeatureMetric):
 
     def __init__(self, features="auto", reference=None, infinity=False, name="fid", **kwargs):
         self.reference, self.infinity = reference, infinity
-        self._given = _given(reference)
+        if not isinstance(reference, (str, os.PathLike)):  # a file is read when it is needed
+            self._given = _given(reference)
         super().__init__(features, name, **kwargs)
+
+    @functools.cached_property
+    def _given(self):
+        return _given(self.reference)
+
+    def prepare(self):
+        super().prepare()
+        self._given  # noqa: B018
 
     def reset_state(self):
         super().reset_state()
@@ -76,6 +87,12 @@ class FrechetDistance(FeatureMetric):
         if real:
             self._real.update(features)
             return
+        if self._given is not None and features.shape[1] != len(self._given.mean):
+            raise ValueError(
+                f"{self.name}: the reference has {len(self._given.mean)} features, "
+                f"{self.looked_through.name} makes {features.shape[1]}; use a reference that was "
+                "made with these features."
+            )
         parts = len(self._fake)
         for number, part in enumerate(self._fake):
             part.update(features[(number - self._seen) % parts :: parts])
@@ -87,12 +104,6 @@ class FrechetDistance(FeatureMetric):
             self.need(2, real=real.count)
         self.need(2 * len(self._fake), generated=sum(part.count for part in self._fake))
         fake = joined(self._fake)
-        if len(fake.mean) != len(real.mean):
-            raise ValueError(
-                f"{self.name}: the reference has {len(real.mean)} features, "
-                f"features={self.extractor.name} makes {len(fake.mean)}; use a reference that was "
-                "made with these features."
-            )
         fewest = min(fake.count, real.count or fake.count)
         if fewest <= len(fake.mean):
             self.warn_of_few(
@@ -118,13 +129,15 @@ class FrechetDistance(FeatureMetric):
         reference = self.reference
         if isinstance(reference, os.PathLike):
             reference = os.fspath(reference)
-        elif self._given is not None and not isinstance(reference, str):
+        elif reference is not None and not isinstance(reference, str):
             moments = (self._given.mean, self._given.covariance)
             reference = [moment.tolist() for moment in moments]
         return {**super().get_config(), "reference": reference, "infinity": self.infinity}
 
 
 def _given(reference):
+    if isinstance(reference, FeatureStatistics) and reference.mean is None:
+        raise ValueError("reference holds no statistics: nothing was added to it.")
     if reference is None or isinstance(reference, FeatureStatistics):
         return reference
     if isinstance(reference, (str, os.PathLike)):

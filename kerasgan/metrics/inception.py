@@ -175,11 +175,11 @@ def _file(weights):
     if weights != "download":
         return weights
     try:
-        return keras.utils.get_file(origin=URL, cache_subdir="models")
+        return keras.utils.get_file(origin=URL, cache_subdir="models")  # read_tensors checks it
     except Exception as error:  # Keras raises just that
         raise OSError(
             f"{URL} cannot be downloaded ({error}); load it elsewhere and give its path: "
-            f"inception_fid({pathlib.PurePosixPath(URL).name!r})."
+            f"features={pathlib.PurePosixPath(URL).name!r}."
         ) from error
 
 

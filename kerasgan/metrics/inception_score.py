@@ -17,8 +17,8 @@ class InceptionScore(FeatureMetric):
     class. The images are dealt out to `splits`, whose mean and standard deviation are told.
 
     Args:
-        features: as for `kerasgan.metrics.features.extractor`: a network with `logits`; a network
-            with one output gives logits, or probabilities.
+        features: as for `kerasgan.metrics.features.extractor`: a network whose output is a dict
+            with `logits`, or probabilities under that name.
         splits: int.
         name: str.
         **kwargs: as for `keras.metrics.Metric`.

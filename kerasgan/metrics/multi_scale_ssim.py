@@ -49,7 +49,6 @@ class MultiScaleSSIM(FeatureMetric):
     """
 
     def __init__(self, name="ms_ssim", **kwargs):
-        kwargs.pop("features", None)
         super().__init__("pixels", name, **kwargs)
 
     def reset_state(self):
@@ -83,11 +82,6 @@ class MultiScaleSSIM(FeatureMetric):
         if not found:
             raise ValueError("MultiScaleSSIM has seen no two images; it compares pairs.")
         return dict(sorted(found.items()))
-
-    def get_config(self):
-        config = super().get_config()
-        del config["features"]
-        return config
 
 
 def multi_scale_similarity(first, second):

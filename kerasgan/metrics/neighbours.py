@@ -20,7 +20,17 @@ class _Neighbours(KeptFeatures):
         if not isinstance(k, int) or k < 1:
             raise ValueError(f"k={k!r}; use a whole number of at least 1.")
         self.k, self.prefix = k, "" if name is None else f"{name}_"
-        super().__init__(features, name, **kwargs)
+        super().__init__(features, name or type(self).__name__, **kwargs)
+
+    def kept_alike(self):
+        """All features; there is a warning when they are not about as many of both kinds."""
+        real, fake = self.kept(self.k + 1)
+        if max(len(real), len(fake)) > 1.5 * min(len(real), len(fake)):
+            self.warn_of_few(
+                f"{len(real):,} real and {len(fake):,} generated images: these numbers depend on "
+                "both, and mean what papers mean for as many of each."
+            )
+        return real, fake
 
     def get_config(self):
         name = self.name if self.prefix else None
@@ -65,7 +75,7 @@ class PrecisionRecall(_Neighbours):
     """
 
     def result(self):
-        real, fake = self.kept(self.k + 1)
+        real, fake = self.kept_alike()
         real_reach, fake_reach = radii(real, self.k), radii(fake, self.k)
         precision, recall = np.zeros(len(fake), bool), np.zeros(len(real), bool)
         for block, distances in squared_distances(fake, real):
@@ -113,7 +123,7 @@ class DensityCoverage(_Neighbours):
     default_k = 5
 
     def result(self):
-        real, fake = self.kept(self.k + 1)
+        real, fake = self.kept_alike()
         reach = radii(real, self.k)
         balls, covered = 0, np.zeros(len(real), bool)
         for _, distances in squared_distances(fake, real):

@@ -10,6 +10,8 @@ from kerasgan.metrics.feature_metric import FeatureMetric
 class _PairedDistance(FeatureMetric):
     """The mean over pairs of a distance; a subclass gives `distances(real, fake)`."""
 
+    paired = True  # images made from noise have no partners
+
     def update_state(self, real, fake, sample_weight=None):
         """Adds images as `FeatureMetric.update_state`; those of the same number are a pair."""
         if np.shape(real) != np.shape(fake):
@@ -69,7 +71,6 @@ class PixelDistance(_PairedDistance):
     """
 
     def __init__(self, name="pixel_distance", **kwargs):
-        kwargs.pop("features", None)
         super().__init__("pixels", name, **kwargs)
 
     def distances(self, real, fake):

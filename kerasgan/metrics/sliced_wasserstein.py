@@ -51,7 +51,6 @@ class SlicedWasserstein(FeatureMetric):
     size = 7
 
     def __init__(self, patches=128, directions=512, seed=0, name="swd", **kwargs):
-        kwargs.pop("features", None)
         for argument, value in (("patches", patches), ("directions", directions)):
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"{argument}={value!r}; use a whole number of at least 1.")
@@ -99,9 +98,7 @@ class SlicedWasserstein(FeatureMetric):
 
     def get_config(self):
         own = {"patches": self.patches, "directions": self.directions, "seed": self.seed}
-        config = {**super().get_config(), **own}
-        del config["features"]
-        return config
+        return {**super().get_config(), **own}
 
 
 def laplacian_pyramid(images):

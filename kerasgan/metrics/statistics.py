@@ -1,5 +1,6 @@
 """Mean and covariance of features, gathered batch by batch and kept in a file."""
 
+import contextlib
 import pathlib
 import zipfile
 
@@ -84,7 +85,16 @@ class FeatureStatistics:
         self.merge(batch)
 
     def merge(self, other):
-        """Adds what other statistics have seen."""
+        """Adds what other statistics have seen.
+
+        Raises:
+            ValueError: when it is not known of how many examples these are.
+        """
+        if self.count is None or other.count is None:
+            raise ValueError(
+                "the statistics do not say of how many examples they are (a file without count), "
+                "so nothing can be added."
+            )
         if self.mean is None:
             self.count, self.mean = other.count, other.mean
             self._scatter = other._scatter
@@ -122,16 +132,30 @@ class FeatureStatistics:
             FileNotFoundError: when there is no such file.
             ValueError: when it is damaged or holds something else.
         """
-        path = pathlib.Path(path)
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-        except FileNotFoundError:
-            raise FileNotFoundError(f"the statistics {path} do not exist.") from None
-        except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-            raise ValueError(f"{path} is no .npz file, or a damaged one: {error}") from error
-        if not {"mu", "sigma"} <= set(arrays):
-            raise ValueError(
-                f"{path} holds {', '.join(arrays) or 'nothing'}; statistics are `mu` and `sigma`."
-            )
+        with opened(path) as file:
+            if not {"mu", "sigma"} <= set(file.files):
+                found = ", ".join(file.files) or "nothing"
+                raise ValueError(f"it holds {found}; statistics are `mu` and `sigma`.")
+            arrays = {name: np.asarray(file[name], "float64") for name in file.files}
         return cls.of_moments(arrays["mu"], arrays["sigma"], int(arrays.get("count", 0)) or None)
+
+
+@contextlib.contextmanager
+def opened(path):
+    """The arrays of an `.npz` file by name, which are read when they are asked for.
+
+    Raises:
+        FileNotFoundError: when there is no such file.
+        ValueError: when it is damaged or not what it is taken for.
+    """
+    path = pathlib.Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"the statistics {path} do not exist.")
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if not isinstance(loaded, np.lib.npyio.NpzFile):
+            raise ValueError("it is one array, without a name.")
+        with loaded as file:
+            yield file
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} is no .npz file, a damaged one or another: {error}") from error

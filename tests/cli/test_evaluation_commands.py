@@ -11,6 +11,7 @@ from PIL import Image
 
 import kerasgan
 from kerasgan import metrics
+from kerasgan.metrics import FeatureStatistics
 
 METRICS = ("--features", "pixels", "--metrics", "fid,kid,recall")
 
@@ -85,6 +86,14 @@ class EvaluateTest(CommandTestCase):
             both.append(json.loads(out.read_text()))
         self.assertAllClose(*(of["results"][0]["value"] for of in both), rtol=1e-5)
         self.assertEqual(both[1]["real"], 32)
+        # As pytorch-fid writes them, without a count.
+        moments = FeatureStatistics.load(folder / "real.npz")
+        np.savez(folder / "real.npz", mu=moments.mean, sigma=moments.covariance)
+        run = self.copy_of_run()
+        ended = evaluate(run, "--metrics", "fid", "--num", 40, data=folder / "real.npz")
+        self.assertEqual(ended.out.splitlines()[1].split()[2], "?")
+        ended = call("compare", run, "--out", folder / "page.html")
+        self.assertEqual(ended.code, 0, ended.err)
         self.assert_refused(
             evaluate(file, data=folder / "real.npz"), "holds statistics, not images", "kid, recall"
         )
@@ -138,11 +147,14 @@ class EvaluateTest(CommandTestCase):
         (folder / "broken").mkdir()
         (folder / "broken" / "0.png").write_bytes(b"no picture")
         (folder / "sizes").mkdir()
+        (folder / "damaged").mkdir()
+        (folder / "damaged" / "run.json").write_text("{")
+        (folder / "broken.npz").write_bytes(b"")
         for size in (8, 9):
             Image.new("L", (size, size)).save(folder / "sizes" / f"{size}.png")
         for ended, messages in (
             (evaluate(file, "--metrics", "fidd"), ["'fidd'", "their names: c2st, coverage"]),
-            (evaluate(file, "--metrics", "psnr"), ["psnr", "have no partners"]),
+            (evaluate(file, "--metrics", "psnr"), ["PSNR", "have no partners"]),
             (evaluate(file, "--features", "digitz"), ["features='digitz' is no such name"]),
             (evaluate(file, data="digitz"), ["'digitz'", "Did you mean 'digits'"]),
             (evaluate(file, "--image-size", 9), ["--image-size 9", "makes (8, 8, 1)"]),
@@ -154,6 +166,11 @@ class EvaluateTest(CommandTestCase):
                 ["of one size (8x8, 9x9)", "give --image-size"],
             ),
             (evaluate(file, "--split", "test"), ["test"]),
+            (evaluate(file, "--metrics", ", "), ["--metrics is empty; choose of c2st"]),
+            (evaluate(file, "--out", folder), ["--out", "is a folder; name a file"]),
+            (evaluate(file, "--features", "none.pth"), ["features='none.pth' does not exist"]),
+            (evaluate(file, data=folder / "broken.npz"), ["broken.npz is no .npz file"]),
+            (call("compare", folder / "damaged"), ["run.json is damaged"]),
         ):
             self.assert_refused(ended, *messages)
         ended = evaluate(folder / "sizes", "--image-size", 8, "--metrics", "fid")

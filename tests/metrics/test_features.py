@@ -48,8 +48,28 @@ class ExtractorTest(tf.test.TestCase):
         network = Extractor(flatten((8, 8, 3)), "three")
         found = network(images(2)).reshape(2, 8, 8, 3)
         self.assertAllEqual(found[..., 0], found[..., 2])
-        with self.assertRaisesRegex(ValueError, "takes images with 1 channels, these have 3"):
-            Extractor(flatten(), "one")(images(2, channels=3))
+
+    def test_colours_become_luminance(self):
+        red = np.full((1, 8, 8, 3), -1.0, "float32")
+        red[..., 0] = 1.0
+        found = Extractor(flatten(), "one")(red)
+        self.assertAllClose(found, np.full((1, 64), 0.299 - 0.701), atol=1e-6)
+        two = Extractor(flatten((8, 8, 2)), "two")
+        with self.assertRaisesRegex(ValueError, "takes images with 2 channels, these have 3"):
+            two(red)
+
+    def test_an_output_that_is_not_there(self):
+        outputs = {"features": keras.layers.Flatten()(x := keras.Input((8, 8, 1)))}
+        network = Extractor(keras.Model(x, outputs), "mine")
+        with self.assertRaisesRegex(ValueError, "mine makes features and no logits"):
+            network(images(2), "logits")
+
+    def test_vectors_are_kept_though_their_array_is_filled_anew(self):
+        metric, array = metrics.KernelDistance(), np.zeros((5, 2), "float32")
+        for value in (0.0, 1.0):
+            array[:] = value
+            metric.update_state(array, array)
+        self.assertAllEqual(metric.kept(2)[0][:, 0], [0.0] * 5 + [1.0] * 5)
 
     def test_networks_that_do_not_fit(self):
         with self.assertRaisesRegex(ValueError, "takes images of 8x8 pixels, these have 16x16"):

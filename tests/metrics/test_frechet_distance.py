@@ -1,6 +1,7 @@
 """FID, against closed forms and SciPy."""
 
 import math
+import pathlib
 import warnings
 
 import keras
@@ -100,9 +101,13 @@ class FrechetDistanceTest(tf.test.TestCase):
             again.update_state(None, fake)
             self.assertAllClose(again.result(), expected)
         metric = FrechetDistance("pixels", reference=path)
-        metric.update_state(None, gaussian(20, 5))
         with self.assertRaisesRegex(ValueError, "the reference has 8 features, .* makes 5"):
-            metric.result()
+            metric.update_state(None, gaussian(20, 5))
+        lost = FrechetDistance("pixels", reference="lost.npz")  # a model with it can be loaded
+        with self.assertRaisesRegex(FileNotFoundError, "lost.npz do not exist"):
+            lost.prepare()
+        with self.assertRaisesRegex(ValueError, "reference holds no statistics"):
+            FrechetDistance(reference=FeatureStatistics())
         with self.assertRaisesRegex(ValueError, "reference=3; use None"):
             FrechetDistance(reference=3)
 
@@ -126,3 +131,5 @@ class FrechetDistanceTest(tf.test.TestCase):
             self.assertEqual(list(values[0]), ["other", "other_infinity"])
             self.assertAllClose(values[0], values[1])
         self.assertIs(metrics.FrechetDistance, FrechetDistance)
+        path = pathlib.Path("folder/net.keras")
+        self.assertEqual(FrechetDistance(path).get_config()["features"], str(path))

@@ -10,7 +10,7 @@ from kerasgan.metrics import InceptionScore
 def score(outputs, splits=1, batch_size=None):
     metric = InceptionScore("pixels", splits=splits)
     for start in range(0, len(outputs), batch_size or len(outputs)):
-        metric.update_state(None, outputs[start : start + (batch_size or len(outputs))])
+        metric.add(outputs[start : start + (batch_size or len(outputs))], real=False)
     return metric.result()
 
 
@@ -37,6 +37,11 @@ class InceptionScoreTest(tf.test.TestCase):
             scores = [by_hand(logits[split::4].astype("float64")) for split in range(4)]
             self.assertAllClose(result["inception_score"], np.mean(scores))
             self.assertAllClose(result["inception_score_std"], np.std(scores))
+
+    def test_it_wants_a_network_that_tells_classes(self):
+        for examples in (np.zeros((3, 4, 4, 1), "float32"), np.zeros((3, 2), "float32")):
+            with self.assertRaisesRegex(ValueError, "makes features and no logits"):
+                InceptionScore("pixels").update_state(None, examples)
 
     def test_bad_arguments_and_too_few(self):
         with self.assertRaisesRegex(ValueError, "splits=0"):

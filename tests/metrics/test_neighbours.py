@@ -9,7 +9,7 @@ from metric_helpers import gaussian, images, measured
 from sklearn.metrics import pairwise_distances
 from sklearn.neighbors import NearestNeighbors
 
-from kerasgan.metrics import DensityCoverage, PrecisionRecall, neighbours
+from kerasgan.metrics import DensityCoverage, PrecisionRecall, SampleSizeWarning, neighbours
 
 
 def of_scikit_learn(real, fake, k):
@@ -64,6 +64,10 @@ class NeighboursTest(tf.test.TestCase):
         fake = np.concatenate([np.full((496, 2), 0.5), [[-9.0, 0.0], [9.0, 0.0], [0, 9], [0, -9]]])
         self.assertEqual(measured(PrecisionRecall("pixels"), real, fake)["recall"], 1.0)
         self.assertLess(measured(DensityCoverage("pixels"), real, fake)["coverage"], 0.05)
+
+    def test_it_says_when_there_are_many_more_of_one_kind(self):
+        with self.assertWarnsRegex(SampleSizeWarning, "20 real and 90 generated images"):
+            measured(PrecisionRecall("pixels"), gaussian(20), gaussian(90))
 
     def test_names(self):
         self.assertEqual(

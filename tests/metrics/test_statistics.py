@@ -72,7 +72,7 @@ class FeatureStatisticsTest(tf.test.TestCase):
         with self.assertRaisesRegex(FileNotFoundError, "do not exist"):
             FeatureStatistics.load(folder / "none.npz")
         (folder / "text.npz").write_text("not a zip")
-        with self.assertRaisesRegex(ValueError, "no .npz file, or a damaged one"):
+        with self.assertRaisesRegex(ValueError, "no .npz file, a damaged one"):
             FeatureStatistics.load(folder / "text.npz")
         good = FeatureStatistics.of_moments(np.zeros(3), np.eye(3))
         good.save(folder / "good.npz")
@@ -91,6 +91,16 @@ class FeatureStatisticsTest(tf.test.TestCase):
             FeatureStatistics.of_moments([np.nan], [[1.0]])
         with self.assertRaisesRegex(ValueError, "nothing was added"):
             FeatureStatistics().save(folder / "empty.npz")
+        np.savez(folder / "words.npz", mu=np.array(["a"]), sigma=np.eye(1))
+        np.save(folder / "array.npy", np.zeros(3))
+        (folder / "array.npy").rename(folder / "array.npz")
+        (folder / "empty.npz").write_bytes(b"")
+        for name in ("words", "array", "empty"):
+            with self.assertRaisesRegex(ValueError, f"{name}.npz is no .npz file, a damaged one"):
+                FeatureStatistics.load(folder / f"{name}.npz")
+        uncounted = FeatureStatistics.of_moments(np.zeros(8), np.eye(8))
+        with self.assertRaisesRegex(ValueError, "do not say of how many examples"):
+            uncounted.update(gaussian(3))
         single = FeatureStatistics()
         single.update(gaussian(1))
         with self.assertRaisesRegex(ValueError, "a covariance of 1 example does not exist"):
