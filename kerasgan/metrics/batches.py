@@ -102,8 +102,11 @@ def outputs(network, images, output):
     Args:
         network: what `kerasgan.metrics.features.extractor` takes, or a function of images.
         images: float32 (n, height, width, channels) in [-1, 1].
-        output: `"features"` or `"logits"`, of a network that has both.
+        output: `"features"` or `"logits"`, of a network that has both; one with a single output
+            gives that.
     """
     if isinstance(network, (str, os.PathLike, keras.Model, Extractor)):
-        return extractor(network)(images, output)
+        look = extractor(network)
+        several = isinstance(getattr(look.network, "output", None), dict)
+        return look(images, output if several else "features")
     return keras.ops.convert_to_numpy(network(images))

@@ -104,7 +104,10 @@ class Extractor:
 
     def _fitted(self, images):
         """Images with as many channels as the network takes."""
-        channels, wanted = images.shape[-1], self.network.input_shape[-1]
+        shape = getattr(self.network, "input_shape", None)  # a subclassed network has none
+        if shape is None:
+            return images
+        channels, wanted = images.shape[-1], shape[-1]
         if channels == 1 and wanted == 3:
             images = images.repeat(3, axis=-1)
         elif channels == 3 and wanted == 1:
@@ -114,7 +117,7 @@ class Extractor:
                 f"features={self.name}: the network takes images with {wanted} channels, these "
                 f"have {channels}; load them with channels={wanted}, or use another network."
             )
-        sizes = list(zip(self.network.input_shape[1:3], images.shape[1:3], strict=True))
+        sizes = list(zip(shape[1:3], images.shape[1:3], strict=True))
         if any(needed not in (None, has) for needed, has in sizes):
             raise ValueError(
                 f"features={self.name}: the network takes images of {sizes[0][0]}x{sizes[1][0]} "

@@ -58,6 +58,14 @@ class ExtractorTest(tf.test.TestCase):
         with self.assertRaisesRegex(ValueError, "takes images with 2 channels, these have 3"):
             two(red)
 
+    def test_a_subclassed_network(self):
+        class Mean(keras.Model):
+            def call(self, images):
+                return keras.ops.mean(images, axis=(1, 2))
+
+        real = np.full((3, 8, 8, 2), 1.0, "float32")
+        self.assertAllClose(extractor(Mean())(real), np.ones((3, 2)))
+
     def test_an_output_that_is_not_there(self):
         outputs = {"features": keras.layers.Flatten()(x := keras.Input((8, 8, 1)))}
         network = Extractor(keras.Model(x, outputs), "mine")
