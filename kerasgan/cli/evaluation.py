@@ -57,12 +57,12 @@ def evaluate(path, metrics, out, **options):
         common = {"features": options["features"], "reference": reference}
         common = {name: value for name, value in common.items() if value is not None}
         measures = measuring.get(names, **common)
+        paired = [type(m).__name__ for m in measures if getattr(m, "paired", False)]
+        images = _images(path, options, reference is not None, paired)
         try:
             measuring.prepare(measures, None)
         except OSError as error:  # what was to be downloaded
             raise click.UsageError(str(error)) from error
-        paired = [type(m).__name__ for m in measures if getattr(m, "paired", False)]
-        images = _images(path, options, reference is not None, paired)
         seen = {"real": 0, "generated": 0}
         measuring.feed(measures, _counted(images.pairs, seen), progress=True, total=images.total)
         if reference is not None:
