@@ -37,6 +37,8 @@ def evaluate(path, metrics, out, **options):
         **options: `data`, `split`, `data_dir`, `image_size`, `features`, `num`, `seed`.
     """
     runs.import_keras()
+    import tqdm
+
     from kerasgan.core import measuring
     from kerasgan.core.files import atomic_path
 
@@ -68,7 +70,7 @@ def evaluate(path, metrics, out, **options):
         if reference is not None:
             seen["real"] = reference.count
         rows = []
-        for measure in measures:
+        for measure in tqdm.tqdm(measures, "computing", leave=False, disable=None):
             rows += [
                 {"metric": name, "value": value, "features": _network(measure)}
                 for name, value in measuring.results(measure).items()

@@ -7,12 +7,15 @@ import warnings
 import keras
 import numpy as np
 import tensorflow as tf
+from backends import needs_backend
 from metric_helpers import gaussian, images, measured
 from scipy import linalg
 
 from kerasgan import metrics
 from kerasgan.metrics import FeatureStatistics, FrechetDistance, SampleSizeWarning
 from kerasgan.metrics.frechet_distance import frechet_distance
+
+pytestmark = needs_backend("tensorflow", reason="NumPy is the same everywhere")
 
 
 def of_scipy(real, fake):

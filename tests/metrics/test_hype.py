@@ -1,7 +1,10 @@
 import numpy as np
 import tensorflow as tf
+from backends import needs_backend
 
 from kerasgan.metrics import hype
+
+pytestmark = needs_backend("tensorflow", reason="NumPy is the same everywhere")
 
 
 def answers(real, wrong_real, generated, wrong_generated):

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import tensorflow as tf
+from backends import needs_backend
 from metric_helpers import images, measured
 from scipy import stats
 
@@ -13,6 +14,8 @@ from kerasgan.metrics.sliced_wasserstein import (
     random_patches,
     wasserstein_distance,
 )
+
+pytestmark = needs_backend("tensorflow", reason="NumPy is the same everywhere")
 
 
 class SlicedWassersteinTest(tf.test.TestCase):

@@ -4,10 +4,13 @@ import pathlib
 
 import numpy as np
 import tensorflow as tf
+from backends import needs_backend
 from metric_helpers import gaussian, images
 
 from kerasgan import metrics
 from kerasgan.metrics import FeatureStatistics
+
+pytestmark = needs_backend("tensorflow", reason="NumPy is the same everywhere")
 
 
 class FeatureStatisticsTest(tf.test.TestCase):

@@ -13,8 +13,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from absl.testing import parameterized
+from backends import needs_backend
 
 from kerasgan.metrics.torch_file import read_tensors
+
+pytestmark = needs_backend("tensorflow", reason="NumPy is the same everywhere")
 
 # What a pickle says, to be written by hand: PyTorch need not be there.
 Global = collections.namedtuple("Global", "module name")
