@@ -45,7 +45,7 @@ def evaluate(path, metrics, out, **options):
     names = [name.strip() for name in metrics.split(",") if name.strip()]
     if not names:
         raise click.UsageError(f"--metrics is empty; choose of {', '.join(measuring.names())}.")
-    out = out or (path / RESULTS if path.is_dir() else path.with_suffix(f".{RESULTS}"))
+    out = out or _default_out(path)
     if out.is_dir():
         raise click.UsageError(f"--out {out} is a folder; name a file.")
     with runs.usage_errors(), runs.warnings_in_one_line():
@@ -91,6 +91,11 @@ def evaluate(path, metrics, out, **options):
     with atomic_path(out) as temporary:
         temporary.write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
     click.echo(f"Written to {out}")
+
+
+def _default_out(path):
+    folder = path.parent if path.name == runs.MODEL else path  # the model of a run
+    return folder / RESULTS if folder.is_dir() else path.with_suffix(f".{RESULTS}")
 
 
 def table(written):

@@ -90,10 +90,13 @@ class EvaluateTest(CommandTestCase):
         moments = FeatureStatistics.load(folder / "real.npz")
         np.savez(folder / "real.npz", mu=moments.mean, sigma=moments.covariance)
         run = self.copy_of_run()
-        ended = evaluate(run, "--metrics", "fid", "--num", 40, data=folder / "real.npz")
+        model = run / "model.keras"
+        ended = evaluate(model, "--metrics", "fid", "--num", 40, data=folder / "real.npz")
         self.assertEqual(ended.out.splitlines()[1].split()[2], "?")
+        self.assertTrue((run / "evaluation.json").exists())
         ended = call("compare", run, "--out", folder / "page.html")
         self.assertEqual(ended.code, 0, ended.err)
+        self.assertIn("40 generated, ? of", (folder / "page.html").read_text())
         self.assert_refused(
             evaluate(file, data=folder / "real.npz"), "holds statistics, not images", "kid, recall"
         )
