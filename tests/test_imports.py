@@ -16,12 +16,15 @@ def run(code):
 class ImportTest(tf.test.TestCase):
     def test_import_is_light_beside_keras(self):
         code = (
-            "import time, keras\n"
-            "begin = time.perf_counter()\n"
+            "import time\n"
+            "begin = time.process_time()\n"
+            "import keras\n"
+            "of_keras = time.process_time() - begin\n"
             "import kerasgan\n"
-            "print(time.perf_counter() - begin)"
+            "print((time.process_time() - begin - of_keras) / of_keras)"
         )
-        self.assertLess(statistics.median(float(run(code)) for _ in range(3)), 0.3)
+        # Measured: a twenty-fifth, of a time that varies with what else the machine does.
+        self.assertLess(statistics.median(float(run(code)) for _ in range(3)), 0.1)
 
     def test_import_alone_loads_neither_keras_nor_tensorflow(self):
         code = (
