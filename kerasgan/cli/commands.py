@@ -18,6 +18,7 @@ from kerasgan.models import registry
 # What a run is computed on, which may change when it is continued on another machine.
 MACHINE = ("data_dir", "devices")
 
+data_dir = click.option("--data-dir", help="Where TensorFlow Datasets keeps its data.")
 run_or_file = click.argument("run_or_file", type=click.Path(path_type=pathlib.Path))
 
 
@@ -81,7 +82,7 @@ def models():
 @click.argument("model", required=False)
 @click.option("--data", help="digits, ring8, grid25, a TFDS name, a folder or an .npz file.")
 @click.option("--split", default=None, help="Part of the data to train on.  [default: train]")
-@click.option("--data-dir", help="Where TensorFlow Datasets keeps its data.")
+@data_dir
 @click.option("--image-size", type=click.IntRange(1), help="Images become squares of this size.")
 @click.option("--crop", type=click.IntRange(1), help="Train on squares cut out of them at random.")
 @click.option("--source", help="Half of a pair that is translated: left, right, A, B, a folder.")
@@ -476,7 +477,7 @@ def translate(run_or_file, inputs, out, to, seed, tile):
     help="The real images, as for train; or an .npz file with statistics (mu, sigma) of them.",
 )
 @click.option("--split", default="train", show_default=True, help="Part of the real images.")
-@click.option("--data-dir", help="Where TensorFlow Datasets keeps its data.")
+@data_dir
 @click.option(
     "--image-size",
     type=click.IntRange(1),
@@ -574,7 +575,7 @@ def info(run_or_file):
     "--num", type=click.IntRange(1), help="Images a participant.  [default: 100; for time, 450]"
 )
 @click.option("--split", default="train", show_default=True, help="Part of the data.")
-@click.option("--data-dir", help="Where TensorFlow Datasets keeps its data.")
+@data_dir
 @click.option("--image-size", type=click.IntRange(1), help="Both become squares of this size.")
 @click.option("--label", type=click.IntRange(0), help="Only this class, of both.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Which images.")

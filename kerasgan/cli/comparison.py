@@ -19,6 +19,7 @@ def compare(folders, out):
     from kerasgan.callbacks.run_history import read_history
     from kerasgan.callbacks.training_curves import draw_curves
     from kerasgan.core.files import atomic_path
+    from kerasgan.core.text import in_columns
 
     rows, curves, samples = {}, [], []
     for folder in dict.fromkeys(folders):
@@ -46,7 +47,7 @@ def compare(folders, out):
     }
     with atomic_path(out) as temporary:
         temporary.write_text(page.page("Runs compared", sections), encoding="utf-8")
-    click.echo(evaluation.aligned([header, *different]))
+    click.echo("\n".join(in_columns([header, *different], left=len(header))))
     if not any((folder / evaluation.RESULTS).exists() for folder in folders):
         click.echo("\nNone of these was measured: kerasgan evaluate RUN --data DATA")
     click.echo(f"\nWith pictures, and what is the same: {out}")

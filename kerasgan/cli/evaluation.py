@@ -20,11 +20,12 @@ RESULTS = "evaluation.json"
 
 @dataclasses.dataclass
 class Images:
-    """What is compared: who made it, pairs of real and generated batches, and how many come."""
+    """What is compared: who made it, pairs of real and generated batches, how many come."""
 
     maker: str
     pairs: abc.Iterable
     total: int
+    vectors: bool = False  # rather than images
 
 
 def evaluate(path, metrics, out, **options):
@@ -62,7 +63,7 @@ def evaluate(path, metrics, out, **options):
         paired = [type(m).__name__ for m in measures if getattr(m, "paired", False)]
         images = _images(path, options, reference is not None, paired)
         try:
-            measuring.prepare(measures, None)
+            measuring.prepare(measures, None, images.vectors)
         except OSError as error:  # what was to be downloaded
             raise click.UsageError(str(error)) from error
         seen = {"real": 0, "generated": 0}
@@ -100,6 +101,8 @@ def _default_out(path):
 
 def table(written):
     """What `evaluate` wrote, as lines of text: one for a number, its deviation beside it."""
+    from kerasgan.core.text import in_columns
+
     values = {row["metric"]: row["value"] for row in written["results"]}
     lines = [("metric", "value", "", "real", "generated", "network")]
     for row in written["results"]:
@@ -109,16 +112,7 @@ def table(written):
         spread = "" if deviation is None else f"+- {deviation:.4g}"
         counts = [f"{written[side]:,}" if written[side] else "?" for side in ("real", "generated")]
         lines.append((name, f"{row['value']:.4g}", spread, *counts, row["features"]))
-    return aligned(lines)
-
-
-def aligned(lines):
-    """Rows of str as lines of text, in columns."""
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )
+    return "\n".join(in_columns(lines, left=len(lines[0])))
 
 
 def _counted(pairs, seen):
@@ -179,12 +173,14 @@ def _of_generator(model, options, reference):
             f"{name} makes images of {shape[0]}x{shape[1]}, and --data becomes squares; measure "
             "this model in Python, with data of its shape."
         )
+    vectors = len(shape) == 1
     if reference:
-        return Images(name, _generated(model, num, options["seed"]), math.ceil(num / BATCH))
+        pairs = _generated(model, num, options["seed"])
+        return Images(name, pairs, math.ceil(num / BATCH), vectors)
     size = {"image_size": shape[0], "channels": shape[-1]} if len(shape) == 3 else {}
     real = _real(options, labels=model.num_classes is not None, **size)
     total = max(len(real), len(real) + math.ceil((num - BATCH * len(real)) / 256))
-    return Images(name, model.comparisons(real, num, options["seed"]), total)
+    return Images(name, model.comparisons(real, num, options["seed"]), total, vectors)
 
 
 def _generated(model, num, seed):

@@ -124,6 +124,7 @@ def _real_images(name, num, seed, label, split, data_dir, image_shape):
 
 def summary(answers):
     """The results in a file of answers as a table."""
+    from kerasgan.core.text import in_columns
     from kerasgan.serving import hype
 
     if not answers.rows:
@@ -146,12 +147,7 @@ def summary(answers):
             threshold = hype.exposure_threshold(blocks)
             rows = [row for block in blocks for row in block]
             table.append(_line("HYPE-time: exposure", threshold, hype.milliseconds_text, rows))
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines = [
-        "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])])
-        for line in table
-    ]
-    return "\n".join([*lines, f"Every answer is in {answers.path}"])
+    return "\n".join([*in_columns(table, left=1), f"Every answer is in {answers.path}"])
 
 
 def _line(name, estimate, text, rows):

@@ -209,7 +209,7 @@ class AdversarialModel(backend.Trainer, keras.Model):
         validation = call.arguments.get("validation_data")
         if validation is not None and self.compiled:
             data = validation[0] if isinstance(validation, (tuple, list)) else validation
-            measuring.prepare(self.generative_metrics, data)
+            self._prepare_metrics(data)
         try:
             return super().fit(*call.args, **call.kwargs)
         finally:
@@ -248,7 +248,7 @@ class AdversarialModel(backend.Trainer, keras.Model):
         call = inspect.signature(super().evaluate).bind(*args, **kwargs).arguments
         if "_use_cached_eval_dataset" not in kwargs:  # not from within fit, which has done it
             self._divide(kwargs.get("steps"))
-            measuring.prepare(self.generative_metrics, call.get("x"))
+            self._prepare_metrics(call.get("x"))
         start = self.evaluation_seed.state
         start.assign(ops.zeros(start.shape, start.dtype))
         results = super().evaluate(*args, return_dict=True, **kwargs)
@@ -261,6 +261,10 @@ class AdversarialModel(backend.Trainer, keras.Model):
             for metric in self.generative_metrics:
                 results |= measuring.results(metric)
         return results if return_dict else list(results.values())
+
+    def _prepare_metrics(self, x):
+        vectors = len(getattr(self, "image_shape", ())) == 1
+        measuring.prepare(self.generative_metrics, x, vectors)
 
     def comparisons(self, batches, num_generated=None, seed=0):
         """What metrics are fed with.

@@ -75,12 +75,13 @@ def get(metrics, **arguments):
     return made
 
 
-def prepare(metrics, x):
+def prepare(metrics, x, vectors):
     """Finds out what would otherwise go wrong after long work.
 
     Args:
         metrics: list of metrics.
         x: what `evaluate` takes.
+        vectors: whether vectors will be compared rather than images.
 
     Raises:
         ValueError, OSError: for a metric that cannot have what it needs, or data that cannot be
@@ -93,7 +94,7 @@ def prepare(metrics, x):
         )
     for metric in metrics:
         if hasattr(metric, "prepare"):
-            metric.prepare()
+            metric.prepare(vectors)
 
 
 def batches_of(x, y=None, batch_size=None, steps=None):

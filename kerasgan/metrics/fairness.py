@@ -5,6 +5,7 @@ import statistics
 
 import numpy as np
 
+from kerasgan.core.text import in_columns
 from kerasgan.metrics.batches import blocks, checked_labels, outputs
 
 
@@ -120,7 +121,7 @@ class FairnessReport:
                         "*" if rates.clear[index] else "",
                     )
                 )
-            lines += ["", title, *_aligned(rows)]
+            lines += ["", title, *in_columns(rows, left=0)]
         return "\n".join(lines)
 
     def plot(self, title=None):
@@ -448,15 +449,6 @@ def _names_of_groups(names, *sides):
             f"group_names has {len(names)} names ({', '.join(names)}) for {width or needed} groups."
         )
     return names
-
-
-def _aligned(rows):
-    """Rows of strings as lines in which columns end at the same place."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
 
 
 def _percent(rate):

@@ -47,13 +47,16 @@ class FeatureMetric(keras.metrics.Metric):
         """The `Extractor`; a network is loaded when it is first needed."""
         return extractor(self.features)
 
-    def prepare(self):
+    def prepare(self, vectors=False):
         """Loads what the metric needs, so that what cannot be had is known before long work.
+
+        Args:
+            vectors: whether it will be fed with vectors, which need no network.
 
         Raises:
             ValueError, OSError: when it cannot be had.
         """
-        if self.takes_features():
+        if self.takes_features() and not vectors:
             self.extractor  # noqa: B018
 
     @classmethod

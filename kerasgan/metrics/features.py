@@ -246,15 +246,7 @@ class ApplicationInput(keras.layers.Layer):
     def __init__(self, application, **kwargs):
         super().__init__(**kwargs)
         self.application = application
-        modules = (
-            importlib.import_module(f"keras.applications.{module.name}")
-            for module in pkgutil.iter_modules(keras.applications.__path__)
-        )
-        self.preprocess_input = next(
-            module.preprocess_input
-            for module in modules
-            if hasattr(module, application) and hasattr(module, "preprocess_input")
-        )
+        self.preprocess_input = _module_of(application).preprocess_input
 
     def call(self, images):
         return self.preprocess_input((images + 1.0) * 127.5, data_format="channels_last")
@@ -264,3 +256,15 @@ class ApplicationInput(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "application": self.application}
+
+
+def _module_of(application):
+    """The module of `keras.applications` that prepares images for one of its networks."""
+    modules = {
+        found.name: importlib.import_module(f"keras.applications.{found.name}")
+        for found in pkgutil.iter_modules(keras.applications.__path__)
+    }
+    holding = [name for name in modules if hasattr(modules[name], application)]
+    # That of MobileNetV3 does not hold its networks, but is called like them.
+    alike = [n for n in modules if application.lower().startswith(n.replace("_", ""))]
+    return modules[holding[0] if holding else max(alike, key=len)]

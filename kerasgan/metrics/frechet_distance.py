@@ -70,8 +70,8 @@ class FrechetDistance(FeatureMetric):
     def _given(self):
         return _given(self.reference)
 
-    def prepare(self):
-        super().prepare()
+    def prepare(self, vectors=False):
+        super().prepare(vectors)
         self._given  # noqa: B018
 
     def reset_state(self):

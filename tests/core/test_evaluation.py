@@ -145,6 +145,12 @@ class RefusalTest(tf.test.TestCase):
             gan.fit(images(8), validation_data=(images(8),), verbose=0)
         self.assertEqual(gan.iterations, 0)
 
+    def test_vectors_need_no_features(self):
+        gan = kerasgan.VanillaGAN((2,), latent_dim=2)
+        gan.compile(metrics=[metrics.FrechetDistance("none.keras")])
+        points = np.random.default_rng(0).normal(size=(20, 2)).astype("float32")
+        self.assertIn("fid", gan.evaluate(points, verbose=0, return_dict=True))
+
     def test_two_metrics_of_one_name_and_pairs(self):
         gan = image_gan()
         for two in (

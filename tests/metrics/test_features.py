@@ -157,6 +157,9 @@ class ApplicationTest(tf.test.TestCase):
         )
         self.assertAllClose(found, expected)
         self.assertEqual(network.output_shape, (None, 2048))
+        for name in dir(keras.applications):
+            if name[0].isupper():
+                self.assertTrue(callable(features.ApplicationInput(name).preprocess_input), name)
         with self.assertRaisesRegex(ValueError, "'ResNet51' is not in keras.applications"):
             application("ResNet51")
 
