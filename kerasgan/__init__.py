@@ -20,6 +20,7 @@ _SUBPACKAGES = (
     "losses",
     "metrics",
     "models",
+    "serving",
 )
 _NAMES = {
     "AdversarialModel": "kerasgan.core",

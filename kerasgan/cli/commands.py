@@ -12,7 +12,7 @@ import sys
 import click
 
 import kerasgan
-from kerasgan.cli import comparison, evaluation, hype, runs, translation
+from kerasgan.cli import comparison, evaluation, hype, runs, serving, translation
 from kerasgan.models import registry
 
 # What a run is computed on, which may change when it is continued on another machine.
@@ -63,7 +63,7 @@ def _fail(message, exit_code):
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.pass_context
 def commands(context, debug):
-    """Generative adversarial networks: train, sample, translate, measure, export."""
+    """Generative adversarial networks: train, sample, translate, measure, serve."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 
@@ -314,7 +314,8 @@ def _load_examples(settings):
     images = examples.element_spec[0] if labels else examples.element_spec
     arguments = {"image_shape": tuple(images.shape[1:])}
     if labels:
-        arguments["num_classes"] = len(data.class_names(examples))
+        settings["class_names"] = list(map(str, data.class_names(examples)))
+        arguments["num_classes"] = len(settings["class_names"])
         wanted = settings["set"].get("num_classes", arguments["num_classes"])
         if isinstance(wanted, int) and wanted < arguments["num_classes"]:
             raise ValueError(
@@ -526,15 +527,58 @@ def compare(folders, out):
 @commands.command()
 @run_or_file
 @click.argument("directory", type=click.Path(path_type=pathlib.Path))
-def export(run_or_file, directory):
-    """Write a SavedModel for TensorFlow Serving into DIRECTORY.
+@click.option("--keep", type=click.IntRange(1), help="Remove all but the newest N versions.")
+@click.option("--jit-compile", is_flag=True, help="Have XLA compile the networks; for GPUs.")
+def export(run_or_file, directory, **options):
+    """Write a SavedModel for TensorFlow Serving.
 
-    The last part of DIRECTORY is the version number: savedmodels/digits/1.
+    DIRECTORY is the model's, savedmodels/digits, and gets the next version, savedmodels/digits/1;
+    or it is that of a version, which must not exist yet. A server that is watching never sees half
+    of one.
     """
-    gan, _ = runs.load_run(run_or_file)
-    with runs.usage_errors():
-        gan.export(directory)
-    click.echo(f"SavedModel with the signature serving_default in {directory}")
+    serving.export(run_or_file, directory, **options)
+
+
+@commands.command("serving-config")
+@click.argument("folder", type=click.Path(path_type=pathlib.Path))
+def serving_config(folder):
+    """Write what TensorFlow Serving needs to serve FOLDER.
+
+    FOLDER has a folder for each model, as export makes them. It gets models.config,
+    batching_parameters.txt, monitoring.config and docker-compose.yml.
+    """
+    serving.write_configuration(folder)
+
+
+@commands.command()
+@click.argument("folder", type=click.Path(path_type=pathlib.Path, exists=True, file_okay=False))
+@click.option("--host", default="127.0.0.1", show_default=True, help="Who may ask: this machine.")
+@click.option(
+    "--port", default=8500, show_default=True, type=click.IntRange(0, 65535), help="gRPC."
+)
+@click.option(
+    "--rest-port", default=8501, show_default=True, type=click.IntRange(0, 65535), help="REST."
+)
+@click.option(
+    "--max-images", default=64, show_default=True, type=click.IntRange(1), help="In a request."
+)
+@click.option(
+    "--max-queue", default=128, show_default=True, type=click.IntRange(1), help="Waiting requests."
+)
+@click.option(
+    "--max-megabytes",
+    default=16.0,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    help="Of a request.",
+)
+def serve(folder, **options):
+    """Serve the SavedModels in FOLDER on this machine, for development.
+
+    It speaks TensorFlow Serving's gRPC and REST protocols, takes up new versions, and has a
+    gallery. FOLDER is one with a folder for each model, or a model's own.
+    """
+    serving.serve(folder, **options)
 
 
 @commands.command()

@@ -187,11 +187,13 @@ def _generated(model, num, seed):
     """Batches of generated images alone, of all classes in equal shares."""
     import numpy as np
 
-    latents = model.latents(num, seed=seed)
+    from kerasgan.numbering import numbers_of_images
+
     labels = None if model.num_classes is None else np.arange(num) % model.num_classes
     for start in range(0, num, BATCH):
-        some = slice(start, start + BATCH)
-        fake = model.generate_from(latents[some], labels=None if labels is None else labels[some])
+        some = range(start, min(start + BATCH, num))
+        of_some = None if labels is None else labels[some.start : some.stop]
+        fake = model.generate_numbers(numbers_of_images(seed, some), labels=of_some)
         yield None, np.clip(fake, -1.0, 1.0) if fake.ndim == 4 else fake
 
 

@@ -1,7 +1,6 @@
 """What `kerasgan hype` shows, and what it prints at the end."""
 
 import contextlib
-import errno
 import signal
 
 import click
@@ -14,15 +13,9 @@ NUM = {"infinity": 100, "time": 450}
 
 def run(run_or_file, real, *, mode, num, split, data_dir, image_size, label, seed, out, host, port):
     """Serves the page until it is interrupted, and prints the results; see `kerasgan hype`."""
-    try:
-        import flask  # noqa: F401
-        import waitress  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise click.UsageError(
-            f"this needs {error.name}, which is not installed: pip install 'kerasgan[web]'"
-        ) from error
+    runs.needs("flask", "waitress", extra="web")
     runs.import_keras()
-    from kerasgan.serving import hype
+    from kerasgan.serving import hype, web
 
     num = num or NUM[mode]
     if out.is_dir():
@@ -30,31 +23,19 @@ def run(run_or_file, real, *, mode, num, split, data_dir, image_size, label, see
     with runs.usage_errors():
         hype.check_num(num, mode)
         answers = hype.Answers(out, generator=str(run_or_file), data=f"{real} ({split})")
-    with contextlib.closing(_listen(host, port)) as listening:
+    with contextlib.closing(runs.listen(host, port)) as listening:
         with runs.usage_errors():
             image_shape, generate = _generator(run_or_file, num, seed, label, image_size)
             images = _real_images(real, num, seed, label, split, data_dir, image_shape)
             study = hype.Study(images, generate(), answers, mode=mode, num=num, seed=seed)
         for ending in (signal.SIGINT, signal.SIGTERM):
             signal.signal(ending, signal.default_int_handler)
-        server = hype.make_server(hype.create_app(study, host), listening)
+        app = hype.create_app(study, host)
+        server = web.make_server(app, listening, hype.LARGEST_BODY)
         with contextlib.suppress(KeyboardInterrupt):
-            click.echo(f"Open {hype.url_of(listening)} in a browser; Ctrl-C ends and sums up.")
+            click.echo(f"Open {web.url_of(listening)} in a browser; Ctrl-C ends and sums up.")
             server.run()
     click.echo(summary(answers))
-
-
-def _listen(host, port):
-    from kerasgan.serving import hype
-
-    try:
-        return hype.listen(host, port)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise click.UsageError(
-                f"--port {port} of {host} is in use; choose another one, or 0 for any that is free."
-            ) from error
-        raise click.UsageError(f"--host {host} --port {port}: {error.strerror}.") from error
 
 
 def _generator(run_or_file, num, seed, label, image_size):

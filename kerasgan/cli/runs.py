@@ -3,7 +3,9 @@
 import ast
 import contextlib
 import difflib
+import errno
 import importlib
+import importlib.util
 import inspect
 import json
 import os
@@ -173,6 +175,30 @@ def load_run(run_or_file):
         if not hasattr(model, "players"):
             raise ValueError(f"{file} is a {type(model).__name__}, not a generative model.")
     return model, file
+
+
+def needs(*modules, extra):
+    """Makes sure that what an extra brings is installed."""
+    for module in modules:
+        if importlib.util.find_spec(module) is None:
+            raise click.UsageError(
+                f"this needs {module}, which is not installed: pip install 'kerasgan[{extra}]'"
+            )
+
+
+def listen(host, port, option="--port"):
+    """A socket that takes connections; what is wrong is the fault of an option."""
+    from kerasgan.serving import web
+
+    try:
+        return web.listen(host, port)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise click.UsageError(
+                f"{option} {port} of {host} is in use; choose another one, or 0 for any that is "
+                "free."
+            ) from error
+        raise click.UsageError(f"--host {host} {option} {port}: {error.strerror}.") from error
 
 
 def is_folder_of_pictures(path):

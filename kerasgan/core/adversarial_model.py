@@ -1,5 +1,6 @@
 """The base of every model in which networks are trained against each other."""
 
+import importlib.metadata
 import inspect
 import math
 import os
@@ -407,6 +408,17 @@ class AdversarialModel(backend.Trainer, keras.Model):
             )
         path, epochs = self.last_saved
         return f"The model as it was after {epochs} epochs is in {path}."
+
+    def model_card(self):
+        """What an exported file tells of the model: dict that JSON can hold."""
+        config = self.get_config()
+        return {
+            "model": type(self).__name__,
+            "kerasgan": importlib.metadata.version("kerasgan"),
+            "epochs_trained": self.epochs_trained,
+            "steps_trained": self.iterations if self.compiled else None,
+            "settings": {n: v for n, v in config.items() if not isinstance(v, dict)},
+        }
 
     def save_own_variables(self, store):
         super().save_own_variables(store)

@@ -1,21 +1,40 @@
 """From networks to a SavedModel that needs neither kerasgan nor Keras."""
 
+import json
 import pathlib
+from typing import NamedTuple
 
 import keras
 
 from kerasgan.core.files import atomic_path
 
+MODEL_CARD = "assets.extra/model_card.json"  # TensorFlow Serving looks at neither
 
-def export_networks(signatures, filepath, inputs, output):
-    """Writes a SavedModel.
+
+class Computation(NamedTuple):
+    """A function of tensors, written with `keras.ops`, that a SavedModel is to hold.
+
+    Attributes:
+        function: takes one tensor for each input.
+        inputs: dict from an input's name to its `keras.InputSpec`.
+    """
+
+    function: object
+    inputs: dict
+
+
+def export_model(filepath, networks, computations, signatures, model_card, jit_compile=False):
+    """Writes a SavedModel, with a model card beside its graph.
 
     Args:
-        signatures: dict from the name of a signature, one of them `serving_default`, to the Keras
-            model that answers it.
         filepath: a folder that does not exist or is empty.
-        inputs: dict from the name of an input to its `keras.InputSpec`, in the networks' order.
-        output: the name of the output.
+        networks: the Keras models that the computations use.
+        computations: dict from a name to a `Computation`: what the model's framework computes.
+        signatures: function from dict of these, as functions of TensorFlow's tensors, to dict from
+            the name of a signature, one of them `serving_default`, to (function, list of
+            `tf.TensorSpec`).
+        model_card: dict, which becomes `assets.extra/model_card.json`.
+        jit_compile: whether XLA compiles the computations.
 
     Raises:
         FileExistsError: when the folder holds something.
@@ -35,26 +54,27 @@ def export_networks(signatures, filepath, inputs, output):
             f"{filepath} exists already; export to a new folder, for TensorFlow Serving with a "
             f"version number as its name, for example {filepath.with_name(str(version))}."
         )
-    specs = [
-        keras.InputSpec(shape=spec.shape, dtype=spec.dtype, name=name)
-        for name, spec in inputs.items()
-    ]
+    from kerasgan.core.signatures import compiled, traced
 
+    card = json.dumps(model_card, indent=2, allow_nan=False, default=str) + "\n"
     archive = keras.export.ExportArchive()
-    # JAX would compile for the device at hand; a server may have the other one.
-    platforms = {"jax2tf_kwargs": {"native_serialization_platforms": ("cpu", "cuda")}}
-    for network in {id(network): network for network in signatures.values()}.values():
+    for network in networks:
         archive.track(network)  # all before the first endpoint, or JAX misses their variables
-    for signature, network in signatures.items():
-        serve = _serving(network, output)
-        archive.add_endpoint(signature, serve, specs, **(platforms if backend == "jax" else {}))
+    functions = {}
+    for name, (function, inputs) in computations.items():
+        if backend == "jax":
+            # JAX computes it as an endpoint of its own, which the signatures call. It would compile
+            # for the device at hand, and a server may have the other one.
+            platforms = {"jax2tf_kwargs": {"native_serialization_platforms": ("cpu", "cuda")}}
+            specs = [
+                keras.InputSpec(shape=s.shape, dtype=s.dtype, name=n) for n, s in inputs.items()
+            ]
+            functions[name] = archive.add_endpoint(name, function, specs, **platforms)
+        else:
+            functions[name] = compiled(function, jit_compile)
+    for name, (function, specs) in signatures(functions).items():
+        archive.add_endpoint(name, traced(function, specs))
     with atomic_path(filepath) as temporary:
         archive.write_out(str(temporary), verbose=False)
-
-
-def _serving(network, output):
-    def serve(*tensors):
-        images = network(tensors[0] if len(tensors) == 1 else list(tensors), training=False)
-        return {output: keras.ops.cast(images, "float32")}
-
-    return serve
+        (temporary / MODEL_CARD).parent.mkdir()
+        (temporary / MODEL_CARD).write_text(card, encoding="utf-8")

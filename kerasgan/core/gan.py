@@ -5,10 +5,13 @@ import numpy as np
 from keras import ops
 
 from kerasgan import backend, losses
-from kerasgan.core import ema, export
+from kerasgan.core import ema
 from kerasgan.core.adversarial_model import AdversarialModel
+from kerasgan.core.export import Computation, export_model
 from kerasgan.core.images import float_images
+from kerasgan.core.latents import standard_normal
 from kerasgan.layers.minibatch import split_batch
+from kerasgan.numbering import numbers_of_images
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")
@@ -56,6 +59,8 @@ class GAN(AdversarialModel):
     """
 
     default_discriminator_steps = 1
+    truncation_limits = None  # what endpoints take as truncation, where the paper has it
+    noise_shapes = ()  # of an image's noise, where the generator has layers that add some
 
     def __init__(
         self,
@@ -335,14 +340,14 @@ class GAN(AdversarialModel):
         return self.track(logs)
 
     def comparisons(self, batches, num_generated=None, seed=0):
-        latents = self.latents(num_generated or 0, seed=seed)
         all_labels = np.zeros(0, "int32")
         start = 0
 
         def generate(stop):
             number = np.arange(start, stop) % max(len(all_labels), 1)
             labels = None if self.num_classes is None else all_labels[number]
-            fake = self.generate_from(latents[start:stop], labels=labels)
+            numbers = numbers_of_images(seed, range(start, stop))
+            fake = self.generate_numbers(numbers, labels=labels)
             if fake.ndim != 4:
                 return fake
             # One that grows makes smaller ones at first.
@@ -360,8 +365,6 @@ class GAN(AdversarialModel):
             stop = start + len(real)
             if num_generated is not None:
                 stop = min(stop, num_generated)
-            elif stop > len(latents):  # the end is not known: draw twice as many
-                latents = self.latents(2 * stop, seed=seed)
             yield real, generate(stop)
             start = stop
         if real is None:
@@ -439,16 +442,29 @@ class GAN(AdversarialModel):
         Returns:
             float32 array (num_images, latent_dim).
         """
+        return self.latents_of(self._numbers(num_images, seed), truncation)
+
+    def _numbers(self, num_images, seed):
         if not isinstance(num_images, (int, np.integer)) or num_images < 0:
             raise ValueError(f"num_images={num_images!r}; use a whole number of at least 0.")
+        seed = np.random.randint(2**31) if seed is None else seed
+        return numbers_of_images(seed, range(num_images))
+
+    def latents_of(self, numbers, truncation=None):
+        """The latents of the images of these numbers; see `latents` and `generate_numbers`."""
         if truncation is not None and not truncation > 0:
             raise ValueError(f"truncation={truncation!r}; use None or a number above 0.")
-        if seed is None:
-            seed = np.random.randint(2**31)
-        latents = np.random.default_rng(seed).standard_normal(
-            (num_images, self.latent_dim), dtype="float32"
-        )
-        return latents if truncation is None else _truncate(latents, truncation)
+        normal = standard_normal(numbers, (self.latent_dim,))
+        return ops.convert_to_numpy(self.latents_from_normal(normal, truncation))
+
+    def latents_from_normal(self, normal, truncation=None):
+        """Turns N(0, I) into latents: tensor (batch, latent_dim) to the same.
+
+        Args:
+            normal: float32 tensor or array.
+            truncation: None, or a number or tensor (batch, 1).
+        """
+        return normal if truncation is None else _truncate(normal, truncation)
 
     def generate(self, num_images, *, seed=None, labels=None, truncation=None):
         """Draws images.
@@ -473,8 +489,38 @@ class GAN(AdversarialModel):
         Image Synthesis, Brock et al., 2019, arXiv:1809.11096, who draw again what falls outside;
         here the same distribution comes from the inverse of its cumulative distribution.
         """
-        latents = self.latents(num_images, seed=seed, truncation=truncation)
-        return self.generate_from(latents, labels=labels)
+        numbers = self._numbers(num_images, seed)
+        return self.generate_numbers(numbers, labels=labels, truncation=truncation)
+
+    def generate_numbers(self, numbers, *, labels=None, truncation=None):
+        """Draws the images that have these numbers among all that the model can make.
+
+        `generate(n, seed=s)` makes those from s * 2**32 on. Endpoints call the numbers seeds.
+
+        Args:
+            numbers: sequence of int from 0 to 2**63 - 1.
+            labels, truncation: as for `generate`.
+
+        Returns:
+            As `generate`.
+        """
+        return self.generate_from(self.latents_of(numbers, truncation), labels=labels)
+
+    def images_from_normal(self, normal, *others):
+        """What `generate_numbers` does with random numbers, as a function of tensors.
+
+        Args:
+            normal: float32 tensor (batch, latent_dim).
+            *others: `label`, int32 (batch,), if conditional; `truncation`, float32 (batch,), if
+                there are `truncation_limits`; tensors (batch, *shape) of noise for `noise_shapes`.
+
+        Returns:
+            Tensor of images, or vectors.
+        """
+        labels = None if self.num_classes is None else others[0]
+        truncation = None if self.truncation_limits is None else others[-1][:, None]
+        latents = self.latents_from_normal(normal, truncation)
+        return self.sampling_generator(self.with_labels(latents, labels), training=False)
 
     def generate_from(self, latents, *, labels=None):
         """Turns given latents into images; see `generate`.
@@ -533,26 +579,79 @@ class GAN(AdversarialModel):
             raise ValueError(f"labels={labels!r}; {name} has the classes {classes}.")
         return np.broadcast_to(array, (num_images,)).astype("int32")
 
-    def export(self, filepath):
+    def export(self, filepath, *, jit_compile=False, model_card=None):
         """Writes a SavedModel that TensorFlow Serving loads.
 
-        Its signature `serving_default` takes `latent`, float32 (batch, latent_dim), and if
-        conditional `label`, int32 (batch), and returns `images`, float32 (batch, height, width,
-        channels). It needs neither kerasgan nor Keras.
+        It needs neither kerasgan nor Keras. Its signatures:
+
+        - `serving_default`: `latent`, float32 (batch, latent_dim), and if conditional `label`,
+          int32 (batch), to `images`, float32 (batch, height, width, channels) in [-1, 1].
+        - `sample`, of models that make images: `seed`, int64 (batch), `label` if conditional, and
+          `truncation`, float32 (batch), -1 for none, of models whose papers have it, to
+          `image_bytes`, a PNG file each. The seeds are what `generate_numbers` takes, so those from
+          s * 2**32 on give the images of `generate(n, seed=s)`. An image depends on its own seed
+          only.
+
+        A label, seed or truncation that is out of range is an INVALID_ARGUMENT. Exported under JAX,
+        the file also shows the networks alone, as `generator` and `sampler`, which check nothing.
+
+        `assets.extra/model_card.json` in it tells what the model is.
 
         Args:
             filepath: a folder that does not exist or is empty. TensorFlow Serving wants its last
                 part to be a version number: `savedmodels/digits/1`.
+            jit_compile: whether XLA compiles the networks where they are served, for each batch
+                size anew. For GPUs: on a CPU it makes convolutions slower.
+            model_card: dict of what else the model card is to tell.
 
         Raises:
             FileExistsError: when the folder holds something.
             RuntimeError: under PyTorch, which cannot write a SavedModel.
         """
-        inputs = {"latent": keras.InputSpec(shape=(None, self.latent_dim), dtype="float32")}
-        if self.num_classes is not None:
-            inputs["label"] = keras.InputSpec(shape=(None,), dtype="int32")
-        signatures = {"serving_default": self.sampling_generator}
-        export.export_networks(signatures, filepath, inputs, output="images")
+        label = {"label": keras.InputSpec(shape=(None,), dtype="int32")}
+        label = {} if self.num_classes is None else label
+        latent = {"latent": keras.InputSpec(shape=(None, self.latent_dim), dtype="float32")}
+        truncation = {"truncation": keras.InputSpec(shape=(None,), dtype="float32")}
+        noise = {
+            f"noise_{number}": keras.InputSpec(shape=(None, *shape), dtype="float32")
+            for number, shape in enumerate(self.noise_shapes)
+        }
+        network = self.sampling_generator
+
+        def generator(*inputs):
+            return network(list(inputs) if label else inputs[0], training=False)
+
+        sampler = {**latent, **label, **(truncation if self.truncation_limits else {}), **noise}
+        card = {
+            "latent_dim": self.latent_dim,
+            "num_classes": self.num_classes,
+            "image_shape": self.image_shape,
+            "truncation": self.truncation_limits,
+        }
+
+        def signatures(functions):
+            from kerasgan.core.signatures import noise_to_image
+
+            return noise_to_image(
+                functions,
+                self.image_shape,
+                self.latent_dim,
+                self.num_classes,
+                self.truncation_limits,
+                self.noise_shapes,
+            )
+
+        export_model(
+            filepath,
+            [network],
+            {
+                "generator": Computation(generator, {**latent, **label}),
+                "sampler": Computation(self.images_from_normal, sampler),
+            },
+            signatures,
+            {**self.model_card(), **card, **(model_card or {})},
+            jit_compile,
+        )
 
     def get_config(self):
         return {
@@ -593,5 +692,7 @@ def _compatible(expected, shape):
 def _truncate(normal, bound):
     """Maps N(0, 1) to the normal distribution truncated to [-bound, bound], monotonically."""
     root2 = np.sqrt(2.0).astype("float32")
-    inside = ops.erfinv(ops.erf(normal / root2) * ops.erf(ops.cast(bound, "float32") / root2))
-    return np.clip(ops.convert_to_numpy(inside * root2), -bound, bound)
+    bound = ops.cast(bound, "float32")
+    inside = ops.erfinv(ops.erf(normal / root2) * ops.erf(bound / root2)) * root2
+    # From there on nothing changes, but that float32 takes large numbers for infinite ones.
+    return ops.clip(ops.where(bound > 5.0, normal, inside), -bound, bound)

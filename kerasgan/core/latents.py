@@ -1,6 +1,89 @@
-"""Ways through the space of latents."""
+"""Random numbers by position, and ways through the space of latents."""
+
+import math
 
 import numpy as np
+
+ROTATIONS = (13, 15, 26, 6, 17, 29, 16, 24)  # of Threefry-2x32
+
+
+def standard_normal(numbers, shape, stream=0):
+    """Normal numbers that are a function of the number of an image, and of nothing else.
+
+    The same as what the endpoint `sample` draws inside a SavedModel
+    (`kerasgan.core.signatures.standard_normal`), but for rounding.
+
+    Args:
+        numbers: int64 array (n,), at least 0.
+        shape: tuple of int, that of each image's numbers.
+        stream: int from 0, which of many independent arrays for an image.
+
+    Returns:
+        float32 array (n, *shape) from N(0, 1).
+
+    Example:
+
+    >>> standard_normal(np.array([7, 8]), (2,))[1] == standard_normal(np.array([8]), (2,))[0]
+    array([ True,  True])
+    """
+    numbers = np.asarray(numbers, "int64")[:, None]
+    key = [(numbers >> part & 0xFFFFFFFF).astype("uint32") for part in (0, 32)]
+    pairs = -(-math.prod(shape) // 2)
+    position = np.arange(pairs, dtype="uint32")[None]
+    with np.errstate(over="ignore"):  # sums are modulo 2**32
+        words = threefry(np, key, (position, np.full_like(position, stream)))
+    uniform = [(np.right_shift(w, np.uint32(8))).astype("float32") for w in words]
+    normal = np.concatenate(box_muller(np, *uniform), axis=1)
+    return normal[:, : math.prod(shape)].reshape(len(numbers), *shape)
+
+
+def threefry(bits, key, counter):
+    """Threefry-2x32 with 20 rounds: two random words for each key and counter.
+
+    Args:
+        bits: what has `left_shift`, `right_shift`, `bitwise_or` and `bitwise_xor`: `numpy` or
+            `tf.bitwise`.
+        key: two uint32 arrays or tensors, say (n, 1).
+        counter: two of these, say (1, m).
+
+    Returns:
+        Two uint32 arrays or tensors (n, m).
+
+    Reference: Parallel Random Numbers: As Easy as 1, 2, 3, Salmon, Moraes, Dror & Shaw, 2011,
+    International Conference for High Performance Computing, Networking, Storage and Analysis.
+    """
+    parity = bits.bitwise_xor(bits.bitwise_xor(key[0], key[1]), np.uint32(0x1BD11BDA))
+    keys = (key[0], key[1], parity)
+    x, y = counter[0] + keys[0], counter[1] + keys[1]
+    for round_ in range(20):
+        by = ROTATIONS[round_ % 8]
+        x = x + y
+        rotated = bits.bitwise_or(
+            bits.left_shift(y, np.uint32(by)), bits.right_shift(y, np.uint32(32 - by))
+        )
+        y = bits.bitwise_xor(rotated, x)
+        if round_ % 4 == 3:
+            injection = round_ // 4 + 1
+            x = x + keys[injection % 3]
+            y = y + (keys[(injection + 1) % 3] + np.uint32(injection))
+    return x, y
+
+
+def box_muller(math_functions, first, second):
+    """Two normal numbers of two whole ones below 2**24, as float32.
+
+    Args:
+        math_functions: what has `log`, `sqrt`, `cos` and `sin`: `numpy` or `tf.math`.
+        first, second: float32 arrays or tensors of whole numbers from 0 to 2**24 - 1.
+
+    Returns:
+        Two arrays or tensors, independent and from N(0, 1).
+    """
+    m = math_functions
+    # Never 0, of which there is no logarithm.
+    radius = m.sqrt(np.float32(-2.0) * m.log((first + np.float32(1.0)) * np.float32(2.0**-24)))
+    angle = second * np.float32(2.0 * np.pi * 2.0**-24)
+    return radius * m.cos(angle), radius * m.sin(angle)
 
 
 def spherical(first, second, share):

@@ -1,12 +1,14 @@
 """Models that turn an image into an image."""
 
+from functools import partial
+
 import keras
 import numpy as np
 from keras import ops
 
 from kerasgan import backend
-from kerasgan.core import export
 from kerasgan.core.adversarial_model import AdversarialModel
+from kerasgan.core.export import Computation, export_model
 from kerasgan.core.images import float_images
 from kerasgan.core.optimizers import all_layers
 from kerasgan.core.tiling import translate_tiled
@@ -96,7 +98,7 @@ class TranslationModel(AdversarialModel):
         return networks[to]
 
     def draw_noise_from(self, seed):
-        """Lets the noise in the networks, if they have any, start anew outside of training."""
+        """Says which noise the networks, if they have any, add outside of training."""
         for networks in self.players.values():
             for index, layer in enumerate(all_layers(networks)):
                 if hasattr(layer, "sampling_seed"):
@@ -173,30 +175,57 @@ class TranslationModel(AdversarialModel):
             fake = backend.predict(self.translator(next(iter(self.networks_by_direction))), source)
             yield target, np.clip(ops.convert_to_numpy(fake), -1.0, 1.0)
 
-    def export(self, filepath):
+    def export(self, filepath, *, jit_compile=False, model_card=None):
         """Writes a SavedModel that TensorFlow Serving loads.
 
-        Its signature `serving_default` takes and returns `images`, float32 (batch, height, width,
-        channels) in [-1, 1] (what SRGAN returns can be a little outside) with any height and width
-        that are multiples of `size_multiple`; exported under JAX, only with those of training, so
-        export under TensorFlow. A model that translates both ways has a signature for each, `to_A`
-        and `to_B`; `to_B` is the default. It needs neither kerasgan nor Keras.
+        It needs neither kerasgan nor Keras. Its signatures:
+
+        - `serving_default` takes and returns `images`, float32 (batch, height, width, channels) in
+          [-1, 1] (what SRGAN returns can be a little outside) with any height and width that are
+          multiples of `size_multiple`.
+        - `translate` takes and returns `image_bytes`: PNG or JPEG files of any size up to
+          4096x4096, to PNG files of the same size (of SRGAN, `scale` times that), each as the
+          method `translate` makes it with `seed=0` and in one tile.
+
+        A model that translates both ways has both for each, `to_A` and `to_B`, `translate_to_A`
+        and `translate_to_B`; B is the default. Exported under JAX, images have to have the size of
+        those of training, and there is no `translate`, so export under TensorFlow.
 
         Args:
             filepath: a folder that does not exist or is empty. TensorFlow Serving wants its last
                 part to be a version number: `savedmodels/facades/1`.
+            jit_compile: whether XLA compiles the networks where they are served, for each size of
+                images anew.
+            model_card: dict of what else the model card is to tell.
 
         Raises:
             FileExistsError: when the folder holds something.
             RuntimeError: under PyTorch, which cannot write a SavedModel.
         """
-        networks = self.networks_by_direction
-        signatures = {"serving_default": next(iter(networks.values()))}
-        signatures |= {f"to_{to}": network for to, network in networks.items() if to is not None}
-        channels = signatures["serving_default"].input_shape[-1]
+        networks = {f"to_{to}" if to else "": net for to, net in self.networks_by_direction.items()}
+        channels = {direction: network.input_shape[-1] for direction, network in networks.items()}
         # JAX cannot show of every size that a border can be mirrored, and that what was halved and
         # doubled fits what it was.
         fixed = keras.backend.backend() == "jax"
         size = self.pair_shapes[0][:2] if fixed else (None, None)
-        inputs = {"images": keras.InputSpec(shape=(None, *size, channels), dtype="float32")}
-        export.export_networks(signatures, filepath, inputs, output="images")
+        computations = {}
+        for direction, network in networks.items():
+            spec = keras.InputSpec(shape=(None, *size, channels[direction]), dtype="float32")
+            serve = partial(network, training=False)
+            computations[f"generator_{direction}"] = Computation(serve, {"images": spec})
+        self.draw_noise_from(0)
+
+        def signatures(functions):
+            from kerasgan.core.signatures import image_to_image
+
+            by_direction = {to: functions[f"generator_{to}"] for to in networks}
+            of_sizes = self.size_multiple, self.least_size, self.scale
+            return image_to_image(by_direction, size, channels, *of_sizes)
+
+        card = {
+            "image_shape": self.image_shape,
+            "size_multiple": self.size_multiple,
+            "scale": self.scale,
+        }
+        card = {**self.model_card(), **card, **(model_card or {})}
+        export_model(filepath, networks.values(), computations, signatures, card, jit_compile)

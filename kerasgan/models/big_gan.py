@@ -67,6 +67,7 @@ class BigGAN(ImageGAN):
     needs_classes = True
     default_loss = "hinge"
     default_discriminator_steps = 2
+    truncation_limits = (0.001, 1e9)
 
     def __init__(
         self,

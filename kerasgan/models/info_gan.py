@@ -181,10 +181,12 @@ class InfoGAN(ImageGAN):
         """Latents (num_images, latent_dim): noise, one-hot vectors, numbers from U(-1, 1)."""
         return self.with_codes(super().sample_latents(num_images, seed))
 
+    def latents_from_normal(self, normal, truncation=None):
+        return self.with_codes(super().latents_from_normal(normal, truncation))
+
     def latents(self, num_images, *, seed=None, truncation=None, categories=None, continuous=None):
         """The latents that `generate` turns into images; see there."""
-        normal = super().latents(num_images, seed=seed, truncation=truncation)
-        latents = np.array(ops.convert_to_numpy(self.with_codes(normal)))
+        latents = np.array(super().latents(num_images, seed=seed, truncation=truncation))
         codes = latents[:, -self.num_codes :]
         if categories is not None:
             chosen = self._checked_categories(categories, num_images).T

@@ -181,9 +181,19 @@ class Pix2Pix(TranslationModel):
         }
 
 
+class ConstantSeed(keras.random.SeedGenerator):
+    """A seed generator that gives its state, again and again."""
+
+    def next(self, ordered=True):
+        return self.state.value
+
+
 @keras.saving.register_keras_serializable(package="kerasgan")
 class DropoutNoise(layers.Layer):
-    """Dropout in training and afterwards, where it is drawn from random numbers of its own.
+    """Dropout in training and afterwards, where it is the same at each call and for each image.
+
+    What it is afterwards is a function of the state of `sampling_seed`, so that an image becomes
+    the same whichever others are translated with it.
 
     Args:
         rate: float, the share of the inputs that becomes zero.
@@ -196,11 +206,13 @@ class DropoutNoise(layers.Layer):
         self.rate = rate
         self.seed = seed
         self.training_seed = backend.SeedGenerator(seed)
-        self.sampling_seed = backend.SeedGenerator(0)
+        self.sampling_seed = ConstantSeed(0)
 
     def call(self, x, training=False):
+        images, *shape = ops.shape(x)
+        shape = (images if training else 1, *shape)
         seed = self.training_seed if training else self.sampling_seed
-        kept = keras.random.uniform(ops.shape(x), dtype="float32", seed=seed) >= self.rate
+        kept = keras.random.uniform(shape, dtype="float32", seed=seed) >= self.rate
         return ops.where(kept, x / (1.0 - self.rate), ops.zeros((), x.dtype))
 
     def get_config(self):

@@ -16,7 +16,7 @@ from kerasgan.core.growing_networks import (
     stage_widths,
     to_image,
 )
-from kerasgan.core.latents import spherical
+from kerasgan.core.latents import spherical, standard_normal
 from kerasgan.core.precision import dtype_policy
 from kerasgan.layers.blur import Blur
 from kerasgan.layers.equalized import equalized
@@ -46,8 +46,9 @@ class StyleGAN(GrowingGAN):
     Departures: the paper begins to grow at 8x8, here it is as `ProgressiveGrowing` is told; its
     code mixes styles in the same way for a whole batch, here each image has its own; from 128x128
     on it raises the learning rate. Its images are not bounded, and what is sampled is cut to [-1,
-    1]. `generate` uses noise that is the same for every image; `stochastic_variation` draws it
-    anew.
+    1]. `generate` and the endpoint `sample` draw noise from the seed, for each image its own;
+    `generate_from`, `style_mix` and `interpolate`, where images are compared, use one that was
+    drawn once for all; `stochastic_variation` draws it anew.
 
     Args:
         *args, **kwargs: as for `kerasgan.core.growing.GrowingGAN`: image_shape, latent_dim (which
@@ -94,6 +95,8 @@ class StyleGAN(GrowingGAN):
             functools.partial(GrowingDiscriminator, blur=True),
         )
 
+    truncation_limits = (0.0, 1.0)
+
     def default_penalties(self):
         return GradientPenalty.r1(10.0)
 
@@ -109,6 +112,11 @@ class StyleGAN(GrowingGAN):
     def style_layers(self):
         """How many layers of the current stage have a style: int, two a resolution."""
         return 2 * (self.stage + 1)
+
+    @property
+    def noise_shapes(self):
+        sizes = START_SIZE * 2 ** np.repeat(np.arange(self.stage + 1), 2)
+        return tuple((int(size), int(size), 1) for size in sizes)
 
     def styles(self, latents, truncation=None):
         """The styles w of latents, one for each layer.
@@ -164,14 +172,29 @@ class StyleGAN(GrowingGAN):
         Raises:
             ValueError: for an argument out of range.
         """
-        if truncation is None:
-            return super().generate(num_images, seed=seed, labels=labels)
-        if not np.isscalar(truncation) or not 0.0 <= truncation <= 1.0:
+        return super().generate(num_images, seed=seed, labels=labels, truncation=truncation)
+
+    def generate_numbers(self, numbers, *, labels=None, truncation=None):
+        if truncation is not None and (not np.isscalar(truncation) or not 0.0 <= truncation <= 1.0):
             raise ValueError(f"truncation={truncation!r}; use None or a number from 0 to 1.")
         if labels is not None:
-            self.checked_labels(labels, num_images)
-        latents = self.latents(num_images, seed=seed)
-        return self.generate_from_styles(self.styles(latents, truncation))
+            self.checked_labels(labels, len(numbers))
+        images = np.empty((len(numbers), *self.image_shape), "float32")
+        for start in range(0, len(numbers), 64):
+            some = np.asarray(numbers)[start : start + 64]
+            noise = [standard_normal(some, s, n + 1) for n, s in enumerate(self.noise_shapes)]
+            styles = self.styles(self.latents_of(some), truncation)
+            images[start : start + 64] = self.generate_from_styles(styles, noise)
+        return images
+
+    def images_from_normal(self, normal, *others):
+        truncation, *noise = others
+        generator = self.sampling_generator
+        w = generator.mapping(normal)[:, None, :]
+        cut = generator.mean + truncation[:, None, None] * (w - generator.mean)
+        truncated = [cut] * min(TRUNCATED_LAYERS, self.style_layers)
+        styles = truncated + [w] * (self.style_layers - len(truncated))
+        return generator.synthesis([ops.concatenate(styles, axis=1), *noise], training=False)
 
     def style_mix(self, sources, targets, layers="coarse", truncation=None):
         """Images of the targets with some of their styles from the sources.
@@ -224,10 +247,10 @@ class StyleGAN(GrowingGAN):
             float32 array (num_images, height, width, channels).
         """
         styles = self.styles(np.asarray(latent, "float32")[None])
-        sizes = np.repeat(START_SIZE * 2 ** np.arange(self.stage + 1), 2)
         random = np.random.default_rng(np.random.randint(2**31) if seed is None else seed)
         noise = [
-            random.standard_normal((num_images, size, size, 1), dtype="float32") for size in sizes
+            random.standard_normal((num_images, *shape), dtype="float32")
+            for shape in self.noise_shapes
         ]
         return self.generate_from_styles(np.repeat(styles, num_images, axis=0), noise)
 

@@ -1,1 +1,24 @@
-"""What a generative model gives to others over the network."""
+"""What a generative model gives to others over the network.
+
+`Client` asks a server for pictures; `export_version` writes what a server serves. Both are loaded
+when they are first used: a client by REST needs neither Keras nor TensorFlow.
+"""
+
+import importlib
+
+_NAMES = {
+    "Client": "kerasgan.serving.client",
+    "ServingError": "kerasgan.serving.errors",
+    "export_version": "kerasgan.serving.saved_models",
+    "write_configuration": "kerasgan.serving.configuration",
+}
+
+
+def __getattr__(name):
+    if name not in _NAMES:
+        raise AttributeError(f"module 'kerasgan.serving' has no attribute {name!r}")
+    return getattr(importlib.import_module(_NAMES[name]), name)
+
+
+def __dir__():
+    return sorted(_NAMES)

@@ -7,23 +7,18 @@ a random name, and the next one for its answer.
 import csv
 import dataclasses
 import io
-import ipaddress
-import json
 import pathlib
 import re
 import secrets
-import socket
 import threading
-import urllib.parse
 from datetime import UTC, datetime
 
 import flask
 import numpy as np
-import waitress
 from PIL import Image
-from werkzeug import exceptions
 
 from kerasgan.metrics import hype
+from kerasgan.serving import web
 
 BLOCKS = 3  # staircases of a participant, in HYPE-time
 COLUMNS = (
@@ -327,37 +322,8 @@ def create_app(study, host="127.0.0.1"):
     """
     app = flask.Flask(__name__, static_folder=None, template_folder=".")
     app.config.update(MAX_CONTENT_LENGTH=LARGEST_BODY, PROVIDE_AUTOMATIC_OPTIONS=False)
-    names = {"localhost", "127.0.0.1", "::1", host}
-
-    @app.before_request
-    def refuse_other_sites():
-        # A page of another site can make its own name mean this address (DNS rebinding), and can
-        # send requests here; it can hide neither its name nor, in a POST, where it is from.
-        name = _host_name(flask.request.headers.get("Host", ""))
-        if name not in names and not (_is_everywhere(host) and _is_address(name)):
-            flask.abort(403, "this server does not go by that name")
-        origin = f"http://{flask.request.headers['Host']}"
-        if flask.request.method == "POST" and flask.request.headers.get("Origin") != origin:
-            flask.abort(403, "answers are taken from the page of this server only")
-
-    @app.after_request
-    def forbid_the_rest(response):
-        response.headers["Cache-Control"] = "no-store"
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Referrer-Policy"] = "no-referrer"
-        response.headers["Content-Security-Policy"] = (
-            "default-src 'none'; connect-src 'self'; script-src 'unsafe-inline'; "
-            "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
-            "frame-ancestors 'none'"
-        )
-        return response
-
-    @app.errorhandler(exceptions.HTTPException)
-    def in_one_line(error):
-        response = error.get_response()
-        response.data = json.dumps({"error": error.description})
-        response.content_type = "application/json"
-        return response
+    web.guard(app, host)
+    web.errors_as_json(app)
 
     @app.get("/")
     def page():
@@ -416,55 +382,3 @@ def _body(*names):
 
 def _is_time(value):
     return type(value) is int and 0 <= value <= LONGEST_MILLISECONDS
-
-
-def _host_name(header):
-    try:
-        return urllib.parse.urlsplit(f"//{header}").hostname
-    except ValueError:
-        return None
-
-
-def _is_address(name):
-    try:
-        return bool(ipaddress.ip_address(name))
-    except ValueError:
-        return False
-
-
-def _is_everywhere(host):
-    return _is_address(host) and ipaddress.ip_address(host).is_unspecified
-
-
-def listen(host, port):
-    """A socket that takes connections already, so that a port in use is found out early.
-
-    Args:
-        host: str, an address or name of this machine.
-        port: int, 0 for any that is free.
-
-    Raises:
-        OSError: for a port in use, or an address that this machine does not have.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family)
-
-
-def url_of(listening):
-    """The address of the page that is served on a socket."""
-    host, port = listening.getsockname()[:2]
-    if _is_everywhere(host):
-        host = socket.gethostname()
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
-
-
-def make_server(app, listening):
-    """A server whose `run()` answers requests until KeyboardInterrupt.
-
-    Args:
-        app: a WSGI application.
-        listening: a socket from `listen`.
-    """
-    return waitress.create_server(
-        app, sockets=[listening], ident=None, max_request_body_size=LARGEST_BODY
-    )

@@ -8,7 +8,7 @@ import threading
 import numpy as np
 from PIL import Image
 
-from kerasgan.serving import hype
+from kerasgan.serving import hype, web
 
 SIZE = 8
 
@@ -46,8 +46,8 @@ def read_csv(path):
 @contextlib.contextmanager
 def served(study):
     """The URL at which the study is served, on a free port."""
-    listening = hype.listen("127.0.0.1", 0)
-    server = hype.make_server(hype.create_app(study), listening)
+    listening = web.listen("127.0.0.1", 0)
+    server = web.make_server(hype.create_app(study), listening, hype.LARGEST_BODY)
 
     def run():
         with contextlib.suppress(OSError):  # its sockets are closed under it
@@ -56,7 +56,7 @@ def served(study):
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     try:
-        yield hype.url_of(listening)
+        yield web.url_of(listening)
     finally:
         server.close()
         server.task_dispatcher.shutdown()

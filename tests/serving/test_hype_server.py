@@ -12,7 +12,7 @@ import tensorflow as tf
 from hype_study import make_study, read_csv, served, truth_of
 
 from kerasgan.metrics.hype import Staircase
-from kerasgan.serving import hype
+from kerasgan.serving import hype, web
 
 HERE = {"Host": "localhost:8000", "Origin": "http://localhost:8000"}
 
@@ -429,7 +429,7 @@ class SocketTest(HypeTestCase):
         self.assertEqual(read_csv(self.path), [])
 
     def test_a_port_can_be_had_once(self):
-        first = hype.listen("127.0.0.1", 0)
+        first = web.listen("127.0.0.1", 0)
         self.addCleanup(first.close)
         with self.assertRaises(OSError):
-            hype.listen("127.0.0.1", first.getsockname()[1])
+            web.listen("127.0.0.1", first.getsockname()[1])

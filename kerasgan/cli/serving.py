@@ -1,0 +1,82 @@
+"""What `kerasgan export`, `serving-config` and `serve` do."""
+
+import contextlib
+import logging
+import signal
+import threading
+
+import click
+
+from kerasgan.cli import runs
+
+EXTRA = ("grpc", "tensorflow_serving", "flask", "waitress")
+
+
+def export(run_or_file, directory, *, keep, jit_compile):
+    """Exports a run; see `kerasgan export`."""
+    model, _ = runs.load_run(run_or_file)
+    card = {}
+    if (run_or_file / runs.SETTINGS).exists():
+        settings = runs.read_settings(run_or_file)
+        card = {"class_names": settings.get("class_names"), "training": settings}
+    from kerasgan.serving import saved_models
+
+    arguments = {"jit_compile": jit_compile, "model_card": card}
+    with runs.usage_errors():
+        if directory.name.isdecimal():
+            if keep is not None:
+                raise click.UsageError(f"--keep {keep}: {directory} is one version, not a model.")
+            saved_models.write_version(model, directory, **arguments)
+            path = directory
+        else:
+            path = saved_models.export_version(model, directory, keep=keep, **arguments)
+    signatures = ", ".join(sorted(saved_models.signature_defs(path)))
+    click.echo(f"SavedModel with the signatures {signatures} in {path}")
+    if not (path / saved_models.WARMUP_REQUESTS).exists():
+        click.echo("It has no warm-up requests, which need: pip install 'kerasgan[serving]'")
+
+
+def write_configuration(folder):
+    """Writes configuration files; see `kerasgan serving-config`."""
+    runs.import_keras()
+    from kerasgan.serving import configuration
+
+    with runs.usage_errors():
+        for path in configuration.write_configuration(folder):
+            click.echo(path)
+
+
+def serve(folder, *, host, port, rest_port, max_images, max_queue, max_megabytes):
+    """Serves until it is told to end; see `kerasgan serve`."""
+    runs.needs(*EXTRA, extra="serving")
+    runs.import_keras()
+    from kerasgan.serving.batching import Limits
+    from kerasgan.serving.server import Server
+
+    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("kerasgan").setLevel(logging.INFO)
+    limits = Limits(
+        request_bytes=int(max_megabytes * 2**20), request_images=max_images, queue=max_queue
+    )
+    with contextlib.closing(runs.listen(host, rest_port, "--rest-port")) as listening:
+        with runs.usage_errors():
+            try:
+                server = Server(folder, host, port, listening, limits)
+            except RuntimeError as error:
+                raise click.UsageError(
+                    f"--port {port} of {host} cannot be had; choose another one, or 0 for any that "
+                    "is free."
+                ) from error
+        end = threading.Event()
+        for ending in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(ending, lambda *_: end.set())
+        server.start()
+        click.echo(
+            f"Serving {', '.join(server.models.names())} for development; production is TensorFlow "
+            "Serving (docs/serving.md).\n"
+            f"gRPC at {host}:{server.port}, REST and a gallery at {server.url}; Ctrl-C ends."
+        )
+        end.wait()
+        click.echo("Answering what was asked before ...")
+        if not server.stop():
+            raise click.ClickException("some requests were not answered within 30 s.")

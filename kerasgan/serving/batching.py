@@ -1,0 +1,153 @@
+"""Requests that come at the same time are computed together."""
+
+import collections
+import dataclasses
+import threading
+from concurrent import futures
+
+import numpy as np
+
+from kerasgan.serving.errors import ServingError
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """What a server takes on at most.
+
+    Attributes:
+        request_bytes: int, the size of a request.
+        request_images: int, images that a request may ask for.
+        queue: int, requests that may be waiting.
+        batch: int, images that are computed together.
+    """
+
+    request_bytes: int = 16 * 2**20
+    request_images: int = 64
+    queue: int = 128
+    batch: int = 32
+
+
+@dataclasses.dataclass
+class _Task:
+    key: object
+    compute: object
+    inputs: dict
+    size: int
+    future: futures.Future
+
+
+class Batcher:
+    """A queue of requests, computed by one thread, those together that can be.
+
+    While something is computed, requests gather; none waits for others to come. TensorFlow
+    divides a batch among all cores, so that a second thread would only get in the way.
+
+    Args:
+        limits: `Limits`.
+    """
+
+    def __init__(self, limits):
+        self.limits = limits
+        self._waiting = collections.deque()
+        self._changed = threading.Condition()
+        self._running = 0
+        self._ending = False
+        self._thread = threading.Thread(target=self._work, name="batcher", daemon=True)
+        self._thread.start()
+
+    def submit(self, key, compute, inputs, size):
+        """Puts a request into the queue.
+
+        Args:
+            key: what requests have in common that can be computed together, or None.
+            compute: function from dict of arrays to dict of arrays, batch first.
+            inputs: dict of arrays.
+            size: int, their batch.
+
+        Returns:
+            A `concurrent.futures.Future` of `compute`'s result for these inputs.
+
+        Raises:
+            ServingError: when the queue is full, or the server is about to end.
+        """
+        task = _Task(key, compute, inputs, size, futures.Future())
+        with self._changed:
+            if self._ending:
+                raise ServingError("UNAVAILABLE", "the server is shutting down")
+            if len(self._waiting) >= self.limits.queue:
+                raise ServingError(
+                    "RESOURCE_EXHAUSTED",
+                    f"{self.limits.queue} requests are waiting already; try again later",
+                )
+            self._waiting.append(task)
+            self._changed.notify_all()
+        return task.future
+
+    def drain(self, timeout):
+        """Takes no more requests and waits until those in the queue are answered.
+
+        Args:
+            timeout: float, seconds to wait at most.
+
+        Returns:
+            Whether all were answered.
+        """
+        with self._changed:
+            self._ending = True
+            self._changed.notify_all()
+            return self._changed.wait_for(lambda: not (self._waiting or self._running), timeout)
+
+    def _work(self):
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._ending)
+                if not self._waiting:
+                    return
+                tasks = self._next()
+                self._running = len(tasks)
+            # A client that has gone away has cancelled its future.
+            _compute([task for task in tasks if task.future.set_running_or_notify_cancel()])
+            with self._changed:
+                self._running = 0
+                self._changed.notify_all()
+
+    def _next(self):
+        """The first task, and those behind it that can be computed with it, in their order."""
+        tasks = [self._waiting.popleft()]
+        first, size = tasks[0], tasks[0].size
+        if first.key is None:
+            return tasks
+        others = collections.deque()
+        while self._waiting:
+            task = self._waiting.popleft()
+            if task.key == first.key and size + task.size <= self.limits.batch:
+                tasks.append(task)
+                size += task.size
+            else:
+                others.append(task)
+        self._waiting = others
+        return tasks
+
+
+def _compute(tasks):
+    if not tasks:
+        return
+    try:
+        if len(tasks) == 1:
+            outputs = tasks[0].compute(tasks[0].inputs)
+        else:
+            names = tasks[0].inputs
+            together = {n: np.concatenate([task.inputs[n] for task in tasks]) for n in names}
+            outputs = tasks[0].compute(together)
+    except Exception as error:
+        if len(tasks) == 1:
+            tasks[0].future.set_exception(error)
+        for task in tasks if len(tasks) > 1 else ():
+            _compute([task])  # one of them is wrong, the others are not
+        return
+    start = 0
+    for task in tasks:
+        part = slice(start, start + task.size)
+        alone = len(tasks) == 1
+        task.future.set_result(outputs if alone else {n: a[part] for n, a in outputs.items()})
+        start += task.size

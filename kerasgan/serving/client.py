@@ -1,0 +1,382 @@
+"""Asks TensorFlow Serving, or `kerasgan serve`, for pictures."""
+
+import base64
+import io
+import random
+import time
+
+import numpy as np
+from PIL import Image
+
+from kerasgan.numbering import numbers_of_images
+from kerasgan.serving.errors import ServingError, code_of_http
+
+LONGEST_PAUSE = 2.0  # seconds between two tries
+NO_TRUNCATION = -1.0
+
+
+class Client:
+    """A client of one model, by gRPC or REST.
+
+    Args:
+        address: str, "host:port" for gRPC, "http://host:port" or "https://..." for REST.
+        model: str, its name on the server. TensorFlow Serving started with one model and no name
+            calls it "default"; `kerasgan serve` takes that for its only model.
+        version: None for the newest, or int.
+        label: None, or str, such as "stable" or "canary".
+        timeout: float, seconds that an answer may take.
+        retries: int, how often a request is sent again to a server that cannot be reached or says
+            that it is UNAVAILABLE, after pauses that double, from a tenth of a second to two.
+        chunk: int, how many images are asked for at once.
+
+    Raises:
+        ValueError: when both version and label are given, or an argument is out of range.
+        ModuleNotFoundError: for gRPC without tensorflow-serving-api.
+
+    Every method raises `ServingError` when the server does not answer, or refuses.
+
+    Example (with `kerasgan serve savedmodels/` running):
+
+        client = kerasgan.serving.Client("localhost:8500", model="digits")
+        images = client.sample(16, seed=0, labels=3)  # uint8 (16, 16, 16, 1)
+    """
+
+    def __init__(
+        self,
+        address,
+        model="default",
+        *,
+        version=None,
+        label=None,
+        timeout=60.0,
+        retries=6,
+        chunk=32,
+    ):
+        if version is not None and label is not None:
+            raise ValueError(f"version={version!r} and label={label!r}; give one of them.")
+        if chunk < 1 or retries < 0 or timeout <= 0:
+            raise ValueError(
+                f"chunk={chunk!r}, retries={retries!r}, timeout={timeout!r}; use a chunk of at "
+                "least 1, no negative retries, and a timeout above 0."
+            )
+        by_rest = address.startswith(("http://", "https://"))
+        self._server = (_Rest if by_rest else _Grpc)(address, model, version, label, timeout)
+        self.address, self.model = address, model
+        self.retries = retries
+        self.chunk = chunk
+        self._signatures = None
+
+    def sample(self, num, seed=0, labels=None, truncation=None):
+        """Images of a model that makes them of noise: those of `generate(num, seed=seed)`.
+
+        Args:
+            num: int, how many.
+            seed: int from 0 to 2**31 - 1. Image i does not depend on `num`.
+            labels: int for all images, or a sequence of num; for conditional models.
+            truncation: None, or a number; for models that have it.
+
+        Returns:
+            uint8 array (num, height, width, channels).
+
+        Raises:
+            ValueError: for an argument that the model does not take, or does not do without.
+        """
+        if not isinstance(num, (int, np.integer)) or num < 1:
+            raise ValueError(f"num={num!r}; use a whole number of at least 1.")
+        takes = self._inputs("sample")
+        inputs = {"seed": numbers_of_images(seed, range(num))}
+        if labels is not None and "label" not in takes:
+            raise ValueError(f"labels={labels!r}: {self.model} has no classes.")
+        if truncation is not None and "truncation" not in takes:
+            raise ValueError(f"truncation={truncation!r}: {self.model} has none.")
+        if "label" in takes:
+            if labels is None or np.shape(labels) not in ((), (num,)):
+                raise ValueError(f"labels={labels!r}; give {self.model} one, or {num} of them.")
+            inputs["label"] = np.broadcast_to(labels, num).astype("int32")
+        if "truncation" in takes:
+            wanted = NO_TRUNCATION if truncation is None else truncation
+            inputs["truncation"] = np.full(num, wanted, "float32")
+        files = self.predict(inputs, "sample")["image_bytes"]
+        return np.stack([_pixels(file) for file in files])
+
+    def translate(self, images, to=None):
+        """What a model that translates makes of images.
+
+        Args:
+            images: uint8 array (num, height, width, channels), or a sequence of such (height,
+                width, channels) of any sizes, or of PNG or JPEG files as bytes.
+            to: the domain wanted, for models that translate both ways.
+
+        Returns:
+            List of uint8 arrays (height, width, channels).
+
+        Raises:
+            ValueError: for other images, or a domain that there is not.
+        """
+        signature = "translate" if to is None else f"translate_to_{to}"
+        self._inputs(signature)
+        files = [image if isinstance(image, bytes) else _file(image) for image in images]
+        if not files:
+            return []
+        inputs = {"image_bytes": np.array([*files, None], object)[:-1]}
+        return [_pixels(file) for file in self.predict(inputs, signature)["image_bytes"]]
+
+    def predict(self, inputs, signature="serving_default"):
+        """The outputs of a signature, asked for in chunks.
+
+        Args:
+            inputs: dict from a name to an array whose first axis is the batch.
+            signature: str.
+
+        Returns:
+            Dict of arrays.
+        """
+        size = min(map(len, inputs.values()))
+        starts = range(0, max(size, 1), self.chunk)
+        parts = [
+            self._ask("predict", signature, {n: a[s : s + self.chunk] for n, a in inputs.items()})
+            for s in starts
+        ]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def metadata(self):
+        """What the model is asked with: dict with its `version` and its `signatures`.
+
+        A signature is a dict of `inputs` and `outputs`, each from a name to `dtype` and `shape`, in
+        which None is any.
+        """
+        return self._ask("metadata")
+
+    def status(self):
+        """The model's versions, the newest first: list of dicts of `version`, `state`, `error`."""
+        return self._ask("status")
+
+    def close(self):
+        """Ends the connection."""
+        self._server.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.close()
+
+    def _inputs(self, signature):
+        if self._signatures is None:
+            self._signatures = self.metadata()["signatures"]
+        if signature not in self._signatures:
+            raise ValueError(
+                f"{self.model} has no signature {signature!r}; it has "
+                f"{', '.join(sorted(self._signatures))}."
+            )
+        return self._signatures[signature]["inputs"]
+
+    def _ask(self, what, *arguments):
+        pause = 0.1
+        for tries_left in range(self.retries, -1, -1):
+            try:
+                return getattr(self._server, what)(*arguments)
+            except ServingError as error:
+                if error.code != "UNAVAILABLE" or not tries_left:
+                    raise
+            time.sleep(pause * random.uniform(0.5, 1.0))
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+
+class _Grpc:
+    def __init__(self, address, model, version, label, timeout):
+        import grpc
+        from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
+
+        unlimited = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+        self._channel = grpc.insecure_channel(address, unlimited)
+        self._predictions = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
+        self._models = model_service_pb2_grpc.ModelServiceStub(self._channel)
+        self._of_model = model, version, label
+        self._timeout = timeout
+
+    def predict(self, signature, inputs):
+        import tensorflow as tf
+        from tensorflow_serving.apis import predict_pb2
+
+        request = self._about(predict_pb2.PredictRequest())
+        request.model_spec.signature_name = signature
+        for name, array in inputs.items():
+            request.inputs[name].CopyFrom(tf.make_tensor_proto(array))
+        outputs = self._call(self._predictions.Predict, request).outputs
+        return {name: tf.make_ndarray(proto) for name, proto in outputs.items()}
+
+    def metadata(self):
+        from tensorflow_serving.apis import get_model_metadata_pb2
+
+        request = self._about(get_model_metadata_pb2.GetModelMetadataRequest())
+        request.metadata_field.append("signature_def")
+        answer = self._call(self._predictions.GetModelMetadata, request)
+        signatures = get_model_metadata_pb2.SignatureDefMap()
+        answer.metadata["signature_def"].Unpack(signatures)
+        return {
+            "version": answer.model_spec.version.value,
+            "signatures": {
+                name: {
+                    side: {
+                        key: _tensor_info(info.dtype, [d.size for d in info.tensor_shape.dim])
+                        for key, info in getattr(definition, side).items()
+                    }
+                    for side in ("inputs", "outputs")
+                }
+                for name, definition in signatures.signature_def.items()
+                if not name.startswith("__")
+            },
+        }
+
+    def status(self):
+        from tensorflow_serving.apis import get_model_status_pb2
+
+        request = self._about(get_model_status_pb2.GetModelStatusRequest())
+        names = get_model_status_pb2.ModelVersionStatus.State
+        return [
+            {
+                "version": version.version,
+                "state": names.Name(version.state),
+                "error": version.status.error_message,
+            }
+            for version in self._call(self._models.GetModelStatus, request).model_version_status
+        ]
+
+    def close(self):
+        self._channel.close()
+
+    def _about(self, request):
+        request.model_spec.name, version, label = self._of_model
+        if version is not None:
+            request.model_spec.version.value = version
+        if label is not None:  # an empty one would take the version's place
+            request.model_spec.version_label = label
+        return request
+
+    def _call(self, method, request):
+        import grpc
+
+        try:
+            return method(request, timeout=self._timeout)
+        except grpc.RpcError as error:
+            raise ServingError(error.code().name, error.details()) from error
+
+
+class _Rest:
+    def __init__(self, address, model, version, label, timeout):
+        import requests
+
+        self._session = requests.Session()
+        place = (
+            f"/versions/{version}" if version is not None else f"/labels/{label}" if label else ""
+        )
+        self._address = f"{address.rstrip('/')}/v1/models/{model}{place}"
+        self._timeout = timeout
+
+    def predict(self, signature, inputs):
+        columns = {name: _json_values(array) for name, array in inputs.items()}
+        request = {"signature_name": signature, "inputs": columns}
+        outputs = self._call("POST", ":predict", json=request)["outputs"]
+        if not isinstance(outputs, dict):
+            names = self.metadata()["signatures"][signature]["outputs"]
+            outputs = dict.fromkeys(names, outputs)
+        return {name: _array(values) for name, values in outputs.items()}
+
+    def metadata(self):
+        answer = self._call("GET", "/metadata")
+        signatures = answer["metadata"]["signature_def"]["signature_def"]
+        return {
+            "version": int(answer["model_spec"]["version"]),
+            "signatures": {
+                name: {
+                    side: {
+                        key: _tensor_info(
+                            info["dtype"],
+                            [int(d["size"]) for d in info.get("tensor_shape", {}).get("dim", [])],
+                        )
+                        for key, info in definition.get(side, {}).items()
+                    }
+                    for side in ("inputs", "outputs")
+                }
+                for name, definition in signatures.items()
+                if not name.startswith("__")
+            },
+        }
+
+    def status(self):
+        return [
+            {
+                "version": int(version["version"]),
+                "state": version["state"],
+                "error": version.get("status", {}).get("error_message", ""),
+            }
+            for version in self._call("GET", "")["model_version_status"]
+        ]
+
+    def close(self):
+        self._session.close()
+
+    def _call(self, method, path, **body):
+        import requests
+
+        try:
+            answer = self._session.request(
+                method, self._address + path, timeout=self._timeout, **body
+            )
+        except requests.Timeout as error:
+            raise ServingError("DEADLINE_EXCEEDED", f"no answer in {self._timeout} s") from error
+        except requests.ConnectionError as error:
+            raise ServingError("UNAVAILABLE", f"nothing answers at {self._address}") from error
+        try:
+            content = answer.json()
+        except ValueError:
+            content = {"error": f"no JSON, but {answer.text[:80]!r}"}
+        code = code_of_http(answer.status_code)
+        if code or not isinstance(content, dict) or "error" in content:
+            message = content.get("error", content) if isinstance(content, dict) else content
+            raise ServingError(code or "INTERNAL", f"{message} (HTTP {answer.status_code})")
+        return content
+
+
+def _tensor_info(dtype, shape):
+    """An input or output of a signature: TensorFlow's number or name of a type, sizes or -1."""
+    names = {1: "float32", 3: "int32", 7: "string", 9: "int64"}
+    names |= {
+        "DT_FLOAT": "float32",
+        "DT_INT32": "int32",
+        "DT_STRING": "string",
+        "DT_INT64": "int64",
+    }
+    return {"dtype": names.get(dtype, str(dtype)), "shape": [None if s < 0 else s for s in shape]}
+
+
+def _json_values(array):
+    if isinstance(array, np.ndarray) and array.dtype == object:
+        return [{"b64": base64.b64encode(value).decode("ascii")} for value in array]
+    return np.asarray(array).tolist()
+
+
+def _array(values):
+    if values and isinstance(values[0], dict) and "b64" in values[0]:
+        decoded = [base64.b64decode(value["b64"]) for value in values]
+        return np.array([*decoded, None], object)[:-1]
+    array = np.asarray(values)
+    return array.astype("float32") if array.dtype == "float64" else array
+
+
+def _pixels(file):
+    pixels = np.asarray(Image.open(io.BytesIO(file)))
+    return pixels[..., None] if pixels.ndim == 2 else pixels
+
+
+def _file(image):
+    image = np.asarray(image)
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] not in (1, 3):
+        raise ValueError(
+            f"an image is {image.dtype} of shape {image.shape}; use uint8 (height, width, 1 or 3), "
+            "or a PNG or JPEG file as bytes."
+        )
+    file = io.BytesIO()
+    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(file, "PNG")
+    return file.getvalue()

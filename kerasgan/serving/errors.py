@@ -1,0 +1,34 @@
+"""What can go wrong between a client and a server, in the words of gRPC and of HTTP."""
+
+HTTP_STATUS = {
+    "INVALID_ARGUMENT": 400,
+    "PERMISSION_DENIED": 403,
+    "NOT_FOUND": 404,
+    "RESOURCE_EXHAUSTED": 429,
+    "INTERNAL": 500,
+    "UNIMPLEMENTED": 501,
+    "UNAVAILABLE": 503,
+    "DEADLINE_EXCEEDED": 504,
+}
+
+
+class ServingError(Exception):
+    """A request that was not answered.
+
+    Attributes:
+        code: str, the name of gRPC's status code, such as "INVALID_ARGUMENT".
+        message: str.
+    """
+
+    def __init__(self, code, message):
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+
+
+def code_of_http(status):
+    """The name of gRPC's code for a status of HTTP; None for one that is no error."""
+    if status < 400:
+        return None
+    codes = {http: code for code, http in HTTP_STATUS.items()}
+    return codes.get(status, "INVALID_ARGUMENT" if status < 500 else "INTERNAL")

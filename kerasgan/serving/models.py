@@ -1,0 +1,350 @@
+"""The models in a folder, loaded, and looked after while versions come and go."""
+
+import dataclasses
+import logging
+import pathlib
+import threading
+
+import numpy as np
+import tensorflow as tf
+from google.protobuf import text_format
+from tensorflow.core.framework import types_pb2
+
+from kerasgan.serving import saved_models
+from kerasgan.serving.configuration import CONFIG, LOADED_VERSIONS, labels_of
+from kerasgan.serving.errors import ServingError
+from kerasgan.serving.folders import model_folders, versions
+
+logger = logging.getLogger(__name__)
+
+GRAPH_NOISE = (
+    "Graph execution error:",
+    "<stack traces",
+    "Detected at node",
+    "File",
+    "[[",
+    "Function",
+)
+CODES = {
+    tf.errors.INVALID_ARGUMENT: "INVALID_ARGUMENT",
+    tf.errors.RESOURCE_EXHAUSTED: "RESOURCE_EXHAUSTED",
+    tf.errors.UNIMPLEMENTED: "UNIMPLEMENTED",
+}
+
+
+@dataclasses.dataclass
+class Version:
+    """A version of a model, and how it is.
+
+    Attributes:
+        number: int.
+        state: str, of TensorFlow Serving's: "LOADING", "AVAILABLE" or "END".
+        error: str, why it could not be loaded, or "".
+        servable: `Servable` if it is available.
+        stamp: what tells whether its files have changed.
+    """
+
+    number: int
+    state: str
+    error: str = ""
+    servable: object = None
+    stamp: object = None
+
+
+class Servable:
+    """A SavedModel in memory.
+
+    Args:
+        name: str.
+        version: int.
+        path: folder of the version.
+
+    Raises:
+        Exception: of TensorFlow, when the files are damaged.
+    """
+
+    def __init__(self, name, version, path):
+        self.name, self.version = name, version
+        self.definitions = saved_models.signature_defs(path)
+        self.card = saved_models.read_model_card(path)
+        self._loaded = tf.saved_model.load(str(path))
+        for signature, inputs in _warmup_requests(path):
+            self.compute(signature, inputs)
+
+    def compute(self, signature, inputs):
+        """The outputs of a signature: dict of arrays to dict of arrays."""
+        tensors = {name: tf.constant(array) for name, array in inputs.items()}
+        try:
+            outputs = self._loaded.signatures[signature](**tensors)
+        except tf.errors.OpError as error:
+            code = CODES.get(error.error_code, "INTERNAL")
+            raise ServingError(code, _in_one_line(error.message)) from error
+        return {name: tensor.numpy() for name, tensor in outputs.items()}
+
+    def definition(self, signature):
+        """The `SignatureDef` of a signature.
+
+        Raises:
+            ServingError: when there is none of that name.
+        """
+        if signature not in self.definitions:
+            raise ServingError(
+                "INVALID_ARGUMENT",
+                f"{self.name} has no signature {signature!r}; it has "
+                f"{', '.join(sorted(self.definitions))}",
+            )
+        return self.definitions[signature]
+
+    def checked(self, signature, inputs):
+        """Inputs as arrays of the types and shapes that a signature wants.
+
+        Args:
+            signature: str.
+            inputs: dict from a name to an array, or lists of numbers or bytes.
+
+        Returns:
+            Dict of arrays, and the size of the batch; None if the signature has no batch.
+
+        Raises:
+            ServingError: when they are not.
+        """
+        wanted = self.definition(signature).inputs
+        if set(inputs) != set(wanted):
+            raise ServingError(
+                "INVALID_ARGUMENT",
+                f"the inputs are {_names(inputs)}; {signature!r} takes {_names(wanted)}",
+            )
+        arrays = {name: _array(name, inputs[name], info) for name, info in wanted.items()}
+        batched = all(
+            i.tensor_shape.dim and i.tensor_shape.dim[0].size < 0 for i in wanted.values()
+        )
+        if not batched or not arrays:
+            return arrays, None
+        sizes = {name: len(array) for name, array in arrays.items()}
+        if len(set(sizes.values())) > 1 or 0 in sizes.values():
+            raise ServingError(
+                "INVALID_ARGUMENT",
+                f"the inputs have to be of one number of examples, at least 1, and are {sizes}",
+            )
+        return arrays, next(iter(sizes.values()))
+
+
+class Models:
+    """The models in a folder, in their newest versions.
+
+    A version is served from when it has been loaded and has answered its warm-up requests, until
+    enough newer ones are. One that cannot be loaded changes nothing; it is tried again when its
+    files change. One whose files vanish goes on.
+
+    Args:
+        folder: path of a folder with a folder for each model, or of a model's own.
+    """
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self._versions = {}  # by model, then by number
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+
+    def watch(self, seconds):
+        """Looks for new versions from now on, in a thread of its own, every so many seconds."""
+
+        def work():
+            while not self._stopped.wait(seconds):
+                try:
+                    self.refresh()
+                except OSError as error:
+                    logger.warning("%s cannot be looked at: %s", self.folder, error)
+
+        threading.Thread(target=work, name="versions", daemon=True).start()
+
+    def stop(self):
+        """Looks for new versions no longer."""
+        self._stopped.set()
+
+    def refresh(self):
+        """Loads what is new among the newest versions, and lets go what they replace."""
+        for name, folder in model_folders(self.folder).items():
+            for number in versions(folder)[-LOADED_VERSIONS:]:
+                self._load(name, number, folder / str(number))
+            self._release(name)
+
+    def _load(self, name, number, path):
+        try:
+            stamp = _stamp(path)
+        except OSError:
+            return  # it has just been deleted
+        known = self._versions.get(name, {}).get(number)
+        if known is not None and (known.servable is not None or known.stamp == stamp):
+            return
+        version = Version(number, "LOADING", stamp=stamp)
+        with self._lock:
+            self._versions.setdefault(name, {})[number] = version
+        try:
+            servable = Servable(name, number, path)
+        except Exception as error:  # of a damaged file: TensorFlow raises nearly everything
+            version.error = _in_one_line(str(error)) or type(error).__name__
+            version.state = "END"
+            logger.warning("%s version %d cannot be served: %s", name, number, version.error)
+            return
+        with self._lock:
+            version.servable, version.state = servable, "AVAILABLE"
+        logger.info("%s version %d is served", name, number)
+
+    def _release(self, name):
+        with self._lock:
+            available = [v for v in self._versions.get(name, {}).values() if v.servable]
+            for version in sorted(available, key=lambda v: v.number)[:-LOADED_VERSIONS]:
+                version.servable, version.state = None, "END"
+                logger.info("%s version %d is served no longer", name, version.number)
+
+    def names(self):
+        """The models that can be served: list of str."""
+        with self._lock:
+            return sorted(
+                n for n, vs in self._versions.items() if any(v.servable for v in vs.values())
+            )
+
+    def errors(self):
+        """What keeps versions from being served: list of str."""
+        with self._lock:
+            return [
+                f"{name} version {version.number}: {version.error}"
+                for name, versions in self._versions.items()
+                for version in versions.values()
+                if version.error
+            ]
+
+    def statuses(self, name, version=None, label=None):
+        """The versions of a model: list of `Version`, the newest first.
+
+        Raises:
+            ServingError: for a model, version or label that there is not.
+        """
+        if version is not None or label is not None:
+            version = self._number(name, version, label)
+        name = self._name(name)
+        with self._lock:
+            known = self._versions.get(name, {})
+            found = [v for number, v in known.items() if version in (None, number)]
+        if not found:
+            raise ServingError("NOT_FOUND", f"{name} has no version {version}")
+        return sorted(found, key=lambda v: -v.number)
+
+    def get(self, name, version=None, label=None):
+        """The `Servable` of a model's newest version, or of that of a number or label.
+
+        Raises:
+            ServingError: when there is none.
+        """
+        name = self._name(name)
+        number = self._number(name, version, label)
+        with self._lock:
+            servable = self._versions[name][number].servable if number is not None else None
+        if servable is None:
+            raise ServingError("NOT_FOUND", f"{name} version {number} is not served")
+        return servable
+
+    def labels(self, name):
+        """What labels mean for a model: dict from a label to a version's number."""
+        config = self.folder / CONFIG
+        if config.exists():
+            from tensorflow_serving.config import model_server_config_pb2
+
+            parsed = model_server_config_pb2.ModelServerConfig()
+            try:
+                text_format.Parse(config.read_text(encoding="utf-8"), parsed)
+            except text_format.ParseError as error:
+                raise ServingError("NOT_FOUND", f"{config} is damaged: {error}") from error
+            for model in parsed.model_config_list.config:
+                if model.name == name:
+                    return dict(model.version_labels)
+        return labels_of(self._available(name))
+
+    def _name(self, name):
+        known = self.names()
+        if name == "default" and name not in known and len(known) == 1:
+            return known[0]  # what a client asks for that was told no name
+        if name not in self._versions:
+            raise ServingError(
+                "NOT_FOUND", f"there is no model {name!r}; served are {', '.join(known) or 'none'}"
+            )
+        return name
+
+    def _available(self, name):
+        with self._lock:
+            return sorted(n for n, v in self._versions.get(name, {}).items() if v.servable)
+
+    def _number(self, name, version, label):
+        name = self._name(name)
+        available = self._available(name)
+        if label is not None:
+            labels = self.labels(name)
+            if label not in labels:
+                known = ", ".join(sorted(labels)) or "none"
+                raise ServingError("NOT_FOUND", f"{name} has no label {label!r}; it has {known}")
+            version = labels[label]
+        if version is None:
+            return available[-1] if available else None
+        if version not in self._versions[name]:
+            raise ServingError("NOT_FOUND", f"{name} has no version {version}; it has {available}")
+        return version
+
+
+def _stamp(path):
+    """What changes when files of a version are written anew."""
+    return sorted((f.as_posix(), f.stat().st_mtime_ns, f.stat().st_size) for f in path.rglob("*"))
+
+
+def _warmup_requests(path):
+    """The signatures and inputs of a version's warm-up requests, none if it has no file of them."""
+    file = path / saved_models.WARMUP_REQUESTS
+    if not file.exists():
+        return
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    for record in tf.data.TFRecordDataset(str(file)):
+        log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
+        request = log.predict_log.request
+        inputs = {name: tf.make_ndarray(proto) for name, proto in request.inputs.items()}
+        yield request.model_spec.signature_name, inputs
+
+
+def _names(inputs):
+    return ", ".join(map(repr, sorted(inputs))) or "none"
+
+
+def _array(name, values, info):
+    """One input as an array of the type and shape that its `TensorInfo` says."""
+    dtype = tf.as_dtype(info.dtype)
+    shape = [None if d.size < 0 else d.size for d in info.tensor_shape.dim]
+    wanted = (
+        f"{name!r} has to be {dtype.name} of shape {['any' if s is None else s for s in shape]}"
+    )
+    if info.dtype == types_pb2.DT_STRING:
+        array = values if isinstance(values, np.ndarray) else np.empty(len(values), object)
+        if array is not values:
+            array[:] = values
+        right = array.dtype == object and all(isinstance(v, bytes) for v in array.flat)
+    else:
+        try:
+            array = np.asarray(values)
+        except ValueError as error:  # lists of unequal lengths
+            raise ServingError("INVALID_ARGUMENT", f"{wanted}: {error}") from error
+        kinds = "iu" if dtype.is_integer else "iuf"
+        right = array.dtype.kind in kinds and array.dtype.kind != "b"
+        if right and dtype.is_integer:
+            limits = np.iinfo(dtype.as_numpy_dtype)
+            right = array.size == 0 or (limits.min <= array.min() and array.max() <= limits.max)
+    if not right or len(array.shape) != len(shape):
+        raise ServingError("INVALID_ARGUMENT", f"{wanted}; it is {array.dtype} of {array.shape}")
+    if any(s not in (None, have) for s, have in zip(shape, array.shape, strict=True)):
+        raise ServingError("INVALID_ARGUMENT", f"{wanted}; its shape is {list(array.shape)}")
+    return array if info.dtype == types_pb2.DT_STRING else array.astype(dtype.as_numpy_dtype)
+
+
+def _in_one_line(message):
+    """What TensorFlow says, without where in its graph."""
+    lines = (line.strip() for line in message.splitlines())
+    useful = [line for line in lines if line and not line.startswith(GRAPH_NOISE)]
+    return " ".join(useful).removeprefix("assertion failed: ")[:500]

@@ -1,0 +1,183 @@
+"""TensorFlow Serving's REST API, and a gallery."""
+
+import base64
+import binascii
+import json
+
+import flask
+import numpy as np
+from google.protobuf import json_format
+from tensorflow.core.framework import types_pb2
+from tensorflow_serving.apis import get_model_metadata_pb2
+
+from kerasgan.serving import rpc, web
+from kerasgan.serving.errors import HTTP_STATUS, ServingError
+
+MODEL = "/v1/models/<name>"
+PLACES = (MODEL, f"{MODEL}/versions/<int:version>", f"{MODEL}/labels/<label>")
+
+
+def create_app(engine, host="127.0.0.1"):
+    """The web application.
+
+    Args:
+        engine: `Engine`.
+        host: str, the address or name that the server is bound to.
+
+    Returns:
+        `flask.Flask`.
+    """
+    models = engine.models
+    app = flask.Flask(__name__, static_folder=None, template_folder=".")
+    app.config.update(MAX_CONTENT_LENGTH=engine.limits.request_bytes)
+    web.guard(app, host, programs=True)
+    web.errors_as_json(app)
+
+    @app.errorhandler(ServingError)
+    def refuse(error):
+        return {"error": error.message}, HTTP_STATUS[error.code]
+
+    def predict(name, version=None, label=None):
+        request = _request()
+        servable = models.get(name, version, label)
+        signature = request.get("signature_name", "serving_default")
+        definition = servable.definition(signature)
+        by_row = "instances" in request
+        inputs = (of_rows if by_row else of_columns)(
+            request["instances" if by_row else "inputs"], definition
+        )
+        outputs = engine.predict(servable, signature, inputs).result()
+        return as_rows(outputs) if by_row else as_columns(outputs)
+
+    def status(name, version=None, label=None):
+        return _proto(rpc.status(models, name, version, label))
+
+    def metadata(name, version=None, label=None):
+        request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
+        request.model_spec.name = name
+        if version is not None:
+            request.model_spec.version.value = version
+        if label is not None:
+            request.model_spec.version_label = label
+        return _proto(rpc.metadata(models, request))
+
+    for place in PLACES:
+        app.add_url_rule(f"{place}:predict", view_func=predict, methods=["POST"])
+        app.add_url_rule(f"{place}/metadata", view_func=metadata)
+        app.add_url_rule(place, view_func=status)
+
+    @app.get("/")
+    def gallery():
+        return flask.render_template("gallery.html")
+
+    @app.get("/gallery.json")
+    def shown():
+        servables = [models.get(name) for name in models.names()]
+        return {
+            servable.name: {
+                "version": servable.version,
+                "card": servable.card,
+                "signatures": {s: sorted(d.inputs) for s, d in servable.definitions.items()},
+                "at_most": engine.limits.request_images,
+            }
+            for servable in servables
+        }
+
+    return app
+
+
+def _request():
+    """The body of a request for a prediction: dict."""
+    try:
+        request = json.loads(flask.request.get_data())
+    except (ValueError, RecursionError) as error:
+        raise ServingError("INVALID_ARGUMENT", f"the request is no JSON: {error}") from error
+    if not isinstance(request, dict) or ("instances" in request) == ("inputs" in request):
+        raise ServingError("INVALID_ARGUMENT", "send an object with either 'instances' or 'inputs'")
+    if not isinstance(request.get("signature_name", ""), str):
+        raise ServingError("INVALID_ARGUMENT", "signature_name has to be a string")
+    return request
+
+
+def of_rows(instances, definition):
+    """The inputs of a request with an example a row: dict from a name to a list."""
+    if not isinstance(instances, list) or not instances:
+        raise ServingError("INVALID_ARGUMENT", "'instances' has to be a list of at least one")
+    names = set(definition.inputs)
+    if len(names) == 1 and not all(isinstance(i, dict) and set(i) == names for i in instances):
+        (name,) = names
+        instances = [{name: instance} for instance in instances]
+    if any(not isinstance(i, dict) or set(i) != names for i in instances):
+        raise ServingError(
+            "INVALID_ARGUMENT", f"each instance has to be an object with {sorted(names)}"
+        )
+    columns = {name: [instance[name] for instance in instances] for name in names}
+    return of_columns(columns, definition)
+
+
+def of_columns(inputs, definition):
+    """The inputs of a request with a list a name: dict from a name to a list."""
+    names = set(definition.inputs)
+    if len(names) == 1 and not (isinstance(inputs, dict) and set(inputs) == names):
+        inputs = dict.fromkeys(names, inputs)
+    if not isinstance(inputs, dict):
+        raise ServingError("INVALID_ARGUMENT", f"'inputs' has to be an object with {sorted(names)}")
+    strings = {n for n, info in definition.inputs.items() if info.dtype == types_pb2.DT_STRING}
+    inputs = {n: [_bytes(v) for v in _list(vs)] if n in strings else vs for n, vs in inputs.items()}
+    for name in names - strings:
+        if name in inputs and _holds_booleans_or_text(inputs[name]):
+            raise ServingError("INVALID_ARGUMENT", f"{name!r} has to be numbers")
+    return inputs
+
+
+def _list(values):
+    if not isinstance(values, list):
+        raise ServingError("INVALID_ARGUMENT", "what has the batch as its first axis is a list")
+    return values
+
+
+def _holds_booleans_or_text(values):
+    if isinstance(values, list):
+        return any(map(_holds_booleans_or_text, values))
+    return isinstance(values, (bool, str, dict)) or values is None
+
+
+def _bytes(value):
+    if isinstance(value, str):
+        return value.encode("utf-8")
+    if isinstance(value, dict) and list(value) == ["b64"] and isinstance(value["b64"], str):
+        try:
+            return base64.b64decode(value["b64"], validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise ServingError("INVALID_ARGUMENT", f"b64: {error}") from error
+    raise ServingError("INVALID_ARGUMENT", 'bytes have to be {"b64": "..."}')
+
+
+def as_rows(outputs):
+    """Outputs as the answer to `instances`."""
+    columns = {name: _values(name, array) for name, array in outputs.items()}
+    if len(columns) == 1:
+        return {"predictions": next(iter(columns.values()))}
+    rows = zip(*columns.values(), strict=True)
+    return {"predictions": [dict(zip(columns, row, strict=True)) for row in rows]}
+
+
+def as_columns(outputs):
+    """Outputs as the answer to `inputs`."""
+    columns = {name: _values(name, array) for name, array in outputs.items()}
+    return {"outputs": next(iter(columns.values())) if len(columns) == 1 else columns}
+
+
+def _values(name, array):
+    if array.dtype == object:
+        text = name.endswith("_bytes")
+        return [
+            {"b64": base64.b64encode(v).decode("ascii")} if text else v.decode("utf-8", "replace")
+            for v in np.ravel(array)
+        ]
+    return array.tolist()
+
+
+def _proto(message):
+    text = json_format.MessageToJson(message, preserving_proto_field_name=True)
+    return flask.Response(text, mimetype="application/json")

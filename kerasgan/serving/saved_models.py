@@ -1,0 +1,137 @@
+"""SavedModels as TensorFlow Serving wants them: versions, model cards, warm-up requests."""
+
+import io
+import json
+import os
+import pathlib
+import shutil
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+from tensorflow.core.protobuf import saved_model_pb2
+
+from kerasgan.core.export import MODEL_CARD
+from kerasgan.core.files import atomic_path
+from kerasgan.serving.folders import BATCH_SIZES, versions
+
+WARMUP_REQUESTS = "assets.extra/tf_serving_warmup_requests"
+
+
+def export_version(model, folder, *, keep=None, jit_compile=False, model_card=None):
+    """Exports a model as the next version in a folder that a server may be watching.
+
+    What is half written is never seen under a version's number.
+
+    Args:
+        model: a kerasgan model.
+        folder: path of the model's folder, such as `savedmodels/digits`.
+        keep: None, or int of at least 1: how many versions stay, the newest ones.
+        jit_compile, model_card: as for the model's `export`.
+
+    Returns:
+        The path of the version. It has warm-up requests if tensorflow-serving-api is installed.
+
+    Raises:
+        ValueError: for another `keep`.
+        RuntimeError: under PyTorch, which cannot write a SavedModel.
+
+    Example:
+
+    >>> gan = kerasgan.VanillaGAN((8, 8, 1), hidden_units=(16,))
+    >>> export_version(gan, "savedmodels/digits").as_posix()
+    'savedmodels/digits/1'
+    """
+    if keep is not None and keep < 1:
+        raise ValueError(f"keep={keep!r}; use None or a number of at least 1.")
+    folder = pathlib.Path(folder)
+    numbers = [int(p.name) for p in folder.glob("*") if p.name.isdecimal()]
+    path = folder / str(max(numbers, default=0) + 1)
+    write_version(model, path, jit_compile=jit_compile, model_card=model_card)
+    for old in versions(folder)[: -keep if keep else 0]:
+        # Renamed first, so that no server sees a version that is half deleted.
+        removed = folder / f".partial-removed-{old}"
+        os.replace(folder / str(old), removed)
+        shutil.rmtree(removed)
+    return path
+
+
+def write_version(model, path, *, jit_compile=False, model_card=None):
+    """Exports a model to the folder of a version, with warm-up requests if they can be written."""
+    path = pathlib.Path(path)
+    if path.exists():
+        model.export(path)  # which says why not
+    with atomic_path(path) as temporary:
+        model.export(temporary, jit_compile=jit_compile, model_card=model_card)
+        sizes = BATCH_SIZES if jit_compile else (1,)
+        write_warmup_requests(temporary, path.parent.name, sizes)
+
+
+def write_warmup_requests(path, name, batch_sizes=(1,)):
+    """Writes requests that TensorFlow Serving answers for itself before it answers others.
+
+    Args:
+        path: the folder of a version.
+        name: str, the model's.
+        batch_sizes: how many examples the requests have; each signature gets one of each size.
+
+    Returns:
+        Whether they could be written: tensorflow-serving-api has the format.
+    """
+    try:
+        from tensorflow_serving.apis import prediction_log_pb2
+    except ModuleNotFoundError:
+        return False
+    with tf.io.TFRecordWriter(str(pathlib.Path(path) / WARMUP_REQUESTS)) as file:
+        for signature, definition in signature_defs(path).items():
+            for size in batch_sizes:
+                log = prediction_log_pb2.PredictionLog()
+                request = log.predict_log.request
+                request.model_spec.name = name
+                request.model_spec.signature_name = signature
+                for key, array in example_inputs(definition, read_model_card(path), size).items():
+                    request.inputs[key].CopyFrom(tf.make_tensor_proto(array))
+                file.write(log.SerializeToString())
+    return True
+
+
+def signature_defs(path):
+    """The signatures of a SavedModel, without loading it: dict from a name to a `SignatureDef`."""
+    saved_model = saved_model_pb2.SavedModel()
+    saved_model.ParseFromString((pathlib.Path(path) / "saved_model.pb").read_bytes())
+    (graph,) = (g for g in saved_model.meta_graphs if "serve" in g.meta_info_def.tags)
+    return {
+        name: definition
+        for name, definition in graph.signature_def.items()
+        if not name.startswith("__")  # TensorFlow's own
+    }
+
+
+def read_model_card(path):
+    """What an exported model tells of itself: dict, empty for a model of somebody else's."""
+    card = pathlib.Path(path) / MODEL_CARD
+    return json.loads(card.read_text(encoding="utf-8")) if card.exists() else {}
+
+
+def example_inputs(definition, card, batch_size):
+    """Inputs that a signature of ours accepts: dict of arrays.
+
+    Args:
+        definition: a `SignatureDef`.
+        card: the model card.
+        batch_size: int.
+    """
+    inputs = {}
+    for name, info in definition.inputs.items():
+        shape = [None if d.size < 0 else d.size for d in info.tensor_shape.dim]
+        if name == "image_bytes":
+            file = io.BytesIO()
+            Image.new("L", card["image_shape"][1::-1]).save(file, "PNG")
+            inputs[name] = np.array([file.getvalue()] * batch_size, object)
+            continue
+        of_card = [batch_size, *card.get("image_shape", ())]
+        filled = [size or of_card[axis] for axis, size in enumerate(shape)]
+        inputs[name] = np.zeros(filled, tf.as_dtype(info.dtype).as_numpy_dtype)
+        if name == "truncation":
+            inputs[name] -= 1.0  # none
+    return inputs

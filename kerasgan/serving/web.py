@@ -1,0 +1,111 @@
+"""What the servers of web pages have in common: who may ask, and how errors look."""
+
+import ipaddress
+import json
+import socket
+import urllib.parse
+
+import flask
+import waitress
+from werkzeug import exceptions
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; connect-src 'self'; script-src 'unsafe-inline'; "
+    "style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+
+
+def guard(app, host, programs=False):
+    """Lets an application answer its own page, and no page of another site.
+
+    Args:
+        app: a `flask.Flask`.
+        host: str, the address or name that the server is bound to.
+        programs: whether programs that are no browsers may send something, too.
+    """
+    names = {"localhost", "127.0.0.1", "::1", host, socket.gethostname().lower()}
+
+    @app.before_request
+    def refuse_other_sites():
+        # A page of another site can make its own name mean this address (DNS rebinding), and can
+        # send requests here; it can hide neither its name nor, in a POST, where it is from.
+        name = _host_name(flask.request.headers.get("Host", ""))
+        if name not in names and not (_is_everywhere(host) and _is_address(name)):
+            flask.abort(403, "this server does not go by that name")
+        own = {f"http://{flask.request.headers['Host']}", *([None] if programs else [])}
+        if flask.request.method == "POST" and flask.request.headers.get("Origin") not in own:
+            flask.abort(403, "answers are taken from the page of this server only")
+
+    @app.after_request
+    def forbid_the_rest(response):
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Referrer-Policy"] = "no-referrer"
+        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+        return response
+
+
+def errors_as_json(app):
+    """Lets an application say what is wrong as `{"error": "..."}`."""
+
+    @app.errorhandler(exceptions.HTTPException)
+    def in_one_line(error):
+        response = error.get_response()
+        response.data = json.dumps({"error": error.description})
+        response.content_type = "application/json"
+        return response
+
+
+def listen(host, port):
+    """A socket that takes connections already, so that a port in use is found out early.
+
+    Args:
+        host: str, an address or name of this machine.
+        port: int, 0 for any that is free.
+
+    Raises:
+        OSError: for a port in use, or an address that this machine does not have.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family)
+
+
+def url_of(listening):
+    """The address of the page that is served on a socket."""
+    host, port = listening.getsockname()[:2]
+    if _is_everywhere(host):
+        host = socket.gethostname()
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+
+
+def make_server(app, listening, largest_body, **settings):
+    """A server whose `run()` answers requests until KeyboardInterrupt.
+
+    Args:
+        app: a WSGI application.
+        listening: a socket from `listen`.
+        largest_body: int, bytes that a request may have.
+        **settings: of waitress.
+    """
+    return waitress.create_server(
+        app, sockets=[listening], ident=None, max_request_body_size=largest_body, **settings
+    )
+
+
+def _host_name(header):
+    try:
+        return urllib.parse.urlsplit(f"//{header}").hostname
+    except ValueError:
+        return None
+
+
+def _is_address(name):
+    try:
+        return bool(ipaddress.ip_address(name))
+    except ValueError:
+        return False
+
+
+def _is_everywhere(host):
+    return _is_address(host) and ipaddress.ip_address(host).is_unspecified
