@@ -17,7 +17,7 @@ BACKEND_TESTS := tests/backend tests/core tests/layers tests/losses tests/metric
 demo: $(VENV)/installed
 	$(VENV)/bin/kerasgan train dcgan --data digits --image-size 16 --epochs 120 --learning-rate 1e-3 \
 		--set latent_dim=64 --set base_width=32 --set ema_decay=0.99 --out $(DEMO) --overwrite
-	$(VENV)/bin/kerasgan export $(DEMO) $(DEMO)/savedmodels/digits/1
+	$(VENV)/bin/kerasgan export $(DEMO) $(DEMO)/savedmodels/digits
 	@echo "Look at $(DEMO)/report.html and $(DEMO)/samples.gif"
 
 test: $(VENV)/installed-test

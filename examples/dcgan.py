@@ -49,8 +49,5 @@ gan.fit(
     ],
 )
 
-version = 1
-while (arguments.out / "savedmodels" / str(version)).exists():
-    version += 1
-gan.export(arguments.out / "savedmodels" / str(version))
+kerasgan.serving.export_version(gan, arguments.out / "savedmodels")
 print(f"Open {arguments.out / 'report.html'}")

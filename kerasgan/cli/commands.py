@@ -15,9 +15,6 @@ import kerasgan
 from kerasgan.cli import comparison, evaluation, hype, runs, serving, translation
 from kerasgan.models import registry
 
-# What a run is computed on, which may change when it is continued on another machine.
-MACHINE = ("data_dir", "devices")
-
 data_dir = click.option("--data-dir", help="Where TensorFlow Datasets keeps its data.")
 run_or_file = click.argument("run_or_file", type=click.Path(path_type=pathlib.Path))
 
@@ -171,7 +168,7 @@ def train(
     if resume:
         settings = runs.read_settings(out)
         _check_same(settings, given, out)
-        settings |= {name: given[name] for name in MACHINE if name in given}
+        settings |= {name: given[name] for name in runs.MACHINE if name in given}
         if settings.get("decay_from") is not None and (epochs or 0) > settings["epochs"]:
             raise click.UsageError(
                 f"--epochs {epochs}: the learning rate of the run in {out} has fallen to zero at "
@@ -208,7 +205,7 @@ def _new_settings(given):
 
 
 def _check_same(settings, given, out):
-    for name in set(given) - set(MACHINE):
+    for name in set(given) - set(runs.MACHINE):
         value, kept = given[name], settings.get(name)
         if json.loads(json.dumps(value)) != kept:
             raise click.UsageError(
@@ -561,6 +558,9 @@ def serving_config(folder):
 )
 @click.option(
     "--max-images", default=64, show_default=True, type=click.IntRange(1), help="In a request."
+)
+@click.option(
+    "--max-batch", default=32, show_default=True, type=click.IntRange(1), help="Computed together."
 )
 @click.option(
     "--max-queue", default=128, show_default=True, type=click.IntRange(1), help="Waiting requests."

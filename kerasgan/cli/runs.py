@@ -19,6 +19,8 @@ from kerasgan.models import registry
 
 SETTINGS = "run.json"
 MODEL = "model.keras"
+# What a run is computed on, which may change when it is continued on another machine.
+MACHINE = ("data_dir", "devices")
 
 
 @contextlib.contextmanager

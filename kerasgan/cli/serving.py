@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import pathlib
 import signal
 import threading
 
@@ -18,7 +19,7 @@ def export(run_or_file, directory, *, keep, jit_compile):
     card = {}
     if (run_or_file / runs.SETTINGS).exists():
         settings = runs.read_settings(run_or_file)
-        card = {"class_names": settings.get("class_names"), "training": settings}
+        card = {"class_names": settings.pop("class_names", None), "training": _portable(settings)}
     from kerasgan.serving import saved_models
 
     arguments = {"jit_compile": jit_compile, "model_card": card}
@@ -36,6 +37,15 @@ def export(run_or_file, directory, *, keep, jit_compile):
         click.echo("It has no warm-up requests, which need: pip install 'kerasgan[serving]'")
 
 
+def _portable(settings):
+    """The settings of a run without what they say of the machine: where its folders are."""
+    settings = {n: v for n, v in settings.items() if n not in runs.MACHINE}
+    for name in {"data", "data_b", "source"} & set(settings):
+        if settings[name] and pathlib.Path(settings[name]).is_absolute():
+            settings[name] = pathlib.Path(settings[name]).name
+    return settings
+
+
 def write_configuration(folder):
     """Writes configuration files; see `kerasgan serving-config`."""
     runs.import_keras()
@@ -46,7 +56,7 @@ def write_configuration(folder):
             click.echo(path)
 
 
-def serve(folder, *, host, port, rest_port, max_images, max_queue, max_megabytes):
+def serve(folder, *, host, port, rest_port, max_images, max_batch, max_queue, max_megabytes):
     """Serves until it is told to end; see `kerasgan serve`."""
     runs.needs(*EXTRA, extra="serving")
     runs.import_keras()
@@ -56,7 +66,10 @@ def serve(folder, *, host, port, rest_port, max_images, max_queue, max_megabytes
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("kerasgan").setLevel(logging.INFO)
     limits = Limits(
-        request_bytes=int(max_megabytes * 2**20), request_images=max_images, queue=max_queue
+        request_bytes=int(max_megabytes * 2**20),
+        request_images=max_images,
+        queue=max_queue,
+        batch=max_batch,
     )
     with contextlib.closing(runs.listen(host, rest_port, "--rest-port")) as listening:
         with runs.usage_errors():
