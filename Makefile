@@ -9,7 +9,7 @@ BACKEND_PACKAGES_jax := jax
 BACKEND_PACKAGES_torch := torch==2.13.0
 # What some tests compare with; without its own requirements, which are not everywhere to be had.
 COMPARED_WITH_torch := torch-fidelity==0.4.0
-BACKEND_TESTS := tests/backend tests/core tests/layers tests/losses tests/metrics tests/models tests/callbacks
+BACKEND_TESTS := tests/backend tests/core tests/layers tests/losses
 
 .PHONY: demo test test-backends test-jax test-torch install
 
@@ -21,7 +21,7 @@ demo: $(VENV)/installed
 	@echo "Look at $(DEMO)/report.html and $(DEMO)/samples.gif"
 
 test: $(VENV)/installed-test
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest --numprocesses auto --dist loadscope
 
 # What depends on the framework, under the other two.
 test-backends: test-jax test-torch
