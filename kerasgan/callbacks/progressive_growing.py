@@ -67,16 +67,18 @@ class ProgressiveGrowing(keras.callbacks.Callback):
             32x32.
         reset_optimizers: whether the optimizers start anew at each stage; see
             `GrowingGAN.grow_to`.
-        verbose: 1 to print a line when a stage begins, and one when its step has been compiled; 0
-            for none.
+        verbose: 1 to print a line when a stage begins or is continued, and one when its step has
+            been compiled; 0 for none.
 
     Attributes:
-        stages: list of dicts, a stage that this object has seen begin each: `resolution`,
-            `images_seen`, `fade_images` and, once its first step has run, `first_step_seconds`.
+        stages: list of dicts, one each time that a stage begins or, in another `fit`, is continued:
+            `resolution`, `images_seen` until then, `fade_images` and, once its first step has run,
+            `first_step_seconds`.
 
     Raises:
         ValueError: for a schedule that is none; when training begins, for a model that does not
-            grow or resolutions that it does not have.
+            grow, resolutions that it does not have, or one that has grown beyond where the
+            schedule is.
 
     Example:
 
@@ -152,15 +154,33 @@ class ProgressiveGrowing(keras.callbacks.Callback):
                 f"{type(self.model).__name__} has one resolution."
             )
         self.planned = self.plan(self.model.last_stage)
-        self._learn_epoch()
         self.images_a_call, self.calls, self.wait = 0, 0, 0
-        self.seen = self._seen()
+        self.begun = False
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch_start = self._seen()
+        # Not when training begins: a callback that comes after this one may restore the model then.
+        if not self.begun:
+            self.begun = True
+            self._begin()
+
+    def _begin(self):
+        """Puts the model where the schedule is: at its beginning, or where the model left it."""
+        self.seen = self.epoch_start
+        if self.model.epochs_trained:  # and saved before this callback had seen the epoch's end
+            self._learn_epoch(self.seen // self.model.epochs_trained)
         stage, fade_images, _ = self.where(self.seen)
         if self.seen == 0:
             self._grow(stage, fade_images)
-        elif stage == self.model.stage:  # continued; what is not in a file is the batch size
-            self.model.batch_size = self.planned[stage].batch_size
-            self.model.make_train_function()
+        elif stage == self.model.stage:
+            self._continue(stage)
+        elif stage < self.model.stage:
+            planned, has = (START_SIZE * 2**s for s in (stage, self.model.stage))
+            raise ValueError(
+                f"after {self.seen:,} images the schedule is at {planned}x{planned}, but the model "
+                f"has grown to {has}x{has}; use a schedule that is there by then, such as the one "
+                f"that it has been trained with, or call grow_to({stage}) if it shall shrink."
+            )
 
     def on_train_batch_begin(self, batch, logs=None):
         if self.calls >= self.wait:
@@ -180,18 +200,19 @@ class ProgressiveGrowing(keras.callbacks.Callback):
             seconds = time.perf_counter() - self.began
             self.stages[-1]["first_step_seconds"] = seconds
             size = self.stages[-1]["resolution"]
-            self._say(f"the first step at {size}x{size}, which compiles it, took {seconds:.1f} s.")
+            self._say(
+                f"the first step at {size}x{size}, compilation included, took {seconds:.1f} s."
+            )
 
     def on_epoch_end(self, epoch, logs=None):
-        if self._learn_epoch():
-            self.wait = 0
+        # Not all images seen: the model may have been saved in the middle of its first epoch.
+        self._learn_epoch(self._seen() - self.epoch_start)
 
-    def _learn_epoch(self):
-        """Notes how many images an epoch has, once; returns whether it did."""
-        if self.model.epochs_trained and not int(ops.convert_to_numpy(self.model.images_an_epoch)):
-            self.model.images_an_epoch.assign(self._seen() // self.model.epochs_trained)
-            return True
-        return False
+    def _learn_epoch(self, images):
+        """Notes how many images an epoch has, once."""
+        if not int(ops.convert_to_numpy(self.model.images_an_epoch)):
+            self.model.images_an_epoch.assign(images)
+            self.wait = 0
 
     def _seen(self):
         # JAX keeps the variables of a model in training elsewhere.
@@ -205,13 +226,24 @@ class ProgressiveGrowing(keras.callbacks.Callback):
             batch_size=self.planned[stage].batch_size,
             reset_optimizers=self.reset_optimizers and self.seen > 0,
         )
+        size = self._begin_stage(stage, fade_images)
+        fade = f", fading in over {fade_images:,} images" if fade_images else ""
+        self._say(f"{size}x{size} from image {self.seen:,} on{fade}.")
+
+    def _continue(self, stage):
+        self.model.batch_size = self.planned[stage].batch_size  # which is not in a file
+        size = self._begin_stage(stage, int(ops.convert_to_numpy(self.model.fade_images)))
+        alpha = float(ops.convert_to_numpy(self.model.discriminator.alpha))
+        self._say(f"continues at {size}x{size}, alpha {alpha:.2f}, from image {self.seen:,} on.")
+
+    def _begin_stage(self, stage, fade_images):
+        """Has the step compiled for the stage, and notes that it begins; returns its resolution."""
         self.model.make_train_function()
         size = START_SIZE * 2**stage
         self.stages.append(
             {"resolution": size, "images_seen": self.seen, "fade_images": fade_images}
         )
-        fade = f", fading in over {fade_images:,} images" if fade_images else ""
-        self._say(f"{size}x{size} from image {self.seen:,} on{fade}.")
+        return size
 
     def _say(self, message):
         if self.verbose:

@@ -101,7 +101,11 @@ def models():
 )
 @click.option("--loss", help="minimax, non_saturating, least_squares, hinge, wasserstein, ...")
 @click.option(
-    "--penalty", "penalties", multiple=True, help="wgan-gp, wgan-lp, dragan, r1, r2 or r1-lazy."
+    "--penalty",
+    "penalties",
+    multiple=True,
+    help="wgan-gp, wgan-lp, dragan, r1, r2 or r1-lazy; none for no penalty.  [default: the "
+    "paper's, whatever the --loss]",
 )
 @click.option(
     "--discriminator-steps",
@@ -163,6 +167,10 @@ def train(
             given[name] = str(pathlib.Path(given[name]).resolve())  # for --resume from elsewhere
     game = {"loss": loss, "penalties": penalties, "discriminator_steps": discriminator_steps}
     game = {name: value for name, value in game.items() if value}
+    if "none" in penalties:
+        if len(penalties) > 1:
+            raise click.UsageError("--penalty none excludes other penalties.")
+        game["penalties"] = []
     if assignments or game:
         given["set"] = {**runs.parse_assignments(assignments), **game}
     if resume:

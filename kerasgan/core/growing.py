@@ -216,8 +216,9 @@ class GrowingGAN(GAN):
             has = "batches of unknown size" if size is None else f"batches of {size}"
             raise ValueError(
                 f"batch_size={self.batch_size} at {self.image_shape[0]}x{self.image_shape[0]}, but "
-                f"the data has {has} (of one device); use batches of which that is a divisor, and "
-                "for a tf.data.Dataset .batch(size, drop_remainder=True)."
+                f"the data has {has} (of one device); use batches of which that is a divisor and "
+                "without a smaller last one: kerasgan.data.from_array for arrays, "
+                ".batch(size, drop_remainder=True) for a tf.data.Dataset."
             )
         count = max(1, size // wanted)
         parts = [split_batch(array, count) for array in keras.tree.flatten(data)]

@@ -64,10 +64,30 @@ class Extractor:
         if key not in self._last:
             if len(self._last) == 2:
                 self._last.pop(next(iter(self._last)))
-            self._last[key] = self._outputs(examples)
+            self._last[key] = self._outputs(_as_in_files(examples))
         if output not in self._last[key]:
             raise self._missing(output, self._last[key])
         return self._last[key][output]
+
+    def unrounded(self, images):
+        """The features of images that differ by less than a file with 8 bits can hold.
+
+        Args:
+            images: float array (n, height, width, channels) in [-1, 1].
+
+        Returns:
+            float32 array (n, d).
+
+        Raises:
+            ValueError: as when called.
+        """
+        images = np.asarray(images, "float32")
+        if self.network is None:
+            return images.reshape(len(images), -1).copy()
+        outputs = self._outputs(images)
+        if "features" not in outputs:
+            raise self._missing("features", outputs)
+        return outputs["features"]
 
     def _without_network(self, examples, output):
         if output != "features":
@@ -81,8 +101,8 @@ class Extractor:
             f"whose output is a dict with {output!r}, such as 'inception'."
         )
 
-    def _outputs(self, examples):
-        images = self._fitted(_as_in_files(examples))
+    def _outputs(self, images):
+        images = self._fitted(images)
         found = []
         for start in range(0, len(images), self.batch_size):
             # The last batch is filled up, so that the network is compiled for one shape.

@@ -1,10 +1,14 @@
 """How much an image changes when its latent does, Karras et al. 2019."""
 
+import pathlib
+
 import keras
 import numpy as np
 from keras import ops
 
 from kerasgan.core.latents import spherical
+from kerasgan.core.optimizers import all_layers
+from kerasgan.metrics.features import Extractor, extractor
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")
@@ -20,13 +24,16 @@ class PerceptualPathLength(keras.metrics.Metric):
     paper crops faces, this does not.
 
     Args:
-        features: function or Keras model from images (n, height, width, channels) in [-1, 1] to
-            features (n, ...); None takes the pixels, which is not what people perceive.
+        features: what `kerasgan.metrics.features.extractor` takes, such as `"inception"` or a
+            `keras.Model`, which is shown the images without the rounding of files; or a function
+            from images (n, height, width, channels) in [-1, 1] to features (n, ...); None takes the
+            pixels, which is not what people perceive.
         epsilon: float, the step.
         name, **kwargs: as for `keras.metrics.Metric`.
 
     Raises:
-        ValueError: for an epsilon out of range.
+        ValueError: for an epsilon out of range, or features that there are not.
+        OSError: when the weights of features cannot be had.
 
     Example:
 
@@ -44,14 +51,14 @@ class PerceptualPathLength(keras.metrics.Metric):
         if not epsilon > 0.0:
             raise ValueError(f"epsilon={epsilon!r}; use a number above 0.")
         self.features, self.epsilon = features, epsilon
+        self._look = _function(features)
         self.total = self.add_weight(shape=(), initializer="zeros", name="total")
         self.count = self.add_weight(shape=(), initializer="zeros", name="count")
 
     def update_state(self, at, beside, sample_weight=None):
         """Adds pairs of images (n, ...): at t, and at t + epsilon."""
         at, beside = (ops.cast(ops.convert_to_tensor(images), "float32") for images in (at, beside))
-        if self.features is not None:
-            at, beside = self.features(at), self.features(beside)
+        at, beside = self._look(at), self._look(beside)
         squares = ops.square(ops.cast(beside, "float32") - ops.cast(at, "float32"))
         self.total.assign_add(ops.sum(squares) / self.epsilon**2)
         self.count.assign_add(ops.cast(ops.shape(squares)[0], "float32"))
@@ -74,12 +81,20 @@ class PerceptualPathLength(keras.metrics.Metric):
             float.
 
         Raises:
-            ValueError: for another space, or a model without styles.
+            ValueError: for another space, a model without styles, or one that computes in half
+                precision, whose rounding is larger than what a step of epsilon changes.
         """
         if space not in ("z", "w"):
             raise ValueError(f"space={space!r}; use 'z' or 'w'.")
         if space == "w" and not hasattr(gan, "styles"):
             raise ValueError(f"space='w', but {type(gan).__name__} has no styles; use space='z'.")
+        half = _half_precision(gan)
+        if half:
+            raise ValueError(
+                f"the generator computes in {half}, which rounds away what a step of "
+                f"epsilon={self.epsilon} changes; measure a model with dtype='float32' that has "
+                "been given its weights: copy.set_weights(gan.get_weights())."
+            )
         self.reset_state()
         latents = gan.latents(2 * num_paths, seed=seed)
         times = np.random.default_rng(seed + 1).uniform(0.0, 1.0 - self.epsilon, (num_paths, 1))
@@ -95,6 +110,10 @@ class PerceptualPathLength(keras.metrics.Metric):
 
     def get_config(self):
         features = self.features
+        if isinstance(features, Extractor):
+            features = "pixels" if features.network is None else features.network
+        if isinstance(features, pathlib.Path):
+            features = str(features)
         if features is not None:
             features = keras.saving.serialize_keras_object(features)
         return {**super().get_config(), "features": features, "epsilon": self.epsilon}
@@ -106,6 +125,23 @@ class PerceptualPathLength(keras.metrics.Metric):
                 "features": keras.saving.deserialize_keras_object(config["features"])
             }
         return cls(**config)
+
+
+def _function(features):
+    """What turns images into features, whatever stands for it."""
+    if features is None:
+        return lambda images: images
+    if callable(features) and not isinstance(features, (keras.Model, Extractor)):
+        return features
+    look = extractor(features)
+    return lambda images: look.unrounded(ops.convert_to_numpy(images))
+
+
+def _half_precision(gan):
+    """The half precision that the generator computes in, or None."""
+    generator = getattr(gan, "sampling_generator", None)
+    layers = [] if generator is None else all_layers([generator])
+    return next((x.compute_dtype for x in layers if x.compute_dtype.endswith("float16")), None)
 
 
 def way(gan, space, first, second, times):

@@ -1,6 +1,7 @@
 import contextlib
 import io
 import pathlib
+import shutil
 from unittest import mock
 
 import keras
@@ -146,6 +147,7 @@ class ScheduleTest(Driven):
             growing.set_model(self.gan)
             growing.on_train_begin()
             for epoch in range(10):
+                growing.on_epoch_begin(epoch)
                 for step, batch in enumerate(batches):
                     growing.on_train_batch_begin(step)
                     self.gan.images_seen.assign_add(batch)
@@ -168,6 +170,15 @@ class ScheduleTest(Driven):
                 found = drive(self.gan, quiet(schedule), epochs)
                 found += drive(self.gan, quiet(schedule), 4 - epochs)
                 self.assertEqual(found, expected, f"{schedule} after {epochs}")
+
+    def test_of_a_file_from_within_the_first_epoch_an_epoch_is_as_long_as_ever(self):
+        for seen in (0, 24):
+            self.anew()
+            self.gan.images_seen.assign(seen)
+            if seen:
+                self.gan.grow_to(0)
+            drive(self.gan, quiet(Stage(0.5, 1.0, unit="epochs")), 2, steps=5)
+            self.assertEqual(int(values(self.gan.images_an_epoch)), 5 * BATCH)
 
     def test_the_counter_is_seldom_read(self):
         """The host would wait for the device at every step."""
@@ -195,6 +206,7 @@ class GrowthTest(Driven):
         growing = quiet(schedule)
         growing.set_model(self.gan)
         growing.on_train_begin()
+        growing.on_epoch_begin(2)
         self.assertEqual(self.gan.batch_size, 4)
 
     def test_optimizers_are_reset_where_there_is_something_to_forget(self):
@@ -230,10 +242,26 @@ class GrowthTest(Driven):
         lines = [line for line in printed.splitlines() if line]
         self.assertLen(lines, 6)
         self.assertIn("4x4 from image 0 on.", lines[0])
-        self.assertIn("first step at 4x4, which compiles it, took 2.5 s", lines[1])
+        self.assertIn("first step at 4x4, compilation included, took 2.5 s", lines[1])
         self.assertIn("8x8 from image 1,000 on, fading in over 1,500 images.", lines[2])
         self.assertIn("first step at 8x8", lines[3])
         self.assertIn("16x16 from image 3,000 on.", lines[4])
+
+    def test_a_stage_that_is_continued_is_told_and_timed(self):
+        schedule = {4: Stage(0, 16), 8: Stage(1000, 9000), 16: Stage(0, 0)}
+        drive(self.gan, quiet(schedule), 2, batch=500)
+        self.assertEqual(self.gan.stage, 1)
+        self.gan.discriminator.alpha.assign(0.75)  # as steps do
+        growing = ProgressiveGrowing(schedule)
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            drive(self.gan, growing, 1)
+        lines = [line for line in printed.getvalue().splitlines() if line]
+        self.assertLen(lines, 2)
+        self.assertIn("continues at 8x8, alpha 0.75, from image 4,000 on.", lines[0])
+        self.assertIn("first step at 8x8", lines[1])
+        self.assertEqual(summary(growing), [(8, 4000, 1000)])
+        self.assertGreater(growing.stages[0]["first_step_seconds"], 0.0)
 
     def test_nothing_is_told_if_not_wanted(self):
         growing, printed = self.says(verbose=0)
@@ -264,9 +292,36 @@ class FitTest(tf.test.TestCase):
             self.assertAllClose(values(copy.discriminator.alpha), alpha)
             growing = quiet(schedule)
             copy.fit(x, epochs=4 - epochs, callbacks=[growing], **arguments)
-            self.assertEqual(summary(growing), [(8, 20, 20)] if epochs == 1 else [])
+            begun = {1: [(4, 12, 0), (8, 20, 20)], 2: [(8, 24, 20)], 3: [(8, 36, 20)]}
+            self.assertEqual(summary(growing), begun[epochs])
             assert_equal_states(self, state(copy), expected)
         self.assertAllClose(values(gan.discriminator.alpha), 1.0)
+
+    def test_continued_from_a_backup_in_any_order_of_callbacks(self):
+        """Restored before the stage is looked at or after; in the fade of the second."""
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        schedule = {4: Stage(0, 8), 8: Stage(20, 0, batch_size=2)}
+
+        def fit(backup, order, *others):
+            gan, growing = trainable(image_shape=(8, 8, 1)), quiet(schedule)
+            restore = keras.callbacks.BackupAndRestore(folder / backup)
+            callbacks = [*[growing, restore][::order], *others]
+            arguments = {"batch_size": 4, "shuffle": False, "verbose": 0}
+            gan.fit(images(gan, 8), epochs=3, callbacks=callbacks, **arguments)
+            return summary(growing), state(gan)
+
+        def keep(epoch, logs):
+            if epoch == 2:
+                for copy in "ab":
+                    shutil.copytree(folder / "all", folder / copy)
+
+        keeping = keras.callbacks.LambdaCallback(on_epoch_begin=keep)
+        begun, expected = fit("all", 1, keeping)
+        self.assertEqual(begun, [(4, 0, 0), (8, 8, 20)])
+        for copy, order in (("a", 1), ("b", -1)):
+            begun, found = fit(copy, order)
+            self.assertEqual(begun, [(8, 16, 20)])
+            assert_equal_states(self, found, expected)
 
     @needs_backend("tensorflow", reason="it compiles for long")
     def test_with_data_of_our_own_and_other_callbacks(self):
@@ -320,6 +375,19 @@ class RefusalTest(Driven):
                 verbose=0,
             )
         self.assertEqual(self.gan.iterations, 0)
+
+    def test_models_that_have_grown_beyond_the_schedule(self):
+        self.anew()
+        drive(self.gan, quiet({4: Stage(0, 8), 8: Stage(8, 24), 16: Stage(0, 0)}), 1)
+        self.assertEqual(self.gan.stage, 1)
+        longer = {4: Stage(0, 40), 8: Stage(0, 8), 16: Stage(0, 0)}
+        with self.assertRaisesRegex(ValueError, r"32 images .* at 4x4, .* to 8x8; .*grow_to\(0\)"):
+            drive(self.gan, quiet(longer), 1)
+        self.assertEqual(self.gan.stage, 1)
+        self.gan.grow_to(0)
+        growing = quiet(longer)
+        drive(self.gan, growing, 1)
+        self.assertEqual(summary(growing), [(4, 32, 0), (8, 40, 0), (16, 48, 0)])
 
     def test_models_of_one_resolution(self):
         gan = kerasgan.DCGAN((8, 8, 1), latent_dim=2, base_width=2)

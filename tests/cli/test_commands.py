@@ -355,10 +355,24 @@ class GameTest(CommandTestCase):
         gan = self.train("dcgan", "--penalty", "r1", "--penalty", "r2")
         self.assertEqual([p.at for p in gan.penalties], ["real", "fake"])
 
+    def test_the_papers_penalty_can_be_left_out(self):
+        size = ("--set", "max_width=4", "--stage-epochs", 1)
+        gan = self.train("progan", *size, "--loss", "least_squares", "--penalty", "none")
+        self.assertIsInstance(gan.adversarial_loss, kerasgan.losses.LeastSquares)
+        self.assertEqual(gan.penalties, [])
+        self.assertNotIn("gradient_penalty", read_history(self.folder / "run")[1])
+        resume = ("train", "--resume", "--out", self.folder / "run", "--epochs", 2)
+        self.assert_works(*resume)
+        gan = keras.saving.load_model(self.folder / "run" / "model.keras")
+        self.assertEqual((gan.penalties, gan.epochs_trained), ([], 2))
+        self.assert_refused([*resume, "--penalty", "r1"], "penalties")
+
     def test_a_wrong_name_is_answered_with_the_right_ones(self):
         train = [*training(), "--out", self.folder / "run"]
         self.assert_refused([*train, "--loss", "hing"], "'hing'.*'minimax'.*mean 'hinge'")
         self.assert_refused([*train, "--penalty", "r3"], "'r3'.*'wgan-gp'")
+        both = ("--penalty", "none", "--penalty", "r1")
+        self.assert_refused([*train, *both], "none excludes other penalties")
         self.assert_refused([*train, "--discriminator-steps", 0], "discriminator-steps")
         self.assertFalse((self.folder / "run").exists())
 

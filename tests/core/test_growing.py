@@ -412,6 +412,18 @@ class RoundsTest(tf.test.TestCase):
         gan.fit(data, verbose=0)
         self.assertEqual(gan.iterations, 2)
 
+    @needs_backend("tensorflow", reason="the size of a batch is always known")
+    def test_of_arrays_whose_last_batch_is_smaller(self):
+        """What is refused, and what the message advises."""
+        gan = self.growing_to(0, batch_size=4)
+        gan.run_eagerly = False
+        x = images(gan, 12)
+        with self.assertRaisesRegex(ValueError, "batch_size=4.*kerasgan.data.from_array for arr"):
+            self.fit(gan, x)
+        gan.run_eagerly = True
+        self.fit(gan, kerasgan.data.from_array(x, batch_size=8), batch_size=None)
+        self.assertEqual(gan.iterations, 2)
+
 
 class FilesTest(tf.test.TestCase, parameterized.TestCase):
     def setUp(self):

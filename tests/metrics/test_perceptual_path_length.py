@@ -1,12 +1,17 @@
 """Perceptual path length, against closed forms of generators that copy their input."""
 
+import json
+
 import keras
 import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
+from growing_helpers import values
 from keras import ops
 
+import kerasgan
 from kerasgan.metrics import PerceptualPathLength
+from kerasgan.metrics.features import extractor
 
 
 class Copies:
@@ -57,6 +62,32 @@ class PerceptualPathLengthTest(tf.test.TestCase, parameterized.TestCase):
         self.assertAllClose(float(plain.result()), 4.0, rtol=1e-5)
         self.assertAllClose(float(doubled.result()), 16.0, rtol=1e-5)
 
+    def test_named_features_see_what_a_file_would_round_away(self):
+        at = np.random.default_rng(0).uniform(-0.9, 0.9, (3, 8, 8, 1)).astype("float32")
+        beside = at + np.float32(1e-3)
+        network = extractor("digits").network
+        ends = [values(network(images, training=False)["features"]) for images in (at, beside)]
+        distances = ((ends[1] - ends[0]) ** 2).sum(1)
+        self.assertAllGreater(distances, 0.0)
+        for features in ("digits", extractor("digits"), network):
+            metric = PerceptualPathLength(features, epsilon=1e-3)
+            metric.update_state(at, beside)
+            self.assertAllClose(float(metric.result()), distances.mean() / 1e-6, rtol=1e-2)
+        metric = PerceptualPathLength("pixels", epsilon=1e-3)
+        metric.update_state(at, beside)
+        self.assertAllClose(float(metric.result()), 64.0, rtol=1e-2)
+
+    def test_a_generator_of_half_precision_is_refused(self):
+        for dtype in ("mixed_bfloat16", "float16"):
+            gan = kerasgan.StyleGAN((8, 8, 1), 2, 2, 4, dtype=dtype)
+            for space in ("z", "w"):
+                half = dtype.removeprefix("mixed_")
+                with self.assertRaisesRegex(ValueError, f"computes in {half}, .*'float32'"):
+                    PerceptualPathLength().measure(gan, 2, space=space)
+        copy = kerasgan.StyleGAN((8, 8, 1), 2, 2, 4, dtype="float32")
+        copy.set_weights(gan.get_weights())
+        self.assertGreater(PerceptualPathLength().measure(copy, 2), 0.0)
+
     def test_paths_are_those_of_the_seed_and_nothing_is_left_of_the_last_time(self):
         metric = PerceptualPathLength(epsilon=1e-2)
         first, other, again = (
@@ -72,7 +103,19 @@ class PerceptualPathLengthTest(tf.test.TestCase, parameterized.TestCase):
         copy.update_state(ops.zeros((1, 2, 2, 1)), ops.ones((1, 2, 2, 1)))
         self.assertAllClose(float(copy.result()), 4 * 9.0 / 0.25, rtol=1e-5)
 
+    def test_names_come_back_from_the_config(self):
+        metric = PerceptualPathLength("digits")
+        config = json.loads(json.dumps(keras.saving.serialize_keras_object(metric)))
+        copy = keras.saving.deserialize_keras_object(config)
+        x = np.random.default_rng(0).uniform(-1.0, 1.0, (2, 2, 8, 8, 1))
+        for each in (metric, copy):
+            each.update_state(*x)
+        self.assertAllClose(float(copy.result()), float(metric.result()), rtol=1e-5)
+
     def test_bad_arguments_are_refused(self):
+        for features in ("vgg", 3):
+            with self.assertRaisesRegex(ValueError, f"features={features!r}.*use 'inception'"):
+                PerceptualPathLength(features)
         with self.assertRaisesRegex(ValueError, "epsilon=0"):
             PerceptualPathLength(epsilon=0)
         with self.assertRaisesRegex(ValueError, "space='x'.*'z'.*'w'"):

@@ -424,6 +424,25 @@ class NoiseTest(StyleTestCase):
         self.gan.grow_to(0)
         self.assertEqual(self.gan.stochastic_variation(self.latents[0], 3).shape, (3, 4, 4, 1))
 
+    def test_of_a_pixel_changes_the_image_around_it(self):
+        """As far as convolutions carry it; AdaIN's means and deviations of maps spread a little."""
+        set_strengths(self.gan.ema_generator, *[0.3] * 6)
+        random = np.random.default_rng(0)
+        pixels = np.arange(64)
+        rows, columns = random.integers(3, 13, (2, 64))
+        y, x = np.mgrid[:16, :16]
+        sizes = (4, 4, 8, 8, 16, 16)
+        noise = [random.normal(size=(64, n, n, 1)).astype("float32") for n in sizes]
+        styles = np.repeat(self.styles(), 16, axis=0)
+        before = self.gan.generate_from_styles(styles, noise)
+        for layer, reach in ((5, 0), (4, 1)):  # the last two, with a convolution between them
+            moved = [array.copy() for array in noise]
+            moved[layer][pixels, rows, columns] += 2.0
+            changes = (self.gan.generate_from_styles(styles, moved) - before)[..., 0] ** 2
+            away = np.maximum(np.abs(y - rows[:, None, None]), np.abs(x - columns[:, None, None]))
+            outside = changes[away > reach]
+            self.assertLess(outside.sum(), 0.1 * changes.sum())  # of all pixels but a few
+
     def test_of_early_layers_is_coarse_and_of_late_ones_fine(self):
         """As section 3.2 and figure 5 have it: by the mean frequency of what it changes."""
         frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(16), np.fft.fftfreq(16)))
