@@ -59,6 +59,7 @@ class FrechetDistance(FeatureMetric):
     """
 
     parts = 10
+    lower_is_better = ("", "infinity")
 
     def __init__(self, features="auto", reference=None, infinity=False, name="fid", **kwargs):
         self.reference, self.infinity = reference, infinity

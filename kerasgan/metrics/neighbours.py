@@ -74,6 +74,8 @@ class PrecisionRecall(_Neighbours):
     al., 2019, arXiv:1904.06991.
     """
 
+    higher_is_better = ("precision", "recall")
+
     def result(self):
         real, fake = self.kept_alike()
         real_reach, fake_reach = radii(real, self.k), radii(fake, self.k)
@@ -121,6 +123,7 @@ class DensityCoverage(_Neighbours):
     """
 
     default_k = 5
+    higher_is_better = ("density", "coverage")
 
     def result(self):
         real, fake = self.kept_alike()

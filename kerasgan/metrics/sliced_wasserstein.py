@@ -49,6 +49,7 @@ class SlicedWasserstein(FeatureMetric):
     """
 
     size = 7
+    lower_is_better = ("",)
 
     def __init__(self, patches=128, directions=512, seed=0, name="swd", **kwargs):
         for argument, value in (("patches", patches), ("directions", directions)):

@@ -9,6 +9,11 @@ import kerasgan
 from kerasgan import metrics
 from kerasgan.core import measuring
 
+HIGHER_IS_BETTER = (
+    *("precision", "recall", "density", "coverage"),
+    *("inception_score", "psnr", "ssim"),
+)
+
 
 class Recorder(keras.metrics.Metric):
     """Keeps what it is fed with."""
@@ -170,9 +175,9 @@ class FitTest(tf.test.TestCase):
         gan = image_gan()
         gan.compile(metrics=[metrics.FrechetDistance("digits"), "swd"])
         folder = self.create_tempdir().full_path
-        stop = keras.callbacks.EarlyStopping("val_fid", mode="min", patience=0)
+        stop = keras.callbacks.EarlyStopping(monitor="val_fid", patience=0)
         best = keras.callbacks.ModelCheckpoint(
-            f"{folder}/best.keras", "val_fid", save_best_only=True, mode="min"
+            f"{folder}/best.keras", monitor="val_fid", save_best_only=True
         )
         real = images(128)
         history = gan.fit(
@@ -195,6 +200,32 @@ class FitTest(tf.test.TestCase):
         by_hand = metrics.FrechetDistance("digits")
         by_hand.update_state(real[64:], restored.generate(64, seed=0))
         self.assertAllClose(again["fid"], by_hand.result(), rtol=1e-6)
+
+    def test_callbacks_know_which_way_is_better(self):
+        gan = image_gan()
+        error = keras.metrics.MeanSquaredError(name="error")
+        named = metrics.PrecisionRecall("digits", name="mine")
+        wasserstein = metrics.SlicedWasserstein(directions=8)
+        gan.compile(metrics=[metrics.FrechetDistance("digits"), wasserstein, named, error])
+        path = f"{self.create_tempdir().full_path}/best.keras"
+        callbacks = {
+            keras.callbacks.EarlyStopping(monitor="val_fid"): True,
+            keras.callbacks.ModelCheckpoint(path, monitor="val_fid", save_best_only=True): True,
+            keras.callbacks.ReduceLROnPlateau(monitor="val_swd"): True,
+            keras.callbacks.EarlyStopping(monitor="val_mine_recall"): False,
+            keras.callbacks.EarlyStopping(monitor="val_error"): True,
+            keras.callbacks.EarlyStopping(monitor="val_fid", mode="max"): False,
+        }
+        real = images(96)
+        gan.fit(
+            real,
+            batch_size=96,
+            validation_data=(real,),
+            callbacks=list(callbacks),
+            verbose=0,
+        )
+        for callback, lower_is_better in callbacks.items():
+            self.assertEqual(bool(callback.monitor_op(1.0, 2.0)), lower_is_better)
 
     def test_training_is_not_disturbed(self):
         weights = []
@@ -244,6 +275,17 @@ class NamesTest(tf.test.TestCase):
             (metric,) = measuring.get([name], features="digits" if classes else "pixels")
             measuring.feed([metric], [(noise, noise[::-1].copy())])
             self.assertIn(name, measuring.results(metric))
+
+    def test_which_way_is_better(self):
+        depends_on_the_data = {"ms_ssim"}
+        for name in measuring.names():
+            expected = "max" if name in HIGHER_IS_BETTER else "min"
+            expected = "auto" if name in depends_on_the_data else expected
+            self.assertEqual(measuring.mode(measuring.get([name]), name), expected, name)
+        found = measuring.get(["c2st", metrics.FrechetDistance("pixels", name="a")])
+        self.assertEqual(measuring.mode(found, "c2st_p_value"), "max")
+        self.assertEqual(measuring.mode(found, "a_infinity"), "min")
+        self.assertEqual(measuring.mode(found, "fid"), "auto")
 
     def test_unknown_ones(self):
         for wrong in ("fidd", 3, "accuracy"):
