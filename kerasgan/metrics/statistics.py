@@ -10,12 +10,15 @@ from kerasgan.core.files import atomic_path
 from kerasgan.metrics.batches import checked
 from kerasgan.metrics.features import extractor
 
+BLOCK = 500  # examples that are added at a time: the covariance is read and written once for all
+
 
 class FeatureStatistics:
     """The mean and covariance of features, in float64; no features are kept.
 
-    Batches are added by the update of Chan, Golub & LeVeque, which loses no digits to a large mean:
-    the scatter around the batch's own mean is added, and what the two means are apart.
+    Examples are added by the update of Chan, Golub & LeVeque, which loses no digits to a large
+    mean: the scatter around their own mean is added, and what the two means are apart. They wait
+    for each other until there are 500, because to add a few costs as much.
 
     Attributes:
         count: int, how many examples; None for a file that does not say.
@@ -36,7 +39,8 @@ class FeatureStatistics:
     """
 
     def __init__(self):
-        self.count, self.mean, self._scatter = 0, None, None
+        self._count, self._mean, self._scatter = 0, None, None
+        self._waiting = []  # arrays of features
 
     @classmethod
     def of(cls, data, features="auto"):
@@ -69,20 +73,19 @@ class FeatureStatistics:
         if not (np.all(np.isfinite(mean)) and np.all(np.isfinite(covariance))):
             raise ValueError("mu and sigma hold NaN or infinite numbers.")
         statistics = cls()
-        statistics.count, statistics.mean = count, mean
+        statistics._count, statistics._mean = count, mean
         statistics._scatter = covariance * (1 if count is None else count - 1)
         return statistics
 
     def update(self, features):
         """Adds features, float (n, d)."""
-        features = np.asarray(features, "float64")
+        features = np.array(features)  # a copy: the caller may fill the array anew
         if not len(features):
             return
-        batch = FeatureStatistics()
-        batch.count, batch.mean = len(features), features.mean(axis=0)
-        centred = features - batch.mean
-        batch._scatter = centred.T @ centred
-        self.merge(batch)
+        self._need_count()
+        self._waiting.append(features)
+        if sum(map(len, self._waiting)) >= BLOCK:
+            self._add_waiting()
 
     def merge(self, other):
         """Adds what other statistics have seen.
@@ -90,25 +93,51 @@ class FeatureStatistics:
         Raises:
             ValueError: when it is not known of how many examples these are.
         """
-        if self.count is None or other.count is None:
+        self._need_count()
+        other._need_count()
+        self._add_waiting()
+        if other.count:
+            self._add(other.count, other.mean, other._scatter)
+
+    def _need_count(self):
+        if self._count is None:
             raise ValueError(
                 "the statistics do not say of how many examples they are (a file without count), "
                 "so nothing can be added."
             )
-        if self.mean is None:
-            self.count, self.mean = other.count, other.mean
-            self._scatter = other._scatter
+
+    def _add_waiting(self):
+        if self._waiting:
+            features = np.concatenate(self._waiting).astype("float64")
+            self._waiting = []
+            mean = features.mean(axis=0)
+            features -= mean
+            self._add(len(features), mean, features.T @ features)
+
+    def _add(self, count, mean, scatter):
+        if self._mean is None:
+            self._count, self._mean, self._scatter = count, mean, scatter
             return
-        count = self.count + other.count
-        apart = other.mean - self.mean
-        self._scatter = self._scatter + other._scatter
-        self._scatter += np.outer(apart, apart) * (self.count * other.count / count)
-        self.mean = self.mean + apart * (other.count / count)
-        self.count = count
+        both = self._count + count
+        apart = mean - self._mean
+        self._scatter = self._scatter + scatter
+        self._scatter += np.outer(apart, apart) * (self._count * count / both)
+        self._mean = self._mean + apart * (count / both)
+        self._count = both
+
+    @property
+    def count(self):
+        self._add_waiting()
+        return self._count
+
+    @property
+    def mean(self):
+        self._add_waiting()
+        return self._mean
 
     @property
     def covariance(self):
-        if self.count is None:
+        if self.count is None:  # which adds what waits
             return self._scatter
         if self.count < 2:
             raise ValueError(

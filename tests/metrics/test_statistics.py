@@ -1,6 +1,7 @@
 """Means and covariances, batch by batch."""
 
 import pathlib
+from unittest import mock
 
 import numpy as np
 import tensorflow as tf
@@ -28,6 +29,22 @@ class FeatureStatisticsTest(tf.test.TestCase):
         self.assertAllClose(statistics.covariance, wanted, rtol=1e-6, atol=1e-9)
         naive = (features.T @ features - 203 * np.outer(statistics.mean, statistics.mean)) / 202
         self.assertGreater(np.abs(naive - wanted).max(), 0.01)
+
+    def test_small_batches_wait_until_adding_them_pays(self):
+        features = gaussian(1203)
+        add = FeatureStatistics._add
+        with mock.patch.object(FeatureStatistics, "_add", autospec=True, side_effect=add) as added:
+            statistics, batch = FeatureStatistics(), np.empty((1, 8), "float32")
+            for row in features:
+                batch[:] = row  # the caller's own
+                statistics.update(batch)
+            self.assertEqual(added.call_count, 2)
+            self.assertEqual(statistics.count, 1203)
+            self.assertEqual(added.call_count, 3)
+        self.assertAllClose(statistics.mean, features.mean(axis=0, dtype="float64"), rtol=1e-13)
+        self.assertAllClose(
+            statistics.covariance, np.cov(features.astype("float64"), rowvar=False), rtol=1e-12
+        )
 
     def test_joining_changes_neither_part(self):
         first, second = FeatureStatistics(), FeatureStatistics()
