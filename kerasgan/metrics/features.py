@@ -12,6 +12,7 @@ import numpy as np
 
 from kerasgan import backend
 from kerasgan.core.images import to_uint8
+from kerasgan.core.optimizers import all_layers
 from kerasgan.metrics.digits import digits_classifier
 from kerasgan.metrics.inception import inception_fid
 
@@ -68,6 +69,17 @@ class Extractor:
         if output not in self._last[key]:
             raise self._missing(output, self._last[key])
         return self._last[key][output]
+
+    @functools.cached_property
+    def digest(self):
+        """A str that is the same for networks with the same weights and resizing."""
+        found = hashlib.blake2b(digest_size=16)
+        if self.network is not None:
+            for layer in all_layers([self.network]):
+                found.update(str(getattr(layer, "interpolation", "")).encode())
+            for weight in self.network.weights:
+                found.update(np.asarray(keras.ops.convert_to_numpy(weight), "float32").tobytes())
+        return found.hexdigest()
 
     def _without_network(self, examples, output):
         if output != "features":

@@ -24,6 +24,8 @@ class FeatureStatistics:
         count: int, how many examples; None for a file that does not say.
         mean: float64 (d,), None before the first batch.
         covariance: float64 (d, d), divided by count - 1.
+        made_by: pair of str, the name and the digest of the `Extractor` that made the features of
+            images; None where that is not known, such as in a file of pytorch-fid.
 
     Example:
 
@@ -41,6 +43,7 @@ class FeatureStatistics:
     def __init__(self):
         self._count, self._mean, self._scatter = 0, None, None
         self._waiting = []  # arrays of features
+        self.made_by = None
 
     @classmethod
     def of(cls, data, features="auto"):
@@ -54,7 +57,10 @@ class FeatureStatistics:
         statistics, network = cls(), extractor(features)
         for batch in [data] if hasattr(data, "shape") else data:
             images = batch[0] if isinstance(batch, (tuple, list)) else batch
-            statistics.update(network(checked(images, "the images")))
+            images = checked(images, "the images")
+            statistics.update(network(images))
+            if images.ndim == 4:
+                statistics.made_by = (network.name, network.digest)
         return statistics
 
     @classmethod
@@ -62,7 +68,8 @@ class FeatureStatistics:
         """Statistics that are known; see the attributes.
 
         Raises:
-            ValueError: when they do not fit each other, or are not finite.
+            ValueError: when they do not fit each other, are not finite, or the covariance is not
+                symmetric.
         """
         mean, covariance = (np.asarray(value, "float64") for value in (mean, covariance))
         if mean.ndim != 1 or covariance.shape != (len(mean), len(mean)):
@@ -72,6 +79,12 @@ class FeatureStatistics:
             )
         if not (np.all(np.isfinite(mean)) and np.all(np.isfinite(covariance))):
             raise ValueError("mu and sigma hold NaN or infinite numbers.")
+        apart = np.abs(covariance - covariance.T).max(initial=0.0)
+        if apart > 1e-3 * np.abs(covariance).max(initial=0.0):
+            raise ValueError(
+                f"sigma is not symmetric (two numbers that should be equal differ by {apart:.3g}), "
+                "so it is no covariance; make the statistics anew."
+            )
         statistics = cls()
         statistics._count, statistics._mean = count, mean
         statistics._scatter = covariance * (1 if count is None else count - 1)
@@ -147,11 +160,14 @@ class FeatureStatistics:
         return self._scatter / (self.count - 1)
 
     def save(self, path):
-        """Writes an `.npz` file with `mu` and `sigma`, as pytorch-fid's, and `count`."""
+        """Writes an `.npz` file with `mu` and `sigma`, as pytorch-fid's, `count` and `made_by`."""
         if self.mean is None:
             raise ValueError("there are no statistics to save: nothing was added.")
+        more = {"count": self.count or 0}
+        if self.made_by is not None:
+            more["made_by"] = np.array(self.made_by)
         with atomic_path(path) as temporary, open(temporary, "wb") as file:
-            np.savez(file, mu=self.mean, sigma=self.covariance, count=self.count or 0)
+            np.savez(file, mu=self.mean, sigma=self.covariance, **more)
 
     @classmethod
     def load(cls, path):
@@ -165,8 +181,12 @@ class FeatureStatistics:
             if not {"mu", "sigma"} <= set(file.files):
                 found = ", ".join(file.files) or "nothing"
                 raise ValueError(f"it holds {found}; statistics are `mu` and `sigma`.")
-            arrays = {name: np.asarray(file[name], "float64") for name in file.files}
-        return cls.of_moments(arrays["mu"], arrays["sigma"], int(arrays.get("count", 0)) or None)
+            mu, sigma = (np.asarray(file[name], "float64") for name in ("mu", "sigma"))
+            count = int(file["count"]) if "count" in file.files else 0
+            made_by = tuple(map(str, file["made_by"])) if "made_by" in file.files else None
+        statistics = cls.of_moments(mu, sigma, count or None)
+        statistics.made_by = made_by
+        return statistics
 
 
 @contextlib.contextmanager

@@ -3,13 +3,15 @@
 import pathlib
 from unittest import mock
 
+import keras
 import numpy as np
 import tensorflow as tf
 from backends import needs_backend
-from metric_helpers import gaussian, images
+from metric_helpers import gaussian, images, measured
 
 from kerasgan import metrics
-from kerasgan.metrics import FeatureStatistics
+from kerasgan.metrics import FeatureStatistics, FrechetDistance
+from kerasgan.metrics.features import Extractor, digits_classifier
 
 pytestmark = needs_backend("tensorflow", reason="NumPy is the same everywhere")
 
@@ -87,6 +89,34 @@ class FeatureStatisticsTest(tf.test.TestCase):
         self.assertIsNone(loaded.count)
         self.assertAllEqual(loaded.covariance, statistics.covariance)
 
+    def test_a_file_says_which_network_made_it(self):
+        path = self.folder() / "reference.npz"
+        real, fake = images(80), images(80, seed=1)
+        FeatureStatistics.of(real, features="digits").save(path)
+        expected = measured(FrechetDistance("digits"), real, fake)
+        # Whatever it is called, it is the same network.
+        for features in ("digits", digits_classifier()):
+            metric = FrechetDistance(features, reference=path)
+            metric.prepare()
+            self.assertAllClose(measured(metric, real, fake), expected)
+        wrong = FrechetDistance(digits_classifier(weights=None), reference=path)
+        for use in (wrong.prepare, lambda: wrong.update_state(None, fake)):
+            with self.assertRaisesRegex(ValueError, "features=digits, and features=digits_cl"):
+                use()
+        with np.load(path) as file:
+            np.savez(path, mu=file["mu"], sigma=file["sigma"])  # as pytorch-fid's
+        wrong = FrechetDistance(wrong.features, reference=path)
+        wrong.prepare()
+        self.assertGreater(measured(wrong, real, fake), 0.0)
+
+    def test_another_resizing_is_another_network(self):
+        digests = []
+        for interpolation in ("bilinear", "nearest", "nearest"):
+            resize = keras.layers.Resizing(8, 8, interpolation)
+            digests.append(Extractor(keras.Sequential([resize]), interpolation).digest)
+        self.assertNotEqual(digests[0], digests[1])
+        self.assertEqual(digests[1], digests[2])
+
     def test_bad_files_and_moments(self):
         folder = self.folder()
         with self.assertRaisesRegex(FileNotFoundError, "do not exist"):
@@ -107,6 +137,9 @@ class FeatureStatisticsTest(tf.test.TestCase):
             FeatureStatistics.load(folder / "pickle.npz")
         with self.assertRaisesRegex(ValueError, r"\(d,\) and \(d, d\)"):
             FeatureStatistics.of_moments(np.zeros(3), np.eye(2))
+        with self.assertRaisesRegex(ValueError, "sigma is not symmetric .* differ by 0.5"):
+            FeatureStatistics.of_moments(np.zeros(2), [[1.0, 0.5], [0.0, 1.0]])
+        FeatureStatistics.of_moments(np.zeros(2), [[1.0, 1e-6], [0.0, 1.0]])  # rounding
         with self.assertRaisesRegex(ValueError, "NaN or infinite"):
             FeatureStatistics.of_moments([np.nan], [[1.0]])
         with self.assertRaisesRegex(ValueError, "nothing was added"):
