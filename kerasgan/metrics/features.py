@@ -13,6 +13,7 @@ import numpy as np
 from kerasgan import backend
 from kerasgan.core.images import to_uint8
 from kerasgan.core.optimizers import all_layers
+from kerasgan.core.precision import measuring_networks
 from kerasgan.metrics.digits import digits_classifier
 from kerasgan.metrics.inception import inception_fid
 
@@ -228,7 +229,7 @@ def application(name, weights="imagenet"):
 
     Returns:
         A `keras.Model` from images (batch, height, width, 3) in [-1, 1], of any size, to features
-        (batch, n), the mean over positions of what comes before the classifier.
+        (batch, n), the mean over positions of what comes before the classifier, float32.
 
     Raises:
         ValueError: for an application that there is not.
@@ -243,10 +244,11 @@ def application(name, weights="imagenet"):
     if not callable(make):
         known = [n for n in dir(keras.applications) if n[0].isupper()]
         raise ValueError(f"{name!r} is not in keras.applications; it has {', '.join(known)}.")
-    body = make(include_top=False, weights=weights, pooling="avg", input_shape=(224, 224, 3))
-    images = keras.Input((None, None, 3))
-    x = keras.layers.Resizing(224, 224, antialias=True)(images)
-    network = keras.Model(images, body(ApplicationInput(name)(x)), name=name.lower())
+    with measuring_networks():
+        body = make(include_top=False, weights=weights, pooling="avg", input_shape=(224, 224, 3))
+        images = keras.Input((None, None, 3))
+        x = keras.layers.Resizing(224, 224, antialias=True)(images)
+        network = keras.Model(images, body(ApplicationInput(name)(x)), name=name.lower())
     network.trainable = False
     return network
 

@@ -10,6 +10,7 @@ from metric_helpers import images
 
 import kerasgan
 from kerasgan import metrics
+from kerasgan.core.optimizers import all_layers
 from kerasgan.metrics import features
 from kerasgan.metrics.batches import checked
 from kerasgan.metrics.features import Extractor, FeaturesWarning, application, extractor
@@ -162,6 +163,31 @@ class ApplicationTest(tf.test.TestCase):
                 self.assertTrue(callable(features.ApplicationInput(name).preprocess_input), name)
         with self.assertRaisesRegex(ValueError, "'ResNet51' is not in keras.applications"):
             application("ResNet51")
+
+
+class SettingsTest(tf.test.TestCase):
+    """Whoever trains in another precision, or with channels first, measures the same."""
+
+    def setUp(self):
+        super().setUp()
+        self.addCleanup(keras.config.set_dtype_policy, keras.config.dtype_policy())
+        self.addCleanup(keras.config.set_image_data_format, keras.config.image_data_format())
+        self.usual = features.digits_classifier()
+        keras.config.set_dtype_policy("mixed_bfloat16")
+        keras.config.set_image_data_format("channels_first")
+
+    def test_digits(self):
+        real = images(5)
+        expected = Extractor(self.usual, "usual")(real)
+        self.assertAllClose(Extractor(features.digits_classifier(), "here")(real), expected)
+
+    def test_applications(self):
+        made = [application("MobileNet", weights=None), features.inception_fid(None)]
+        for layer in all_layers(made):
+            self.assertEqual(layer.compute_dtype, "float32", layer.path)
+            self.assertEqual(getattr(layer, "data_format", "channels_last"), "channels_last")
+        self.assertEqual(keras.config.image_data_format(), "channels_first")
+        self.assertEqual(keras.layers.Dense(1).compute_dtype, "bfloat16")
 
 
 class CheckedTest(tf.test.TestCase):
