@@ -10,6 +10,7 @@ import os
 import pathlib
 import sys
 import warnings
+import zipfile
 
 import click
 
@@ -163,6 +164,8 @@ def load_run(run_or_file):
     if not file.exists():
         what = f"the folder {path} holds no {MODEL}" if path.is_dir() else f"{path} does not exist"
         raise click.UsageError(f"{what}; give a run folder or a .keras file.")
+    if not zipfile.is_zipfile(file):
+        raise click.UsageError(f"{file} cannot be loaded: it is damaged, or no .keras file.")
     keras = import_keras()
     with usage_errors():
         try:

@@ -6,6 +6,7 @@ import importlib
 import pathlib
 import pkgutil
 import warnings
+import zipfile
 
 import keras
 import numpy as np
@@ -211,6 +212,8 @@ def _named(features):
     if path.suffix != ".keras" or not path.exists():
         missing = "does not exist" if path.suffix in (".keras", ".pth") else "is no such name"
         raise ValueError(f"features={features!r} {missing}; use {CHOICES}.")
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"features={features!r} is damaged, or no .keras file; write it anew.")
     network = keras.saving.load_model(path)
     if not isinstance(network, keras.Model) or hasattr(network, "players"):
         raise ValueError(

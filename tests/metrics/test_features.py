@@ -100,6 +100,10 @@ class ExtractorTest(tf.test.TestCase):
         for wrong in ("digitz", folder / "none.keras", 3):
             with self.assertRaisesRegex(ValueError, "use 'inception', 'inception-clean', 'digits'"):
                 extractor(wrong)
+        whole = (folder / "flatten.keras").read_bytes()
+        (folder / "half.keras").write_bytes(whole[: len(whole) // 2])
+        with self.assertRaisesRegex(ValueError, "half.keras' is damaged, or no .keras file"):
+            extractor(folder / "half.keras")
         gan = kerasgan.VanillaGAN((2,), latent_dim=2)
         gan.save(folder / "gan.keras")
         with self.assertRaisesRegex(ValueError, "holds a VanillaGAN"):
