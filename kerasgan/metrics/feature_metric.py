@@ -27,6 +27,10 @@ class FeatureMetric(keras.metrics.Metric):
     A subclass gives `add(features, real)` and `reset_state()`, and `result()`, which returns a
     float, or a dict of floats.
 
+    A network that is given by name or path is not saved with a model that has the metric. The
+    weights of a `keras.Model` are, as the metric's own, and loaded together with its configuration
+    only: `load_weights` leaves the networks of metrics alone.
+
     Args:
         features: what is looked at; see `kerasgan.metrics.features.extractor`.
         name: str; the name of the result, or what the names of several begin with.
@@ -38,13 +42,22 @@ class FeatureMetric(keras.metrics.Metric):
 
     def __init__(self, features="auto", name=None, **kwargs):
         super().__init__(name=name, **kwargs)
-        self.features = features
+        # Keras does not look into an extractor, so it does not save the network by itself: of two
+        # metrics that share one the file would hold it once, and not be loaded.
+        self.features = extractor(features) if isinstance(features, keras.Model) else features
+        self._lacks_weights = False
         self._channels = None
         self.reset_state()
 
     @property
     def extractor(self):
         """The `Extractor`; a network is loaded when it is first needed."""
+        if self._lacks_weights:
+            raise ValueError(
+                f"{self.name}: the weights of the network that was given as features are not part "
+                "of a configuration, and so they are lost; give the network anew, or load the "
+                ".keras file of the model that the metric belongs to."
+            )
         return extractor(self.features)
 
     def prepare(self, vectors=False):
@@ -119,14 +132,27 @@ class FeatureMetric(keras.metrics.Metric):
         """Warns that there are too few images."""
         warnings.warn(f"{self.name}: {message}", SampleSizeWarning, stacklevel=3)
 
+    def _weights_of_network(self):
+        network = getattr(self.features, "network", None)
+        return [] if network is None else network.weights
+
+    def save_own_variables(self, store):
+        for index, weight in enumerate(self._weights_of_network()):
+            store[str(index)] = keras.ops.convert_to_numpy(weight)
+
+    def load_own_variables(self, store):
+        if self._lacks_weights:
+            for index, weight in enumerate(self._weights_of_network()):
+                weight.assign(store[str(index)])
+            self._lacks_weights = False
+
     def get_config(self):
         if not self.takes_features():
             return super().get_config()
         features = self.features
         if isinstance(features, Extractor):
-            features = "pixels" if features.network is None else features.network
-        if isinstance(features, keras.Model):
-            features = keras.saving.serialize_keras_object(features)
+            network = features.network
+            features = "pixels" if network is None else keras.saving.serialize_keras_object(network)
         return {
             **super().get_config(),
             "features": features if isinstance(features, dict) else os.fspath(features),
@@ -134,12 +160,12 @@ class FeatureMetric(keras.metrics.Metric):
 
     @classmethod
     def from_config(cls, config):
-        if isinstance(config.get("features"), dict):
-            config = {
-                **config,
-                "features": keras.saving.deserialize_keras_object(config["features"]),
-            }
-        return cls(**config)
+        if not isinstance(config.get("features"), dict):
+            return cls(**config)
+        network = keras.saving.deserialize_keras_object(config["features"])
+        metric = cls(**{**config, "features": network})
+        metric._lacks_weights = bool(network.weights)
+        return metric
 
 
 class KeptFeatures(FeatureMetric):

@@ -1,5 +1,7 @@
 """`evaluate`: what metrics are fed with, by name, at any number of images, under `fit`."""
 
+import pathlib
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -8,6 +10,7 @@ from backends import needs_backend
 import kerasgan
 from kerasgan import metrics
 from kerasgan.core import measuring
+from kerasgan.metrics.features import Extractor, digits_classifier
 
 HIGHER_IS_BETTER = (
     *("precision", "recall", "density", "coverage"),
@@ -254,6 +257,78 @@ class FitTest(tf.test.TestCase):
         results = gan.evaluate(real, batch_size=8, verbose=0, return_dict=True)
         fake = gan.generate(24, seed=0)
         self.assertAllClose(results["error"], np.mean((real - fake) ** 2), rtol=1e-5)
+
+
+def flat_network():
+    return keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])
+
+
+class SavingTest(tf.test.TestCase):
+    """Feature networks are no part of what is trained."""
+
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path)
+        digits_classifier().save(self.folder / "network.keras")
+
+    def compiled(self, *measures):
+        gan = image_gan()
+        gan.compile(metrics=list(measures))
+        return gan
+
+    def test_a_network_with_a_name_or_a_path_is_not_saved(self):
+        sizes = []
+        path = self.folder / "gan.weights.h5"
+        for features in (None, "digits", self.folder / "network.keras", digits_classifier()):
+            gan = self.compiled(*[metrics.FrechetDistance(features)] if features else [])
+            for metric in gan.generative_metrics:
+                metric.update_state(images(2), images(2))
+            gan.save_weights(path)
+            sizes.append(path.stat().st_size)
+        self.assertLess(max(sizes[1:3]), sizes[0] + 4096)  # the name of a metric
+        self.assertGreater(sizes[3], sizes[0] + 4 * digits_classifier().count_params())
+
+    def test_a_network_that_several_metrics_share_comes_back(self):
+        network = digits_classifier(weights=None)
+        gan = self.compiled(
+            metrics.FrechetDistance(network), metrics.KernelDistance(Extractor(network, "mine"))
+        )
+        gan.save(self.folder / "gan.keras")
+        restored = keras.saving.load_model(self.folder / "gan.keras")
+        real = images(70)
+        expected = gan.evaluate(real, verbose=0, return_dict=True)
+        self.assertAllClose(restored.evaluate(real, verbose=0, return_dict=True), expected)
+
+    def test_weights_are_loaded_whatever_the_metrics(self):
+        network = digits_classifier()
+        kinds = (
+            lambda: (),
+            lambda: (metrics.FrechetDistance("digits"),),
+            lambda: (metrics.FrechetDistance(network),),
+            lambda: (metrics.FrechetDistance(flat_network()), metrics.KernelDistance("digits")),
+        )
+        before = network.get_weights()
+        for index, saved in enumerate(kinds):
+            source = self.compiled(*saved())
+            source.save_weights(self.folder / f"{index}.weights.h5")
+            for loaded in kinds:
+                gan = image_gan(seed=1)
+                gan.compile(metrics=list(loaded()))
+                gan.load_weights(self.folder / f"{index}.weights.h5")
+                for ours, theirs in zip(gan.get_weights(), source.get_weights(), strict=True):
+                    self.assertAllEqual(ours, theirs)
+        for ours, theirs in zip(network.get_weights(), before, strict=True):
+            self.assertAllEqual(ours, theirs)
+
+    def test_a_configuration_alone_has_no_weights(self):
+        metric = metrics.FrechetDistance(digits_classifier())
+        again = metrics.FrechetDistance.from_config(metric.get_config())
+        for use in (again.prepare, lambda: again.update_state(images(4), images(4))):
+            with self.assertRaisesRegex(ValueError, "fid: the weights of the network .* are lost"):
+                use()
+        again.reset_state()
+        vectors = np.random.default_rng(0).normal(size=(5, 2))
+        again.update_state(vectors, vectors)  # of which no network is asked
 
 
 class NamesTest(tf.test.TestCase):
