@@ -46,7 +46,7 @@ class FeatureMetric(keras.metrics.Metric):
         # metrics that share one the file would hold it once, and not be loaded.
         self.features = extractor(features) if isinstance(features, keras.Model) else features
         self._lacks_weights = False
-        self._channels = None
+        self._channels = self._width = None
         self.reset_state()
 
     @property
@@ -85,7 +85,8 @@ class FeatureMetric(keras.metrics.Metric):
                 many of each as there are; None for none.
 
         Raises:
-            ValueError: for other shapes, NaN, values outside of [-1, 1].
+            ValueError: for other shapes, NaN, values outside of [-1, 1], and images that make
+                another number of features than those before.
         """
         batches = []
         for examples, what in ((real, "the real images"), (fake, "the generated images")):
@@ -101,7 +102,21 @@ class FeatureMetric(keras.metrics.Metric):
             batches.append(examples)
         for examples, is_real in zip(batches, (True, False), strict=True):
             if examples is not None and len(examples) and self.looks_at(is_real):
-                self.add(self.look(examples), is_real)
+                features = self.look(examples)
+                self._check_width(features, examples)
+                self.add(features, is_real)
+
+    def _check_width(self, features, examples):
+        if features.ndim == 2:
+            width = features.shape[1]
+            if self._width not in (None, width):
+                size = "x".join(map(str, examples.shape[1:]))
+                raise ValueError(
+                    f"{self.name}: of examples of {size} numbers there are {width} features, of "
+                    f"others {self._width}; compare images of the same size, or use features= of a "
+                    "network that takes any size."
+                )
+            self._width = width
 
     def looks_at(self, real):
         """Whether the real images, or the generated ones, matter: both."""
@@ -117,7 +132,7 @@ class FeatureMetric(keras.metrics.Metric):
         raise NotImplementedError
 
     def reset_state(self):
-        self._channels = None
+        self._channels = self._width = None
 
     def need(self, least, **counts):
         """Raises a ValueError for fewer images than a number can be made of."""

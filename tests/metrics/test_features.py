@@ -212,6 +212,17 @@ class CheckedTest(tf.test.TestCase):
         with self.assertRaisesRegex(ValueError, "images have 3 channels, others here 1"):
             metric.update_state(noise, images(3, channels=3))
 
+    def test_images_of_different_sizes(self):
+        of_any_size = metrics.KernelDistance("digits")
+        of_any_size.update_state(images(3), images(3, 16))
+        for metric in (metrics.KernelDistance("pixels"), metrics.FrechetDistance("pixels")):
+            with self.assertRaisesRegex(
+                ValueError, "of 16x16x1 numbers there are 256 features, of others 64; compare"
+            ):
+                metric.update_state(images(3), images(3, 16))
+            metric.reset_state()
+            metric.update_state(images(3, 16), images(3, 16))
+
     def test_good_ones_are_not_copied(self):
         noise = images(3)
         self.assertIs(checked(noise, "they"), noise)
