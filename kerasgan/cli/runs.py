@@ -204,12 +204,13 @@ def open_pictures(folder, image_size=None):
         raise click.UsageError(
             f"{folder} holds neither {MODEL} nor pictures ({', '.join(SUFFIXES)})."
         )
-    sizes, gray = set(), True
+    sizes, grays, transparent = set(), set(), False
     for file in files:
         try:
             with Image.open(file) as picture:
                 sizes.add(picture.size)
-                gray = gray and picture.mode.startswith(("1", "L", "I"))
+                grays.add(picture.mode.startswith(("1", "L", "I")))
+                transparent = transparent or picture.has_transparency_data
         except OSError as error:
             raise click.UsageError(f"{file} cannot be read as a picture: {error}") from error
     if image_size is None and (len(sizes) > 1 or len(set(*sizes)) > 1):
@@ -217,7 +218,14 @@ def open_pictures(folder, image_size=None):
         raise click.UsageError(
             f"the pictures in {folder} are not squares of one size ({shown}); give --image-size."
         )
-    size, channels = image_size or next(iter(sizes))[0], 1 if gray else 3
+    size, channels = image_size or next(iter(sizes))[0], 1 if grays == {True} else 3
+    notes = {
+        "gray pictures beside coloured ones, which get three equal channels": len(grays) > 1,
+        "pictures with transparent parts, which become black": transparent,
+    }
+    if any(notes.values()):
+        found = ", and ".join(note for note, applies in notes.items() if applies)
+        click.echo(f"kerasgan: warning: {folder} holds {found}.", err=True)
 
     def read(file):
         try:

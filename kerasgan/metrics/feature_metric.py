@@ -46,7 +46,6 @@ class FeatureMetric(keras.metrics.Metric):
         # metrics that share one the file would hold it once, and not be loaded.
         self.features = extractor(features) if isinstance(features, keras.Model) else features
         self._lacks_weights = False
-        self._channels = self._width = None
         self.reset_state()
 
     @property
@@ -104,6 +103,7 @@ class FeatureMetric(keras.metrics.Metric):
             if examples is not None and len(examples) and self.looks_at(is_real):
                 features = self.look(examples)
                 self._check_width(features, examples)
+                self._shown[is_real] += len(examples)
                 self.add(features, is_real)
 
     def _check_width(self, features, examples):
@@ -131,8 +131,16 @@ class FeatureMetric(keras.metrics.Metric):
         """Adds features (n, d) of real or of generated images."""
         raise NotImplementedError
 
+    def counts(self):
+        """How many real and how many generated images `result()` is of: two ints.
+
+        0 for those that do not matter, None where it is not known.
+        """
+        return self._shown[True], self._shown[False]
+
     def reset_state(self):
         self._channels = self._width = None
+        self._shown = {True: 0, False: 0}
 
     def need(self, least, **counts):
         """Raises a ValueError for fewer images than a number can be made of."""

@@ -111,6 +111,10 @@ class FrechetDistance(FeatureMetric):
                 "same features, or make the reference anew."
             )
 
+    def counts(self):
+        real, generated = super().counts()
+        return real if self._given is None else self._given.count, generated
+
     def result(self):
         real = self._given or self._real
         if self._given is None:

@@ -87,6 +87,9 @@ class SlicedWasserstein(FeatureMetric):
             found = random_patches(level, self.size, self.patches, self._rng)
             self._patches[real].setdefault(level.shape[1], []).append(found)
 
+    def counts(self):
+        return self._taken[True], self._taken[False]
+
     def result(self):
         real, fake = self._patches[True], self._patches[False]
         self.need(1, real=len(real), generated=len(fake))

@@ -51,6 +51,10 @@ class ClassifierTwoSampleTest(KeptFeatures):
         self.seed = seed
         super().__init__(features, name, **kwargs)
 
+    def counts(self):
+        half = min(super().counts()) // 2
+        return 2 * half, 2 * half
+
     def result(self):
         # Here, because it takes a second and whoever only imports the package need not wait for it.
         from sklearn.neural_network import MLPClassifier
