@@ -2,11 +2,11 @@
 
     python benchmarks/metrics.py [--images 50000] [--dimensions 2048] [--only PART]
 
-`frechet`: statistics of so many features batch by batch, and the last step of FID beside SciPy's
-`sqrtm`, which is what most implementations take. `neighbours`: precision and recall, and the peak
-of this process' memory; beside scikit-learn's neighbours with as many images as take a minute.
-`size`: what FID, its extrapolation and KID say of few images of a known distribution, where the
-truth is 0.
+`frechet`: statistics of so many features in batches of 500 and of 64, those of `fid_infinity` as
+well, and the last step of FID beside SciPy's `sqrtm`, which is what most implementations take.
+`neighbours`: precision and recall, and the peak of this process' memory; beside scikit-learn's
+neighbours with as many images as take a minute. `size`: what FID, its extrapolation and KID say of
+few images of a known distribution, where the truth is 0.
 """
 
 import argparse
@@ -24,6 +24,7 @@ from kerasgan import metrics
 from kerasgan.metrics.frechet_distance import frechet_distance
 
 BATCH = 500
+SMALL_BATCH = 64  # how many a network makes at a time
 
 
 def features(count, dimensions, seed):
@@ -52,6 +53,14 @@ def frechet(images, dimensions):
             seconds += more
         sides.append(statistics)
         print(f"statistics of {images} x {dimensions}: {seconds:.1f} s")
+    for infinity in (False, True):
+        metric, seconds = metrics.FrechetDistance("pixels", sides[0], infinity), 0.0
+        for batch in tqdm.tqdm(features(images, dimensions, 2), total=images // BATCH):
+            for start in range(0, len(batch), SMALL_BATCH):
+                _, more = timed(metric.update_state, None, batch[start : start + SMALL_BATCH])
+                seconds += more
+        what = "fid_infinity" if infinity else "fid"
+        print(f"{what} of batches of at most {SMALL_BATCH}: {seconds:.1f} s a side")
     first, second = sides
     apart = np.sum((first.mean - second.mean) ** 2)
 

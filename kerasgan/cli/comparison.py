@@ -68,16 +68,26 @@ def _measured(folder):
     file = folder / evaluation.RESULTS
     if not file.exists():
         return {}
-    written = runs.read_json(file)
+    try:
+        return _numbers(runs.read_json(file))
+    except (KeyError, TypeError) as error:
+        raise click.UsageError(
+            f"{file} is not what `kerasgan evaluate` writes; measure the run again: kerasgan "
+            f"evaluate {folder} --data DATA"
+        ) from error
+
+
+def _numbers(written):
     values = {row["metric"]: row["value"] for row in written["results"]}
-    real = "?" if written["real"] is None else f"{written['real']:,}"
-    counts = f"{written['generated']:,} generated, {real} of {written['data']}"
     found = {}
     for row in written["results"]:
         name = row["metric"]
         if not name.endswith("_std"):
             spread = f" +- {values[name + '_std']:.2g}" if f"{name}_std" in values else ""
-            how = f"{row['features']}, {counts} {written['split']}"
+            how = f"{row['features']}, {evaluation.counted(row['generated'])} generated"
+            if row["real"] != 0:
+                real = evaluation.counted(row["real"])
+                how += f", {real} of {written['data']} {written['split']}"
             value = "-" if row["value"] is None else f"{row['value']:.4g}"
             found[f"{name} ({how})"] = f"{value}{spread}"
     return found

@@ -72,8 +72,10 @@ def evaluate(path, metrics, out, **options):
             seen["real"] = reference.count
         rows = []
         for measure in tqdm.tqdm(measures, "computing", leave=False, disable=None):
+            real, generated = getattr(measure, "counts", seen.values)()
+            of = {"real": real, "generated": generated, "features": _network(measure)}
             rows += [
-                {"metric": name, "value": value, "features": _network(measure)}
+                {"metric": name, "value": value, **of}
                 for name, value in measuring.results(measure).items()
                 if any(name == asked or name.startswith(f"{asked}_") for asked in names)
             ]
@@ -110,9 +112,14 @@ def table(written):
         if name.endswith("_std"):
             continue
         spread = "" if deviation is None else f"+- {deviation:.4g}"
-        counts = [f"{written[side]:,}" if written[side] else "?" for side in ("real", "generated")]
+        counts = [counted(row[side]) for side in ("real", "generated")]
         lines.append((name, f"{row['value']:.4g}", spread, *counts, row["features"]))
     return "\n".join(in_columns(lines, left=len(lines[0])))
+
+
+def counted(number):
+    """A number of images as text: `?` when it is not known, `-` when they do not matter."""
+    return "?" if number is None else f"{number:,}" if number else "-"
 
 
 def _counted(pairs, seen):

@@ -12,6 +12,7 @@ import os
 import pathlib
 import sys
 import warnings
+import zipfile
 
 import click
 
@@ -167,6 +168,8 @@ def load_run(run_or_file):
     if not file.exists():
         what = f"the folder {path} holds no {MODEL}" if path.is_dir() else f"{path} does not exist"
         raise click.UsageError(f"{what}; give a run folder or a .keras file.")
+    if not zipfile.is_zipfile(file):
+        raise click.UsageError(f"{file} cannot be loaded: it is damaged, or no .keras file.")
     keras = import_keras()
     with usage_errors():
         try:
@@ -229,12 +232,13 @@ def open_pictures(folder, image_size=None):
         raise click.UsageError(
             f"{folder} holds neither {MODEL} nor pictures ({', '.join(SUFFIXES)})."
         )
-    sizes, gray = set(), True
+    sizes, grays, transparent = set(), set(), False
     for file in files:
         try:
             with Image.open(file) as picture:
                 sizes.add(picture.size)
-                gray = gray and picture.mode.startswith(("1", "L", "I"))
+                grays.add(picture.mode.startswith(("1", "L", "I")))
+                transparent = transparent or picture.has_transparency_data
         except OSError as error:
             raise click.UsageError(f"{file} cannot be read as a picture: {error}") from error
     if image_size is None and (len(sizes) > 1 or len(set(*sizes)) > 1):
@@ -242,7 +246,14 @@ def open_pictures(folder, image_size=None):
         raise click.UsageError(
             f"the pictures in {folder} are not squares of one size ({shown}); give --image-size."
         )
-    size, channels = image_size or next(iter(sizes))[0], 1 if gray else 3
+    size, channels = image_size or next(iter(sizes))[0], 1 if grays == {True} else 3
+    notes = {
+        "gray pictures beside coloured ones, which get three equal channels": len(grays) > 1,
+        "pictures with transparent parts, which become black": transparent,
+    }
+    if any(notes.values()):
+        found = ", and ".join(note for note, applies in notes.items() if applies)
+        click.echo(f"kerasgan: warning: {folder} holds {found}.", err=True)
 
     def read(file):
         try:

@@ -75,6 +75,29 @@ def get(metrics, **arguments):
     return made
 
 
+def mode(metrics, result):
+    """The way in which a result of one of the metrics is better, as Keras' callbacks call it.
+
+    A metric says so in its attributes `lower_is_better` and `higher_is_better`: its results without
+    its name before them, so `""` is the one that is called like the metric.
+
+    Args:
+        metrics: list of `keras.metrics.Metric`.
+        result: str, the name of a result, such as `"fid"`.
+
+    Returns:
+        `"min"` or `"max"`, or `"auto"` where no metric tells.
+    """
+    for metric in metrics:
+        own = result.removeprefix(metric.name).removeprefix("_")
+        of_keras = None if own else getattr(metric, "_direction", None)  # for its only result
+        if of_keras == "down" or own in getattr(metric, "lower_is_better", ()):
+            return "min"
+        if of_keras == "up" or own in getattr(metric, "higher_is_better", ()):
+            return "max"
+    return "auto"
+
+
 def prepare(metrics, x, vectors):
     """Finds out what would otherwise go wrong after long work.
 

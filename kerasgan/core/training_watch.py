@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kerasgan.core import epoch_clock
+from kerasgan.core import epoch_clock, measuring
 
 
 class NonFiniteError(ArithmeticError):
@@ -50,9 +50,11 @@ class TrainingWatch(keras.callbacks.Callback):
                 callback._save_model = lambda: None
                 callback.delete_checkpoint = False
             # Keras knows which way only of metrics that were given to its own compile.
-            monitored = str(getattr(callback, "monitor", "")).removeprefix("val_")
-            if monitored in self.model.loss_names and getattr(callback, "mode", None) == "auto":
-                callback.mode = "min"
+            if getattr(callback, "mode", None) == "auto":
+                monitored = str(getattr(callback, "monitor", "")).removeprefix("val_")
+                is_loss = monitored in self.model.loss_names
+                of_metrics = measuring.mode(self.model.generative_metrics, monitored)
+                callback.mode = "min" if is_loss else of_metrics
 
     def on_train_end(self, logs=None):
         self.model.skip_broken_saves = False

@@ -5,6 +5,8 @@ import pathlib
 import keras
 from keras import layers
 
+from kerasgan.core.precision import measuring_networks
+
 WEIGHTS = pathlib.Path(__file__).with_name("digits_classifier.weights.h5")
 
 
@@ -21,7 +23,7 @@ def digits_classifier(weights=WEIGHTS):
 
     Returns:
         A `keras.Model` from images (batch, height, width, 1) in [-1, 1], of any size, to a dict of
-        `features` (batch, 64), at least 0, and `logits` (batch, 10).
+        `features` (batch, 64), at least 0, and `logits` (batch, 10), float32.
 
     Example:
 
@@ -31,19 +33,24 @@ def digits_classifier(weights=WEIGHTS):
     >>> outputs["features"].shape[1], outputs["logits"].shape[1]
     (64, 10)
     """
-    images = keras.Input((None, None, 1))
-    # The scans have 8x8 pixels; larger ones are enlarged scans.
-    x = layers.Resizing(16, 16, antialias=True, data_format="channels_last")(images)
-    for width in (32, 48, 64):
-        x = layers.Conv2D(width, 3, padding="same", use_bias=False, data_format="channels_last")(x)
-        x = layers.BatchNormalization()(x)
-        x = layers.ReLU()(x)
-        x = layers.MaxPooling2D(2, data_format="channels_last")(x)
-    x = layers.Flatten(data_format="channels_last")(x)
-    features = layers.Dense(64, "relu")(x)
-    logits = layers.Dense(10)(layers.Dropout(0.3)(features))
-    outputs = {"features": features, "logits": logits}
-    network = keras.Model(images, outputs, name="digits_classifier")
+    with measuring_networks():
+        network = _network()
     if weights is not None:
         network.load_weights(weights)
     return network
+
+
+def _network():
+    images = keras.Input((None, None, 1))
+    # The scans have 8x8 pixels; larger ones are enlarged scans.
+    x = layers.Resizing(16, 16, antialias=True)(images)
+    for width in (32, 48, 64):
+        x = layers.Conv2D(width, 3, padding="same", use_bias=False)(x)
+        x = layers.BatchNormalization()(x)
+        x = layers.ReLU()(x)
+        x = layers.MaxPooling2D(2)(x)
+    x = layers.Flatten()(x)
+    features = layers.Dense(64, "relu")(x)
+    logits = layers.Dense(10)(layers.Dropout(0.3)(features))
+    outputs = {"features": features, "logits": logits}
+    return keras.Model(images, outputs, name="digits_classifier")

@@ -14,6 +14,7 @@ class _OnLuminance(keras.metrics.Metric):
     """
 
     paired = True  # images made from noise have no partners
+    higher_is_better = ("",)
 
     def __init__(self, border=4, name=None, **kwargs):
         super().__init__(name=name, **kwargs)

@@ -27,6 +27,10 @@ class FeatureMetric(keras.metrics.Metric):
     A subclass gives `add(features, real)` and `reset_state()`, and `result()`, which returns a
     float, or a dict of floats.
 
+    A network that is given by name or path is not saved with a model that has the metric. The
+    weights of a `keras.Model` are, as the metric's own, and loaded together with its configuration
+    only: `load_weights` leaves the networks of metrics alone.
+
     Args:
         features: what is looked at; see `kerasgan.metrics.features.extractor`.
         name: str; the name of the result, or what the names of several begin with.
@@ -38,13 +42,21 @@ class FeatureMetric(keras.metrics.Metric):
 
     def __init__(self, features="auto", name=None, **kwargs):
         super().__init__(name=name, **kwargs)
-        self.features = features
-        self._channels = None
+        # Keras does not look into an extractor, so it does not save the network by itself: of two
+        # metrics that share one the file would hold it once, and not be loaded.
+        self.features = extractor(features) if isinstance(features, keras.Model) else features
+        self._lacks_weights = False
         self.reset_state()
 
     @property
     def extractor(self):
         """The `Extractor`; a network is loaded when it is first needed."""
+        if self._lacks_weights:
+            raise ValueError(
+                f"{self.name}: the weights of the network that was given as features are not part "
+                "of a configuration, and so they are lost; give the network anew, or load the "
+                ".keras file of the model that the metric belongs to."
+            )
         return extractor(self.features)
 
     def prepare(self, vectors=False):
@@ -72,7 +84,8 @@ class FeatureMetric(keras.metrics.Metric):
                 many of each as there are; None for none.
 
         Raises:
-            ValueError: for other shapes, NaN, values outside of [-1, 1].
+            ValueError: for other shapes, NaN, values outside of [-1, 1], and images that make
+                another number of features than those before.
         """
         batches = []
         for examples, what in ((real, "the real images"), (fake, "the generated images")):
@@ -88,7 +101,22 @@ class FeatureMetric(keras.metrics.Metric):
             batches.append(examples)
         for examples, is_real in zip(batches, (True, False), strict=True):
             if examples is not None and len(examples) and self.looks_at(is_real):
-                self.add(self.look(examples), is_real)
+                features = self.look(examples)
+                self._check_width(features, examples)
+                self._shown[is_real] += len(examples)
+                self.add(features, is_real)
+
+    def _check_width(self, features, examples):
+        if features.ndim == 2:
+            width = features.shape[1]
+            if self._width not in (None, width):
+                size = "x".join(map(str, examples.shape[1:]))
+                raise ValueError(
+                    f"{self.name}: of examples of {size} numbers there are {width} features, of "
+                    f"others {self._width}; compare images of the same size, or use features= of a "
+                    "network that takes any size."
+                )
+            self._width = width
 
     def looks_at(self, real):
         """Whether the real images, or the generated ones, matter: both."""
@@ -103,8 +131,16 @@ class FeatureMetric(keras.metrics.Metric):
         """Adds features (n, d) of real or of generated images."""
         raise NotImplementedError
 
+    def counts(self):
+        """How many real and how many generated images `result()` is of: two ints.
+
+        0 for those that do not matter, None where it is not known.
+        """
+        return self._shown[True], self._shown[False]
+
     def reset_state(self):
-        self._channels = None
+        self._channels = self._width = None
+        self._shown = {True: 0, False: 0}
 
     def need(self, least, **counts):
         """Raises a ValueError for fewer images than a number can be made of."""
@@ -119,14 +155,27 @@ class FeatureMetric(keras.metrics.Metric):
         """Warns that there are too few images."""
         warnings.warn(f"{self.name}: {message}", SampleSizeWarning, stacklevel=3)
 
+    def _weights_of_network(self):
+        network = getattr(self.features, "network", None)
+        return [] if network is None else network.weights
+
+    def save_own_variables(self, store):
+        for index, weight in enumerate(self._weights_of_network()):
+            store[str(index)] = keras.ops.convert_to_numpy(weight)
+
+    def load_own_variables(self, store):
+        if self._lacks_weights:
+            for index, weight in enumerate(self._weights_of_network()):
+                weight.assign(store[str(index)])
+            self._lacks_weights = False
+
     def get_config(self):
         if not self.takes_features():
             return super().get_config()
         features = self.features
         if isinstance(features, Extractor):
-            features = "pixels" if features.network is None else features.network
-        if isinstance(features, keras.Model):
-            features = keras.saving.serialize_keras_object(features)
+            network = features.network
+            features = "pixels" if network is None else keras.saving.serialize_keras_object(network)
         return {
             **super().get_config(),
             "features": features if isinstance(features, dict) else os.fspath(features),
@@ -134,12 +183,12 @@ class FeatureMetric(keras.metrics.Metric):
 
     @classmethod
     def from_config(cls, config):
-        if isinstance(config.get("features"), dict):
-            config = {
-                **config,
-                "features": keras.saving.deserialize_keras_object(config["features"]),
-            }
-        return cls(**config)
+        if not isinstance(config.get("features"), dict):
+            return cls(**config)
+        network = keras.saving.deserialize_keras_object(config["features"])
+        metric = cls(**{**config, "features": network})
+        metric._lacks_weights = bool(network.weights)
+        return metric
 
 
 class KeptFeatures(FeatureMetric):

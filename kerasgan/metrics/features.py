@@ -6,12 +6,15 @@ import importlib
 import pathlib
 import pkgutil
 import warnings
+import zipfile
 
 import keras
 import numpy as np
 
 from kerasgan import backend
 from kerasgan.core.images import to_uint8
+from kerasgan.core.optimizers import all_layers
+from kerasgan.core.precision import measuring_networks
 from kerasgan.metrics.digits import digits_classifier
 from kerasgan.metrics.inception import inception_fid
 
@@ -88,6 +91,17 @@ class Extractor:
         if "features" not in outputs:
             raise self._missing("features", outputs)
         return outputs["features"]
+
+    @functools.cached_property
+    def digest(self):
+        """A str that is the same for networks with the same weights and resizing."""
+        found = hashlib.blake2b(digest_size=16)
+        if self.network is not None:
+            for layer in all_layers([self.network]):
+                found.update(str(getattr(layer, "interpolation", "")).encode())
+            for weight in self.network.weights:
+                found.update(np.asarray(keras.ops.convert_to_numpy(weight), "float32").tobytes())
+        return found.hexdigest()
 
     def _without_network(self, examples, output):
         if output != "features":
@@ -218,6 +232,8 @@ def _named(features):
     if path.suffix != ".keras" or not path.exists():
         missing = "does not exist" if path.suffix in (".keras", ".pth") else "is no such name"
         raise ValueError(f"features={features!r} {missing}; use {CHOICES}.")
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"features={features!r} is damaged, or no .keras file; write it anew.")
     network = keras.saving.load_model(path)
     if not isinstance(network, keras.Model) or hasattr(network, "players"):
         raise ValueError(
@@ -236,7 +252,7 @@ def application(name, weights="imagenet"):
 
     Returns:
         A `keras.Model` from images (batch, height, width, 3) in [-1, 1], of any size, to features
-        (batch, n), the mean over positions of what comes before the classifier.
+        (batch, n), the mean over positions of what comes before the classifier, float32.
 
     Raises:
         ValueError: for an application that there is not.
@@ -251,10 +267,11 @@ def application(name, weights="imagenet"):
     if not callable(make):
         known = [n for n in dir(keras.applications) if n[0].isupper()]
         raise ValueError(f"{name!r} is not in keras.applications; it has {', '.join(known)}.")
-    body = make(include_top=False, weights=weights, pooling="avg", input_shape=(224, 224, 3))
-    images = keras.Input((None, None, 3))
-    x = keras.layers.Resizing(224, 224, antialias=True)(images)
-    network = keras.Model(images, body(ApplicationInput(name)(x)), name=name.lower())
+    with measuring_networks():
+        body = make(include_top=False, weights=weights, pooling="avg", input_shape=(224, 224, 3))
+        images = keras.Input((None, None, 3))
+        x = keras.layers.Resizing(224, 224, antialias=True)(images)
+        network = keras.Model(images, body(ApplicationInput(name)(x)), name=name.lower())
     network.trainable = False
     return network
 

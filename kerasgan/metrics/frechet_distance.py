@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from kerasgan.core import measuring
-from kerasgan.metrics.feature_metric import FeatureMetric
+from kerasgan.metrics.feature_metric import VECTORS, FeatureMetric
 from kerasgan.metrics.statistics import FeatureStatistics
 
 
@@ -59,6 +59,7 @@ class FrechetDistance(FeatureMetric):
     """
 
     parts = 10
+    lower_is_better = ("", "infinity")
 
     def __init__(self, features="auto", reference=None, infinity=False, name="fid", **kwargs):
         self.reference, self.infinity = reference, infinity
@@ -72,7 +73,8 @@ class FrechetDistance(FeatureMetric):
 
     def prepare(self, vectors=False):
         super().prepare(vectors)
-        self._given  # noqa: B018
+        if self._given is not None and not vectors:
+            self._check_reference(self.extractor)
 
     def reset_state(self):
         super().reset_state()
@@ -87,6 +89,8 @@ class FrechetDistance(FeatureMetric):
         if real:
             self._real.update(features)
             return
+        if self._given is not None:
+            self._check_reference(self.looked_through)
         if self._given is not None and features.shape[1] != len(self._given.mean):
             raise ValueError(
                 f"{self.name}: the reference has {len(self._given.mean)} features, "
@@ -97,6 +101,19 @@ class FrechetDistance(FeatureMetric):
         for number, part in enumerate(self._fake):
             part.update(features[(number - self._seen) % parts :: parts])
         self._seen = (self._seen + len(features)) % parts
+
+    def _check_reference(self, network):
+        made_by = self._given.made_by
+        if made_by is not None and network is not VECTORS and made_by[1] != network.digest:
+            raise ValueError(
+                f"{self.name}: the reference was made with features={made_by[0]}, and "
+                f"features={network.name} here is another network, or resizes otherwise; use the "
+                "same features, or make the reference anew."
+            )
+
+    def counts(self):
+        real, generated = super().counts()
+        return real if self._given is None else self._given.count, generated
 
     def result(self):
         real = self._given or self._real

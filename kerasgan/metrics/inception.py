@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from kerasgan.core.precision import dtype_policy
+from kerasgan.core.precision import measuring_networks
 from kerasgan.metrics.torch_file import read_tensors
 
 URL = (
@@ -61,7 +61,7 @@ def inception_fid(weights="download", resize="legacy"):
         raise ValueError(f"resize={resize!r}; use one of {', '.join(map(repr, INTERPOLATIONS))}.")
     # Before the network is made, because this is what can fail.
     tensors = None if weights is None else read_tensors(_file(weights))
-    with dtype_policy("float32"):
+    with measuring_networks():
         network = _network(resize)
     if tensors is not None:
         _load(network, tensors, weights)

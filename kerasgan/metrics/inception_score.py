@@ -43,6 +43,7 @@ class InceptionScore(FeatureMetric):
     """
 
     output = "logits"
+    higher_is_better = ("",)
 
     def __init__(self, features="auto", splits=10, name="inception_score", **kwargs):
         if not isinstance(splits, int) or splits < 1:

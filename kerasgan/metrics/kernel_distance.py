@@ -42,6 +42,8 @@ class KernelDistance(KeptFeatures):
     arXiv:1801.01401.
     """
 
+    lower_is_better = ("",)
+
     def __init__(
         self, features="auto", subsets=100, subset_size=1000, seed=0, name="kid", **kwargs
     ):

@@ -38,6 +38,9 @@ class ModeCoverage(keras.metrics.Metric):
     2018, arXiv:1712.04086, section 4.1.
     """
 
+    lower_is_better = ("reverse_kl",)
+    higher_is_better = ("modes_covered", "high_quality")
+
     def __init__(self, modes, sigma, weights=None, name="mode_coverage", **kwargs):
         super().__init__(name=name, **kwargs)
         self.modes = np.asarray(modes, "float32")

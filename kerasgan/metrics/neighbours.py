@@ -11,30 +11,30 @@ BLOCK = 512  # rows of a matrix of distances that exist at a time: 100 MB for 50
 
 
 class _Neighbours(KeptFeatures):
-    """What metrics of balls around examples share: k, and names that `name` begins."""
+    """What metrics of balls around examples share: k, as many of both kinds, and their names."""
 
     default_k = 3
 
-    def __init__(self, features="auto", k=None, name=None, **kwargs):
+    def __init__(self, features="auto", k=None, seed=0, name=None, **kwargs):
         k = self.default_k if k is None else k
         if not isinstance(k, int) or k < 1:
             raise ValueError(f"k={k!r}; use a whole number of at least 1.")
-        self.k, self.prefix = k, "" if name is None else f"{name}_"
+        self.k, self.seed, self.prefix = k, seed, "" if name is None else f"{name}_"
         super().__init__(features, name or type(self).__name__, **kwargs)
 
+    def counts(self):
+        return (min(super().counts()),) * 2
+
     def kept_alike(self):
-        """All features; there is a warning when they are not about as many of both kinds."""
-        real, fake = self.kept(self.k + 1)
-        if max(len(real), len(fake)) > 1.5 * min(len(real), len(fake)):
-            self.warn_of_few(
-                f"{len(real):,} real and {len(fake):,} generated images: these numbers depend on "
-                "both, and mean what papers mean for as many of each."
-            )
-        return real, fake
+        """The features of as many images of both kinds; of the kind with more some are chosen."""
+        both = self.kept(self.k + 1)
+        fewest = min(map(len, both))
+        rng = np.random.default_rng(self.seed)
+        return [x if len(x) == fewest else x[rng.permutation(len(x))[:fewest]] for x in both]
 
     def get_config(self):
         name = self.name if self.prefix else None
-        return {**super().get_config(), "k": self.k, "name": name}
+        return {**super().get_config(), "k": self.k, "seed": self.seed, "name": name}
 
 
 @measuring.named("precision", "recall")
@@ -45,12 +45,14 @@ class PrecisionRecall(_Neighbours):
     The manifold of a set is the union of balls around its features that reach to the k-th nearest
     neighbour. Precision is the share of generated images in the real manifold, recall the share of
     real images in the generated one. Both depend on the number of images; papers take 50,000 of
-    each with Inception or VGG16. The distances are computed in blocks: 50,000 against 50,000 never
+    each with Inception or VGG16. When there are more of one kind, as many of them are chosen as
+    there are of the other. The distances are computed in blocks: 50,000 against 50,000 never
     exist at once.
 
     Args:
         features: as for `kerasgan.metrics.features.extractor`.
         k: int, 3 in the paper.
+        seed: int, of the choice.
         name: str, put before the names of the results; None for nothing.
         **kwargs: as for `keras.metrics.Metric`.
 
@@ -74,6 +76,8 @@ class PrecisionRecall(_Neighbours):
     al., 2019, arXiv:1904.06991.
     """
 
+    higher_is_better = ("precision", "recall")
+
     def result(self):
         real, fake = self.kept_alike()
         real_reach, fake_reach = radii(real, self.k), radii(fake, self.k)
@@ -94,11 +98,13 @@ class DensityCoverage(_Neighbours):
 
     Density counts in how many balls of real images a generated one lies, divided by k; it can be
     above 1, and is 1 in the mean for equal distributions. Coverage is the share of real images
-    whose ball, which reaches to the k-th nearest real neighbour, holds a generated image.
+    whose ball, which reaches to the k-th nearest real neighbour, holds a generated image. When
+    there are more images of one kind, as many of them are chosen as there are of the other.
 
     Args:
         features: as for `kerasgan.metrics.features.extractor`.
         k: int, 5 in the paper.
+        seed: int, of the choice.
         name: str, put before the names of the results; None for nothing.
         **kwargs: as for `keras.metrics.Metric`.
 
@@ -121,6 +127,7 @@ class DensityCoverage(_Neighbours):
     """
 
     default_k = 5
+    higher_is_better = ("density", "coverage")
 
     def result(self):
         real, fake = self.kept_alike()

@@ -11,6 +11,7 @@ class _PairedDistance(FeatureMetric):
     """The mean over pairs of a distance; a subclass gives `distances(real, fake)`."""
 
     paired = True  # images made from noise have no partners
+    lower_is_better = ("",)
 
     def update_state(self, real, fake, sample_weight=None):
         """Adds images as `FeatureMetric.update_state`; those of the same number are a pair."""

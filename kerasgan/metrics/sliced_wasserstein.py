@@ -20,12 +20,16 @@ class SlicedWasserstein(FeatureMetric):
     of the Wasserstein distance between the projections. Times 1000, as in the paper. The fine
     levels tell of sharpness and noise, the coarse ones of structure; no network is involved.
 
-    The patches are kept: 128 of an image with three channels take 75 kB a level.
+    The patches are kept: 128 of an image with three channels take 75 kB a level, those of 8,192
+    images 620 MB. So only the first `max_images` of either kind are looked at; the paper takes
+    16,384.
 
     Args:
         patches: int, how many of each image and level.
         directions: int, how many.
         seed: int, of places and directions.
+        max_images: int, how many real and how many generated images are looked at; further ones are
+            left out. Data in an order, such as by class, should be shuffled if there is more.
         name: str.
         **kwargs: as for `keras.metrics.Metric`.
 
@@ -49,18 +53,22 @@ class SlicedWasserstein(FeatureMetric):
     """
 
     size = 7
+    lower_is_better = ("",)
 
-    def __init__(self, patches=128, directions=512, seed=0, name="swd", **kwargs):
-        for argument, value in (("patches", patches), ("directions", directions)):
+    def __init__(self, patches=128, directions=512, seed=0, max_images=8192, name="swd", **kwargs):
+        numbers = {"patches": patches, "directions": directions, "max_images": max_images}
+        for argument, value in numbers.items():
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"{argument}={value!r}; use a whole number of at least 1.")
         self.patches, self.directions, self.seed = patches, directions, seed
+        self.max_images = max_images
         super().__init__("pixels", name, **kwargs)
 
     def reset_state(self):
         super().reset_state()
         self._rng = np.random.default_rng(self.seed)
         self._patches = {True: {}, False: {}}
+        self._taken = {True: 0, False: 0}  # how many images
 
     def look(self, examples):
         return examples
@@ -71,9 +79,16 @@ class SlicedWasserstein(FeatureMetric):
                 f"the images have shape {images.shape[1:]}; SlicedWasserstein takes squares of at "
                 f"least {self.size} pixels."
             )
+        images = images[: self.max_images - self._taken[real]]
+        self._taken[real] += len(images)
+        if not len(images):
+            return
         for level in laplacian_pyramid(images):
             found = random_patches(level, self.size, self.patches, self._rng)
             self._patches[real].setdefault(level.shape[1], []).append(found)
+
+    def counts(self):
+        return self._taken[True], self._taken[False]
 
     def result(self):
         real, fake = self._patches[True], self._patches[False]
@@ -97,8 +112,8 @@ class SlicedWasserstein(FeatureMetric):
         return result | {self.name: float(np.mean(list(result.values())))}
 
     def get_config(self):
-        own = {"patches": self.patches, "directions": self.directions, "seed": self.seed}
-        return {**super().get_config(), **own}
+        own = ("patches", "directions", "max_images", "seed")
+        return {**super().get_config(), **{name: getattr(self, name) for name in own}}
 
 
 def laplacian_pyramid(images):

@@ -10,17 +10,22 @@ from kerasgan.core.files import atomic_path
 from kerasgan.metrics.batches import checked
 from kerasgan.metrics.features import extractor
 
+BLOCK = 500  # examples that are added at a time: the covariance is read and written once for all
+
 
 class FeatureStatistics:
     """The mean and covariance of features, in float64; no features are kept.
 
-    Batches are added by the update of Chan, Golub & LeVeque, which loses no digits to a large mean:
-    the scatter around the batch's own mean is added, and what the two means are apart.
+    Examples are added by the update of Chan, Golub & LeVeque, which loses no digits to a large
+    mean: the scatter around their own mean is added, and what the two means are apart. They wait
+    for each other until there are 500, because to add a few costs as much.
 
     Attributes:
         count: int, how many examples; None for a file that does not say.
         mean: float64 (d,), None before the first batch.
         covariance: float64 (d, d), divided by count - 1.
+        made_by: pair of str, the name and the digest of the `Extractor` that made the features of
+            images; None where that is not known, such as in a file of pytorch-fid.
 
     Example:
 
@@ -36,7 +41,9 @@ class FeatureStatistics:
     """
 
     def __init__(self):
-        self.count, self.mean, self._scatter = 0, None, None
+        self._count, self._mean, self._scatter = 0, None, None
+        self._waiting = []  # arrays of features
+        self.made_by = None
 
     @classmethod
     def of(cls, data, features="auto"):
@@ -50,7 +57,10 @@ class FeatureStatistics:
         statistics, network = cls(), extractor(features)
         for batch in [data] if hasattr(data, "shape") else data:
             images = batch[0] if isinstance(batch, (tuple, list)) else batch
-            statistics.update(network(checked(images, "the images")))
+            images = checked(images, "the images")
+            statistics.update(network(images))
+            if images.ndim == 4:
+                statistics.made_by = (network.name, network.digest)
         return statistics
 
     @classmethod
@@ -58,7 +68,8 @@ class FeatureStatistics:
         """Statistics that are known; see the attributes.
 
         Raises:
-            ValueError: when they do not fit each other, or are not finite.
+            ValueError: when they do not fit each other, are not finite, or the covariance is not
+                symmetric.
         """
         mean, covariance = (np.asarray(value, "float64") for value in (mean, covariance))
         if mean.ndim != 1 or covariance.shape != (len(mean), len(mean)):
@@ -68,21 +79,26 @@ class FeatureStatistics:
             )
         if not (np.all(np.isfinite(mean)) and np.all(np.isfinite(covariance))):
             raise ValueError("mu and sigma hold NaN or infinite numbers.")
+        apart = np.abs(covariance - covariance.T).max(initial=0.0)
+        if apart > 1e-3 * np.abs(covariance).max(initial=0.0):
+            raise ValueError(
+                f"sigma is not symmetric (two numbers that should be equal differ by {apart:.3g}), "
+                "so it is no covariance; make the statistics anew."
+            )
         statistics = cls()
-        statistics.count, statistics.mean = count, mean
+        statistics._count, statistics._mean = count, mean
         statistics._scatter = covariance * (1 if count is None else count - 1)
         return statistics
 
     def update(self, features):
         """Adds features, float (n, d)."""
-        features = np.asarray(features, "float64")
+        features = np.array(features)  # a copy: the caller may fill the array anew
         if not len(features):
             return
-        batch = FeatureStatistics()
-        batch.count, batch.mean = len(features), features.mean(axis=0)
-        centred = features - batch.mean
-        batch._scatter = centred.T @ centred
-        self.merge(batch)
+        self._need_count()
+        self._waiting.append(features)
+        if sum(map(len, self._waiting)) >= BLOCK:
+            self._add_waiting()
 
     def merge(self, other):
         """Adds what other statistics have seen.
@@ -90,25 +106,51 @@ class FeatureStatistics:
         Raises:
             ValueError: when it is not known of how many examples these are.
         """
-        if self.count is None or other.count is None:
+        self._need_count()
+        other._need_count()
+        self._add_waiting()
+        if other.count:
+            self._add(other.count, other.mean, other._scatter)
+
+    def _need_count(self):
+        if self._count is None:
             raise ValueError(
                 "the statistics do not say of how many examples they are (a file without count), "
                 "so nothing can be added."
             )
-        if self.mean is None:
-            self.count, self.mean = other.count, other.mean
-            self._scatter = other._scatter
+
+    def _add_waiting(self):
+        if self._waiting:
+            features = np.concatenate(self._waiting).astype("float64")
+            self._waiting = []
+            mean = features.mean(axis=0)
+            features -= mean
+            self._add(len(features), mean, features.T @ features)
+
+    def _add(self, count, mean, scatter):
+        if self._mean is None:
+            self._count, self._mean, self._scatter = count, mean, scatter
             return
-        count = self.count + other.count
-        apart = other.mean - self.mean
-        self._scatter = self._scatter + other._scatter
-        self._scatter += np.outer(apart, apart) * (self.count * other.count / count)
-        self.mean = self.mean + apart * (other.count / count)
-        self.count = count
+        both = self._count + count
+        apart = mean - self._mean
+        self._scatter = self._scatter + scatter
+        self._scatter += np.outer(apart, apart) * (self._count * count / both)
+        self._mean = self._mean + apart * (count / both)
+        self._count = both
+
+    @property
+    def count(self):
+        self._add_waiting()
+        return self._count
+
+    @property
+    def mean(self):
+        self._add_waiting()
+        return self._mean
 
     @property
     def covariance(self):
-        if self.count is None:
+        if self.count is None:  # which adds what waits
             return self._scatter
         if self.count < 2:
             raise ValueError(
@@ -118,11 +160,14 @@ class FeatureStatistics:
         return self._scatter / (self.count - 1)
 
     def save(self, path):
-        """Writes an `.npz` file with `mu` and `sigma`, as pytorch-fid's, and `count`."""
+        """Writes an `.npz` file with `mu` and `sigma`, as pytorch-fid's, `count` and `made_by`."""
         if self.mean is None:
             raise ValueError("there are no statistics to save: nothing was added.")
+        more = {"count": self.count or 0}
+        if self.made_by is not None:
+            more["made_by"] = np.array(self.made_by)
         with atomic_path(path) as temporary, open(temporary, "wb") as file:
-            np.savez(file, mu=self.mean, sigma=self.covariance, count=self.count or 0)
+            np.savez(file, mu=self.mean, sigma=self.covariance, **more)
 
     @classmethod
     def load(cls, path):
@@ -136,8 +181,12 @@ class FeatureStatistics:
             if not {"mu", "sigma"} <= set(file.files):
                 found = ", ".join(file.files) or "nothing"
                 raise ValueError(f"it holds {found}; statistics are `mu` and `sigma`.")
-            arrays = {name: np.asarray(file[name], "float64") for name in file.files}
-        return cls.of_moments(arrays["mu"], arrays["sigma"], int(arrays.get("count", 0)) or None)
+            mu, sigma = (np.asarray(file[name], "float64") for name in ("mu", "sigma"))
+            count = int(file["count"]) if "count" in file.files else 0
+            made_by = tuple(map(str, file["made_by"])) if "made_by" in file.files else None
+        statistics = cls.of_moments(mu, sigma, count or None)
+        statistics.made_by = made_by
+        return statistics
 
 
 @contextlib.contextmanager

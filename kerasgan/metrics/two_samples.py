@@ -44,9 +44,16 @@ class ClassifierTwoSampleTest(KeptFeatures):
     The paper trains with Adam for 100 epochs; here a tenth of the training half says when to stop.
     """
 
+    lower_is_better = ("",)
+    higher_is_better = ("p_value",)
+
     def __init__(self, features="auto", seed=0, name="c2st", **kwargs):
         self.seed = seed
         super().__init__(features, name, **kwargs)
+
+    def counts(self):
+        half = min(super().counts()) // 2
+        return 2 * half, 2 * half
 
     def result(self):
         # Here, because it takes a second and whoever only imports the package need not wait for it.

@@ -561,7 +561,9 @@ class MistakeTest(CommandTestCase):
         for command in (["info"], ["sample", "--out", "grid.png"], ["export", self.folder / "1"]):
             with self.subTest(command[0]):
                 name, *options = command
-                self.assert_refused([name, damaged, *options], str(damaged), "cannot be loaded")
+                self.assert_refused(
+                    [name, damaged, *options], str(damaged), "damaged, or no .keras"
+                )
                 self.assert_refused([name, missing, *options], str(missing), "does not exist")
 
     def test_a_wrong_setting_is_answered_with_the_right_ones(self):

@@ -73,6 +73,47 @@ class EvaluateTest(CommandTestCase):
         self.assertIn("fid: 32 images for 64 features", ended.err)
         self.assertLen(ended.err.strip().splitlines(), 1)
 
+    def test_each_row_says_of_how_many_it_is(self):
+        out = self.folder / "e.json"
+        _, file = self.run_copy()
+        measures = "fid,precision,coverage,inception_score,c2st"
+        more = ("--metrics", measures, "--features", "digits", "--out", out)
+        np.savez(self.folder / "more.npz", images=np.concatenate([images()[1]] * 2)[:52])
+        ended = evaluate(file, "--num", 61, *more, data=self.folder / "more.npz")
+        self.assertEqual(ended.code, 0, ended.err)
+        rows = {line.split()[0]: line.split() for line in ended.out.splitlines()[1:-1]}
+        expected = {
+            "fid": ["52", "61"],
+            "precision": ["52", "52"],
+            "coverage": ["52", "52"],
+            "inception_score": ["-", "61"],
+            "c2st": ["52", "52"],
+        }
+        for name, counts in expected.items():
+            self.assertEqual(rows[name][-3:-1], counts, name)
+        written = {row["metric"]: row for row in json.loads(out.read_text())["results"]}
+        self.assertEqual(written["precision"]["generated"], 52)
+        self.assertEqual(written["inception_score"]["real"], 0)
+
+    def test_mixed_folders_are_warned_of(self):
+        gray, colour = np.zeros((8, 8), "uint8"), np.zeros((8, 8, 3), "uint8")
+        alpha = np.full((8, 8, 4), 100, "uint8")
+        for name, pictures, message in (
+            ("gray", [gray, gray], None),
+            ("mixed", [gray, colour], "mixed holds gray pictures beside coloured ones"),
+            ("alpha", [colour, alpha], "alpha holds pictures with transparent parts, which become"),
+        ):
+            (self.folder / name).mkdir()
+            for number, picture in enumerate(pictures):
+                Image.fromarray(picture).save(self.folder / name / f"{number}.png")
+            ended = evaluate(self.folder / name, "--metrics", "kid")
+            self.assertEqual(ended.code, 0, ended.err)
+            if message is None:
+                self.assertEqual(ended.err, "")
+            else:
+                self.assertLen(ended.err.strip().splitlines(), 1)
+                self.assertIn(message, ended.err)
+
     def test_statistics_replace_real_images(self):
         folder = self.folder
         real = as_floats(images()[1])
@@ -153,6 +194,8 @@ class EvaluateTest(CommandTestCase):
         (folder / "damaged").mkdir()
         (folder / "damaged" / "run.json").write_text("{")
         (folder / "broken.npz").write_bytes(b"")
+        other = self.copy_of_run()
+        (other / "evaluation.json").write_text("{}")
         for size in (8, 9):
             Image.new("L", (size, size)).save(folder / "sizes" / f"{size}.png")
         for ended, messages in (
@@ -174,6 +217,10 @@ class EvaluateTest(CommandTestCase):
             (evaluate(file, "--features", "none.pth"), ["features='none.pth' does not exist"]),
             (evaluate(file, data=folder / "broken.npz"), ["broken.npz is no .npz file"]),
             (call("compare", folder / "damaged"), ["run.json is damaged"]),
+            (
+                call("compare", other, "--out", folder / "page.html"),
+                ["evaluation.json is not what `kerasgan evaluate` writes; measure the run again"],
+            ),
         ):
             self.assert_refused(ended, *messages)
         ended = evaluate(folder / "sizes", "--image-size", 8, "--metrics", "fid")

@@ -1,5 +1,7 @@
 """`evaluate`: what metrics are fed with, by name, at any number of images, under `fit`."""
 
+import pathlib
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -8,6 +10,12 @@ from backends import needs_backend
 import kerasgan
 from kerasgan import metrics
 from kerasgan.core import measuring
+from kerasgan.metrics.features import Extractor, digits_classifier
+
+HIGHER_IS_BETTER = (
+    *("precision", "recall", "density", "coverage"),
+    *("inception_score", "psnr", "ssim"),
+)
 
 
 class Recorder(keras.metrics.Metric):
@@ -170,9 +178,9 @@ class FitTest(tf.test.TestCase):
         gan = image_gan()
         gan.compile(metrics=[metrics.FrechetDistance("digits"), "swd"])
         folder = self.create_tempdir().full_path
-        stop = keras.callbacks.EarlyStopping("val_fid", mode="min", patience=0)
+        stop = keras.callbacks.EarlyStopping(monitor="val_fid", patience=0)
         best = keras.callbacks.ModelCheckpoint(
-            f"{folder}/best.keras", "val_fid", save_best_only=True, mode="min"
+            f"{folder}/best.keras", monitor="val_fid", save_best_only=True
         )
         real = images(128)
         history = gan.fit(
@@ -195,6 +203,32 @@ class FitTest(tf.test.TestCase):
         by_hand = metrics.FrechetDistance("digits")
         by_hand.update_state(real[64:], restored.generate(64, seed=0))
         self.assertAllClose(again["fid"], by_hand.result(), rtol=1e-6)
+
+    def test_callbacks_know_which_way_is_better(self):
+        gan = image_gan()
+        error = keras.metrics.MeanSquaredError(name="error")
+        named = metrics.PrecisionRecall("digits", name="mine")
+        wasserstein = metrics.SlicedWasserstein(directions=8)
+        gan.compile(metrics=[metrics.FrechetDistance("digits"), wasserstein, named, error])
+        path = f"{self.create_tempdir().full_path}/best.keras"
+        callbacks = {
+            keras.callbacks.EarlyStopping(monitor="val_fid"): True,
+            keras.callbacks.ModelCheckpoint(path, monitor="val_fid", save_best_only=True): True,
+            keras.callbacks.ReduceLROnPlateau(monitor="val_swd"): True,
+            keras.callbacks.EarlyStopping(monitor="val_mine_recall"): False,
+            keras.callbacks.EarlyStopping(monitor="val_error"): True,
+            keras.callbacks.EarlyStopping(monitor="val_fid", mode="max"): False,
+        }
+        real = images(96)
+        gan.fit(
+            real,
+            batch_size=96,
+            validation_data=(real,),
+            callbacks=list(callbacks),
+            verbose=0,
+        )
+        for callback, lower_is_better in callbacks.items():
+            self.assertEqual(bool(callback.monitor_op(1.0, 2.0)), lower_is_better)
 
     def test_training_is_not_disturbed(self):
         weights = []
@@ -225,6 +259,78 @@ class FitTest(tf.test.TestCase):
         self.assertAllClose(results["error"], np.mean((real - fake) ** 2), rtol=1e-5)
 
 
+def flat_network():
+    return keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])
+
+
+class SavingTest(tf.test.TestCase):
+    """Feature networks are no part of what is trained."""
+
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path)
+        digits_classifier().save(self.folder / "network.keras")
+
+    def compiled(self, *measures):
+        gan = image_gan()
+        gan.compile(metrics=list(measures))
+        return gan
+
+    def test_a_network_with_a_name_or_a_path_is_not_saved(self):
+        sizes = []
+        path = self.folder / "gan.weights.h5"
+        for features in (None, "digits", self.folder / "network.keras", digits_classifier()):
+            gan = self.compiled(*[metrics.FrechetDistance(features)] if features else [])
+            for metric in gan.generative_metrics:
+                metric.update_state(images(2), images(2))
+            gan.save_weights(path)
+            sizes.append(path.stat().st_size)
+        self.assertLess(max(sizes[1:3]), sizes[0] + 4096)  # the name of a metric
+        self.assertGreater(sizes[3], sizes[0] + 4 * digits_classifier().count_params())
+
+    def test_a_network_that_several_metrics_share_comes_back(self):
+        network = digits_classifier(weights=None)
+        gan = self.compiled(
+            metrics.FrechetDistance(network), metrics.KernelDistance(Extractor(network, "mine"))
+        )
+        gan.save(self.folder / "gan.keras")
+        restored = keras.saving.load_model(self.folder / "gan.keras")
+        real = images(70)
+        expected = gan.evaluate(real, verbose=0, return_dict=True)
+        self.assertAllClose(restored.evaluate(real, verbose=0, return_dict=True), expected)
+
+    def test_weights_are_loaded_whatever_the_metrics(self):
+        network = digits_classifier()
+        kinds = (
+            lambda: (),
+            lambda: (metrics.FrechetDistance("digits"),),
+            lambda: (metrics.FrechetDistance(network),),
+            lambda: (metrics.FrechetDistance(flat_network()), metrics.KernelDistance("digits")),
+        )
+        before = network.get_weights()
+        for index, saved in enumerate(kinds):
+            source = self.compiled(*saved())
+            source.save_weights(self.folder / f"{index}.weights.h5")
+            for loaded in kinds:
+                gan = image_gan(seed=1)
+                gan.compile(metrics=list(loaded()))
+                gan.load_weights(self.folder / f"{index}.weights.h5")
+                for ours, theirs in zip(gan.get_weights(), source.get_weights(), strict=True):
+                    self.assertAllEqual(ours, theirs)
+        for ours, theirs in zip(network.get_weights(), before, strict=True):
+            self.assertAllEqual(ours, theirs)
+
+    def test_a_configuration_alone_has_no_weights(self):
+        metric = metrics.FrechetDistance(digits_classifier())
+        again = metrics.FrechetDistance.from_config(metric.get_config())
+        for use in (again.prepare, lambda: again.update_state(images(4), images(4))):
+            with self.assertRaisesRegex(ValueError, "fid: the weights of the network .* are lost"):
+                use()
+        again.reset_state()
+        vectors = np.random.default_rng(0).normal(size=(5, 2))
+        again.update_state(vectors, vectors)  # of which no network is asked
+
+
 class NamesTest(tf.test.TestCase):
     def test_names_of_one_class_become_one_metric(self):
         made = measuring.get(["recall", "fid", "precision", "fid_infinity"], features="pixels")
@@ -244,6 +350,17 @@ class NamesTest(tf.test.TestCase):
             (metric,) = measuring.get([name], features="digits" if classes else "pixels")
             measuring.feed([metric], [(noise, noise[::-1].copy())])
             self.assertIn(name, measuring.results(metric))
+
+    def test_which_way_is_better(self):
+        depends_on_the_data = {"ms_ssim"}
+        for name in measuring.names():
+            expected = "max" if name in HIGHER_IS_BETTER else "min"
+            expected = "auto" if name in depends_on_the_data else expected
+            self.assertEqual(measuring.mode(measuring.get([name]), name), expected, name)
+        found = measuring.get(["c2st", metrics.FrechetDistance("pixels", name="a")])
+        self.assertEqual(measuring.mode(found, "c2st_p_value"), "max")
+        self.assertEqual(measuring.mode(found, "a_infinity"), "min")
+        self.assertEqual(measuring.mode(found, "fid"), "auto")
 
     def test_unknown_ones(self):
         for wrong in ("fidd", 3, "accuracy"):

@@ -10,6 +10,7 @@ from metric_helpers import images
 
 import kerasgan
 from kerasgan import metrics
+from kerasgan.core.optimizers import all_layers
 from kerasgan.metrics import features
 from kerasgan.metrics.batches import checked
 from kerasgan.metrics.features import Extractor, FeaturesWarning, application, extractor
@@ -99,6 +100,10 @@ class ExtractorTest(tf.test.TestCase):
         for wrong in ("digitz", folder / "none.keras", 3):
             with self.assertRaisesRegex(ValueError, "use 'inception', 'inception-clean', 'digits'"):
                 extractor(wrong)
+        whole = (folder / "flatten.keras").read_bytes()
+        (folder / "half.keras").write_bytes(whole[: len(whole) // 2])
+        with self.assertRaisesRegex(ValueError, "half.keras' is damaged, or no .keras file"):
+            extractor(folder / "half.keras")
         gan = kerasgan.VanillaGAN((2,), latent_dim=2)
         gan.save(folder / "gan.keras")
         with self.assertRaisesRegex(ValueError, "holds a VanillaGAN"):
@@ -164,6 +169,31 @@ class ApplicationTest(tf.test.TestCase):
             application("ResNet51")
 
 
+class SettingsTest(tf.test.TestCase):
+    """Whoever trains in another precision, or with channels first, measures the same."""
+
+    def setUp(self):
+        super().setUp()
+        self.addCleanup(keras.config.set_dtype_policy, keras.config.dtype_policy())
+        self.addCleanup(keras.config.set_image_data_format, keras.config.image_data_format())
+        self.usual = features.digits_classifier()
+        keras.config.set_dtype_policy("mixed_bfloat16")
+        keras.config.set_image_data_format("channels_first")
+
+    def test_digits(self):
+        real = images(5)
+        expected = Extractor(self.usual, "usual")(real)
+        self.assertAllClose(Extractor(features.digits_classifier(), "here")(real), expected)
+
+    def test_applications(self):
+        made = [application("MobileNet", weights=None), features.inception_fid(None)]
+        for layer in all_layers(made):
+            self.assertEqual(layer.compute_dtype, "float32", layer.path)
+            self.assertEqual(getattr(layer, "data_format", "channels_last"), "channels_last")
+        self.assertEqual(keras.config.image_data_format(), "channels_first")
+        self.assertEqual(keras.layers.Dense(1).compute_dtype, "bfloat16")
+
+
 class CheckedTest(tf.test.TestCase):
     def test_bad_images(self):
         noise = images(3)
@@ -181,6 +211,17 @@ class CheckedTest(tf.test.TestCase):
         metric = metrics.KernelDistance("digits")
         with self.assertRaisesRegex(ValueError, "images have 3 channels, others here 1"):
             metric.update_state(noise, images(3, channels=3))
+
+    def test_images_of_different_sizes(self):
+        of_any_size = metrics.KernelDistance("digits")
+        of_any_size.update_state(images(3), images(3, 16))
+        for metric in (metrics.KernelDistance("pixels"), metrics.FrechetDistance("pixels")):
+            with self.assertRaisesRegex(
+                ValueError, "of 16x16x1 numbers there are 256 features, of others 64; compare"
+            ):
+                metric.update_state(images(3), images(3, 16))
+            metric.reset_state()
+            metric.update_state(images(3, 16), images(3, 16))
 
     def test_good_ones_are_not_copied(self):
         noise = images(3)

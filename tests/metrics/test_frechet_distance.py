@@ -50,6 +50,13 @@ class FrechetDistanceTest(tf.test.TestCase):
         metric.reset_state()
         self.assertAllClose(measured(metric, real, real, 50), 0.0, atol=1e-6)
 
+    def test_the_size_of_batches_does_not_matter(self):
+        real, fake = gaussian(1100), gaussian(900, seed=1, mean=0.2)
+        metric = FrechetDistance("pixels", infinity=True)
+        expected = measured(metric, real, fake)
+        for size in (500, 64, 7):
+            self.assertAllClose(measured(metric, real, fake, size), expected, rtol=1e-11)
+
     def test_fewer_images_than_features(self):
         real, fake = gaussian(60, 40), gaussian(20, 40, seed=1)
         metric = FrechetDistance("pixels")

@@ -1,10 +1,12 @@
 import functools
 import hashlib
+import os
 import pathlib
 from unittest import mock
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 import torch_fidelity_oracle
 from absl.testing import parameterized
@@ -14,6 +16,11 @@ from torch_fidelity_oracle import needs_torch_fidelity
 
 from kerasgan.metrics import inception
 from kerasgan.metrics.inception import Resize, inception_fid
+
+CACHE = pathlib.Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"
+PUBLISHED = pathlib.Path(
+    os.environ.get("INCEPTION_WEIGHTS", CACHE / pathlib.PurePosixPath(inception.URL).name)
+)
 
 # To make the network takes longer than to use it.
 random_network = functools.cache(functools.partial(inception_fid, None))
@@ -190,6 +197,22 @@ class NetworkTest(tf.test.TestCase, parameterized.TestCase):
             inception_fid(None, resize="bicubic")
 
 
+def first_layer(network, tensors):
+    """What the first layer makes of one place of an image, and the same by hand."""
+    images, scaled = pictures(1, 299, 299)
+    first = keras.Model(network.input, network.get_layer("Conv2d_1a_3x3").output)
+    found = ops.convert_to_numpy(first(scaled))[0, 10, 20]
+    # Strides of 2, no padding: rows 20 to 22 and columns 40 to 42.
+    patch = (images[0, 20:23, 40:43].astype("float64") - 128.0) / 128.0
+    kernel, *normalization = (
+        tensors[f"Conv2d_1a_3x3.{name}"].astype("float64")
+        for name in ("conv.weight", "bn.weight", "bn.bias", "bn.running_mean", "bn.running_var")
+    )
+    scale, shift, mean, variance = normalization
+    sums = np.einsum("ochw,hwc->o", kernel, patch)
+    return found, np.maximum((sums - mean) / np.sqrt(variance + 0.001) * scale + shift, 0.0)
+
+
 class WeightsTest(tf.test.TestCase, parameterized.TestCase):
     def load(self, tensors):
         with (
@@ -203,18 +226,7 @@ class WeightsTest(tf.test.TestCase, parameterized.TestCase):
     def test_the_first_layer_by_hand(self):
         tensors = their_tensors(random_network())
         network = self.load(tensors)
-        images, scaled = pictures(1, 299, 299)
-        first = keras.Model(network.input, network.get_layer("Conv2d_1a_3x3").output)
-        found = ops.convert_to_numpy(first(scaled))[0, 10, 20]
-        # Strides of 2, no padding: rows 20 to 22 and columns 40 to 42.
-        patch = (images[0, 20:23, 40:43].astype("float64") - 128.0) / 128.0
-        kernel, *normalization = (
-            tensors[f"Conv2d_1a_3x3.{name}"].astype("float64")
-            for name in ("conv.weight", "bn.weight", "bn.bias", "bn.running_mean", "bn.running_var")
-        )
-        scale, shift, mean, variance = normalization
-        sums = np.einsum("ochw,hwc->o", kernel, patch)
-        expected = np.maximum((sums - mean) / np.sqrt(variance + 0.001) * scale + shift, 0.0)
+        found, expected = first_layer(network, tensors)
         self.assertGreater(np.count_nonzero(expected), 5)
         self.assertAllClose(found, expected, rtol=1e-4, atol=1e-5)
         self.assertAllClose(network.get_layer("fc").get_weights()[0], tensors["fc.weight"].T)
@@ -260,6 +272,33 @@ class WeightsTest(tf.test.TestCase, parameterized.TestCase):
     def test_a_missing_file_is_named(self):
         with self.assertRaisesRegex(FileNotFoundError, "nowhere.pth"):
             inception_fid("nowhere.pth")
+
+
+@pytest.mark.skipif(
+    not PUBLISHED.exists(),
+    reason=f"{PUBLISHED} is not there; the environment variable INCEPTION_WEIGHTS may name it",
+)
+class PublishedWeightsTest(tf.test.TestCase):
+    def test_the_first_layer_by_hand(self):
+        digest = hashlib.sha256(PUBLISHED.read_bytes()).hexdigest()
+        self.assertStartsWith(digest, "6726825d")
+        network = inception_fid(PUBLISHED)
+        found, expected = first_layer(network, inception.read_tensors(PUBLISHED))
+        self.assertGreater(np.count_nonzero(expected), 5)
+        self.assertAllClose(found, expected, rtol=1e-4, atol=1e-5)
+
+    @needs_torch_fidelity
+    def test_equal_torch_fidelitys(self):
+        import torch
+
+        theirs = torch_fidelity_oracle.inception()
+        theirs.load_state_dict(torch.load(PUBLISHED, weights_only=True))
+        images, scaled = pictures(2, 32, 40)
+        expected = theirs(torch.from_numpy(images.transpose(0, 3, 1, 2).copy()))
+        found = outputs(inception_fid(PUBLISHED), scaled)
+        for theirs, name in zip(expected, ("features", "logits"), strict=True):
+            scale = np.abs(theirs.numpy()).max()
+            self.assertAllClose(found[name] / scale, theirs.numpy() / scale, rtol=0.0, atol=1e-4)
 
 
 @needs_torch_fidelity

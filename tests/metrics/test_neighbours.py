@@ -9,7 +9,7 @@ from metric_helpers import gaussian, images, measured
 from sklearn.metrics import pairwise_distances
 from sklearn.neighbors import NearestNeighbors
 
-from kerasgan.metrics import DensityCoverage, PrecisionRecall, SampleSizeWarning, neighbours
+from kerasgan.metrics import DensityCoverage, PrecisionRecall, neighbours
 
 
 def of_scikit_learn(real, fake, k):
@@ -29,7 +29,7 @@ def of_scikit_learn(real, fake, k):
 
 class NeighboursTest(tf.test.TestCase):
     def test_against_scikit_learn_in_blocks(self):
-        real, fake = gaussian(150, seed=3), gaussian(110, seed=4, mean=0.5, scale=0.8)
+        real, fake = gaussian(150, seed=3), gaussian(150, seed=4, mean=0.5, scale=0.8)
         for k in (1, 3, 5):
             expected = of_scikit_learn(real.astype("float64"), fake.astype("float64"), k)
             for block in (1024, 32):
@@ -65,16 +65,25 @@ class NeighboursTest(tf.test.TestCase):
         self.assertEqual(measured(PrecisionRecall("pixels"), real, fake)["recall"], 1.0)
         self.assertLess(measured(DensityCoverage("pixels"), real, fake)["coverage"], 0.05)
 
-    def test_it_says_when_there_are_many_more_of_one_kind(self):
-        with self.assertWarnsRegex(SampleSizeWarning, "20 real and 90 generated images"):
-            measured(PrecisionRecall("pixels"), gaussian(20), gaussian(90))
+    def test_there_are_as_many_of_both(self):
+        real, fake = gaussian(40), gaussian(90, seed=1)
+        chosen = fake[np.random.default_rng(7).permutation(90)[:40]]
+        for metric in (PrecisionRecall("pixels", seed=7), DensityCoverage("pixels", seed=7)):
+            expected = measured(metric, real, chosen)
+            self.assertAllClose(measured(metric, real, fake, 50), expected)
+            self.assertEqual(metric.counts(), (40, 40))
+            swapped = measured(metric, chosen, real)
+            self.assertAllClose(measured(metric, fake, real), swapped)
 
     def test_names(self):
         self.assertEqual(
             list(measured(PrecisionRecall("pixels", name="mine"), gaussian(9), gaussian(9))),
             ["mine_precision", "mine_recall"],
         )
-        for metric in (PrecisionRecall("digits"), DensityCoverage("digits", k=2, name="mine")):
+        for metric in (
+            PrecisionRecall("digits"),
+            DensityCoverage("digits", k=2, seed=4, name="mine"),
+        ):
             config = keras.saving.serialize_keras_object(metric)
             again = keras.saving.deserialize_keras_object(config)
             pair = images(9), images(9, seed=1)

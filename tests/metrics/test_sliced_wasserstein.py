@@ -69,6 +69,15 @@ class SlicedWassersteinTest(tf.test.TestCase):
         self.assertAllClose(lost["swd"], (lost["swd_32"] + lost["swd_16"]) / 2.0)
         self.assertEqual(measured(metric, real, other, 25), same)
 
+    def test_memory_ends_with_the_first_images(self):
+        real, fake = images(40, 16), images(50, 16, seed=1)
+        few = SlicedWasserstein(directions=16, max_images=30)
+        expected = measured(few, real[:30], fake[:30], 10)
+        self.assertEqual(measured(few, real, fake, 10), expected)
+        self.assertEqual([len(x) for x in few._patches[True][16]], [1280] * 3)
+        measured(few, real, fake, 25)  # the limit is in a batch
+        self.assertEqual([len(x) for x in few._patches[False][16]], [25 * 128, 5 * 128])
+
     def test_bad_images(self):
         metric = SlicedWasserstein()
         with self.assertRaisesRegex(ValueError, "squares of at least 7 pixels"):
@@ -86,7 +95,7 @@ class SlicedWassersteinTest(tf.test.TestCase):
             metric.result()
 
     def test_a_file_holds_it(self):
-        metric = SlicedWasserstein(patches=9, directions=5, seed=2, name="other")
+        metric = SlicedWasserstein(patches=9, directions=5, max_images=3, seed=2, name="other")
         again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(metric))
         pair = images(4, 16), images(4, 16, seed=1)
         self.assertEqual(measured(again, *pair), measured(metric, *pair))

@@ -1,14 +1,17 @@
 """Means and covariances, batch by batch."""
 
 import pathlib
+from unittest import mock
 
+import keras
 import numpy as np
 import tensorflow as tf
 from backends import needs_backend
-from metric_helpers import gaussian, images
+from metric_helpers import gaussian, images, measured
 
 from kerasgan import metrics
-from kerasgan.metrics import FeatureStatistics
+from kerasgan.metrics import FeatureStatistics, FrechetDistance
+from kerasgan.metrics.features import Extractor, digits_classifier
 
 pytestmark = needs_backend("tensorflow", reason="NumPy is the same everywhere")
 
@@ -28,6 +31,22 @@ class FeatureStatisticsTest(tf.test.TestCase):
         self.assertAllClose(statistics.covariance, wanted, rtol=1e-6, atol=1e-9)
         naive = (features.T @ features - 203 * np.outer(statistics.mean, statistics.mean)) / 202
         self.assertGreater(np.abs(naive - wanted).max(), 0.01)
+
+    def test_small_batches_wait_until_adding_them_pays(self):
+        features = gaussian(1203)
+        add = FeatureStatistics._add
+        with mock.patch.object(FeatureStatistics, "_add", autospec=True, side_effect=add) as added:
+            statistics, batch = FeatureStatistics(), np.empty((1, 8), "float32")
+            for row in features:
+                batch[:] = row  # the caller's own
+                statistics.update(batch)
+            self.assertEqual(added.call_count, 2)
+            self.assertEqual(statistics.count, 1203)
+            self.assertEqual(added.call_count, 3)
+        self.assertAllClose(statistics.mean, features.mean(axis=0, dtype="float64"), rtol=1e-13)
+        self.assertAllClose(
+            statistics.covariance, np.cov(features.astype("float64"), rowvar=False), rtol=1e-12
+        )
 
     def test_joining_changes_neither_part(self):
         first, second = FeatureStatistics(), FeatureStatistics()
@@ -70,6 +89,34 @@ class FeatureStatisticsTest(tf.test.TestCase):
         self.assertIsNone(loaded.count)
         self.assertAllEqual(loaded.covariance, statistics.covariance)
 
+    def test_a_file_says_which_network_made_it(self):
+        path = self.folder() / "reference.npz"
+        real, fake = images(80), images(80, seed=1)
+        FeatureStatistics.of(real, features="digits").save(path)
+        expected = measured(FrechetDistance("digits"), real, fake)
+        # Whatever it is called, it is the same network.
+        for features in ("digits", digits_classifier()):
+            metric = FrechetDistance(features, reference=path)
+            metric.prepare()
+            self.assertAllClose(measured(metric, real, fake), expected)
+        wrong = FrechetDistance(digits_classifier(weights=None), reference=path)
+        for use in (wrong.prepare, lambda: wrong.update_state(None, fake)):
+            with self.assertRaisesRegex(ValueError, "features=digits, and features=digits_cl"):
+                use()
+        with np.load(path) as file:
+            np.savez(path, mu=file["mu"], sigma=file["sigma"])  # as pytorch-fid's
+        wrong = FrechetDistance(wrong.features, reference=path)
+        wrong.prepare()
+        self.assertGreater(measured(wrong, real, fake), 0.0)
+
+    def test_another_resizing_is_another_network(self):
+        digests = []
+        for interpolation in ("bilinear", "nearest", "nearest"):
+            resize = keras.layers.Resizing(8, 8, interpolation)
+            digests.append(Extractor(keras.Sequential([resize]), interpolation).digest)
+        self.assertNotEqual(digests[0], digests[1])
+        self.assertEqual(digests[1], digests[2])
+
     def test_bad_files_and_moments(self):
         folder = self.folder()
         with self.assertRaisesRegex(FileNotFoundError, "do not exist"):
@@ -90,6 +137,9 @@ class FeatureStatisticsTest(tf.test.TestCase):
             FeatureStatistics.load(folder / "pickle.npz")
         with self.assertRaisesRegex(ValueError, r"\(d,\) and \(d, d\)"):
             FeatureStatistics.of_moments(np.zeros(3), np.eye(2))
+        with self.assertRaisesRegex(ValueError, "sigma is not symmetric .* differ by 0.5"):
+            FeatureStatistics.of_moments(np.zeros(2), [[1.0, 0.5], [0.0, 1.0]])
+        FeatureStatistics.of_moments(np.zeros(2), [[1.0, 1e-6], [0.0, 1.0]])  # rounding
         with self.assertRaisesRegex(ValueError, "NaN or infinite"):
             FeatureStatistics.of_moments([np.nan], [[1.0]])
         with self.assertRaisesRegex(ValueError, "nothing was added"):
