@@ -29,7 +29,7 @@ def digits_classifier(weights=WEIGHTS):
 
     >>> network = kerasgan.metrics.features.digits_classifier()
     >>> images = next(iter(kerasgan.data.load("digits", split="test", batch_size=100)))
-    >>> outputs = network(np.asarray(images))
+    >>> outputs = network(np.asarray(images), training=False)
     >>> outputs["features"].shape[1], outputs["logits"].shape[1]
     (64, 10)
     """
