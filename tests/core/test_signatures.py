@@ -26,7 +26,8 @@ from kerasgan.numbering import numbers_of_images
 # One that goes to and fro in color, one from color to gray.
 OVERRIDES = {"cycle_gan": {"image_shape": (16, 16, 3)}, "pix2pix": {"source_channels": 3}}
 TRANSLATORS = ("cycle_gan", "pix2pix", "srgan")
-TIERS = {"jax": ("stylegan", "big_gan", "info_gan")}  # under JAX each is compiled three times
+# Under JAX each is compiled twice more, for both kinds of devices, which takes long.
+FEW = ("big_gan", "info_gan", "stylegan", *TRANSLATORS)
 # What TensorFlow calls operations that are Python functions, or read files.
 ELSEWHERE = ("PyFunc", "PyFuncStateless", "EagerPyFunc", "ReadFile", "WriteFile", "HashTableV2")
 
@@ -34,7 +35,7 @@ ELSEWHERE = ("PyFunc", "PyFuncStateless", "EagerPyFunc", "ReadFile", "WriteFile"
 def models(translate):
     """The entries of the registry that translate, or that do not, for `named_parameters`."""
     wanted = [e for e in registry.entries() if (e.name in TRANSLATORS) == translate]
-    return [(e.name, e) for e in wanted if e.name in TIERS.get(BACKEND, (e.name,))]
+    return [(e.name, e) for e in wanted if BACKEND != "jax" or e.name in FEW]
 
 
 def vivid(model):
