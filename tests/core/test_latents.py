@@ -3,9 +3,11 @@
 import math
 
 import numpy as np
+import scipy.special
 import scipy.stats
 import tensorflow as tf
 from absl.testing import parameterized
+from keras import ops
 
 from kerasgan import numbering
 from kerasgan.core import latents, signatures
@@ -164,6 +166,26 @@ class NumbersTest(tf.test.TestCase, parameterized.TestCase):
             ValueError, r"seed=.*; use a whole number from 0 to 2147483647"
         ):
             numbering.numbers_of_images(seed, range(1))
+
+
+class ErrorFunctionTest(tf.test.TestCase):
+    def test_is_that_of_scipy(self):
+        x = np.linspace(-6.0, 6.0, 20_001, dtype="float32")
+        found = ops.convert_to_numpy(latents.erf(x))
+        self.assertEqual(found.dtype, np.float32)
+        self.assertAllClose(found, scipy.special.erf(x.astype("float64")), rtol=5e-7, atol=0.0)
+        self.assertAllInRange(found, -1.0, 1.0)
+
+    def test_inverse_is_that_of_scipy(self):
+        inner = np.linspace(-1.0, 1.0, 20_001, dtype="float32")[1:-1]
+        outer = 1.0 - np.float32(2.0) ** -np.arange(10, 25, dtype="float32")
+        x = np.concatenate([inner, outer, -outer, np.float32([1e-30, 0.0])])
+        found = ops.convert_to_numpy(latents.erfinv(x))
+        self.assertEqual(found.dtype, np.float32)
+        expected = scipy.special.erfinv(x.astype("float64"))
+        self.assertAllClose(found, expected, rtol=1e-6, atol=0.0)
+        ends = ops.convert_to_numpy(latents.erfinv(np.float32([-1.0, 1.0])))
+        self.assertAllEqual(ends, [-np.inf, np.inf])
 
 
 class SphericalTest(tf.test.TestCase):
