@@ -34,19 +34,26 @@ def standard_normal(numbers, shape, stream=0):
     (`kerasgan.core.signatures.standard_normal`), but for rounding.
 
     Args:
-        numbers: int64 array (n,), at least 0.
+        numbers: sequence of n int from 0 to 2**63 - 1.
         shape: tuple of int, that of each image's numbers.
         stream: int from 0, which of many independent arrays for an image.
 
     Returns:
         float32 array (n, *shape) from N(0, 1).
 
+    Raises:
+        ValueError: for other numbers.
+
     Example:
 
     >>> standard_normal(np.array([7, 8]), (2,))[1] == standard_normal(np.array([8]), (2,))[0]
     array([ True,  True])
     """
-    numbers = np.asarray(numbers, "int64")[:, None]
+    given, numbers = numbers, np.asarray(numbers)
+    whole = numbers.dtype.kind in "iu" and np.all((numbers >= 0) & (numbers < 2**63))
+    if numbers.size and not whole:
+        raise ValueError(f"numbers={given!r}; use whole numbers from 0 to 2**63 - 1.")
+    numbers = numbers.astype("int64")[:, None]
     key = [(numbers >> part & 0xFFFFFFFF).astype("uint32") for part in (0, 32)]
     pairs = -(-math.prod(shape) // 2)
     position = np.arange(pairs, dtype="uint32")[None]

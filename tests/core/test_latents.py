@@ -140,6 +140,11 @@ class StandardNormalTest(tf.test.TestCase, parameterized.TestCase):
             # TensorFlow computes numbers by eights, and rounds those beyond in another way.
             self.assertAllClose(alone, row, rtol=1e-6, atol=1e-6)
 
+    @parameterized.parameters([[-1]], [[0, 2**63]], [[1.0]], [["1"]], [[2**64]])
+    def test_of_what_is_no_number(self, numbers):
+        with self.assertRaisesRegex(ValueError, r"numbers=.*; use whole numbers from 0 to 2\*\*63"):
+            latents.standard_normal(numbers, (2,))
+
     def test_different_numbers_streams_and_positions_differ(self):
         numbers = [*NUMBERS, 0, 1, 2]
         rows = [latents.standard_normal(numbers, (6,), stream) for stream in (0, 1, 2)]
