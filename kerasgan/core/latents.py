@@ -141,6 +141,7 @@ def erfinv(x):
 
     Reference: Approximating the erfinv function, Giles, 2011, GPU Computing Gems Jade Edition.
     """
+    x = ops.convert_to_tensor(x)
     w = -ops.log((1.0 - x) * (1.0 + x))
     center = _polynomial(ERFINV_CENTER, w - 2.5)
     tail = _polynomial(ERFINV_TAIL, ops.sqrt(w) - 3.0)
