@@ -219,12 +219,6 @@ class NoiseToImageTest(ServedTestCase):
             message = "label: there have to be as many as images"
             self.assert_refused(message, "serving_default", latent=latents[:4], **label)
 
-    def test_every_model_of_the_zoo_is_here_or_below(self):
-        names = {entry.name for entry in registry.entries()}
-        found = {name for translate in (False, True) for name, _ in models(translate)}
-        if BACKEND != "jax":
-            self.assertEqual(found, names)
-
     def test_vectors_are_served_without_files(self):
         gan = kerasgan.VanillaGAN((2,), 3, hidden_units=(8,), seed=0)
         self.serve(gan)
