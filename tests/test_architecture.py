@@ -20,7 +20,7 @@ LEVELS = {
     "layers": 1,
     "backend": 0,
 }
-MAY_IMPORT_TENSORFLOW = ("backend/tensorflow.py", "data/", "serving/")
+MAY_IMPORT_TENSORFLOW = ("backend/tensorflow.py", "core/signatures.py", "data/", "serving/")
 
 
 def imports(file):

@@ -23,6 +23,23 @@ class Computation(NamedTuple):
     inputs: dict
 
 
+def check_destination(filepath):
+    """Makes sure that a SavedModel can be written to a folder; see `export_model`."""
+    if keras.backend.backend() == "torch":
+        raise RuntimeError(
+            "a SavedModel cannot be written under PyTorch; save the model as a .keras file and "
+            "export that under TensorFlow: KERAS_BACKEND=tensorflow kerasgan export "
+            f"MODEL.keras {filepath}"
+        )
+    filepath = pathlib.Path(filepath)
+    if filepath.exists() and (filepath.is_file() or any(filepath.iterdir())):
+        version = int(filepath.name) + 1 if filepath.name.isdigit() else 1
+        raise FileExistsError(
+            f"{filepath} exists already; export to a new folder, for TensorFlow Serving with a "
+            f"version number as its name, for example {filepath.with_name(str(version))}."
+        )
+
+
 def export_model(filepath, networks, computations, signatures, model_card, jit_compile=False):
     """Writes a SavedModel, with a model card beside its graph.
 
@@ -40,20 +57,8 @@ def export_model(filepath, networks, computations, signatures, model_card, jit_c
         FileExistsError: when the folder holds something.
         RuntimeError: under PyTorch, which cannot write a SavedModel.
     """
+    check_destination(filepath)
     backend = keras.backend.backend()
-    if backend == "torch":
-        raise RuntimeError(
-            "a SavedModel cannot be written under PyTorch; save the model as a .keras file and "
-            "export that under TensorFlow: KERAS_BACKEND=tensorflow kerasgan export "
-            f"MODEL.keras {filepath}"
-        )
-    filepath = pathlib.Path(filepath)
-    if filepath.exists() and (filepath.is_file() or any(filepath.iterdir())):
-        version = int(filepath.name) + 1 if filepath.name.isdigit() else 1
-        raise FileExistsError(
-            f"{filepath} exists already; export to a new folder, for TensorFlow Serving with a "
-            f"version number as its name, for example {filepath.with_name(str(version))}."
-        )
     from kerasgan.core.signatures import compiled, traced
 
     card = json.dumps(model_card, indent=2, allow_nan=False, default=str) + "\n"

@@ -9,7 +9,7 @@ from kerasgan.core import ema
 from kerasgan.core.adversarial_model import AdversarialModel
 from kerasgan.core.export import Computation, export_model
 from kerasgan.core.images import float_images
-from kerasgan.core.latents import standard_normal
+from kerasgan.core.latents import erf, erfinv, standard_normal
 from kerasgan.layers.minibatch import split_batch
 from kerasgan.numbering import numbers_of_images
 
@@ -693,6 +693,6 @@ def _truncate(normal, bound):
     """Maps N(0, 1) to the normal distribution truncated to [-bound, bound], monotonically."""
     root2 = np.sqrt(2.0).astype("float32")
     bound = ops.cast(bound, "float32")
-    inside = ops.erfinv(ops.erf(normal / root2) * ops.erf(bound / root2)) * root2
+    inside = erfinv(erf(normal / root2) * erf(bound / root2)) * root2
     # From there on nothing changes, but that float32 takes large numbers for infinite ones.
     return ops.clip(ops.where(bound > 5.0, normal, inside), -bound, bound)

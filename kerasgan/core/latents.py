@@ -1,10 +1,30 @@
 """Random numbers by position, and ways through the space of latents."""
 
+import functools
 import math
 
 import numpy as np
+from keras import ops
 
 ROTATIONS = (13, 15, 26, 6, 17, 29, 16, 24)  # of Threefry-2x32
+# Of Eigen's and XLA's `erf` in float32: x times the ratio of two polynomials of x ** 2.
+ERF_NUMERATOR = (
+    *(-2.72614225801306e-10, 2.77068142495902e-08, -2.10102402082508e-06, -5.69250639462346e-05),
+    *(-7.34990630326855e-04, -2.95459980854025e-03, -1.60960333262415e-02),
+)
+ERF_DENOMINATOR = (
+    *(-1.45660718464996e-05, -2.13374055278905e-04, -1.68282697438203e-03, -7.37332916720468e-03),
+    -1.42647390514189e-02,
+)
+# Of `erfinv`: x times a polynomial of its logarithm near 0, another one near 1.
+ERFINV_CENTER = (
+    *(2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087),
+    *(-0.00125372503, -0.00417768164, 0.246640727, 1.50140941),
+)
+ERFINV_TAIL = (
+    *(-0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773),
+    *(-0.0076224613, 0.00943887047, 1.00167406, 2.83297682),
+)
 
 
 def standard_normal(numbers, shape, stream=0):
@@ -14,19 +34,26 @@ def standard_normal(numbers, shape, stream=0):
     (`kerasgan.core.signatures.standard_normal`), but for rounding.
 
     Args:
-        numbers: int64 array (n,), at least 0.
+        numbers: sequence of n int from 0 to 2**63 - 1.
         shape: tuple of int, that of each image's numbers.
         stream: int from 0, which of many independent arrays for an image.
 
     Returns:
         float32 array (n, *shape) from N(0, 1).
 
+    Raises:
+        ValueError: for other numbers.
+
     Example:
 
     >>> standard_normal(np.array([7, 8]), (2,))[1] == standard_normal(np.array([8]), (2,))[0]
     array([ True,  True])
     """
-    numbers = np.asarray(numbers, "int64")[:, None]
+    given, numbers = numbers, np.asarray(numbers)
+    whole = numbers.dtype.kind in "iu" and np.all((numbers >= 0) & (numbers < 2**63))
+    if numbers.size and not whole:
+        raise ValueError(f"numbers={given!r}; use whole numbers from 0 to 2**63 - 1.")
+    numbers = numbers.astype("int64")[:, None]
     key = [(numbers >> part & 0xFFFFFFFF).astype("uint32") for part in (0, 32)]
     pairs = -(-math.prod(shape) // 2)
     position = np.arange(pairs, dtype="uint32")[None]
@@ -84,6 +111,45 @@ def box_muller(math_functions, first, second):
     radius = m.sqrt(np.float32(-2.0) * m.log((first + np.float32(1.0)) * np.float32(2.0**-24)))
     angle = second * np.float32(2.0 * np.pi * 2.0**-24)
     return radius * m.cos(angle), radius * m.sin(angle)
+
+
+def erf(x):
+    """The error function, of simple operations.
+
+    JAX writes its own as one that TensorFlow 2.21 cannot read in a SavedModel; so do `keras.ops`.
+
+    Args:
+        x: float32 array or tensor.
+
+    Returns:
+        float32 tensor.
+    """
+    x = ops.clip(x, -4.0, 4.0)
+    square = x * x
+    ratio = _polynomial(ERF_NUMERATOR, square) / _polynomial(ERF_DENOMINATOR, square)
+    return ops.clip(x * ratio, -1.0, 1.0)
+
+
+def erfinv(x):
+    """The inverse of `erf`, of simple operations.
+
+    Args:
+        x: float32 array or tensor of numbers in [-1, 1].
+
+    Returns:
+        float32 tensor; infinite for -1 and 1.
+
+    Reference: Approximating the erfinv function, Giles, 2011, GPU Computing Gems Jade Edition.
+    """
+    x = ops.convert_to_tensor(x)
+    w = -ops.log((1.0 - x) * (1.0 + x))
+    center = _polynomial(ERFINV_CENTER, w - 2.5)
+    tail = _polynomial(ERFINV_TAIL, ops.sqrt(w) - 3.0)
+    return x * ops.where(ops.abs(x) < 1.0, ops.where(w < 5.0, center, tail), np.inf)
+
+
+def _polynomial(coefficients, x):
+    return functools.reduce(lambda value, c: value * x + c, coefficients)
 
 
 def spherical(first, second, share):

@@ -61,8 +61,9 @@ def noise_to_image(functions, image_shape, latent_dim, num_classes, truncation, 
         with tf.control_dependencies(checks):
             normal = standard_normal(tf.identity(seed), (latent_dim,))
             noise = [standard_normal(seed, shape, n + 1) for n, shape in enumerate(noise_shapes)]
-        inputs = [normal, *(tensor for tensor in given.values() if tensor is not None), *noise]
-        return {"image_bytes": _png(functions["sampler"](*inputs))}
+            # What is not computed here would reach the networks before it is checked.
+            others = [tf.identity(tensor) for tensor in given.values() if tensor is not None]
+        return {"image_bytes": _png(functions["sampler"](normal, *others, *noise))}
 
     signatures = {"serving_default": (serving_default, [latent, *label])}
     if len(image_shape) == 3 and image_shape[-1] <= 4:

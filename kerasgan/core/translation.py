@@ -189,7 +189,8 @@ class TranslationModel(AdversarialModel):
 
         A model that translates both ways has both for each, `to_A` and `to_B`, `translate_to_A`
         and `translate_to_B`; B is the default. Exported under JAX, images have to have the size of
-        those of training, and there is no `translate`, so export under TensorFlow.
+        those of training, there is no `translate`, and the networks alone are shown as `generator`,
+        or `generator_to_A` and `generator_to_B`; so export under TensorFlow.
 
         Args:
             filepath: a folder that does not exist or is empty. TensorFlow Serving wants its last
@@ -209,16 +210,17 @@ class TranslationModel(AdversarialModel):
         fixed = keras.backend.backend() == "jax"
         size = self.pair_shapes[0][:2] if fixed else (None, None)
         computations = {}
+        names = {to: f"generator_{to}" if to else "generator" for to in networks}
         for direction, network in networks.items():
             spec = keras.InputSpec(shape=(None, *size, channels[direction]), dtype="float32")
             serve = partial(network, training=False)
-            computations[f"generator_{direction}"] = Computation(serve, {"images": spec})
+            computations[names[direction]] = Computation(serve, {"images": spec})
         self.draw_noise_from(0)
 
         def signatures(functions):
             from kerasgan.core.signatures import image_to_image
 
-            by_direction = {to: functions[f"generator_{to}"] for to in networks}
+            by_direction = {to: functions[name] for to, name in names.items()}
             of_sizes = self.size_multiple, self.least_size, self.scale
             return image_to_image(by_direction, size, channels, *of_sizes)
 

@@ -7,6 +7,7 @@ import numpy as np
 from keras import layers, ops
 
 from kerasgan.core.image_gan import ImageGAN
+from kerasgan.core.latents import erf
 from kerasgan.core.precision import dtype_policy
 from kerasgan.layers.convolutional import convolutional_discriminator, convolutional_generator
 
@@ -174,7 +175,7 @@ class InfoGAN(ImageGAN):
             ops.one_hot(ops.argmax(code, axis=-1), code.shape[-1], dtype="float32")
             for code in categorical
         ]
-        uniform = ops.erf(continuous / math.sqrt(2.0))
+        uniform = erf(continuous / math.sqrt(2.0))
         return ops.concatenate([normal[:, : -self.num_codes], *one_hot, uniform], axis=-1)
 
     def sample_latents(self, num_images, seed=None):

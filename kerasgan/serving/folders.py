@@ -15,7 +15,8 @@ def versions(folder):
     if not folder.is_dir():
         return []
     files = folder.glob("*/saved_model.pb")
-    return sorted(int(f.parent.name) for f in files if f.parent.name.isdecimal())
+    names = [file.parent.name for file in files]
+    return sorted(int(name) for name in names if name.isdecimal() and name == str(int(name)))
 
 
 def model_folders(folder):
@@ -27,4 +28,5 @@ def model_folders(folder):
     folder = pathlib.Path(folder)
     if versions(folder):
         return {folder.resolve().name: folder}
-    return {path.name: path for path in sorted(folder.glob("*/")) if versions(path)}
+    visible = sorted(path for path in folder.glob("*/") if not path.name.startswith("."))
+    return {path.name: path for path in visible if versions(path)}

@@ -11,11 +11,12 @@ import tensorflow as tf
 from PIL import Image
 from tensorflow.core.protobuf import saved_model_pb2
 
-from kerasgan.core.export import MODEL_CARD
+from kerasgan.core.export import MODEL_CARD, check_destination
 from kerasgan.core.files import atomic_path
 from kerasgan.serving.folders import BATCH_SIZES, versions
 
 WARMUP_REQUESTS = "assets.extra/tf_serving_warmup_requests"
+REMOVED = ".partial-removed-"
 
 
 def export_version(model, folder, *, keep=None, jit_compile=False, model_card=None):
@@ -48,9 +49,11 @@ def export_version(model, folder, *, keep=None, jit_compile=False, model_card=No
     numbers = [int(p.name) for p in folder.glob("*") if p.name.isdecimal()]
     path = folder / str(max(numbers, default=0) + 1)
     write_version(model, path, jit_compile=jit_compile, model_card=model_card)
+    for left in folder.glob(f"{REMOVED}*"):  # by a process that was killed
+        shutil.rmtree(left)
     for old in versions(folder)[: -keep if keep else 0]:
         # Renamed first, so that no server sees a version that is half deleted.
-        removed = folder / f".partial-removed-{old}"
+        removed = folder / f"{REMOVED}{old}"
         os.replace(folder / str(old), removed)
         shutil.rmtree(removed)
     return path
@@ -59,8 +62,7 @@ def export_version(model, folder, *, keep=None, jit_compile=False, model_card=No
 def write_version(model, path, *, jit_compile=False, model_card=None):
     """Exports a model to the folder of a version, with warm-up requests if they can be written."""
     path = pathlib.Path(path)
-    if path.exists():
-        model.export(path)  # which says why not
+    check_destination(path)  # the model is told of a temporary one
     with atomic_path(path) as temporary:
         model.export(temporary, jit_compile=jit_compile, model_card=model_card)
         sizes = BATCH_SIZES if jit_compile else (1,)

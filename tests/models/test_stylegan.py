@@ -18,9 +18,11 @@ from keras import layers
 
 import kerasgan
 from kerasgan.core.growing_networks import stage_widths
+from kerasgan.core.latents import standard_normal
 from kerasgan.core.optimizers import all_layers
 from kerasgan.layers import AdaptiveInstanceNormalization, Blur, Equalized
 from kerasgan.models import stylegan
+from kerasgan.numbering import numbers_of_images
 
 
 def strengths(network):
@@ -48,6 +50,12 @@ class StyleTestCase(tf.test.TestCase, parameterized.TestCase):
 
     def styles(self, *arguments, **keywords):
         return self.gan.styles(self.latents, *arguments, **keywords)
+
+    def noise(self):
+        """What `generate` draws for the images of these latents, layer by layer."""
+        sizes = (4, 4, 8, 8, 16, 16)[: self.gan.style_layers]
+        numbers = numbers_of_images(0, range(4))
+        return [standard_normal(numbers, (s, s, 1), n) for n, s in enumerate(sizes, start=1)]
 
 
 class ArchitectureTest(StyleTestCase):
@@ -175,8 +183,11 @@ class StylesTest(StyleTestCase):
         self.assertAllEqual(styles, np.repeat(styles[:, :1], 6, axis=1))
         found = self.gan.generate_from_styles(styles)
         self.assertAllClose(found, self.gan.generate_from(self.latents), atol=1e-5)
-        self.assertAllClose(found, self.gan.generate(4, seed=0), atol=1e-5)
         self.assertGreater(np.abs(found[0] - found[1]).max(), 1e-3)
+        generated = self.gan.generate(4, seed=0)
+        found = self.gan.generate_from_styles(styles, self.noise())
+        self.assertAllClose(found, generated, atol=1e-5)
+        self.assertAllClose(self.gan.generate(2, seed=0), generated[:2], atol=1e-5)
 
     def test_styles_are_those_of_the_averaged_generator(self):
         before = self.styles()
@@ -188,7 +199,7 @@ class StylesTest(StyleTestCase):
         self.gan.grow_to(1)
         styles = self.styles(truncation=0.5)
         self.assertEqual((self.gan.style_layers, styles.shape), (4, (4, 4, 6)))
-        found = self.gan.generate_from_styles(self.styles())
+        found = self.gan.generate_from_styles(self.styles(), self.noise())
         self.assertEqual(found.shape, (4, 8, 8, 1))
         self.assertAllClose(found, self.gan.generate(4, seed=0), atol=1e-5)
 
@@ -242,6 +253,7 @@ class TruncationTest(StyleTestCase):
         self.assertAllEqual(found[:, 4:], styles[:, 4:])
 
     def test_of_images(self):
+        set_strengths(self.gan.ema_generator, *[0.0] * 6)
         images = self.gan.generate(4, seed=0, truncation=0.0)
         self.assertAllClose(images, np.repeat(images[:1], 4, axis=0), atol=1e-5)
         full = self.gan.generate(4, seed=0)
@@ -250,11 +262,17 @@ class TruncationTest(StyleTestCase):
         self.assertAllClose(half, self.gan.generate_from_styles(self.styles(0.5)), atol=1e-5)
         self.assertNotAllClose(half, full, atol=1e-3)
 
+    def test_leaves_the_noise_as_it_is(self):
+        found = self.gan.generate(4, seed=0, truncation=0.5)
+        expected = self.gan.generate_from_styles(self.styles(0.5), self.noise())
+        self.assertAllClose(found, expected, atol=1e-5)
+
     def test_is_off_by_default(self):
         self.assertAllEqual(self.styles(), self.styles(truncation=None))
-        with mock.patch.object(self.gan, "styles") as called:
+        with mock.patch.object(self.gan, "styles", wraps=self.gan.styles) as called:
             self.gan.generate(4, seed=0)
-        called.assert_not_called()
+        ((_, truncation), _) = called.call_args
+        self.assertIsNone(truncation)
 
     def test_out_of_range(self):
         for psi in (-0.1, 1.5, [0.5, 0.5], float("nan")):
@@ -358,7 +376,7 @@ class StyleMixTest(StyleTestCase):
         return self.gan.style_mix(self.latents[:2], self.latents[2:], layers, **arguments)
 
     def test_of_no_layers_is_the_targets_and_of_all_the_sources(self):
-        sources, targets = np.split(self.gan.generate(4, seed=0), 2)
+        sources, targets = np.split(self.gan.generate_from(self.latents), 2)
         found = self.mix(range(0))
         self.assertEqual(found.shape, (2, 2, 16, 16, 1))
         self.assertAllClose(found, np.stack([targets, targets]), atol=1e-5)
@@ -383,7 +401,7 @@ class StyleMixTest(StyleTestCase):
 
     def test_truncated(self):
         found = self.mix("coarse", truncation=0.0)
-        average = self.gan.generate(1, truncation=0.0)
+        average = self.gan.generate_from_styles(np.broadcast_to(self.mean, (1, 6, 6)))
         self.assertAllClose(found, np.broadcast_to(average, found.shape), atol=1e-5)
 
     def test_the_names_cover_all_layers_once_at_every_stage(self):
