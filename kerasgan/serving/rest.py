@@ -40,7 +40,7 @@ def create_app(engine, host="127.0.0.1"):
     def predict(name, version=None, label=None):
         request = _request()
         servable = models.get(name, version, label)
-        signature = request.get("signature_name", "serving_default")
+        signature = request.get("signature_name") or "serving_default"
         definition = servable.definition(signature)
         by_row = "instances" in request
         inputs = (of_rows if by_row else of_columns)(
@@ -50,7 +50,7 @@ def create_app(engine, host="127.0.0.1"):
         return as_rows(outputs) if by_row else as_columns(outputs)
 
     def status(name, version=None, label=None):
-        return _proto(rpc.status(models, name, version, label))
+        return _json(rpc.status(models, name, version, label))
 
     def metadata(name, version=None, label=None):
         request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
@@ -59,7 +59,14 @@ def create_app(engine, host="127.0.0.1"):
             request.model_spec.version.value = version
         if label is not None:
             request.model_spec.version_label = label
-        return _proto(rpc.metadata(models, request))
+        answer = rpc.metadata(models, request)
+        signatures = get_model_metadata_pb2.SignatureDefMap()
+        answer.metadata["signature_def"].Unpack(signatures)
+        # TensorFlow Serving does not say of which type it is, as JSON of an `Any` would.
+        return {
+            "model_spec": _json(answer.model_spec),
+            "metadata": {"signature_def": _json(signatures)},
+        }
 
     for place in PLACES:
         app.add_url_rule(f"{place}:predict", view_func=predict, methods=["POST"])
@@ -178,6 +185,7 @@ def _values(name, array):
     return array.tolist()
 
 
-def _proto(message):
-    text = json_format.MessageToJson(message, preserving_proto_field_name=True)
-    return flask.Response(text, mimetype="application/json")
+def _json(message):
+    return json_format.MessageToDict(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )

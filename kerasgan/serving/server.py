@@ -53,13 +53,14 @@ class Server:
             threads=limits.queue + 8,
             connection_limit=4 * limits.queue,
         )
+        self._rest_thread = threading.Thread(target=self._rest.run, name="rest", daemon=True)
         self._poll_seconds = poll_seconds
 
     def start(self):
         """Answers from now on, in threads."""
         self.models.watch(self._poll_seconds)
         self._rpc.start()
-        threading.Thread(target=self._rest.run, name="rest", daemon=True).start()
+        self._rest_thread.start()
 
     def stop(self, seconds=30.0):
         """Takes no new requests, answers those that came before, and ends.
@@ -78,7 +79,8 @@ class Server:
         # An answer is on its way when the queue is empty: waitress sends it from another thread.
         while time.monotonic() < end and self._busy():
             time.sleep(0.02)
-        self._rest.close()
+        web.stop(self._rest)
+        self._rest_thread.join(timeout=5)
         return answered
 
     def _busy(self):

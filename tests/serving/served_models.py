@@ -30,7 +30,7 @@ def zoo():
     models = {
         "classes": kerasgan.CGAN((SIZE, SIZE, 1), NUM_CLASSES, LATENT_DIM, base_width=4),
         "styles": kerasgan.StyleGAN((SIZE, SIZE, 1), 2, 2, 4, mapping_layers=2),
-        "colours": kerasgan.Pix2Pix((16, 16, 3), 1, base_width=4, receptive_field=16, dropout=0.0),
+        "colours": kerasgan.Pix2Pix((16, 16, 3), 1, base_width=4, receptive_field=16),
     }
     for name, model in models.items():
         _roughen(model)
@@ -43,7 +43,7 @@ def _roughen(model):
     random = np.random.default_rng(0)
     for variable in model.generator.trainable_variables:
         variable.assign(random.normal(0.0, 0.7, variable.shape))
-    if model.ema_generator is not None:
+    if getattr(model, "ema_generator", None) is not None:
         model.ema_generator.set_weights(model.generator.get_weights())
 
 
