@@ -342,6 +342,8 @@ def _array(name, values, info):
             raise ServingError("INVALID_ARGUMENT", f"{wanted}: {error}") from error
         kinds = "iu" if dtype.is_integer else "iuf"
         right = array.dtype.kind in kinds
+        if array is values:  # a tensor, which has a type, where lists of numbers have none
+            right = array.dtype == dtype.as_numpy_dtype
         if right and dtype.is_integer:
             limits = np.iinfo(dtype.as_numpy_dtype)
             right = array.size == 0 or (limits.min <= array.min() and array.max() <= limits.max)

@@ -8,7 +8,6 @@ import flask
 import numpy as np
 from google.protobuf import json_format
 from tensorflow.core.framework import types_pb2
-from tensorflow_serving.apis import get_model_metadata_pb2
 
 from kerasgan.serving import rpc, web
 from kerasgan.serving.errors import HTTP_STATUS, ServingError
@@ -53,19 +52,11 @@ def create_app(engine, host="127.0.0.1"):
         return _json(rpc.status(models, name, version, label))
 
     def metadata(name, version=None, label=None):
-        request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
-        request.model_spec.name = name
-        if version is not None:
-            request.model_spec.version.value = version
-        if label is not None:
-            request.model_spec.version_label = label
-        answer = rpc.metadata(models, request)
-        signatures = get_model_metadata_pb2.SignatureDefMap()
-        answer.metadata["signature_def"].Unpack(signatures)
-        # TensorFlow Serving does not say of which type it is, as JSON of an `Any` would.
+        servable = models.get(name, version, label)
+        spec = {"name": servable.name, "signature_name": "", "version": str(servable.version)}
         return {
-            "model_spec": _json(answer.model_spec),
-            "metadata": {"signature_def": _json(signatures)},
+            "model_spec": spec,
+            "metadata": {"signature_def": _json(rpc.signatures(servable))},
         }
 
     for place in PLACES:
@@ -129,11 +120,16 @@ def of_columns(inputs, definition):
         inputs = dict.fromkeys(names, inputs)
     if not isinstance(inputs, dict):
         raise ServingError("INVALID_ARGUMENT", f"'inputs' has to be an object with {sorted(names)}")
-    strings = {n for n, info in definition.inputs.items() if info.dtype == types_pb2.DT_STRING}
-    inputs = {n: [_bytes(v) for v in _list(vs)] if n in strings else vs for n, vs in inputs.items()}
-    for name in names - strings:
-        if name in inputs and _holds_booleans_or_text(inputs[name]):
-            raise ServingError("INVALID_ARGUMENT", f"{name!r} has to be numbers")
+    inputs = dict(inputs)
+    for name in names & set(inputs):
+        info = definition.inputs[name]
+        rank = len(info.tensor_shape.dim)
+        if info.dtype == types_pb2.DT_STRING:
+            inputs[name] = [_bytes(value) for value in _list(inputs[name])]
+        elif not _are_numbers(inputs[name], rank):
+            raise ServingError(
+                "INVALID_ARGUMENT", f"{name!r} has to be numbers in lists, {rank} deep"
+            )
     return inputs
 
 
@@ -143,10 +139,10 @@ def _list(values):
     return values
 
 
-def _holds_booleans_or_text(values):
+def _are_numbers(values, rank):
     if isinstance(values, list):
-        return any(map(_holds_booleans_or_text, values))
-    return isinstance(values, (bool, str, dict)) or values is None
+        return rank > 0 and all(_are_numbers(value, rank - 1) for value in values)
+    return isinstance(values, (int, float)) and not isinstance(values, bool)
 
 
 def _bytes(value):

@@ -49,7 +49,8 @@ class Server:
         self._rest = web.make_server(
             rest.create_app(self.engine, host),
             rest_listening,
-            limits.request_bytes,
+            # Who sends somewhat too much gets an answer; who sends far too much, a closed connection.
+            4 * limits.request_bytes,
             threads=limits.queue + 8,
             connection_limit=4 * limits.queue,
         )

@@ -17,7 +17,6 @@ from concurrent import futures
 import grpc
 import numpy as np
 import tensorflow as tf
-from absl.testing import parameterized
 from PIL import Image
 from served_models import LATENT_DIM, NUM_CLASSES, SIZE, pixels, served, zoo
 from tensorflow.core.framework import types_pb2
@@ -61,7 +60,7 @@ def tearDownModule():  # noqa: N802
     stack.close()
 
 
-class ServerTestCase(tf.test.TestCase, parameterized.TestCase):
+class ServerTestCase(tf.test.TestCase):
     """Has a server of three models, and asks it without kerasgan's client."""
 
     @classmethod
@@ -303,10 +302,15 @@ def differences(images, others):
     return np.abs(images - others).max()
 
 
+@functools.cache
+def saved_model(model):
+    return tf.saved_model.load(str(zoo().folder / model / "1"))
+
+
 class SameImagesTest(ServerTestCase):
     def all_answers(self, model, signature, inputs):
         """The files that gRPC, REST in rows and columns, and the SavedModel itself answer."""
-        loaded = tf.saved_model.load(str(zoo().folder / model / "1")).signatures[signature]
+        loaded = saved_model(model).signatures[signature]
         lists = {
             name: [{"b64": base64.b64encode(v).decode()} for v in values]
             if isinstance(values, list)
@@ -364,3 +368,429 @@ class SameImagesTest(ServerTestCase):
             images = list(pool.map(one, range(40)))
         expected = zoo().classes.generate(40, seed=0, labels=np.arange(40) % NUM_CLASSES)
         self.assertLessEqual(differences(np.stack(images), pixels(expected)), 1)
+
+
+def nested(depth):
+    return "[" * depth + "0" + "]" * depth
+
+
+class RefusalTest(ServerTestCase):
+    def assert_refused(self, path, body, status, message):
+        found, answer = self.ask(path, body)
+        self.assertEqual((found, list(answer)), (status, ["error"]), (body, answer))
+        self.assertRegex(answer["error"], message)
+        self.assertNotIn("\n", answer["error"])
+
+    def test_places_that_there_are_not(self):
+        body = {"signature_name": "sample", "inputs": SAMPLE}
+        for path, message in (
+            ("nothing:predict", "no model 'nothing'; served are classes, colours, styles"),
+            ("default:predict", "no model 'default'"),
+            ("classes/versions/2:predict", r"no version 2; it has \[1\]"),
+            (f"classes/versions/{2**70}:predict", "no version"),
+            ("classes/labels/best:predict", "no label 'best'; it has canary, stable"),
+        ):
+            self.assert_refused(path, body, 404, message)
+            for question in ("", "/metadata"):
+                question = path.replace(":predict", question)
+                status, _, content = self.http("GET", f"/v1/models/{question}")
+                self.assertEqual(status, 404, question)
+                self.assertRegex(json.loads(content)["error"], message)
+        for path in ("/v1", "/v2/models/classes", "/v1/models/classes/versions/x", "/x"):
+            status, headers, content = self.http("GET", path)
+            self.assertEqual((status, headers["Content-Type"]), (404, "application/json"))
+            self.assertEqual(list(json.loads(content)), ["error"])
+        self.assertEqual(self.http("POST", "/v1/models/classes")[0], 405)
+
+    def test_the_same_places_by_grpc(self):
+        for keywords, code in (
+            ({"model": "nothing"}, "NOT_FOUND"),
+            ({"model": ""}, "NOT_FOUND"),
+            ({"version": 2}, "NOT_FOUND"),
+            ({"version": -1}, "NOT_FOUND"),
+            ({"label": "best"}, "NOT_FOUND"),
+            ({"signature": "nothing"}, "INVALID_ARGUMENT"),
+        ):
+            request = self.request(inputs=latents(), **keywords)
+            self.assertEqual(self.code(self.predictions.Predict, request)[0], code, keywords)
+        request = get_model_status_pb2.GetModelStatusRequest()
+        request.model_spec.name = "nothing"
+        self.assertEqual(self.code(self.statuses.GetModelStatus, request)[0], "NOT_FOUND")
+
+    def test_requests_of_another_form(self):
+        for body, message in (
+            ("", "no JSON"),
+            ("{", "no JSON"),
+            (b"\xff\xfe\x00", "no JSON"),
+            (b"\x80abc", "no JSON"),
+            ("[]", "an object with either"),
+            ("3", "an object with either"),
+            ("{}", "an object with either"),
+            ({"instances": [], "inputs": {}}, "an object with either"),
+            ({"instances": []}, "at least one"),
+            ({"instances": {}}, "at least one"),
+            ({"instances": 1}, "at least one"),
+            ({"instances": [1, 2]}, "'label', 'seed'"),
+            ({"instances": [{"seed": 1}]}, "'label', 'seed'"),
+            ({"instances": [{"seed": 1, "label": 1, "x": 1}]}, "'label', 'seed'"),
+            ({"inputs": [1, 2]}, "an object with"),
+            ({"inputs": None}, "an object with"),
+            ({"inputs": {"seed": [1]}}, "'sample' takes 'label', 'seed'"),
+            ({"inputs": {**SAMPLE, "x": [1, 2]}}, "'sample' takes 'label', 'seed'"),
+            ({"signature_name": 3, "inputs": SAMPLE}, "signature_name has to be a string"),
+            ({"signature_name": None, "inputs": SAMPLE}, "signature_name has to be a string"),
+            ({"signature_name": "nothing", "inputs": SAMPLE}, "'nothing'; it has sample, serv"),
+            ('{"inputs": ' + "9" * 5000 + "}", "no JSON"),
+        ):
+            if isinstance(body, dict):
+                body = {"signature_name": "sample", **body}
+            self.assert_refused("classes:predict", body, 400, message)
+
+    def test_values_that_are_no_seeds(self):
+        for values in (
+            *([True, 1], [1, False], ["1", "2"], [None, 1], [{}, 1], [[0], [1]], 3, "ab", [], None),
+            *([0.0, 1.0], [0.5, 1.5], [2**63, 0], [-(2**63) - 1, 0], [10**30, 0], [[], []], True),
+            *([2**63, -1], [0, 1, 2], [0], [[0, 1]], {"b64": "AAAA"}, [float("nan"), 1]),
+        ):
+            body = {"signature_name": "sample", "inputs": {"seed": values, "label": [0, 0]}}
+            self.assert_refused("classes:predict", body, 400, "seed|number of examples")
+
+    def test_values_that_are_no_latents(self):
+        row = [0.0] * LATENT_DIM
+        for values in (
+            *([], [[]], [[*row, 0.0]], row, [[[0.0]] * LATENT_DIM], 0, "0", None, {}),
+            *([row, [0.0]], [["0", *row[1:]]], [[None, *row[1:]]], [[True, *row[1:]]]),
+            *([[float("nan"), *row[1:]]], [[float("-inf"), *row[1:]]], [[1e39, *row[1:]]]),
+        ):
+            body = {"inputs": {"latent": values, "label": [0]}}
+            self.assert_refused("classes:predict", body, 400, "latent")
+
+    def test_numbers_too_large_for_a_float_are_not_finite(self):
+        row = "[1e400" + ", 0" * (LATENT_DIM - 1) + "]"
+        body = f'{{"inputs": {{"latent": [{row}], "label": [0]}}}}'
+        self.assert_refused("classes:predict", body, 400, "not finite")
+
+    def test_json_that_is_nested_deeply(self):
+        # Python's own limit, NumPy's, and that of what looks through lists are all different.
+        for depth in (20, 65, 500, 900, 990, 1100, 5000, 100_000):
+            for body in (
+                f'{{"inputs": {{"latent": {nested(depth)}, "label": [0]}}}}',
+                f'{{"instances": [{{"latent": {nested(depth)}, "label": 0}}]}}',
+                nested(depth),
+            ):
+                self.assert_refused("classes:predict", body, 400, ".")
+            files = f'{{"signature_name": "translate", "inputs": {nested(depth)}}}'
+            self.assert_refused("colours:predict", files, 400, ".")
+
+    def test_bytes_that_are_no_pictures(self):
+        good = encoded(np.zeros((8, 8, 1), "uint8"))
+        for value, message in (
+            ({"b64": "***"}, "b64"),
+            ({"b64": "AAA"}, "b64"),
+            ({"b64": "é"}, "b64"),
+            ({"b64": 3}, "bytes have to be"),
+            ({"b64": "", "x": ""}, "bytes have to be"),
+            (3, "bytes have to be"),
+            ([], "bytes have to be"),
+            (None, "bytes have to be"),
+            ({"b64": ""}, "."),
+            ("text", "."),
+            ({"b64": base64.b64encode(good[:40]).decode()}, "."),
+            ({"b64": base64.b64encode(good[:-20]).decode()}, "."),
+        ):
+            body = {"signature_name": "translate", "inputs": [value]}
+            self.assert_refused("colours:predict", body, 400, message)
+        for inputs in ({"b64": "AAAA"}, "text", {"image_bytes": "text"}, {"image_bytes": {}}):
+            body = {"signature_name": "translate", "inputs": inputs}
+            self.assert_refused("colours:predict", body, 400, ".")
+
+    def test_labels_seeds_and_truncation_out_of_range_in_both_protocols(self):
+        for model, inputs, message in (
+            ("classes", {"seed": np.int64([0]), "label": np.int32([NUM_CLASSES])}, "label: use whole numbers from 0 to 2"),
+            ("classes", {"seed": np.int64([0]), "label": np.int32([-1])}, "label: use"),
+            ("classes", {"seed": np.int64([-1]), "label": np.int32([0])}, "seed: use"),
+            ("styles", {"seed": np.int64([0]), "truncation": np.float32([1.5])}, "truncation: use numbers from 0.0 to 1.0"),
+            ("classes", {"seed": np.int64([0]), "label": np.int64([2**31])}, "'label' has to be int32"),
+        ):
+            lists = {name: values.tolist() for name, values in inputs.items()}
+            body = {"signature_name": "sample", "inputs": lists}
+            self.assert_refused(f"{model}:predict", body, 400, message)
+            request = self.request(model, inputs, "sample")
+            code, found = self.code(self.predictions.Predict, request)
+            self.assertEqual(code, "INVALID_ARGUMENT")
+            self.assertRegex(found, message)
+
+    def test_too_many_images(self):
+        inputs = sample_inputs(5)
+        lists = {name: values.tolist() for name, values in inputs.items()}
+        body = {"signature_name": "sample", "inputs": lists}
+        self.assert_refused("classes:predict", body, 429, "5 examples.*at most 4")
+        code, message = self.code(
+            self.predictions.Predict, self.request(inputs=inputs, signature="sample")
+        )
+        self.assertEqual(code, "RESOURCE_EXHAUSTED")
+        self.assertRegex(message, "5 examples.*at most 4")
+
+    def test_requests_too_large(self):
+        self.assert_refused("styles:predict", b" " * (LARGEST + 1), 413, "large|exceeds")
+        self.assert_refused("styles:predict", b" " * LARGEST, 400, "no JSON")
+        inputs = {"latent": np.zeros((LARGEST // 8 + 10, 2), "float32")}
+        code, _ = self.code(self.predictions.Predict, self.request("styles", inputs))
+        self.assertEqual(code, "RESOURCE_EXHAUSTED")
+
+    def test_a_body_of_unknown_size_is_too_large_as_soon_as_it_is(self):
+        chunk = b"10000\r\n" + b" " * 65536 + b"\r\n"
+        with socket.create_connection(self.place.netloc.split(":"), TIMEOUT) as connection:
+            connection.sendall(
+                b"POST /v1/models/styles:predict HTTP/1.1\r\nHost: localhost\r\n"
+                b"Transfer-Encoding: chunked\r\n\r\n"
+            )
+            reply = b""
+            with contextlib.suppress(ConnectionError):  # closed, when it is enough
+                for _ in range(40):
+                    connection.sendall(chunk)
+                connection.sendall(b"0\r\n\r\n")
+            with contextlib.suppress(ConnectionError):
+                reply = connection.recv(1000)
+        self.assertTrue(reply == b"" or b" 413 " in reply, reply)
+
+    def test_tensors_of_other_types_and_shapes(self):
+        def tensor(value):
+            return tf.make_tensor_proto(value)
+
+        def floats(shape, value=0.0):
+            return tensor(np.full(shape, value, "float32"))
+
+        label = tensor(np.int32([0]))
+        latent = floats((1, LATENT_DIM))
+        strings = tensor([b"0"])
+        for inputs, message in (
+            ({}, "the inputs are none; 'serving_default' takes 'label', 'latent'"),
+            ({"latent": latent}, "takes 'label', 'latent'"),
+            ({"latent": latent, "label": label, "x": label}, "takes 'label', 'latent'"),
+            ({"latent": latent, "label": strings}, "'label' has to be int32"),
+            ({"latent": latent, "label": tensor([True])}, "'label' has to be int32"),
+            ({"latent": latent, "label": tensor([0.0])}, "'label' has to be int32"),
+            ({"latent": latent, "label": tensor(0)}, "'label' has to be int32"),
+            ({"latent": latent, "label": tensor([0, 1])}, "one number of examples"),
+            ({"latent": strings, "label": label}, "'latent' has to be float32"),
+            ({"latent": tensor([1j]), "label": label}, "'latent' has to be float32"),
+            ({"latent": floats((1, 9)), "label": label}, r"'latent' .* its shape is \[1, 9\]"),
+            ({"latent": floats((0, LATENT_DIM)), "label": label}, r"its shape is \[0, 4\]"),
+            ({"latent": floats((1, LATENT_DIM), np.nan), "label": label}, "not finite"),
+            # TensorFlow Serving converts no types, either.
+            ({"latent": tensor(np.zeros((1, LATENT_DIM))), "label": label}, "it is float64"),
+            ({"latent": latent, "label": tensor(np.int64([0]))}, "it is int64"),
+        ):
+            request = self.request()
+            for name, proto in inputs.items():
+                request.inputs[name].CopyFrom(proto)
+            code, found = self.code(self.predictions.Predict, request)
+            self.assertEqual(code, "INVALID_ARGUMENT", (inputs, found))
+            self.assertRegex(found, message)
+
+    def test_tensors_that_are_none(self):
+        def proto(dtype=types_pb2.DT_FLOAT, dims=(1, LATENT_DIM), **values):
+            made = tf.make_tensor_proto(np.float32(0))
+            made.Clear()
+            made.dtype = dtype
+            for size in dims:
+                made.tensor_shape.dim.add(size=size)
+            for name, value in values.items():
+                if isinstance(value, bytes):
+                    setattr(made, name, value)
+                else:
+                    getattr(made, name).extend(value)
+            return made
+
+        for code, tensor in (
+            ("RESOURCE_EXHAUSTED", proto(dims=(10**12,), float_val=[0.0])),
+            ("RESOURCE_EXHAUSTED", proto(dims=(2**62, 2**62))),
+            ("RESOURCE_EXHAUSTED", proto(types_pb2.DT_STRING, (10**12,), string_val=[b""])),
+            ("INVALID_ARGUMENT", proto(dims=(10**12, 0))),
+            ("INVALID_ARGUMENT", proto(dims=(-1, LATENT_DIM), float_val=[0.0])),
+            ("INVALID_ARGUMENT", proto(dims=(-(2**63), 3), float_val=[0.0])),
+            ("INVALID_ARGUMENT", proto(dims=(1,) * 200, float_val=[0.0])),
+            ("INVALID_ARGUMENT", proto(tensor_content=b"123")),
+            ("INVALID_ARGUMENT", proto(tensor_content=b"1234" * 99)),
+            ("INVALID_ARGUMENT", proto(float_val=[0.0] * 99)),
+            *(
+                ("INVALID_ARGUMENT", proto(dtype))
+                for dtype in types_pb2.DataType.values()
+                if dtype != types_pb2.DT_FLOAT
+            ),
+            ("INVALID_ARGUMENT", proto(77)),
+            ("INVALID_ARGUMENT", proto(types_pb2.DT_QINT8, tensor_content=b"1234")),
+        ):
+            request = self.request(inputs={"label": np.int32([0])})
+            request.inputs["latent"].CopyFrom(tensor)
+            self.assertEqual(self.code(self.predictions.Predict, request)[0], code, tensor)
+
+    def test_pictures_of_every_size_are_answered_or_refused(self):
+        for shape in ((1, 0, 0, 1), (1, 1, 1, 1), (1, 17, 16, 1), (1, 16, 0, 1), (2, 3, 5, 1)):
+            request = self.request("colours", {"images": np.zeros(shape, "float32")})
+            try:
+                answer = self.predictions.Predict(request, timeout=TIMEOUT).outputs["images"]
+            except grpc.RpcError as error:
+                self.assertEqual(error.code().name, "INVALID_ARGUMENT", (shape, error.details()))
+                self.assertGreater(sum(size % 16 for size in shape[1:3]) + (0 in shape), 0)
+            else:
+                self.assertEqual(tf.make_ndarray(answer).shape, (*shape[:3], 3))
+
+    def test_pages_of_other_sites_are_refused(self):
+        body = json.dumps({"signature_name": "sample", "inputs": SAMPLE})
+        path = "/v1/models/classes:predict"
+        own = self.place.netloc
+        for headers, status in (
+            ({}, 200),
+            ({"Origin": f"http://{own}"}, 200),
+            ({"Host": f"localhost:{self.place.port}"}, 200),
+            ({"Host": "localhost", "Origin": "http://localhost"}, 200),
+            ({"Origin": "http://evil.example"}, 403),
+            ({"Origin": "null"}, 403),
+            ({"Origin": f"https://{own}"}, 403),
+            ({"Origin": "http://127.0.0.1:1"}, 403),
+            ({"Host": "evil.example", "Origin": "http://evil.example"}, 403),
+            ({"Host": f"evil.example:{self.place.port}"}, 403),
+            ({"Host": "127.0.0.1.evil.example"}, 403),
+            ({"Host": "[::1"}, 403),
+            ({"Host": ""}, 403),
+        ):
+            found, reply, content = self.http("POST", path, body, **headers)
+            self.assertEqual((found, reply["Content-Type"]), (status, "application/json"), headers)
+            self.assertEqual("error" in json.loads(content), status == 403)
+        for path in ("/", "/gallery.json", "/v1/models/classes"):
+            self.assertEqual(self.http("GET", path, Host="evil.example")[0], 403)
+            _, headers, _ = self.http("GET", path, Origin="http://evil.example")
+            self.assertNotIn("Access-Control-Allow-Origin", headers)
+
+
+class GarbageTest(ServerTestCase):
+    """Seeded mutations of what is right; whatever is made of them, the server goes on."""
+
+    CLIENT_ERRORS = ("INVALID_ARGUMENT", "NOT_FOUND", "RESOURCE_EXHAUSTED", "UNIMPLEMENTED")
+
+    def setUp(self):
+        super().setUp()
+        self.random = random.Random(0)
+        self.addCleanup(self.assert_still_right)
+
+    def assert_still_right(self):
+        body = {"signature_name": "sample", "inputs": SAMPLE}
+        images = unpacked(self.answer("classes:predict", **body)["outputs"])
+        expected = pixels(zoo().classes.generate(2, seed=0, labels=SAMPLE["label"]))
+        self.assertLessEqual(differences(images, expected), 1)
+        self.assertLen(self.predict(inputs=latents()).outputs["images"].tensor_shape.dim, 4)
+
+    def mutated(self, body):
+        """Bytes of which some are others, missing, or there twice."""
+        body = bytearray(body)
+        for _ in range(self.random.randint(1, 4)):
+            start = self.random.randrange(len(body))
+            part = slice(start, start + self.random.choice((1, 1, 2, 8, 30)))
+            what = self.random.randrange(4)
+            if what == 0:
+                body[part] = self.random.randbytes(self.random.choice((1, 1, 4)))
+            elif what == 1 and len(body) > 40:
+                del body[part]
+            elif what == 2:
+                body[part] = 2 * body[part]
+            else:
+                body[start:start] = self.random.choice(
+                    (b"-", b"1e9", b"[", b"]", b"{", b'"', b"null", b"NaN", b"\xff\xff\xff\xff\x0f")
+                )
+        return bytes(body)
+
+    def test_bodies_of_rest(self):
+        picture = {"b64": base64.b64encode(encoded(np.zeros((16, 16, 1), "uint8"))).decode()}
+        rows = [{"seed": 1, "label": 2}, {"seed": 3, "label": 0}]
+        right = [
+            ("classes", {"signature_name": "sample", "inputs": SAMPLE}),
+            ("classes", {"signature_name": "sample", "instances": rows}),
+            ("classes", {"inputs": {n: array.tolist() for n, array in latents().items()}}),
+            ("styles", {"instances": [[0.5, 0.5]]}),
+            ("colours", {"signature_name": "translate", "instances": [picture]}),
+        ]
+        statuses = []
+        connection = http.client.HTTPConnection(self.place.netloc, timeout=TIMEOUT)
+        with contextlib.closing(connection):
+            for model, body in itertools.islice(itertools.cycle(right), 450):
+                body = self.mutated(json.dumps(body).encode())
+                connection.request("POST", f"/v1/models/{model}:predict", body)
+                reply = connection.getresponse()
+                content = json.loads(reply.read())
+                self.assertIn(reply.status, (200, 400, 404, 429), (model, body, content))
+                self.assertEqual("error" in content, reply.status != 200, (body, content))
+                statuses.append(reply.status)
+        self.assertGreater(statuses.count(400), 300)
+
+    def test_bytes_of_grpc(self):
+        picture = encoded(np.zeros((16, 16, 1), "uint8"))
+        right = [
+            self.request(inputs=latents(), label="stable"),
+            self.request(inputs=sample_inputs(), signature="sample", version=1),
+            self.request("colours", {"image_bytes": [picture]}, "translate"),
+            self.request("colours", {"images": np.zeros((1, 16, 16, 1), "float32")}),
+        ]
+        ask = self.channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
+        codes = []
+        for request in itertools.islice(itertools.cycle(right), 450):
+            body = self.mutated(request.SerializeToString())
+            try:
+                ask(body, timeout=TIMEOUT)
+                codes.append("OK")
+            except grpc.RpcError as error:
+                codes.append(error.code().name)
+                if codes[-1] == "INTERNAL" and "deserializ" in error.details():
+                    continue  # gRPC's own word for what is no message
+                self.assertIn(codes[-1], self.CLIENT_ERRORS, (body, error.details()))
+        self.assertGreater(len(codes) - codes.count("OK"), 200)
+
+    def test_garbage_on_the_sockets(self):
+        head = b"POST /v1/models/classes:predict HTTP/1.1\r\nHost: localhost\r\n"
+        garbage = [
+            b"\0" * 100,
+            b"GET\r\n\r\n",
+            b"GET / HTTP/9.9\r\n\r\n",
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+            b"GET /" + b"x" * 300_000 + b" HTTP/1.1\r\n\r\n",
+            b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 50_000 + b"\r\n",
+            head + b"Content-Length: -1\r\n\r\n",
+            head + b"Content-Length: x\r\n\r\n",
+            head + b"Content-Length: 99999999999999999999\r\n\r\n",
+            head + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+            head + b"Transfer-Encoding: gzip\r\n\r\n",
+            head + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nabc",
+            *(self.random.randbytes(self.random.randint(1, 400)) for _ in range(38)),
+        ]
+        for sent, port in itertools.product(garbage, (self.place.port, self.server.port)):
+            reply = b""
+            with socket.create_connection(("127.0.0.1", port), TIMEOUT) as connection:
+                with contextlib.suppress(ConnectionError):
+                    connection.sendall(sent)
+                    connection.shutdown(socket.SHUT_WR)
+                    while part := connection.recv(4096):
+                        reply += part
+            if port == self.place.port and reply:
+                self.assertRegex(reply, rb"\AHTTP/1\.[01] (4\d\d|501) ", sent[:80])
+
+    def test_clients_that_go_away(self):
+        body = json.dumps({"signature_name": "sample", "inputs": SAMPLE}).encode()
+        head = b"POST /v1/models/classes:predict HTTP/1.1\r\nHost: localhost\r\n"
+        whole = head + b"Content-Length: %d\r\n\r\n" % len(body) + body
+        for sent in (whole, whole[:-20], whole[: len(head)], whole * 3):
+            for _ in range(5):
+                with socket.create_connection(("127.0.0.1", self.place.port), TIMEOUT) as gone:
+                    gone.sendall(sent)
+        request = self.request(inputs=sample_inputs(), signature="sample")
+        for _ in range(20):
+            self.predictions.Predict.future(request, timeout=TIMEOUT).cancel()
+        for _ in range(5):
+            with grpc.insecure_channel(f"127.0.0.1:{self.server.port}") as channel:
+                stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+                stub.Predict.future(request, timeout=TIMEOUT)
+        for _ in range(200):
+            if not self.server.engine.batcher._waiting:
+                break
+            time.sleep(0.05)
+        self.assertEmpty(self.server.engine.batcher._waiting)
