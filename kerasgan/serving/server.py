@@ -80,8 +80,9 @@ class Server:
         # An answer is on its way when the queue is empty: waitress sends it from another thread.
         while time.monotonic() < end and self._busy():
             time.sleep(0.02)
-        web.stop(self._rest)
-        self._rest_thread.join(timeout=5)
+        if self._rest_thread.is_alive():
+            web.stop(self._rest)
+            self._rest_thread.join(timeout=5)
         return answered
 
     def _busy(self):

@@ -13,6 +13,7 @@ import threading
 import time
 import urllib.parse
 from concurrent import futures
+from unittest import mock
 
 import grpc
 import numpy as np
@@ -27,6 +28,8 @@ from tensorflow_serving.apis import (
     predict_pb2,
     prediction_service_pb2_grpc,
 )
+
+from kerasgan.serving import Client, ServingError, models
 
 TIMEOUT = 20.0
 LARGEST = 2**20  # bytes of a request
@@ -168,7 +171,9 @@ class GrpcTest(ServerTestCase):
 
     def test_versions_and_labels_choose_what_there_is(self):
         for of_version in ({"version": 1}, {"label": "stable"}, {"label": "canary"}):
-            self.assertEqual(self.predict(inputs=latents(), **of_version).model_spec.version.value, 1)
+            self.assertEqual(
+                self.predict(inputs=latents(), **of_version).model_spec.version.value, 1
+            )
 
     def test_metadata_are_the_signatures_of_the_files(self):
         request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
@@ -324,7 +329,9 @@ class SameImagesTest(ServerTestCase):
         return {
             "gRPC": np.stack([decoded(file) for file in answer.string_val]),
             "columns": unpacked(self.answer(f"{model}:predict", **body, inputs=lists)["outputs"]),
-            "rows": unpacked(self.answer(f"{model}:predict", **body, instances=rows)["predictions"]),
+            "rows": unpacked(
+                self.answer(f"{model}:predict", **body, instances=rows)["predictions"]
+            ),
             "SavedModel": np.stack(
                 [decoded(file) for file in loaded(**tensors)["image_bytes"].numpy()]
             ),
@@ -344,7 +351,11 @@ class SameImagesTest(ServerTestCase):
                 {"seed": seeds, "truncation": strengths},
                 zoo().styles.generate(3, seed=7, truncation=0.7),
             ),
-            ("styles", {"seed": seeds, "truncation": -np.ones(3, "float32")}, zoo().styles.generate(3, seed=7)),
+            (
+                "styles",
+                {"seed": seeds, "truncation": -np.ones(3, "float32")},
+                zoo().styles.generate(3, seed=7),
+            ),
         ):
             for way, images in self.all_answers(model, "sample", inputs).items():
                 self.assertLessEqual(differences(images, pixels(expected)), 1, (model, way))
@@ -506,11 +517,23 @@ class RefusalTest(ServerTestCase):
 
     def test_labels_seeds_and_truncation_out_of_range_in_both_protocols(self):
         for model, inputs, message in (
-            ("classes", {"seed": np.int64([0]), "label": np.int32([NUM_CLASSES])}, "label: use whole numbers from 0 to 2"),
+            (
+                "classes",
+                {"seed": np.int64([0]), "label": np.int32([NUM_CLASSES])},
+                "label: use whole numbers from 0 to 2",
+            ),
             ("classes", {"seed": np.int64([0]), "label": np.int32([-1])}, "label: use"),
             ("classes", {"seed": np.int64([-1]), "label": np.int32([0])}, "seed: use"),
-            ("styles", {"seed": np.int64([0]), "truncation": np.float32([1.5])}, "truncation: use numbers from 0.0 to 1.0"),
-            ("classes", {"seed": np.int64([0]), "label": np.int64([2**31])}, "'label' has to be int32"),
+            (
+                "styles",
+                {"seed": np.int64([0]), "truncation": np.float32([1.5])},
+                "truncation: use numbers from 0.0 to 1.0",
+            ),
+            (
+                "classes",
+                {"seed": np.int64([0]), "label": np.int64([2**31])},
+                "'label' has to be int32",
+            ),
         ):
             lists = {name: values.tolist() for name, values in inputs.items()}
             body = {"signature_name": "sample", "inputs": lists}
@@ -794,3 +817,97 @@ class GarbageTest(ServerTestCase):
                 break
             time.sleep(0.05)
         self.assertEmpty(self.server.engine.batcher._waiting)
+
+
+class LoadTest(tf.test.TestCase):
+    """A server whose computation is held, so that requests wait."""
+
+    def setUp(self):
+        super().setUp()
+        self.free = threading.Event()
+        self.addCleanup(self.free.set)
+        compute = models.Servable.compute
+
+        def held(servable, *arguments):
+            if servable.name == "classes" and self.loaded:
+                assert self.free.wait(TIMEOUT)
+            return compute(servable, *arguments)
+
+        self.loaded = False
+        patch = mock.patch.object(models.Servable, "compute", held)
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    @contextlib.contextmanager
+    def held(self, **limits):
+        with served(zoo().folder / "classes", **limits) as server:
+            self.loaded = True
+            with contextlib.ExitStack() as clients:
+                self.clients = [
+                    clients.enter_context(Client(address, retries=0, timeout=TIMEOUT))
+                    for address in (f"127.0.0.1:{server.port}", server.url)
+                ]
+                yield server
+                self.free.set()
+
+    def ask(self, way, number):
+        """The image of a seed, or the code of the refusal."""
+        try:
+            return self.clients[way].predict(
+                {"seed": np.int64([number]), "label": np.int32([0])}, "sample"
+            )["image_bytes"][0]
+        except ServingError as error:
+            return error.code
+
+    def wait_for(self, condition):
+        end = time.monotonic() + TIMEOUT
+        while not condition() and time.monotonic() < end:
+            time.sleep(0.01)
+        self.assertTrue(condition())
+
+    def test_beyond_the_queue_requests_are_refused_in_both_protocols(self):
+        with self.held(queue=3) as server, futures.ThreadPoolExecutor(4) as pool:
+            waiting = server.engine.batcher._waiting
+            asked = [pool.submit(self.ask, 0, 0)]
+            self.wait_for(lambda: server.engine.batcher._running)
+            asked += [pool.submit(self.ask, number % 2, number) for number in (1, 2, 3)]
+            self.wait_for(lambda: len(server.engine.batcher._waiting) == 3)
+            self.assertEqual([self.ask(way, 9) for way in (0, 1)], ["RESOURCE_EXHAUSTED"] * 2)
+            self.free.set()
+            self.assertEqual(
+                [decoded(f.result(TIMEOUT)).shape for f in asked], [(SIZE, SIZE, 1)] * 4
+            )
+            self.assertEqual(decoded(self.ask(0, 9)).shape, (SIZE, SIZE, 1))
+            self.assertEmpty(waiting)
+
+    def test_at_the_end_what_was_accepted_is_answered_and_nothing_is_left(self):
+        before = set(threading.enumerate())
+        with self.held() as server, futures.ThreadPoolExecutor(16) as pool:
+            asked = [pool.submit(self.ask, number % 2, number) for number in range(16)]
+            batcher = server.engine.batcher
+            self.wait_for(lambda: len(batcher._waiting) + batcher._running == 16)
+            stopped = threading.Thread(target=lambda: self.answered.append(server.stop()))
+            self.answered = []
+            stopped.start()
+            self.wait_for(lambda: batcher._ending)
+            self.assertEqual(self.ask(1, 99), "UNAVAILABLE")
+            self.free.set()
+            stopped.join(TIMEOUT)
+            self.assertEqual(self.answered, [True])
+            images = np.stack([decoded(future.result(TIMEOUT)) for future in asked])
+            expected = zoo().classes.generate_numbers(np.arange(16), labels=0)
+            self.assertLessEqual(differences(images, pixels(expected)), 1)
+            self.assertEqual([self.ask(way, 0) for way in (0, 1)], ["UNAVAILABLE"] * 2)
+        left = {
+            thread for thread in set(threading.enumerate()) - before if "grpc" not in thread.name
+        }
+        for thread in left:
+            thread.join(TIMEOUT)
+        self.assertEmpty([thread.name for thread in left if thread.is_alive()])
+
+    def test_it_does_not_wait_for_ever(self):
+        with self.held() as server, futures.ThreadPoolExecutor(1) as pool:
+            pool.submit(self.ask, 0, 0)
+            self.wait_for(lambda: server.engine.batcher._running)
+            self.assertFalse(server.stop(seconds=0.1))
+            self.free.set()
