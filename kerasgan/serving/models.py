@@ -143,7 +143,7 @@ class Models:
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
         self._versions = {}  # by model, then by number
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._refreshing = threading.Lock()
         self._stopped = threading.Event()
 
@@ -246,10 +246,12 @@ class Models:
         Raises:
             ServingError: when there is none.
         """
-        name = self._name(name)
-        number = self._number(name, version, label)
-        with self._lock:
-            servable = self._versions[name][number].servable if number is not None else None
+        with self._lock:  # or what a label means could be released before it is found
+            name = self._name(name)
+            number = self._number(name, version, label)
+            if number is None:
+                raise ServingError("NOT_FOUND", f"no version of {name} can be served")
+            servable = self._versions[name][number].servable
         if servable is None:
             raise ServingError("NOT_FOUND", f"{name} version {number} is not served")
         return servable

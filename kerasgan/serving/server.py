@@ -49,7 +49,7 @@ class Server:
         self._rest = web.make_server(
             rest.create_app(self.engine, host),
             rest_listening,
-            # Who sends somewhat too much gets an answer; who sends far too much, a closed connection.
+            # Who sends somewhat too much gets an answer; who sends far more, a closed connection.
             4 * limits.request_bytes,
             threads=limits.queue + 8,
             connection_limit=4 * limits.queue,

@@ -59,7 +59,7 @@ def server():
     return stack.enter_context(served(request_bytes=LARGEST, request_images=4, queue=16))
 
 
-def tearDownModule():  # noqa: N802
+def tearDownModule():
     stack.close()
 
 
