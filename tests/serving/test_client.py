@@ -15,9 +15,8 @@ from unittest import mock
 import grpc
 import numpy as np
 import tensorflow as tf
-from served_models import NUM_CLASSES, SIZE, pixels, served, zoo
+from served_models import NUM_CLASSES, SIZE, differences, encoded, pixels, served, zoo
 from tensorflow_serving.apis import prediction_service_pb2_grpc
-from test_server import differences, encoded
 
 from kerasgan.serving import Client, ServingError
 from kerasgan.serving import client as clients
@@ -80,6 +79,8 @@ class SampleTest(ClientTestCase):
                 of_paper = None if truncation is None else float(truncation)
                 expected = pixels(gan.generate(3, seed=2, truncation=of_paper))
                 self.assertLessEqual(differences(images, expected), 1)
+            few, none = client.sample(3, truncation=0.2), client.sample(3)
+            self.assertGreater(differences(few, none), 20)
             code, message = self.code(client.sample, 1, truncation=1.5)
             self.assertEqual(code, "INVALID_ARGUMENT")
             self.assertIn("truncation: use numbers from 0.0 to 1.0", message)
@@ -222,19 +223,20 @@ class SameTest(ClientTestCase):
                 self.assertEqual(client.metadata()["version"], 1)
 
 
+METADATA = {
+    "model_spec": {"name": "m", "signature_name": "", "version": "7"},
+    "metadata": {"signature_def": {"signature_def": {}}},
+}
+
+
 class StubRest:
     """A server that answers with what it is given, then with the metadata of a small model."""
-
-    METADATA = {
-        "model_spec": {"name": "m", "signature_name": "", "version": "7"},
-        "metadata": {"signature_def": {"signature_def": {}}},
-    }
 
     def __init__(self, *answers, body=None, wait=None):
         self.answers = list(answers)
         self.requests = []
         self.wait = wait
-        self.body = json.dumps(self.METADATA).encode() if body is None else body
+        self.body = json.dumps(METADATA).encode() if body is None else body
         stub = self
 
         class Handler(http.server.BaseHTTPRequestHandler):

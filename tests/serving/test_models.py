@@ -9,8 +9,7 @@ from unittest import mock
 
 import numpy as np
 import tensorflow as tf
-from served_models import NUM_CLASSES, pixels, served, zoo
-from test_server import decoded, differences
+from served_models import NUM_CLASSES, decoded, differences, pixels, served, zoo
 
 from kerasgan.core.export import MODEL_CARD
 from kerasgan.serving import Client, ServingError

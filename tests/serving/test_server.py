@@ -4,7 +4,6 @@ import base64
 import contextlib
 import functools
 import http.client
-import io
 import itertools
 import json
 import random
@@ -18,8 +17,17 @@ from unittest import mock
 import grpc
 import numpy as np
 import tensorflow as tf
-from PIL import Image
-from served_models import LATENT_DIM, NUM_CLASSES, SIZE, pixels, served, zoo
+from served_models import (
+    LATENT_DIM,
+    NUM_CLASSES,
+    SIZE,
+    decoded,
+    differences,
+    encoded,
+    pixels,
+    served,
+    zoo,
+)
 from tensorflow.core.framework import types_pb2
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
@@ -34,17 +42,6 @@ from kerasgan.serving import Client, ServingError, models
 TIMEOUT = 20.0
 LARGEST = 2**20  # bytes of a request
 SAMPLE = {"seed": [0, 1], "label": [2, 0]}
-
-
-def decoded(file):
-    array = np.asarray(Image.open(io.BytesIO(file)))
-    return array[..., None] if array.ndim == 2 else array
-
-
-def encoded(image):
-    file = io.BytesIO()
-    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(file, "PNG")
-    return file.getvalue()
 
 
 def unpacked(files):
@@ -298,13 +295,6 @@ class RestTest(ServerTestCase):
         answer = self.answer("classes:predict", signature_name="sample", inputs=inputs)
         expected = zoo().classes.generate_numbers(np.array([seed]), labels=0)
         self.assertLessEqual(differences(unpacked(answer["outputs"]), pixels(expected)), 1)
-
-
-def differences(images, others):
-    images, others = np.int64(images), np.int64(others)
-    assert images.shape == others.shape, (images.shape, others.shape)
-    assert np.ptp(images) > 50, images
-    return np.abs(images - others).max()
 
 
 @functools.cache

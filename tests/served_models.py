@@ -3,6 +3,7 @@
 import atexit
 import contextlib
 import functools
+import io
 import pathlib
 import shutil
 import tempfile
@@ -10,6 +11,7 @@ import types
 
 import keras
 import numpy as np
+from PIL import Image
 
 import kerasgan
 from kerasgan.serving import export_version, web
@@ -42,7 +44,8 @@ def _roughen(model):
     """Weights that make images of many colours; fresh ones make grey."""
     random = np.random.default_rng(0)
     for variable in model.generator.trainable_variables:
-        variable.assign(random.normal(0.0, 0.7, variable.shape))
+        # StyleGAN's mapping network has weights of 100, which count a hundredth.
+        variable.assign(random.normal(0.0, max(0.7, np.std(variable)), variable.shape))
     if getattr(model, "ema_generator", None) is not None:
         model.ema_generator.set_weights(model.generator.get_weights())
 
@@ -50,6 +53,27 @@ def _roughen(model):
 def pixels(images):
     """Images in [-1, 1] as a PNG file has them."""
     return np.clip(np.round((np.asarray(images) + 1.0) * 127.5), 0, 255).astype("uint8")
+
+
+def decoded(file):
+    """The pixels of a PNG file."""
+    array = np.asarray(Image.open(io.BytesIO(file)))
+    return array[..., None] if array.ndim == 2 else array
+
+
+def encoded(image):
+    """A PNG file of pixels."""
+    file = io.BytesIO()
+    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(file, "PNG")
+    return file.getvalue()
+
+
+def differences(images, others):
+    """By how much images differ at most, of which those wanted are not all grey."""
+    images, others = np.int64(images), np.int64(others)
+    assert images.shape == others.shape, (images.shape, others.shape)
+    assert np.ptp(images) > 50, images
+    return np.abs(images - others).max()
 
 
 @contextlib.contextmanager
