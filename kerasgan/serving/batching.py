@@ -75,6 +75,9 @@ class Batcher:
             if self._ending:
                 raise ServingError("UNAVAILABLE", "the server is shutting down")
             if len(self._waiting) >= self.limits.queue:
+                going_on = (task for task in self._waiting if not task.future.cancelled())
+                self._waiting = collections.deque(going_on)
+            if len(self._waiting) >= self.limits.queue:
                 raise ServingError(
                     "RESOURCE_EXHAUSTED",
                     f"{self.limits.queue} requests are waiting already; try again later",
@@ -130,24 +133,29 @@ class Batcher:
 
 
 def _compute(tasks):
-    if not tasks:
-        return
     try:
-        if len(tasks) == 1:
-            outputs = tasks[0].compute(tasks[0].inputs)
-        else:
-            names = tasks[0].inputs
-            together = {n: np.concatenate([task.inputs[n] for task in tasks]) for n in names}
-            outputs = tasks[0].compute(together)
+        results = _results(tasks)
     except Exception as error:
         if len(tasks) == 1:
             tasks[0].future.set_exception(error)
-        for task in tasks if len(tasks) > 1 else ():
+            return
+        for task in tasks:
             _compute([task])  # one of them is wrong, the others are not
         return
-    start = 0
-    for task in tasks:
-        part = slice(start, start + task.size)
-        alone = len(tasks) == 1
-        task.future.set_result(outputs if alone else {n: a[part] for n, a in outputs.items()})
-        start += task.size
+    for task, result in zip(tasks, results, strict=True):
+        task.future.set_result(result)
+
+
+def _results(tasks):
+    if len(tasks) < 2:
+        return [task.compute(task.inputs) for task in tasks]
+    names = tasks[0].inputs
+    together = {name: np.concatenate([task.inputs[name] for task in tasks]) for name in names}
+    outputs = tasks[0].compute(together)
+    ends = np.cumsum([task.size for task in tasks])
+    if any(array.shape[:1] != (ends[-1],) for array in outputs.values()):
+        raise ValueError("outputs without a batch cannot be divided")
+    return [
+        {name: array[end - task.size : end] for name, array in outputs.items()}
+        for task, end in zip(tasks, ends, strict=True)
+    ]

@@ -4,6 +4,7 @@ import base64
 import io
 import random
 import time
+import urllib.parse
 
 import numpy as np
 from PIL import Image
@@ -83,7 +84,7 @@ class Client:
         """
         if not isinstance(num, (int, np.integer)) or num < 1:
             raise ValueError(f"num={num!r}; use a whole number of at least 1.")
-        takes = self._inputs("sample")
+        takes = self._signature("sample")["inputs"]
         inputs = {"seed": numbers_of_images(seed, range(num))}
         if labels is not None and "label" not in takes:
             raise ValueError(f"labels={labels!r}: {self.model} has no classes.")
@@ -92,7 +93,10 @@ class Client:
         if "label" in takes:
             if labels is None or np.shape(labels) not in ((), (num,)):
                 raise ValueError(f"labels={labels!r}; give {self.model} one, or {num} of them.")
-            inputs["label"] = np.broadcast_to(labels, num).astype("int32")
+            labels = np.broadcast_to(labels, num)
+            if labels.dtype.kind not in "iu" or np.any(labels != labels.astype("int32")):
+                raise ValueError(f"labels={labels!r}; use whole numbers.")
+            inputs["label"] = labels.astype("int32")
         if "truncation" in takes:
             wanted = NO_TRUNCATION if truncation is None else truncation
             inputs["truncation"] = np.full(num, wanted, "float32")
@@ -114,7 +118,7 @@ class Client:
             ValueError: for other images, or a domain that there is not.
         """
         signature = "translate" if to is None else f"translate_to_{to}"
-        self._inputs(signature)
+        self._signature(signature)
         files = [image if isinstance(image, bytes) else _file(image) for image in images]
         if not files:
             return []
@@ -130,12 +134,23 @@ class Client:
 
         Returns:
             Dict of arrays.
+
+        Raises:
+            ValueError: for a signature that there is not, or inputs of different lengths.
         """
-        size = min(map(len, inputs.values()))
-        starts = range(0, max(size, 1), self.chunk)
+        outputs = self._signature(signature)["outputs"]
+        sizes = {name: len(array) for name, array in inputs.items()}
+        if len(set(sizes.values())) != 1:
+            raise ValueError(f"the inputs have to be of one number of examples, and are {sizes}.")
+        starts = range(0, max(*sizes.values(), 1), self.chunk)
         parts = [
-            self._ask("predict", signature, {n: a[s : s + self.chunk] for n, a in inputs.items()})
-            for s in starts
+            self._ask(
+                "predict",
+                signature,
+                {name: array[start : start + self.chunk] for name, array in inputs.items()},
+                outputs,
+            )
+            for start in starts
         ]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
@@ -161,7 +176,7 @@ class Client:
     def __exit__(self, *error):
         self.close()
 
-    def _inputs(self, signature):
+    def _signature(self, signature):
         if self._signatures is None:
             self._signatures = self.metadata()["signatures"]
         if signature not in self._signatures:
@@ -169,7 +184,7 @@ class Client:
                 f"{self.model} has no signature {signature!r}; it has "
                 f"{', '.join(sorted(self._signatures))}."
             )
-        return self._signatures[signature]["inputs"]
+        return self._signatures[signature]
 
     def _ask(self, what, *arguments):
         pause = 0.1
@@ -195,7 +210,7 @@ class _Grpc:
         self._of_model = model, version, label
         self._timeout = timeout
 
-    def predict(self, signature, inputs):
+    def predict(self, signature, inputs, outputs):
         import tensorflow as tf
         from tensorflow_serving.apis import predict_pb2
 
@@ -203,10 +218,11 @@ class _Grpc:
         request.model_spec.signature_name = signature
         for name, array in inputs.items():
             request.inputs[name].CopyFrom(tf.make_tensor_proto(array))
-        outputs = self._call(self._predictions.Predict, request).outputs
-        return {name: tf.make_ndarray(proto) for name, proto in outputs.items()}
+        answer = self._call(self._predictions.Predict, request).outputs
+        return {name: tf.make_ndarray(answer[name]) for name in outputs}
 
     def metadata(self):
+        from tensorflow.core.framework import types_pb2
         from tensorflow_serving.apis import get_model_metadata_pb2
 
         request = self._about(get_model_metadata_pb2.GetModelMetadataRequest())
@@ -219,7 +235,10 @@ class _Grpc:
             "signatures": {
                 name: {
                     side: {
-                        key: _tensor_info(info.dtype, [d.size for d in info.tensor_shape.dim])
+                        key: _tensor_info(
+                            types_pb2.DataType.Name(info.dtype),
+                            [d.size for d in info.tensor_shape.dim],
+                        )
                         for key, info in getattr(definition, side).items()
                     }
                     for side in ("inputs", "outputs")
@@ -269,19 +288,22 @@ class _Rest:
 
         self._session = requests.Session()
         place = (
-            f"/versions/{version}" if version is not None else f"/labels/{label}" if label else ""
+            f"/versions/{version}"
+            if version is not None
+            else f"/labels/{_quoted(label)}"
+            if label is not None
+            else ""
         )
-        self._address = f"{address.rstrip('/')}/v1/models/{model}{place}"
+        self._address = f"{address.rstrip('/')}/v1/models/{_quoted(model)}{place}"
         self._timeout = timeout
 
-    def predict(self, signature, inputs):
+    def predict(self, signature, inputs, outputs):
         columns = {name: _json_values(array) for name, array in inputs.items()}
         request = {"signature_name": signature, "inputs": columns}
-        outputs = self._call("POST", ":predict", json=request)["outputs"]
-        if not isinstance(outputs, dict):
-            names = self.metadata()["signatures"][signature]["outputs"]
-            outputs = dict.fromkeys(names, outputs)
-        return {name: _array(values) for name, values in outputs.items()}
+        answer = self._call("POST", ":predict", json=request)["outputs"]
+        if len(outputs) == 1:  # of which the name is left out
+            answer = dict.fromkeys(outputs, answer)
+        return {name: _array(answer[name], info["dtype"]) for name, info in outputs.items()}
 
     def metadata(self):
         answer = self._call("GET", "/metadata")
@@ -326,7 +348,7 @@ class _Rest:
             )
         except requests.Timeout as error:
             raise ServingError("DEADLINE_EXCEEDED", f"no answer in {self._timeout} s") from error
-        except requests.ConnectionError as error:
+        except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
             raise ServingError("UNAVAILABLE", f"nothing answers at {self._address}") from error
         try:
             content = answer.json()
@@ -340,15 +362,14 @@ class _Rest:
 
 
 def _tensor_info(dtype, shape):
-    """An input or output of a signature: TensorFlow's number or name of a type, sizes or -1."""
-    names = {1: "float32", 3: "int32", 7: "string", 9: "int64"}
-    names |= {
-        "DT_FLOAT": "float32",
-        "DT_INT32": "int32",
-        "DT_STRING": "string",
-        "DT_INT64": "int64",
-    }
-    return {"dtype": names.get(dtype, str(dtype)), "shape": [None if s < 0 else s for s in shape]}
+    """An input or output of a signature: name of TensorFlow's type, sizes or -1."""
+    name = dtype.removeprefix("DT_").lower()
+    name = {"float": "float32", "double": "float64", "half": "float16"}.get(name, name)
+    return {"dtype": name, "shape": [None if size < 0 else size for size in shape]}
+
+
+def _quoted(name):
+    return urllib.parse.quote(name, safe="")
 
 
 def _json_values(array):
@@ -357,12 +378,11 @@ def _json_values(array):
     return np.asarray(array).tolist()
 
 
-def _array(values):
-    if values and isinstance(values[0], dict) and "b64" in values[0]:
-        decoded = [base64.b64decode(value["b64"]) for value in values]
-        return np.array([*decoded, None], object)[:-1]
-    array = np.asarray(values)
-    return array.astype("float32") if array.dtype == "float64" else array
+def _array(values, dtype):
+    if dtype != "string":
+        return np.asarray(values, dtype)
+    decoded = [base64.b64decode(v["b64"]) if isinstance(v, dict) else v.encode() for v in values]
+    return np.array([*decoded, None], object)[:-1]
 
 
 def _pixels(file):

@@ -31,4 +31,5 @@ def code_of_http(status):
     if status < 400:
         return None
     codes = {http: code for code, http in HTTP_STATUS.items()}
+    codes[413] = "RESOURCE_EXHAUSTED"  # a body too large, for which gRPC has no code of its own
     return codes.get(status, "INVALID_ARGUMENT" if status < 500 else "INTERNAL")

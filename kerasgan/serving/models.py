@@ -121,10 +121,10 @@ class Servable:
         if not batched or not arrays:
             return arrays, None
         sizes = {name: len(array) for name, array in arrays.items()}
-        if len(set(sizes.values())) > 1 or 0 in sizes.values():
+        if len(set(sizes.values())) > 1:
             raise ServingError(
                 "INVALID_ARGUMENT",
-                f"the inputs have to be of one number of examples, at least 1, and are {sizes}",
+                f"the inputs have to be of one number of examples, and are {sizes}",
             )
         return arrays, next(iter(sizes.values()))
 
@@ -143,7 +143,8 @@ class Models:
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
         self._versions = {}  # by model, then by number
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._refreshing = threading.Lock()
         self._stopped = threading.Event()
 
     def watch(self, seconds):
@@ -164,19 +165,26 @@ class Models:
 
     def refresh(self):
         """Loads what is new among the newest versions, and lets go what they replace."""
-        for name, folder in model_folders(self.folder).items():
-            for number in versions(folder)[-LOADED_VERSIONS:]:
-                self._load(name, number, folder / str(number))
-            self._release(name)
+        with self._refreshing:
+            for name, folder in model_folders(self.folder).items():
+                served = 0
+                for number in reversed(versions(folder)):
+                    if served == LOADED_VERSIONS:
+                        break  # older ones are for when newer ones are damaged
+                    served += self._load(name, number, folder / str(number))
+                self._release(name)
 
     def _load(self, name, number, path):
+        """Loads a version if that has to be tried; returns whether it is served."""
+        known = self._versions.get(name, {}).get(number)
+        if known is not None and known.servable is not None:
+            return True
         try:
             stamp = _stamp(path)
         except OSError:
-            return  # it has just been deleted
-        known = self._versions.get(name, {}).get(number)
-        if known is not None and (known.servable is not None or known.stamp == stamp):
-            return
+            return False  # it has just been deleted
+        if known is not None and known.stamp == stamp:
+            return False
         version = Version(number, "LOADING", stamp=stamp)
         with self._lock:
             self._versions.setdefault(name, {})[number] = version
@@ -186,10 +194,11 @@ class Models:
             version.error = _in_one_line(str(error)) or type(error).__name__
             version.state = "END"
             logger.warning("%s version %d cannot be served: %s", name, number, version.error)
-            return
+            return False
         with self._lock:
             version.servable, version.state = servable, "AVAILABLE"
         logger.info("%s version %d is served", name, number)
+        return True
 
     def _release(self, name):
         with self._lock:
@@ -237,10 +246,12 @@ class Models:
         Raises:
             ServingError: when there is none.
         """
-        name = self._name(name)
-        number = self._number(name, version, label)
-        with self._lock:
-            servable = self._versions[name][number].servable if number is not None else None
+        with self._lock:  # or what a label means could be released before it is found
+            name = self._name(name)
+            number = self._number(name, version, label)
+            if number is None:
+                raise ServingError("NOT_FOUND", f"no version of {name} can be served")
+            servable = self._versions[name][number].servable
         if servable is None:
             raise ServingError("NOT_FOUND", f"{name} version {number} is not served")
         return servable
@@ -332,15 +343,26 @@ def _array(name, values, info):
         except ValueError as error:  # lists of unequal lengths
             raise ServingError("INVALID_ARGUMENT", f"{wanted}: {error}") from error
         kinds = "iu" if dtype.is_integer else "iuf"
-        right = array.dtype.kind in kinds and array.dtype.kind != "b"
+        right = array.dtype.kind in kinds
+        if array is values:  # a tensor, which has a type, where lists of numbers have none
+            right = array.dtype == dtype.as_numpy_dtype
         if right and dtype.is_integer:
             limits = np.iinfo(dtype.as_numpy_dtype)
             right = array.size == 0 or (limits.min <= array.min() and array.max() <= limits.max)
     if not right or len(array.shape) != len(shape):
         raise ServingError("INVALID_ARGUMENT", f"{wanted}; it is {array.dtype} of {array.shape}")
-    if any(s not in (None, have) for s, have in zip(shape, array.shape, strict=True)):
+    # TensorFlow's kernels are not made for axes of length 0.
+    if 0 in array.shape or any(
+        s not in (None, have) for s, have in zip(shape, array.shape, strict=True)
+    ):
         raise ServingError("INVALID_ARGUMENT", f"{wanted}; its shape is {list(array.shape)}")
-    return array if info.dtype == types_pb2.DT_STRING else array.astype(dtype.as_numpy_dtype)
+    if info.dtype == types_pb2.DT_STRING:
+        return array
+    with np.errstate(over="ignore"):
+        array = array.astype(dtype.as_numpy_dtype)
+    if dtype.is_floating and not np.isfinite(array).all():
+        raise ServingError("INVALID_ARGUMENT", f"{wanted}; some of its numbers are not finite")
+    return array
 
 
 def _in_one_line(message):

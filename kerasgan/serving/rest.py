@@ -8,7 +8,6 @@ import flask
 import numpy as np
 from google.protobuf import json_format
 from tensorflow.core.framework import types_pb2
-from tensorflow_serving.apis import get_model_metadata_pb2
 
 from kerasgan.serving import rpc, web
 from kerasgan.serving.errors import HTTP_STATUS, ServingError
@@ -40,7 +39,7 @@ def create_app(engine, host="127.0.0.1"):
     def predict(name, version=None, label=None):
         request = _request()
         servable = models.get(name, version, label)
-        signature = request.get("signature_name", "serving_default")
+        signature = request.get("signature_name") or "serving_default"
         definition = servable.definition(signature)
         by_row = "instances" in request
         inputs = (of_rows if by_row else of_columns)(
@@ -50,16 +49,15 @@ def create_app(engine, host="127.0.0.1"):
         return as_rows(outputs) if by_row else as_columns(outputs)
 
     def status(name, version=None, label=None):
-        return _proto(rpc.status(models, name, version, label))
+        return _json(rpc.status(models, name, version, label))
 
     def metadata(name, version=None, label=None):
-        request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
-        request.model_spec.name = name
-        if version is not None:
-            request.model_spec.version.value = version
-        if label is not None:
-            request.model_spec.version_label = label
-        return _proto(rpc.metadata(models, request))
+        servable = models.get(name, version, label)
+        spec = {"name": servable.name, "signature_name": "", "version": str(servable.version)}
+        return {
+            "model_spec": spec,
+            "metadata": {"signature_def": _json(rpc.signatures(servable))},
+        }
 
     for place in PLACES:
         app.add_url_rule(f"{place}:predict", view_func=predict, methods=["POST"])
@@ -122,11 +120,16 @@ def of_columns(inputs, definition):
         inputs = dict.fromkeys(names, inputs)
     if not isinstance(inputs, dict):
         raise ServingError("INVALID_ARGUMENT", f"'inputs' has to be an object with {sorted(names)}")
-    strings = {n for n, info in definition.inputs.items() if info.dtype == types_pb2.DT_STRING}
-    inputs = {n: [_bytes(v) for v in _list(vs)] if n in strings else vs for n, vs in inputs.items()}
-    for name in names - strings:
-        if name in inputs and _holds_booleans_or_text(inputs[name]):
-            raise ServingError("INVALID_ARGUMENT", f"{name!r} has to be numbers")
+    inputs = dict(inputs)
+    for name in names & set(inputs):
+        info = definition.inputs[name]
+        rank = len(info.tensor_shape.dim)
+        if info.dtype == types_pb2.DT_STRING:
+            inputs[name] = [_bytes(value) for value in _list(inputs[name])]
+        elif not _are_numbers(inputs[name], rank):
+            raise ServingError(
+                "INVALID_ARGUMENT", f"{name!r} has to be numbers in lists, {rank} deep"
+            )
     return inputs
 
 
@@ -136,10 +139,10 @@ def _list(values):
     return values
 
 
-def _holds_booleans_or_text(values):
+def _are_numbers(values, rank):
     if isinstance(values, list):
-        return any(map(_holds_booleans_or_text, values))
-    return isinstance(values, (bool, str, dict)) or values is None
+        return rank > 0 and all(_are_numbers(value, rank - 1) for value in values)
+    return isinstance(values, (int, float)) and not isinstance(values, bool)
 
 
 def _bytes(value):
@@ -178,6 +181,7 @@ def _values(name, array):
     return array.tolist()
 
 
-def _proto(message):
-    text = json_format.MessageToJson(message, preserving_proto_field_name=True)
-    return flask.Response(text, mimetype="application/json")
+def _json(message):
+    return json_format.MessageToDict(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )

@@ -74,17 +74,28 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         return response
 
     def _array(self, name, proto):
+        shape = [d.size for d in proto.tensor_shape.dim]
         # A shape is a few bytes, whatever it promises.
-        size = math.prod(max(d.size, 0) for d in proto.tensor_shape.dim)
-        if size > self.engine.limits.request_bytes:
-            raise ServingError("RESOURCE_EXHAUSTED", f"{name!r} has {size} elements")
+        if math.prod(shape) > self.engine.limits.request_bytes:
+            raise ServingError("RESOURCE_EXHAUSTED", f"{name!r} has the shape {shape}")
         try:
+            if min(shape, default=0) < 0:
+                raise ValueError(f"its shape is {shape}")
             return tf.make_ndarray(proto)
         except (TypeError, ValueError, KeyError) as error:
             raise ServingError("INVALID_ARGUMENT", f"{name!r} is no tensor: {error}") from error
 
     def GetModelMetadata(self, request, context):  # noqa: N802
-        return _answer(context, lambda: metadata(self.engine.models, request))
+        return _answer(context, lambda: self._metadata(request))
+
+    def _metadata(self, request):
+        if list(request.metadata_field) != ["signature_def"]:
+            raise ServingError("INVALID_ARGUMENT", 'metadata_field has to be ["signature_def"]')
+        servable = self.engine.models.get(**_of_spec(request.model_spec))
+        response = get_model_metadata_pb2.GetModelMetadataResponse()
+        _describe(response.model_spec, servable)
+        response.metadata["signature_def"].Pack(signatures(servable))
+        return response
 
 
 class ModelService(model_service_pb2_grpc.ModelServiceServicer):
@@ -97,18 +108,12 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
         return _answer(context, lambda: status(self.models, **_of_spec(request.model_spec)))
 
 
-def metadata(models, request):
-    """The answer to a `GetModelMetadataRequest`."""
-    if list(request.metadata_field) != ["signature_def"]:
-        raise ServingError("INVALID_ARGUMENT", 'metadata_field has to be ["signature_def"]')
-    servable = models.get(**_of_spec(request.model_spec))
-    response = get_model_metadata_pb2.GetModelMetadataResponse()
-    _describe(response.model_spec, servable)
-    signatures = get_model_metadata_pb2.SignatureDefMap()
+def signatures(servable):
+    """What a model is asked with: a `SignatureDefMap`."""
+    message = get_model_metadata_pb2.SignatureDefMap()
     for name, definition in servable.definitions.items():
-        signatures.signature_def[name].CopyFrom(definition)
-    response.metadata["signature_def"].Pack(signatures)
-    return response
+        message.signature_def[name].CopyFrom(definition)
+    return message
 
 
 def status(models, name, version=None, label=None):

@@ -49,17 +49,19 @@ class Server:
         self._rest = web.make_server(
             rest.create_app(self.engine, host),
             rest_listening,
-            limits.request_bytes,
+            # Who sends somewhat too much gets an answer; who sends far more, a closed connection.
+            4 * limits.request_bytes,
             threads=limits.queue + 8,
             connection_limit=4 * limits.queue,
         )
+        self._rest_thread = threading.Thread(target=self._rest.run, name="rest", daemon=True)
         self._poll_seconds = poll_seconds
 
     def start(self):
         """Answers from now on, in threads."""
         self.models.watch(self._poll_seconds)
         self._rpc.start()
-        threading.Thread(target=self._rest.run, name="rest", daemon=True).start()
+        self._rest_thread.start()
 
     def stop(self, seconds=30.0):
         """Takes no new requests, answers those that came before, and ends.
@@ -78,7 +80,9 @@ class Server:
         # An answer is on its way when the queue is empty: waitress sends it from another thread.
         while time.monotonic() < end and self._busy():
             time.sleep(0.02)
-        self._rest.close()
+        if self._rest_thread.is_alive():
+            web.stop(self._rest)
+            self._rest_thread.join(timeout=5)
         return answered
 
     def _busy(self):

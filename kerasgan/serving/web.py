@@ -7,6 +7,7 @@ import urllib.parse
 
 import flask
 import waitress
+from waitress import wasyncore
 from werkzeug import exceptions
 
 CONTENT_SECURITY_POLICY = (
@@ -91,6 +92,17 @@ def make_server(app, listening, largest_body, **settings):
     return waitress.create_server(
         app, sockets=[listening], ident=None, max_request_body_size=largest_body, **settings
     )
+
+
+def stop(server):
+    """Ends a server whose `run()` is in another thread, and closes its connections.
+
+    Args:
+        server: from `make_server`.
+    """
+    # What another thread closes while the server waits for it would be an error there.
+    server.trigger.pull_trigger(lambda: wasyncore.close_all(server._map))
+    server.task_dispatcher.shutdown()
 
 
 def _host_name(header):

@@ -1,0 +1,168 @@
+"""The gallery, in a browser."""
+
+import base64
+import contextlib
+import functools
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+from browser import needs_chromium, open_page
+from served_models import NUM_CLASSES, SIZE, decoded, differences, encoded, served
+
+from kerasgan.serving import Client
+
+CONTROLS = ("seed", "num", "label", "truncation", "files", "direction")
+stack = contextlib.ExitStack()
+
+
+@functools.cache
+def server():
+    return stack.enter_context(served(request_images=20))
+
+
+def tearDownModule():
+    stack.close()
+
+
+@needs_chromium
+class GalleryTest(tf.test.TestCase):
+    @contextlib.contextmanager
+    def gallery(self, model):
+        with open_page(server().url) as page:
+            page.locator("#images li").nth(15).wait_for()  # of the first model
+            if model != page.input_value("#model"):
+                page.select_option("#model", model)
+            with Client(server().url, model) as self.client:
+                yield page
+
+    def show(self, page):
+        """Asks for images; returns what the page says."""
+        page.click("#go")
+        page.locator("#go:enabled").wait_for()
+        return page.inner_text("#message")
+
+    def images(self, page):
+        """The images that the page shows."""
+        urls = page.eval_on_selector_all("#images img", "all => all.map(image => image.src)")
+        self.assertTrue(all(url.startswith("data:image/png;base64,") for url in urls), urls)
+        sizes = page.eval_on_selector_all("#images img", "all => all.map(i => i.naturalWidth)")
+        files = [decoded(base64.b64decode(url.partition(",")[2])) for url in urls]
+        self.assertEqual(sizes, [image.shape[1] for image in files])
+        return np.stack(files)
+
+    def visible(self, page):
+        return [name for name in CONTROLS if page.is_visible(f"#{name}")]
+
+    def assert_shows(self, page, num, **arguments):
+        self.assertRegex(self.show(page), rf"^{num} images in \d+ ms$")
+        images = self.images(page)
+        self.assertLessEqual(differences(images, self.client.sample(num, **arguments)), 1)
+        return images
+
+    def test_each_model_has_the_controls_that_it_takes(self):
+        with self.gallery("classes") as page:
+            self.assertEqual(
+                page.locator("#model option").all_inner_texts(),
+                [f"{name} (version 1)" for name in ("classes", "colours", "styles")],
+            )
+            self.assertEqual(self.visible(page), ["seed", "num", "label"])
+            self.assertEqual(
+                page.locator("#label option").all_inner_texts(),
+                ["all", *map(str, range(NUM_CLASSES))],
+            )
+            page.select_option("#model", "styles")
+            self.assertEqual(self.visible(page), ["seed", "num", "truncation"])
+            page.select_option("#model", "colours")
+            self.assertEqual(self.visible(page), ["files"])
+            page.select_option("#model", "classes")
+            self.assertEqual(self.visible(page), ["seed", "num", "label"])
+
+    def test_seed_number_and_label_decide_the_images(self):
+        with self.gallery("classes") as page:
+            labels = np.arange(16) % NUM_CLASSES
+            first = self.images(page)
+            self.assertLessEqual(differences(first, self.client.sample(16, labels=labels)), 1)
+            page.fill("#seed", str(2**31 - 1))
+            second = self.assert_shows(page, 16, seed=2**31 - 1, labels=labels)
+            self.assertGreater(differences(second, first), 1)
+            page.fill("#num", "3")
+            page.select_option("#label", "2")
+            third = self.assert_shows(page, 3, seed=2**31 - 1, labels=2)
+            self.assertGreater(differences(third, second[:3]), 1)
+
+    def test_truncation_is_the_servers_to_judge(self):
+        with self.gallery("styles") as page:
+            without = self.assert_shows(page, 16)
+            page.fill("#truncation", "0.3")
+            self.assertGreater(differences(self.assert_shows(page, 16, truncation=0.3), without), 1)
+            page.fill("#truncation", "1.5")
+            self.assertRegex(self.show(page), "truncation: use numbers from 0.0 to 1.0")
+            self.assertEqual(page.get_attribute("#message", "class"), "error")
+            page.select_option("#model", "classes")
+            self.assertRegex(self.show(page), "^16 images")
+            self.assertEqual(page.get_attribute("#message", "class"), "")
+
+    def test_what_a_browser_does_not_send_is_not_sent(self):
+        with self.gallery("classes") as page:
+            before = self.images(page)
+            page.fill("#num", "21")
+            page.click("#go")
+            self.assertFalse(page.evaluate("document.querySelector('#num').checkValidity()"))
+            self.assertAllEqual(self.images(page), before)
+            page.fill("#num", "20")
+            self.assertRegex(self.show(page), "^20 images")
+            # What is not to be seen keeps another model from nothing.
+            page.fill("#num", "21")
+            page.select_option("#model", "colours")
+            picture = {"name": "a.png", "mimeType": "image/png"}
+            page.set_input_files("#files", {**picture, "buffer": encoded(before[0])})
+            self.assertRegex(self.show(page), "^1 images")
+
+    def test_a_picture_is_downloaded_as_it_was_sent(self):
+        with self.gallery("classes") as page:
+            page.fill("#seed", "7")
+            page.fill("#num", "2")
+            page.select_option("#label", "1")
+            self.show(page)
+            with page.expect_download() as started:
+                page.locator("#images a").nth(1).click()
+            self.assertEqual(started.value.suggested_filename, "classes-seed7-1.png")
+            file = pathlib.Path(started.value.path()).read_bytes()
+            self.assertStartsWith(file, b"\x89PNG")
+            url = page.locator("#images img").nth(1).get_attribute("src")
+            self.assertEqual(file, base64.b64decode(url.partition(",")[2]))
+            expected = self.client.sample(2, seed=7, labels=1)[1]
+            self.assertEqual(decoded(file).shape, (SIZE, SIZE, 1))
+            self.assertLessEqual(differences(decoded(file), expected), 1)
+
+    def test_pictures_are_translated(self):
+        pictures = np.random.default_rng(0).integers(0, 256, (2, 20, 28, 1), dtype="uint8")
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        for name, picture in zip(("one.png", "two.b.png"), pictures, strict=True):
+            (folder / name).write_bytes(encoded(picture))
+        (folder / "bad.png").write_text("no picture")
+        with self.gallery("colours") as page:
+            self.assertEqual(self.show(page), "Choose pictures first.")
+            page.set_input_files("#files", [folder / "one.png", folder / "two.b.png"])
+            self.assertRegex(self.show(page), r"^2 images in \d+ ms$")
+            expected = np.stack(self.client.translate(pictures))
+            self.assertLessEqual(differences(self.images(page), expected), 1)
+            names = page.eval_on_selector_all("#images a", "all => all.map(a => a.download)")
+            self.assertEqual(names, ["one.png", "two.b.png"])
+            page.set_input_files("#files", [folder / "bad.png"])
+            self.show(page)
+            self.assertEqual(page.get_attribute("#message", "class"), "error")
+            self.assertNotEmpty(page.inner_text("#message"))
+
+    def test_nothing_comes_from_elsewhere_and_a_server_that_is_gone_is_told(self):
+        requests = []
+        with self.gallery("classes") as page:
+            page.on("request", lambda request: requests.append(request.url))
+            page.reload()
+            page.locator("#images li").nth(15).wait_for()
+            self.assertTrue(all(r.startswith((server().url, "data:")) for r in requests), requests)
+            self.assertIn(f"{server().url}gallery.json", requests)
+            page.route("**/*:predict", lambda route: route.abort())
+            self.assertNotEmpty(self.show(page))
+            self.assertEqual(page.get_attribute("#message", "class"), "error")
