@@ -158,6 +158,11 @@ def _bytes(value):
 
 def as_rows(outputs):
     """Outputs as the answer to `instances`."""
+    lengths = {array.shape[:1] for array in outputs.values()}
+    if len(lengths) != 1 or () in lengths:
+        raise ServingError(
+            "INVALID_ARGUMENT", "the outputs have no batch in common; ask with 'inputs'"
+        )
     columns = {name: _values(name, array) for name, array in outputs.items()}
     if len(columns) == 1:
         return {"predictions": next(iter(columns.values()))}
@@ -172,13 +177,18 @@ def as_columns(outputs):
 
 
 def _values(name, array):
-    if array.dtype == object:
-        text = name.endswith("_bytes")
-        return [
-            {"b64": base64.b64encode(v).decode("ascii")} if text else v.decode("utf-8", "replace")
-            for v in np.ravel(array)
-        ]
-    return array.tolist()
+    if array.dtype != object:
+        return array.tolist()
+    as_text = np.frompyfunc(_encoded if name.endswith("_bytes") else _text, 1, 1)
+    return np.asarray(as_text(array), object).tolist()
+
+
+def _encoded(value):
+    return {"b64": base64.b64encode(value).decode("ascii")}
+
+
+def _text(value):
+    return value.decode("utf-8", "replace")
 
 
 def _json(message):

@@ -37,7 +37,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from kerasgan.serving import Client, ServingError, models
+from kerasgan.serving import Client, ServingError, models, rest
 
 TIMEOUT = 20.0
 LARGEST = 2**20  # bytes of a request
@@ -300,6 +300,34 @@ class RestTest(ServerTestCase):
 @functools.cache
 def saved_model(model):
     return tf.saved_model.load(str(zoo().folder / model / "1"))
+
+
+class OutputsTest(tf.test.TestCase):
+    """Of somebody else's models, too."""
+
+    def test_rows_and_columns(self):
+        strings = np.array([[b"a", b"b"], [b"c", b"\xff"]], object)
+        numbers = np.array([1.5, 2.5], "float32")
+        self.assertEqual(rest.as_rows({"x": numbers}), {"predictions": [1.5, 2.5]})
+        self.assertEqual(rest.as_columns({"x": np.array(3)}), {"outputs": 3})
+        self.assertEqual(
+            rest.as_rows({"text": strings, "x": numbers}),
+            {"predictions": [{"text": ["a", "b"], "x": 1.5}, {"text": ["c", "\ufffd"], "x": 2.5}]},
+        )
+        self.assertEqual(
+            rest.as_columns({"x_bytes": strings[0], "x": numbers}),
+            {"outputs": {"x_bytes": [{"b64": "YQ=="}, {"b64": "Yg=="}], "x": [1.5, 2.5]}},
+        )
+        self.assertEqual(rest.as_columns({"text": np.array(b"a", object)}), {"outputs": "a"})
+
+    def test_what_has_no_rows_is_refused_by_row(self):
+        for outputs in (
+            {"x": np.array(3)},
+            {"x": np.zeros(2), "y": np.array(3)},
+            {"x": np.zeros(2), "y": np.zeros(3)},
+        ):
+            with self.assertRaisesRegex(ServingError, "INVALID_ARGUMENT.*ask with 'inputs'"):
+                rest.as_rows(outputs)
 
 
 class SameImagesTest(ServerTestCase):
