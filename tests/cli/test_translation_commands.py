@@ -195,4 +195,6 @@ class TranslateTest(CommandTestCase):
         self.assertRegex(out, r"(?m)^model +CycleGAN$")
         self.assert_works("export", shared_folder() / "cycle_gan", self.folder / "1")
         signatures = tf.saved_model.load(str(self.folder / "1")).signatures
-        self.assertCountEqual(signatures, ["serving_default", "to_A", "to_B"])
+        directions = ["to_A", "to_B"]
+        of_files = ["translate", *(f"translate_{direction}" for direction in directions)]
+        self.assertCountEqual(signatures, ["serving_default", *directions, *of_files])
