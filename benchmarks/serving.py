@@ -1,6 +1,6 @@
 """What the local server makes of many clients, and what it costs.
 
-    python benchmarks/serving.py [--model savedmodels/digits] [--seconds 60] [--clients 1,8,64]
+    python benchmarks/serving.py [--model savedmodels/digits] [--seconds 60] [--clients 1,8,64,64]
         [--protocol grpc]
 
 Prints, for each number of clients that ask for an image at a time and ask again as soon as it is
@@ -123,7 +123,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", type=pathlib.Path, default=pathlib.Path("savedmodels/digits"))
     parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--clients", default="1,8,64")
+    parser.add_argument("--clients", default="1,8,64,64")
     parser.add_argument("--protocol", choices=("grpc", "rest"), default="grpc")
     parser.add_argument("--rounds", type=int, default=5, help="of the ratios")
     parser.add_argument("--address", help="of a server that runs already; no ratios then")

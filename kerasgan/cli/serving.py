@@ -71,15 +71,11 @@ def serve(folder, *, host, port, rest_port, max_images, max_batch, max_queue, ma
         queue=max_queue,
         batch=max_batch,
     )
+    if port:
+        runs.listen(host, port).close()  # found out before models are loaded
     with contextlib.closing(runs.listen(host, rest_port, "--rest-port")) as listening:
         with runs.usage_errors():
-            try:
-                server = Server(folder, host, port, listening, limits)
-            except RuntimeError as error:
-                raise click.UsageError(
-                    f"--port {port} of {host} cannot be had; choose another one, or 0 for any that "
-                    "is free."
-                ) from error
+            server = Server(folder, host, port, listening, limits)
         end = threading.Event()
         for ending in (signal.SIGINT, signal.SIGTERM):
             signal.signal(ending, lambda *_: end.set())
