@@ -21,7 +21,7 @@ demo: $(VENV)/installed
 	@echo "Look at $(DEMO)/report.html and $(DEMO)/samples.gif"
 
 test: $(VENV)/installed-test
-	$(PYTHON) -m pytest --numprocesses auto --dist loadfile
+	$(PYTHON) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 # What depends on the framework, under the other two.
 test-backends: test-jax test-torch

@@ -19,6 +19,14 @@ flags.FLAGS(["pytest"])  # tf.test.TestCase.create_tempdir reads them
 keras.config.disable_interactive_logging()
 
 
+# Of several processes none is to begin a long file when the others end.
+LONG_FILES = ("test_documents.py", "test_every_model.py", "test_distribution.py", "test_saving.py")
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.name not in LONG_FILES)
+
+
 def pytest_collection_finish(session):
     # What is imported stays; clear_session would go through all of it after every test.
     gc.freeze()

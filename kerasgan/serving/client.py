@@ -13,6 +13,7 @@ from kerasgan.numbering import numbers_of_images
 from kerasgan.serving.errors import ServingError, code_of_http
 
 LONGEST_PAUSE = 2.0  # seconds between two tries
+LARGEST_CHUNK = 3 * 2**20  # bytes, of which JSON makes five times as many
 NO_TRUNCATION = -1.0
 
 
@@ -28,7 +29,7 @@ class Client:
         timeout: float, seconds that an answer may take.
         retries: int, how often a request is sent again to a server that cannot be reached or says
             that it is UNAVAILABLE, after pauses that double, from a tenth of a second to two.
-        chunk: int, how many images are asked for at once.
+        chunk: int, how many images are asked for at once; fewer if they are large.
 
     Raises:
         ValueError: when both version and label are given, or an argument is out of range.
@@ -142,15 +143,9 @@ class Client:
         sizes = {name: len(array) for name, array in inputs.items()}
         if len(set(sizes.values())) != 1:
             raise ValueError(f"the inputs have to be of one number of examples, and are {sizes}.")
-        starts = range(0, max(*sizes.values(), 1), self.chunk)
         parts = [
-            self._ask(
-                "predict",
-                signature,
-                {name: array[start : start + self.chunk] for name, array in inputs.items()},
-                outputs,
-            )
-            for start in starts
+            self._ask("predict", signature, {name: a[some] for name, a in inputs.items()}, outputs)
+            for some in _chunks(inputs, self.chunk)
         ]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
@@ -164,7 +159,7 @@ class Client:
 
     def status(self):
         """The model's versions, the newest first: list of dicts of `version`, `state`, `error`."""
-        return self._ask("status")
+        return sorted(self._ask("status"), key=lambda status: -status["version"])
 
     def close(self):
         """Ends the connection."""
@@ -359,6 +354,19 @@ class _Rest:
             message = content.get("error", content) if isinstance(content, dict) else content
             raise ServingError(code or "INTERNAL", f"{message} (HTTP {answer.status_code})")
         return content
+
+
+def _chunks(inputs, most):
+    """Slices of at most so many examples, and of so many bytes if there are several in one."""
+    arrays = list(inputs.values())
+    start = size = 0
+    for index, example in enumerate(zip(*arrays, strict=True)):
+        of_example = sum(len(v) if isinstance(v, bytes) else np.asarray(v).nbytes for v in example)
+        if index > start and (index - start == most or size + of_example > LARGEST_CHUNK):
+            yield slice(start, index)
+            start, size = index, 0
+        size += of_example
+    yield slice(start, len(arrays[0]))
 
 
 def _tensor_info(dtype, shape):

@@ -65,6 +65,22 @@ class SampleTest(ClientTestCase):
             self.assertEqual((images.dtype, images.shape), (np.uint8, (70, SIZE, SIZE, 1)))
             self.assertLessEqual(differences(images, expected), 1)
 
+    def test_large_examples_are_asked_for_in_smaller_chunks(self):
+        inputs = {"latent": np.zeros((5, 100), "float32"), "label": np.zeros(5, "int32")}
+        files = {"image_bytes": np.array([b"1234", b"12", b"123456789", b"1", b"12"], object)}
+        for largest, of_arrays, of_files in (
+            (3 * 404, [3, 2], [3, 2]),
+            (404, [1] * 5, [3, 2]),
+            (9, [1] * 5, [2, 1, 2]),
+            (5, [1] * 5, [1, 1, 1, 2]),
+        ):
+            with mock.patch.object(clients, "LARGEST_CHUNK", largest):
+                for examples, expected in ((inputs, of_arrays), (files, of_files)):
+                    chunks = list(clients._chunks(examples, 3))
+                    found = np.concatenate([np.arange(5)[chunk] for chunk in chunks])
+                    self.assertAllEqual(found, np.arange(5))
+                    self.assertEqual([c.stop - c.start for c in chunks], expected)
+
     def test_the_number_of_images_and_the_chunk_make_no_difference(self):
         for client in self.both(chunk=3):
             few = client.sample(4, seed=1, labels=2)
