@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 import pathlib
+import re
 import threading
 
 import numpy as np
@@ -369,4 +370,5 @@ def _in_one_line(message):
     """What TensorFlow says, without where in its graph."""
     lines = (line.strip() for line in message.splitlines())
     useful = [line for line in lines if line and not line.startswith(GRAPH_NOISE)]
-    return " ".join(useful).removeprefix("assertion failed: ")[:500]
+    text = " ".join(useful).removeprefix("assertion failed: ")
+    return re.sub(r"^\[(.*; got)\] ", r"\1 ", text)[:500]  # the lists of our own checks
