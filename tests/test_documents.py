@@ -133,6 +133,9 @@ def run_shell(line, serving):
         check_cluster(arguments)
     elif program == "curl":
         run_request(arguments)
+    elif program == "saved_model_cli":
+        command = [pathlib.Path(sys.executable).with_name(program), *arguments]
+        subprocess.run(command, check=True, capture_output=True)
     elif program == "kerasgan":
         with mock.patch.object(sys, "argv", ["kerasgan", *arguments]):
             try:

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import pathlib
 import signal
 import threading
@@ -35,6 +36,9 @@ def export(run_or_file, directory, *, keep, jit_compile):
     click.echo(f"SavedModel with the signatures {signatures} in {path}")
     if not (path / saved_models.WARMUP_REQUESTS).exists():
         click.echo("It has no warm-up requests, which need: pip install 'kerasgan[serving]'")
+    config = path.parent.parent / "models.config"
+    if config.exists():
+        click.echo(f"Labels are as before: kerasgan serving-config {config.parent} renews them.")
 
 
 def _portable(settings):
@@ -88,4 +92,5 @@ def serve(folder, *, host, port, rest_port, max_images, max_batch, max_queue, ma
         end.wait()
         click.echo("Answering what was asked before ...")
         if not server.stop():
-            raise click.ClickException("some requests were not answered within 30 s.")
+            click.echo("kerasgan: some requests were not answered within 30 s.", err=True)
+            os._exit(1)  # threads that wait for their answers would keep the process

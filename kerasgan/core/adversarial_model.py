@@ -16,6 +16,8 @@ from kerasgan.core.files import atomic_path
 from kerasgan.core.optimizers import all_layers, make_optimizers, portable
 from kerasgan.core.training_watch import LossTracker, NonFiniteError, TrainingWatch
 
+EXPORTED_BY = ("kerasgan", "keras", "tensorflow")  # whose versions a model card tells
+
 
 class AdversarialModel(backend.Trainer, keras.Model):
     """Networks that play against each other, trained, saved and measured as one Keras model.
@@ -414,7 +416,7 @@ class AdversarialModel(backend.Trainer, keras.Model):
         config = self.get_config()
         return {
             "model": type(self).__name__,
-            "kerasgan": importlib.metadata.version("kerasgan"),
+            **{name: importlib.metadata.version(name) for name in EXPORTED_BY},
             "epochs_trained": self.epochs_trained,
             "steps_trained": self.iterations if self.compiled else None,
             "settings": {n: v for n, v in config.items() if not isinstance(v, dict)},

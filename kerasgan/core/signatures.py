@@ -93,7 +93,7 @@ def image_to_image(functions, size, channels, multiple, least_size, scale):
     files = tf.TensorSpec((None,), tf.string, "image_bytes")
     signatures = {}
     for direction, network in functions.items():
-        of_arrays = (_serving(network), [images[direction]])
+        of_arrays = (_serving(network, multiple, least_size), [images[direction]])
         translate = _translating(network, channels[direction], multiple, least_size, scale)
         of_files = {"translate": (translate, [files])} if None in size else {}
         if not signatures:
@@ -104,9 +104,13 @@ def image_to_image(functions, size, channels, multiple, least_size, scale):
     return signatures
 
 
-def _serving(network):
+def _serving(network, multiple, least_size):
     def serve(images):
-        return {"images": tf.cast(network(images), tf.float32)}
+        sides = tf.shape(images)[1:3]
+        right = (sides % multiple == 0) & (sides >= least_size)
+        message = f"images: use sides of at least {least_size} that are multiples of {multiple}"
+        with tf.control_dependencies([_check(right, message, sides)]):
+            return {"images": tf.cast(network(tf.identity(images)), tf.float32)}
 
     return serve
 
@@ -128,7 +132,7 @@ def _translating(network, channels, multiple, least_size, scale):
         return _png(network(image[None])[0, : height * scale, : width * scale])
 
     def translate(image_bytes):
-        return {"image_bytes": tf.map_fn(translate_file, image_bytes)}
+        return {"image_bytes": tf.map_fn(translate_file, image_bytes, parallel_iterations=1)}
 
     return translate
 

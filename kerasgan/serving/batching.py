@@ -110,6 +110,7 @@ class Batcher:
                 self._running = len(tasks)
             # A client that has gone away has cancelled its future.
             _compute([task for task in tasks if task.future.set_running_or_notify_cancel()])
+            del tasks  # or they, and the model that they were for, stay until the next ones come
             with self._changed:
                 self._running = 0
                 self._changed.notify_all()

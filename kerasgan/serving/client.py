@@ -61,7 +61,9 @@ class Client:
                 f"chunk={chunk!r}, retries={retries!r}, timeout={timeout!r}; use a chunk of at "
                 "least 1, no negative retries, and a timeout above 0."
             )
-        by_rest = address.startswith(("http://", "https://"))
+        by_rest = address.lower().startswith(("http://", "https://"))
+        if "://" in address and not by_rest:
+            raise ValueError(f"address={address!r}; use host:port, http://... or https://...")
         self._server = (_Rest if by_rest else _Grpc)(address, model, version, label, timeout)
         self.address, self.model = address, model
         self.retries = retries
@@ -344,7 +346,10 @@ class _Rest:
         except requests.Timeout as error:
             raise ServingError("DEADLINE_EXCEEDED", f"no answer in {self._timeout} s") from error
         except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
-            raise ServingError("UNAVAILABLE", f"nothing answers at {self._address}") from error
+            message = f"nothing answers at {self._address}, or nothing that speaks HTTP"
+            raise ServingError("UNAVAILABLE", message) from error
+        except requests.exceptions.InvalidJSONError as error:
+            raise ServingError("INVALID_ARGUMENT", f"JSON cannot hold that: {error}") from error
         try:
             content = answer.json()
         except ValueError:

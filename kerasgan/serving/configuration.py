@@ -88,8 +88,8 @@ _MODEL = """\
 {labels}  }}
 """
 _BATCHING = """\
-# Requests of at most two milliseconds are computed together. Batches are filled up to one of the
-# sizes, for which a network is compiled if it was exported with --jit-compile.
+# Requests that come within two milliseconds are computed together. Batches are filled up to one of
+# the sizes, for which a network is compiled if it was exported with --jit-compile.
 max_batch_size {{ value: {largest} }}
 batch_timeout_micros {{ value: 2000 }}
 max_enqueued_batches {{ value: 64 }}

@@ -135,7 +135,7 @@ class Models:
 
     A version is served from when it has been loaded and has answered its warm-up requests, until
     enough newer ones are. One that cannot be loaded changes nothing; it is tried again when its
-    files change. One whose files vanish goes on.
+    files change. One whose files vanish goes on, one whose files are replaced is loaded anew.
 
     Args:
         folder: path of a folder with a folder for each model, or of a model's own.
@@ -155,8 +155,8 @@ class Models:
             while not self._stopped.wait(seconds):
                 try:
                     self.refresh()
-                except OSError as error:
-                    logger.warning("%s cannot be looked at: %s", self.folder, error)
+                except Exception:  # whatever it is, it may be over the next time
+                    logger.exception("%s cannot be looked at", self.folder)
 
         threading.Thread(target=work, name="versions", daemon=True).start()
 
@@ -169,44 +169,50 @@ class Models:
         with self._refreshing:
             for name, folder in model_folders(self.folder).items():
                 served = 0
-                for number in reversed(versions(folder)):
+                present = versions(folder)
+                for number in reversed(present):
                     if served == LOADED_VERSIONS:
                         break  # older ones are for when newer ones are damaged
                     served += self._load(name, number, folder / str(number))
-                self._release(name)
+                self._release(name, present)
 
     def _load(self, name, number, path):
         """Loads a version if that has to be tried; returns whether it is served."""
-        known = self._versions.get(name, {}).get(number)
-        if known is not None and known.servable is not None:
-            return True
+        version = self._versions.get(name, {}).get(number)
         try:
             stamp = _stamp(path)
-        except OSError:
-            return False  # it has just been deleted
-        if known is not None and known.stamp == stamp:
-            return False
-        version = Version(number, "LOADING", stamp=stamp)
-        with self._lock:
-            self._versions.setdefault(name, {})[number] = version
+        except OSError:  # it has just been deleted
+            return version is not None and version.servable is not None
+        if version is not None and version.stamp == stamp:
+            return version.servable is not None
+        if version is None or version.servable is None:
+            version = Version(number, "LOADING")
+            with self._lock:
+                self._versions.setdefault(name, {})[number] = version
+        version.stamp = stamp
         try:
             servable = Servable(name, number, path)
         except Exception as error:  # of a damaged file: TensorFlow raises nearly everything
-            version.error = _in_one_line(str(error)) or type(error).__name__
-            version.state = "END"
-            logger.warning("%s version %d cannot be served: %s", name, number, version.error)
-            return False
+            message = _in_one_line(str(error)) or type(error).__name__
+            logger.warning("%s version %d cannot be served: %s", name, number, message)
+            if version.servable is None:
+                version.state, version.error = "END", message
+            return version.servable is not None
         with self._lock:
             version.servable, version.state = servable, "AVAILABLE"
         logger.info("%s version %d is served", name, number)
         return True
 
-    def _release(self, name):
+    def _release(self, name, present):
+        """Lets go what newer versions replace, and forgets what is neither served nor there."""
         with self._lock:
-            available = [v for v in self._versions.get(name, {}).values() if v.servable]
-            for version in sorted(available, key=lambda v: v.number)[:-LOADED_VERSIONS]:
-                version.servable, version.state = None, "END"
-                logger.info("%s version %d is served no longer", name, version.number)
+            known = self._versions.get(name, {})
+            available = sorted(number for number, version in known.items() if version.servable)
+            for number in available[:-LOADED_VERSIONS]:
+                known[number].servable, known[number].state = None, "END"
+                logger.info("%s version %d is served no longer", name, number)
+            for number in set(known) - set(available) - set(present):
+                del known[number]
 
     def names(self):
         """The models that can be served: list of str."""
@@ -259,19 +265,25 @@ class Models:
 
     def labels(self, name):
         """What labels mean for a model: dict from a label to a version's number."""
+        available = self._available(name)
         config = self.folder / CONFIG
-        if config.exists():
-            from tensorflow_serving.config import model_server_config_pb2
+        if not config.exists():
+            return labels_of(available)
+        from tensorflow_serving.config import model_server_config_pb2
 
-            parsed = model_server_config_pb2.ModelServerConfig()
-            try:
-                text_format.Parse(config.read_text(encoding="utf-8"), parsed)
-            except text_format.ParseError as error:
-                raise ServingError("NOT_FOUND", f"{config} is damaged: {error}") from error
-            for model in parsed.model_config_list.config:
-                if model.name == name:
-                    return dict(model.version_labels)
-        return labels_of(self._available(name))
+        parsed = model_server_config_pb2.ModelServerConfig()
+        try:
+            text_format.Parse(config.read_text(encoding="utf-8"), parsed)
+        except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
+            raise ServingError("INTERNAL", f"{config} is damaged: {error}") from error
+        configured = {
+            label: number
+            for model in parsed.model_config_list.config
+            for label, number in model.version_labels.items()
+            if model.name == name and number in available
+        }
+        # It is from a time when there were other versions, perhaps.
+        return {**labels_of(available), **configured}
 
     def _name(self, name):
         known = self.names()

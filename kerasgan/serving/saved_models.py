@@ -1,5 +1,6 @@
 """SavedModels as TensorFlow Serving wants them: versions, model cards, warm-up requests."""
 
+import contextlib
 import io
 import json
 import os
@@ -46,6 +47,28 @@ def export_version(model, folder, *, keep=None, jit_compile=False, model_card=No
     if keep is not None and keep < 1:
         raise ValueError(f"keep={keep!r}; use None or a number of at least 1.")
     folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder):
+        return _export_next(model, folder, keep, jit_compile, model_card)
+
+
+@contextlib.contextmanager
+def _alone(folder):
+    """Waits until no other process exports to a folder, where the system can tell."""
+    try:
+        import fcntl
+    except ModuleNotFoundError:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # which a killed process lets go
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _export_next(model, folder, keep, jit_compile, model_card):
     numbers = [int(p.name) for p in folder.glob("*") if p.name.isdecimal()]
     path = folder / str(max(numbers, default=0) + 1)
     write_version(model, path, jit_compile=jit_compile, model_card=model_card)

@@ -313,6 +313,9 @@ class ImageToImageTest(ServedTestCase):
             if entry.name == "pix2pix":
                 others = model.translate(images, to, seed=1)
                 self.assertGreater(np.abs(others - translated).max(), 0.05)
+        if model.size_multiple > 1:
+            message = f"images: use sides of at least {model.least_size} that are multiples of"
+            self.assert_refused(message, "serving_default", images=images[:, :-1])
         answers = [self.ask("translate", image_bytes=files[:2]) for _ in range(2)]
         self.assertAllEqual(*answers)
         self.check_refusals(files[0])

@@ -433,7 +433,7 @@ class LateServerTest(ClientTestCase):
             self.assertEqual(asked.result(TIMEOUT)["version"], 7)
 
     def test_an_address_that_cannot_be_one(self):
-        for address in ("http://", "http://[::1"):
+        for address in ("http://", "http://[::1", "grpc://localhost:8500"):
             with self.assertRaises(ValueError):
                 self.client(address).metadata()
 

@@ -161,11 +161,41 @@ class VersionsTest(ModelsTestCase):
             'version_labels { key: "best" value: 1 } version_labels { key: "old" value: 9 } } }'
         )
         self.assertEqual(self.models.get("classes", label="best").version, 1)
-        self.assert_not_found("no version 9", "classes", label="old")
-        self.assert_not_found("no label 'stable'; it has best, old", "classes", label="stable")
-        config.write_text("model_config_list {")
-        self.assert_not_found("models.config is damaged", "classes", label="best")
+        # Written when there were other versions, it does not take from labels what they mean.
+        self.assert_not_found("no label 'old'; it has best, canary, stable", "classes", label="old")
+        self.assertEqual(self.models.get("classes", label="canary").version, 2)
+        for damaged in (b"model_config_list {", b"\xff"):
+            config.write_bytes(damaged)
+            with self.assertRaisesRegex(ServingError, "INTERNAL: .*models.config is damaged"):
+                self.models.get("classes", label="best")
         self.assertEqual(self.newest(), 2)
+
+    def test_a_version_whose_files_are_replaced_is_loaded_anew(self):
+        path = self.add(1)
+        self.models.refresh()
+        before = self.models.get("classes")
+        self.models.refresh()
+        self.assertIs(self.models.get("classes"), before)
+        shutil.rmtree(path)
+        self.add(1, damage_variables)
+        with self.assertLogs("kerasgan.serving", "WARNING"):
+            self.models.refresh()
+        self.assertIs(self.models.get("classes"), before)
+        shutil.rmtree(path)
+        self.add(1)
+        self.models.refresh()
+        self.assertIsNot(self.models.get("classes"), before)
+        self.assertEqual(self.states(), {1: "AVAILABLE"})
+
+    def test_a_damaged_version_that_is_removed_is_forgotten(self):
+        self.add(1)
+        path = self.add(2, damage_graph)
+        with self.assertLogs("kerasgan.serving", "WARNING"):
+            self.models.refresh()
+        self.assertEqual(self.states(), {2: "END", 1: "AVAILABLE"})
+        shutil.rmtree(path)
+        self.models.refresh()
+        self.assertEqual(self.states(), {1: "AVAILABLE"})
 
 
 class DamageTest(ModelsTestCase):

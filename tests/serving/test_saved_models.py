@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from concurrent import futures
 from unittest import mock
 
 import keras
@@ -82,6 +83,12 @@ class VersionsTest(FolderTestCase):
         (self.folder / "note").touch()
         (self.folder / "11").mkdir()  # somebody copies it, perhaps
         self.assertEqual(self.export(), "12")
+
+    def test_several_at_once_take_turns(self):
+        with futures.ThreadPoolExecutor(4) as pool:
+            names = [pool.submit(self.export) for _ in range(4)]
+        self.assertCountEqual([name.result() for name in names], ["1", "2", "3", "4"])
+        self.assertEqual(self.names(), ["1", "2", "3", "4"])
 
     def test_keeps_the_newest(self):
         for _ in range(4):
