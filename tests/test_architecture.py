@@ -20,7 +20,13 @@ LEVELS = {
     "layers": 1,
     "backend": 0,
 }
-MAY_IMPORT_TENSORFLOW = ("backend/tensorflow.py", "core/signatures.py", "data/", "serving/")
+MAY_IMPORT_TENSORFLOW = (
+    "backend/tensorflow.py",
+    "core/export.py",
+    "core/signatures.py",
+    "data/",
+    "serving/",
+)
 
 
 def imports(file):

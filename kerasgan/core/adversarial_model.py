@@ -1,6 +1,5 @@
 """The base of every model in which networks are trained against each other."""
 
-import importlib.metadata
 import inspect
 import math
 import os
@@ -10,13 +9,12 @@ import keras
 import numpy as np
 from keras import ops
 
+import kerasgan
 from kerasgan import backend, losses
 from kerasgan.core import epoch_clock, execution, measuring
 from kerasgan.core.files import atomic_path
 from kerasgan.core.optimizers import all_layers, make_optimizers, portable
 from kerasgan.core.training_watch import LossTracker, NonFiniteError, TrainingWatch
-
-EXPORTED_BY = ("kerasgan", "keras", "tensorflow")  # whose versions a model card tells
 
 
 class AdversarialModel(backend.Trainer, keras.Model):
@@ -416,7 +414,8 @@ class AdversarialModel(backend.Trainer, keras.Model):
         config = self.get_config()
         return {
             "model": type(self).__name__,
-            **{name: importlib.metadata.version(name) for name in EXPORTED_BY},
+            "kerasgan": kerasgan.__version__,
+            "keras": keras.__version__,
             "epochs_trained": self.epochs_trained,
             "steps_trained": self.iterations if self.compiled else None,
             "settings": {n: v for n, v in config.items() if not isinstance(v, dict)},

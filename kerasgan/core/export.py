@@ -59,8 +59,11 @@ def export_model(filepath, networks, computations, signatures, model_card, jit_c
     """
     check_destination(filepath)
     backend = keras.backend.backend()
+    import tensorflow as tf
+
     from kerasgan.core.signatures import compiled, traced
 
+    model_card = {**model_card, "tensorflow": tf.__version__}
     card = json.dumps(model_card, indent=2, allow_nan=False, default=str) + "\n"
     archive = keras.export.ExportArchive()
     for network in networks:
