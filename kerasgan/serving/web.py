@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+import logging
 import socket
 import urllib.parse
 
@@ -89,6 +90,8 @@ def make_server(app, listening, largest_body, **settings):
         largest_body: int, bytes that a request may have.
         **settings: of waitress.
     """
+    # It would write a line for every request that finds no thread free.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     return waitress.create_server(
         app, sockets=[listening], ident=None, max_request_body_size=largest_body, **settings
     )

@@ -428,6 +428,12 @@ class SocketTest(HypeTestCase):
             self.assertEqual(reply.status, 200)
         self.assertEqual(read_csv(self.path), [])
 
+    def test_says_nothing_of_requests_that_wait(self):
+        with self.assertNoLogs("waitress.queue"), served(make_study(self.path)) as url:
+            with concurrent.futures.ThreadPoolExecutor(32) as clients:
+                pages = list(clients.map(lambda _: self.request(url, "GET", "/"), range(64)))
+        self.assertEqual({reply.status for reply, _ in pages}, {200})
+
     def test_a_port_can_be_had_once(self):
         first = web.listen("127.0.0.1", 0)
         self.addCleanup(first.close)
