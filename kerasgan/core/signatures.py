@@ -12,6 +12,7 @@ from kerasgan.core import latents
 
 NO_TRUNCATION = -1.0
 LARGEST_IMAGE = 2**24  # pixels that `translate` takes, 4096x4096
+PNG = b"\x89PNG\r\n\x1a\n"  # what such a file begins with
 
 
 def compiled(function, jit_compile=False):
@@ -117,16 +118,18 @@ def _serving(network, multiple, least_size):
 
 def _translating(network, channels, multiple, least_size, scale):
     def translate_file(file):
-        image = tf.io.decode_image(file, channels, expand_animations=False)
+        sides = _sides(file)
+        small_enough = _check(
+            (tf.reduce_max(sides) <= LARGEST_IMAGE) & (tf.reduce_prod(sides) <= LARGEST_IMAGE),
+            f"image_bytes: use images of at most {LARGEST_IMAGE} pixels",
+            sides,
+        )
+        # A few kilobytes can hold an image that does not fit into memory.
+        with tf.control_dependencies([small_enough]):
+            image = tf.io.decode_image(tf.identity(file), channels, expand_animations=False)
         image.set_shape((None, None, channels))
         height, width = tf.unstack(tf.shape(image)[:2])
-        small_enough = _check(
-            height * width <= LARGEST_IMAGE,
-            f"image_bytes: use images of at most {LARGEST_IMAGE} pixels",
-            (height, width),
-        )
-        with tf.control_dependencies([small_enough]):
-            image = tf.cast(image, tf.float32) / 127.5 - 1.0
+        image = tf.cast(image, tf.float32) / 127.5 - 1.0
         for axis, length in enumerate((height, width)):
             image = _mirrored(image, axis, length, multiple, least_size)
         return _png(network(image[None])[0, : height * scale, : width * scale])
@@ -135,6 +138,25 @@ def _translating(network, channels, multiple, least_size, scale):
         return {"image_bytes": tf.map_fn(translate_file, image_bytes, parallel_iterations=1)}
 
     return translate
+
+
+def _sides(file):
+    """Height and width as the head of a PNG or JPEG file has them: int64 tensor (2,)."""
+    is_jpeg = tf.io.is_jpeg(file)
+    is_png = tf.strings.substr(file, 0, len(PNG)) == PNG
+
+    def of_png():
+        # What is too short for a head is left to the decoder.
+        head = tf.strings.substr(tf.strings.join([file, bytes(24)]), 16, 8)
+        width_and_height = tf.io.decode_raw(head, tf.int32, little_endian=False)
+        return tf.cast(tf.bitcast(width_and_height[::-1], tf.uint32), tf.int64)
+
+    def of_jpeg():
+        return tf.io.extract_jpeg_shape(file, tf.int64)[:2]
+
+    known = _check(is_jpeg | is_png, "image_bytes: use PNG or JPEG files", tf.strings.length(file))
+    with tf.control_dependencies([known]):
+        return tf.cond(tf.identity(is_jpeg), of_jpeg, of_png)
 
 
 def standard_normal(numbers, shape, stream=0):

@@ -8,12 +8,19 @@ import flask
 import numpy as np
 from google.protobuf import json_format
 from tensorflow.core.framework import types_pb2
+from werkzeug import routing
 
 from kerasgan.serving import rpc, web
 from kerasgan.serving.errors import HTTP_STATUS, ServingError
 
-MODEL = "/v1/models/<name>"
-PLACES = (MODEL, f"{MODEL}/versions/<int:version>", f"{MODEL}/labels/<label>")
+MODEL = "/v1/models/<word:name>"
+PLACES = (MODEL, f"{MODEL}/versions/<int:version>", f"{MODEL}/labels/<word:label>")
+
+
+class Word(routing.BaseConverter):
+    """A part of a path before the colon of a method: GET `NAME:predict` is no status of a model."""
+
+    regex = "[^/:]+"
 
 
 def create_app(engine, host="127.0.0.1"):
@@ -28,6 +35,7 @@ def create_app(engine, host="127.0.0.1"):
     """
     models = engine.models
     app = flask.Flask(__name__, static_folder=None, template_folder=".")
+    app.url_map.converters["word"] = Word
     app.config.update(MAX_CONTENT_LENGTH=engine.limits.request_bytes)
     web.guard(app, host, programs=True)
     web.errors_as_json(app)

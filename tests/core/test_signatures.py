@@ -3,8 +3,8 @@
 import io
 import json
 import pathlib
+import struct
 import sys
-from unittest import mock
 
 import keras
 import numpy as np
@@ -332,12 +332,20 @@ class ImageToImageTest(ServedTestCase):
         for wrong in (b"", b"no picture", good[:20], good[:-30], b"\xff\xd8\xff" + bytes(30)):
             with self.subTest(wrong=wrong):
                 self.assert_refused("", "translate", image_bytes=[good, wrong])
-        with mock.patch.object(Image, "MAX_IMAGE_PIXELS", None):
-            file = io.BytesIO()
-            Image.new("L", (4097, 4096)).save(file, "PNG")
-        message = r"image_bytes: use images of at most 16777216 pixels; got.*4096.*4097"
+        for file_format in ("GIF", "BMP"):
+            file = self.file((4, 4), 1, file_format)
+            message = f"image_bytes: use PNG or JPEG files; got.*{len(file)}"
+            self.assert_refused(message, "translate", image_bytes=[good, file])
         self.assertEqual(code.LARGEST_IMAGE, 4096 * 4096)
-        self.assert_refused(message, "translate", image_bytes=[file.getvalue()])
+        # The head is enough to refuse an image: nothing follows that could be decoded.
+        message = r"image_bytes: use images of at most 16777216 pixels; got.*{}.*{}"
+        for height, width in ((4096, 4097), (1, 2**24 + 1), (2**31, 2), (2**32 - 1, 2**32 - 1)):
+            file = good[:16] + struct.pack(">II", width, height) + good[24:30]
+            self.assert_refused(message.format(height, width), "translate", image_bytes=[file])
+        file = self.file((4, 4), 1, "JPEG")
+        start = file.index(b"\xff\xc0") + 5
+        file = file[:start] + struct.pack(">HH", 4097, 4096) + file[start + 4 :]
+        self.assert_refused(message.format(4097, 4096), "translate", image_bytes=[file])
 
 
 class TruncationTest(tf.test.TestCase):

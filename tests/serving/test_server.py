@@ -430,6 +430,9 @@ class RefusalTest(ServerTestCase):
             self.assertEqual((status, headers["Content-Type"]), (404, "application/json"))
             self.assertEqual(list(json.loads(content)), ["error"])
         self.assertEqual(self.http("POST", "/v1/models/classes")[0], 405)
+        for place in ("classes", "classes/versions/1", "classes/labels/stable"):
+            status, headers, _ = self.http("GET", f"/v1/models/{place}:predict")
+            self.assertEqual((status, "POST" in headers["Allow"]), (405, True), place)
 
     def test_the_same_places_by_grpc(self):
         for keywords, code in (
