@@ -37,6 +37,7 @@ from kerasgan import backend
 from kerasgan.callbacks import ProgressiveGrowing, Stage
 from kerasgan.core.growing import GrowingGAN
 from kerasgan.layers.minibatch import MinibatchStdDev, split_batch
+from kerasgan.layers.styles import NoiseInjection
 from kerasgan.models import registry
 
 # Shares of it can be cut into one, four and five parts.
@@ -117,12 +118,25 @@ MODELS = {
 }
 
 
+def style_gan(entry):
+    """Without what is drawn in its steps: mixed styles, and noise that is not the saved one."""
+    gan = small_model(entry, mixing_probability=0.0)
+    inject = NoiseInjection.call
+    NoiseInjection.call = lambda self, x, noise=None, training=False: inject(self, x, noise)
+    # AdaIN divides by the deviation of features, which is zero where a constant of ones begins.
+    constant = gan.generator.synthesis.blocks[0].constant
+    constant.assign(np.random.default_rng(0).normal(size=constant.shape))
+    return gan
+
+
 def cases():
     """Name, model maker and further arguments of `compile` of each GAN; two for slow workers."""
     entries = {entry.name: entry for entry in registry.entries()}
     for name, settings in MODELS.items():
         if name == "dcgan" or arguments.where != "worker":
             yield name, functools.partial(small_model, entries[name], **settings), {}
+    if arguments.where != "worker":
+        yield "stylegan", functools.partial(style_gan, entries["stylegan"]), {}
     yield "penalty", penalty_gan, {"discriminator_steps": 4}
 
 
