@@ -9,7 +9,9 @@ BACKEND_PACKAGES_jax := jax
 BACKEND_PACKAGES_torch := torch==2.13.0
 # What some tests compare with; without its own requirements, which are not everywhere to be had.
 COMPARED_WITH_torch := torch-fidelity==0.4.0
-BACKEND_TESTS := tests/backend tests/core tests/layers tests/losses
+# Under JAX the rest would be compiled for most of an hour.
+BACKEND_TESTS_jax := tests/backend tests/core tests/layers tests/losses
+BACKEND_TESTS_torch := tests
 
 .PHONY: demo test test-backends test-jax test-torch install
 
@@ -23,11 +25,11 @@ demo: $(VENV)/installed
 test: $(VENV)/installed-test
 	$(PYTHON) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-# What depends on the framework, under the other two.
+# Under the other two frameworks.
 test-backends: test-jax test-torch
 
 test-jax test-torch: test-%: $(VENV)-%/installed-test
-	KERAS_BACKEND=$* $(VENV)-$*/bin/python -m pytest $(BACKEND_TESTS)
+	KERAS_BACKEND=$* $(VENV)-$*/bin/python -m pytest $(BACKEND_TESTS_$*)
 
 install: $(VENV)/installed
 

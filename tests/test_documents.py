@@ -24,6 +24,7 @@ import numpy as np
 import tensorflow as tf
 import yaml
 from absl.testing import parameterized
+from backends import needs_backend
 
 import kerasgan
 from kerasgan.backend import SUPPORTED
@@ -31,6 +32,8 @@ from kerasgan.cli import main
 from kerasgan.cli.commands import commands
 from kerasgan.serving import web
 from kerasgan.serving.server import Server
+
+pytestmark = needs_backend("tensorflow", "jax", reason="documents and examples export")
 
 ROOT = pathlib.Path(__file__).parents[1]
 DOCUMENTS = sorted(

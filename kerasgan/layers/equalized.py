@@ -29,7 +29,7 @@ class Equalized(Reparameterized):
 
     >>> layer = kerasgan.layers.Equalized(keras.layers.Dense(1000), gain=1.0)
     >>> y = layer(np.random.default_rng(0).normal(size=(100, 50)).astype("float32"))
-    >>> bool(abs(np.std(y) - 1.0) < 0.1)
+    >>> bool(abs(keras.ops.std(y) - 1.0) < 0.1)
     True
 
     Reference: Progressive Growing of GANs for Improved Quality, Stability, and Variation, Karras

@@ -18,8 +18,9 @@ class PixelNormalization(layers.Layer):
 
     Example:
 
-    >>> kerasgan.layers.PixelNormalization()(np.array([[3.0, -4.0]], "float32")) * np.sqrt(12.5)
-    <tf.Tensor: shape=(1, 2), dtype=float32, numpy=array([[ 3., -4.]], dtype=float32)>
+    >>> x = kerasgan.layers.PixelNormalization()(np.array([[3.0, -4.0]], "float32"))
+    >>> np.round(keras.ops.convert_to_numpy(x) * np.sqrt(12.5), 3).tolist()
+    [[3.0, -4.0]]
 
     Reference: Progressive Growing of GANs for Improved Quality, Stability, and Variation, Karras
     et al., 2018, arXiv:1710.10196, section 4.2.

@@ -260,8 +260,8 @@ def srresnet(channels, scale=4, base_width=64, residual_blocks=16, name="generat
     Example:
 
     >>> network = kerasgan.models.srgan.srresnet(3, scale=2, base_width=8, residual_blocks=1)
-    >>> network(np.zeros((1, 5, 7, 3), "float32")).shape
-    TensorShape([1, 10, 14, 3])
+    >>> tuple(network(np.zeros((1, 5, 7, 3), "float32")).shape)
+    (1, 10, 14, 3)
     """
     images = keras.Input((None, None, channels))
     first = x = _prelu(_convolution(base_width, 9, name="conv_in")(images), "conv_in")

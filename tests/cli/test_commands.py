@@ -24,6 +24,7 @@ import h5py
 import keras
 import numpy as np
 import tensorflow as tf
+from backends import needs_backend
 from PIL import Image
 
 import kerasgan
@@ -435,6 +436,7 @@ class OtherProcessTest(CommandTestCase):
 
 
 class DevicesTest(CommandTestCase):
+    @needs_backend("tensorflow", "jax", reason="Keras trains on one device under PyTorch")
     def test_two_devices_train_and_one_goes_on(self):
         run = self.folder / "run"
         command = [sys.executable, "-m", "kerasgan", *map(str, training()), "--out", run]
@@ -506,6 +508,7 @@ class SampleTest(CommandTestCase):
 
 
 class ExportAndInfoTest(CommandTestCase):
+    @needs_backend("tensorflow", "jax", reason="it cannot write a SavedModel")
     def test_export_writes_a_saved_model_once(self):
         run, directory = shared_folder() / "run", self.folder / "digits" / "1"
         self.assert_works("export", run, directory)

@@ -11,10 +11,13 @@ from concurrent import futures
 from unittest import mock
 
 import numpy as np
+from backends import needs_backend
 from cli.test_commands import CommandTestCase, call
 from served_models import pixels, zoo
 
 from kerasgan.serving import Client, ServingError, web
+
+pytestmark = needs_backend("tensorflow", reason="a server does not know what wrote its SavedModels")
 
 TIMEOUT = 60.0
 SIZE = 256

@@ -15,11 +15,14 @@ from unittest import mock
 import grpc
 import numpy as np
 import tensorflow as tf
+from backends import needs_backend
 from served_models import NUM_CLASSES, SIZE, differences, encoded, pixels, served, zoo
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 
 from kerasgan.serving import Client, ServingError
 from kerasgan.serving import client as clients
+
+pytestmark = needs_backend("tensorflow", reason="a server does not know what wrote its SavedModels")
 
 TIMEOUT = 20.0
 stack = contextlib.ExitStack()

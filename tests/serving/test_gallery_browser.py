@@ -7,10 +7,13 @@ import pathlib
 
 import numpy as np
 import tensorflow as tf
+from backends import needs_backend
 from browser import needs_chromium, open_page
 from served_models import NUM_CLASSES, SIZE, decoded, differences, encoded, served
 
 from kerasgan.serving import Client
+
+pytestmark = needs_backend("tensorflow", reason="a server does not know what wrote its SavedModels")
 
 CONTROLS = ("seed", "num", "label", "truncation", "files", "direction")
 stack = contextlib.ExitStack()

@@ -9,6 +9,7 @@ from unittest import mock
 
 import numpy as np
 import tensorflow as tf
+from backends import needs_backend
 from served_models import NUM_CLASSES, decoded, differences, pixels, served, zoo
 
 from kerasgan.core.export import MODEL_CARD
@@ -16,6 +17,8 @@ from kerasgan.serving import Client, ServingError
 from kerasgan.serving.batching import Limits
 from kerasgan.serving.engine import Engine
 from kerasgan.serving.models import Models, Servable
+
+pytestmark = needs_backend("tensorflow", reason="a server does not know what wrote its SavedModels")
 
 TIMEOUT = 20.0
 INPUTS = {"seed": np.arange(2, dtype="int64"), "label": np.array([0, 2], "int32")}

@@ -17,6 +17,7 @@ from unittest import mock
 import grpc
 import numpy as np
 import tensorflow as tf
+from backends import needs_backend
 from served_models import (
     LATENT_DIM,
     NUM_CLASSES,
@@ -38,6 +39,8 @@ from tensorflow_serving.apis import (
 )
 
 from kerasgan.serving import Client, ServingError, models, rest
+
+pytestmark = needs_backend("tensorflow", reason="a server does not know what wrote its SavedModels")
 
 TIMEOUT = 20.0
 LARGEST = 2**20  # bytes of a request
