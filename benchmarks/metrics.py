@@ -5,8 +5,8 @@
 `frechet`: statistics of so many features in batches of 500 and of 64, those of `fid_infinity` as
 well, and the last step of FID beside SciPy's `sqrtm`, which is what most implementations take.
 `neighbours`: precision and recall, and the peak of this process' memory; beside scikit-learn's
-neighbours with as many images as take a minute. `size`: what FID, its extrapolation and KID say of
-few images of a known distribution, where the truth is 0.
+neighbours and distances, with 5,000 images and with all. `size`: what FID, its extrapolation and
+KID say of few images of a known distribution, where the truth is 0.
 """
 
 import argparse
@@ -79,10 +79,24 @@ def frechet(images, dimensions):
 
 
 def neighbours(images, dimensions):
+    from sklearn.metrics import pairwise_distances_chunked
     from sklearn.neighbors import NearestNeighbors
 
-    small = min(images, 5000)
-    for count in dict.fromkeys((small, images)):
+    def by_scikit_learn(*sets):
+        reach = [
+            NearestNeighbors(n_neighbors=4, algorithm="brute").fit(x).kneighbors(x)[0][:, 3]
+            for x in sets
+        ]
+        precise, recalled = 0, np.zeros(len(sets[0]), bool)
+        start = 0
+        for distances in pairwise_distances_chunked(sets[1], sets[0], working_memory=256):
+            end = start + len(distances)
+            precise += np.sum(np.any(distances <= reach[0], axis=1))
+            recalled |= np.any(distances <= reach[1][start:end, None], axis=0)
+            start = end
+        return precise / len(sets[1]), recalled.mean()
+
+    for count in dict.fromkeys((min(images, 5000), images)):
         metric = metrics.PrecisionRecall("pixels")
         for real, fake in zip(
             features(count, dimensions, 1), features(count, dimensions, 2), strict=True
@@ -93,23 +107,9 @@ def neighbours(images, dimensions):
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         print(f"precision and recall of {count} x {dimensions}: {seconds:.1f} s, {result}")
         print(f"peak of the process: {peak:.2f} GiB ({before:.2f} GiB before the last step)")
-        if count == small:
-
-            def by_scikit_learn():
-                sets = metric.kept(4)
-                reach = [
-                    NearestNeighbors(n_neighbors=4, algorithm="brute").fit(x).kneighbors(x)[0][:, 3]
-                    for x in sets
-                ]
-                nearest = NearestNeighbors(n_neighbors=count, algorithm="brute")
-                distances, index = nearest.fit(sets[0]).kneighbors(sets[1])
-                recalled = np.zeros(count, bool)
-                recalled[index[distances <= reach[1][:, None]]] = True
-                return np.mean(np.any(distances <= reach[0][index], axis=1)), recalled.mean()
-
-            theirs, their_seconds = timed(by_scikit_learn)
-            print(f"scikit-learn: {their_seconds:.1f} s, {theirs}")
-            print(f"ratio {seconds / their_seconds:.2f}")
+        theirs, their_seconds = timed(by_scikit_learn, *metric.kept(4))
+        print(f"scikit-learn: {their_seconds:.1f} s, {theirs}")
+        print(f"ratio {seconds / their_seconds:.2f}", flush=True)
 
 
 def size(images, dimensions):
