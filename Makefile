@@ -9,9 +9,8 @@ BACKEND_PACKAGES_jax := jax
 BACKEND_PACKAGES_torch := torch==2.13.0
 # What some tests compare with; without its own requirements, which are not everywhere to be had.
 COMPARED_WITH_torch := torch-fidelity==0.4.0
-# Under JAX the rest would be compiled for most of an hour.
-BACKEND_TESTS_jax := tests/backend tests/core tests/layers tests/losses
-BACKEND_TESTS_torch := tests
+
+TEST := -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test test-backends test-jax test-torch install
 
@@ -23,13 +22,13 @@ demo: $(VENV)/installed
 	@echo "Look at $(DEMO)/report.html and $(DEMO)/samples.gif"
 
 test: $(VENV)/installed-test
-	$(PYTHON) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+	$(PYTHON) $(TEST)
 
-# Under the other two frameworks.
+# The same under the other two frameworks.
 test-backends: test-jax test-torch
 
 test-jax test-torch: test-%: $(VENV)-%/installed-test
-	KERAS_BACKEND=$* $(VENV)-$*/bin/python -m pytest $(BACKEND_TESTS_$*)
+	KERAS_BACKEND=$* $(VENV)-$*/bin/python $(TEST)
 
 install: $(VENV)/installed
 

@@ -24,7 +24,7 @@ import h5py
 import keras
 import numpy as np
 import tensorflow as tf
-from backends import needs_backend
+from backends import BACKEND, needs_backend
 from PIL import Image
 
 import kerasgan
@@ -445,8 +445,10 @@ class DevicesTest(CommandTestCase):
         self.assertEqual(runs.read_settings(run)["devices"], 2)
         alone = self.folder / "alone"
         self.assert_works(*training(), "--epochs", 1, "--out", alone)
-        # Not the same: the second device drew latents of its own.
-        self.assertNotEqual(read_history(run), read_history(alone))
+        if BACKEND == "jax":  # whose random numbers do not depend on who draws them
+            self.assertAllClose(read_history(run), read_history(alone))
+        else:
+            self.assertNotEqual(read_history(run), read_history(alone))
         self.assert_works("train", "--resume", "--out", run, "--epochs", 2, "--devices", 1)
         self.assertEqual(epochs_trained(run), 2)
         self.assertEqual(runs.read_settings(run)["devices"], 1)
