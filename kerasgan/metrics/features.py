@@ -243,19 +243,22 @@ def _named(features):
     return Extractor(network, path.name)
 
 
-def application(name, weights="imagenet"):
+def application(name, weights="imagenet", layer=None):
     """A network of `keras.applications` as a feature network.
 
     Args:
         name: str, such as `"VGG16"` or `"EfficientNetB0"`.
         weights: as the application takes them: `"imagenet"` downloads, a path, or None.
+        layer: str, the name of the layer whose outputs are the features: "fc2" of `"VGG16"` are
+            those of published precision and recall. By default what comes before the classifier,
+            for which `weights` are a file without it.
 
     Returns:
         A `keras.Model` from images (batch, height, width, 3) in [-1, 1], of any size, to features
-        (batch, n), the mean over positions of what comes before the classifier, float32.
+        (batch, n), the mean over positions where there are some, float32.
 
     Raises:
-        ValueError: for an application that there is not.
+        ValueError: for an application or a layer that there is not.
 
     Example:
 
@@ -268,10 +271,17 @@ def application(name, weights="imagenet"):
         known = [n for n in dir(keras.applications) if n[0].isupper()]
         raise ValueError(f"{name!r} is not in keras.applications; it has {', '.join(known)}.")
     with measuring_networks():
-        body = make(include_top=False, weights=weights, pooling="avg", input_shape=(224, 224, 3))
+        if layer is None:
+            body = make(include_top=False, weights=weights, input_shape=(224, 224, 3))
+        else:
+            whole = make(weights=weights, input_shape=(224, 224, 3))
+            body = keras.Model(whole.input, whole.get_layer(layer).output)
         images = keras.Input((None, None, 3))
         x = keras.layers.Resizing(224, 224, antialias=True)(images)
-        network = keras.Model(images, body(ApplicationInput(name)(x)), name=name.lower())
+        x = body(ApplicationInput(name)(x))
+        if len(x.shape) == 4:
+            x = keras.layers.GlobalAveragePooling2D()(x)
+        network = keras.Model(images, x, name=name.lower())
     network.trainable = False
     return network
 

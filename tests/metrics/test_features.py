@@ -168,6 +168,33 @@ class ApplicationTest(tf.test.TestCase):
         with self.assertRaisesRegex(ValueError, "'ResNet51' is not in keras.applications"):
             application("ResNet51")
 
+    def test_features_are_those_of_a_layer(self):
+        def vgg(weights, input_shape, include_top=True):
+            """A smaller one: of 138 million weights nothing would be seen more clearly."""
+            x = images = keras.Input(input_shape)
+            x = keras.layers.Conv2D(5, 56, strides=56, activation="relu", name="conv")(x)
+            if include_top:
+                x = keras.layers.Dense(7, "relu", name="fc2")(keras.layers.Flatten()(x))
+                x = keras.layers.Dense(3, "softmax", name="predictions")(x)
+            return keras.Model(images, x)
+
+        real = np.random.default_rng(0).uniform(-1.0, 1.0, (2, 224, 224, 3)).astype("float32")
+        preprocessed = keras.applications.vgg16.preprocess_input((real + 1.0) * 127.5)
+        keras.utils.set_random_seed(0)
+        whole = vgg(None, (224, 224, 3))
+        for layer, read in ((None, "conv"), ("conv", "conv"), ("fc2", "fc2"), ("predictions",) * 2):
+            keras.utils.set_random_seed(0)
+            with mock.patch.object(keras.applications, "VGG16", vgg):
+                network = application("VGG16", weights=None, layer=layer)
+            expected = keras.Model(whole.input, whole.get_layer(read).output)(preprocessed)
+            if read == "conv":
+                expected = keras.ops.mean(expected, axis=(1, 2))
+            expected = keras.ops.convert_to_numpy(expected)
+            self.assertGreater(expected.std(), 0.1)
+            self.assertAllClose(network.predict(real, verbose=0), expected)
+        with self.assertRaisesRegex(ValueError, "No such layer: fc3"):
+            application("MobileNet", weights=None, layer="fc3")
+
 
 class SettingsTest(tf.test.TestCase):
     """Whoever trains in another precision, or with channels first, measures the same."""
