@@ -5,8 +5,9 @@
         [--minutes 8] [--images 120000] [--seeds 1] [--out runs/growing] [--docs docs]
 
 `speed` times a step at each stage, in CPU milliseconds an image, beside a `tf.function` of the same
-stage's networks written by hand, which take turns after a warm-up. It adds up what a schedule of
-equal phases (4, 8 8, 16 16, 32 32) costs, against as many images at 32x32 from the start.
+stage's networks written by hand, which take turns after a warm-up, on one batch that is repeated
+(what reading costs is in benchmarks/data_pipeline.py). It adds up what a schedule of equal phases
+(4, 8 8, 16 16, 32 32) costs, against as many images at 32x32 from the start.
 
 `curve` trains the model twice for `--minutes` of CPU time: growing, and at 32x32 from the start. It
 draws the Fréchet distance between 2,000 samples and 2,000 real images against the CPU time spent
@@ -117,24 +118,25 @@ def speed(model, rounds):
     random = np.random.default_rng(0)
     rows = []
     for stage in range(4):
-        images = 4096 // 2**stage  # what `fit` does once an epoch is not to weigh in
-        data = random.uniform(-1, 1, (images, SIZE, SIZE, 1)).astype("float32")
-        kept = tf.constant(data)
+        steps = 128 // 2**stage  # what `fit` does once an epoch is not to weigh in
+        images = steps * BATCH_SIZE
+        batch = tf.constant(random.uniform(-1, 1, (BATCH_SIZE, SIZE, SIZE, 1)), "float32")
+        batches = tf.data.Dataset.from_tensors(batch).repeat(steps)
         gan, other = make(model), make(model)
         for each in (gan, other):
             each.compile()
             each.grow_to(stage, fade_images=10**9)
         step = by_hand(other, wasserstein=model == "ProGAN")
         begin = time.perf_counter()
-        gan.fit(data[:BATCH_SIZE], batch_size=BATCH_SIZE, verbose=0)
+        gan.fit(batches.take(1), verbose=0)
         first = time.perf_counter() - begin
 
-        def run_fit(gan=gan, data=data):
-            gan.fit(data, batch_size=BATCH_SIZE, shuffle=False, verbose=0)
+        def run_fit(gan=gan, batches=batches):
+            gan.fit(batches, verbose=0)
 
-        def run_by_hand(step=step, images=images, kept=kept):
-            for start in range(0, images, BATCH_SIZE):
-                losses = step(kept[start : start + BATCH_SIZE])
+        def run_by_hand(step=step, batch=batch, steps=steps):
+            for _ in range(steps):
+                losses = step(batch)
             return [float(loss) for loss in losses]
 
         ways = {"fit": run_fit, "by hand": run_by_hand}
