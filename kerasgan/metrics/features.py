@@ -274,10 +274,10 @@ def application(name, weights="imagenet", layer=None):
         if layer is None:
             body = make(include_top=False, weights=weights, input_shape=(224, 224, 3))
         else:
-            whole = make(weights=weights, input_shape=(224, 224, 3))
+            whole = make(weights=weights)  # at the size that it was trained at
             body = keras.Model(whole.input, whole.get_layer(layer).output)
         images = keras.Input((None, None, 3))
-        x = keras.layers.Resizing(224, 224, antialias=True)(images)
+        x = keras.layers.Resizing(*body.input_shape[1:3], antialias=True)(images)
         x = body(ApplicationInput(name)(x))
         if len(x.shape) == 4:
             x = keras.layers.GlobalAveragePooling2D()(x)

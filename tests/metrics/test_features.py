@@ -169,7 +169,7 @@ class ApplicationTest(tf.test.TestCase):
             application("ResNet51")
 
     def test_features_are_those_of_a_layer(self):
-        def vgg(weights, input_shape, include_top=True):
+        def vgg(weights, input_shape=(224, 224, 3), include_top=True):
             """A smaller one: of 138 million weights nothing would be seen more clearly."""
             x = images = keras.Input(input_shape)
             x = keras.layers.Conv2D(5, 56, strides=56, activation="relu", name="conv")(x)
