@@ -23,6 +23,8 @@ MODEL = "model.keras"
 # What a run is computed on, which may change when it is continued on another machine.
 MACHINE = ("data_dir", "devices")
 
+data_dir = click.option("--data-dir", help="Where TensorFlow Datasets keeps its data.")
+
 
 @contextlib.contextmanager
 def usage_errors():
