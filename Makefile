@@ -19,7 +19,8 @@ demo: $(VENV)/installed
 	$(VENV)/bin/kerasgan train dcgan --data digits --image-size 16 --epochs 120 --learning-rate 1e-3 \
 		--set latent_dim=64 --set base_width=32 --set ema_decay=0.99 --out $(DEMO) --overwrite
 	$(VENV)/bin/kerasgan export $(DEMO) $(DEMO)/savedmodels/digits
-	@echo "Look at $(DEMO)/report.html and $(DEMO)/samples.gif"
+	@echo "Open $(DEMO)/report.html and $(DEMO)/samples.gif."
+	@echo "To see the model in a gallery: $(VENV)/bin/kerasgan serve $(DEMO)/savedmodels"
 
 test: $(VENV)/installed-test
 	$(PYTHON) $(TEST)
@@ -36,15 +37,17 @@ $(PYTHON):
 	python3 -c 'import sys; assert sys.version_info >= (3, 11), "kerasgan needs Python 3.11"'
 	python3 -m venv $(VENV)
 
-$(VENV)/installed: setup.cfg pyproject.toml | $(PYTHON)
-	$(PYTHON) -m pip install --quiet --editable .
+$(VENV)/installed: setup.cfg setup.py pyproject.toml | $(PYTHON)
+	@echo "Installing kerasgan, TensorFlow and a local server into $(VENV): about 2 GB, some minutes."
+	$(PYTHON) -m pip install --quiet --editable '.[serving]'
 	touch $@
 
-$(VENV)/installed-test: setup.cfg pyproject.toml | $(PYTHON)
+$(VENV)/installed-test: setup.cfg setup.py pyproject.toml | $(PYTHON)
+	@echo "Installing what the tests need into $(VENV): about 3 GB, some minutes."
 	$(PYTHON) -m pip install --quiet --editable '.[test]'
 	touch $@
 
-$(VENV)-%/installed-test: setup.cfg pyproject.toml | $(PYTHON)
+$(VENV)-%/installed-test: setup.cfg setup.py pyproject.toml | $(PYTHON)
 	$(PYTHON) -m venv $(VENV)-$*
 	$(VENV)-$*/bin/python -m pip install --quiet --editable '.[test]' $(BACKEND_PACKAGES_$*)
 	$(if $(COMPARED_WITH_$*),$(VENV)-$*/bin/python -m pip install --quiet --no-deps $(COMPARED_WITH_$*))

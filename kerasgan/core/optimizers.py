@@ -104,6 +104,7 @@ def make_optimizers(optimizer, defaults, networks):
         if _has_float16(networks[player]) and not _scales_loss(own):
             own = keras.optimizers.LossScaleOptimizer(own)
         backend.accelerate(own.inner_optimizer if _scales_loss(own) else own)
+        own.name = player  # under which callbacks log its learning rate
         own.build([v for network in networks[player] for v in network.trainable_variables])
         chosen[player] = own
     return OptimizerGroup(chosen)

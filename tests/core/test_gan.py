@@ -292,9 +292,10 @@ class OptimizerTest(tf.test.TestCase):
         gan.compile()
         halve = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
         plateau = keras.callbacks.ReduceLROnPlateau(monitor="generator_loss", factor=0.5)
-        gan.fit(points(8), callbacks=[halve, plateau], verbose=0)
-        for optimizer in gan.optimizer.optimizers:
-            self.assertAllClose(optimizer.learning_rate, 1e-4)
+        history = gan.fit(points(8), callbacks=[halve, plateau], verbose=0).history
+        for player in gan.players:
+            self.assertAllClose(gan.optimizer[player].learning_rate, 1e-4)
+            self.assertAllClose(history[f"learning_rate_{player}"], [1e-4])
 
     def test_one_for_all_one_each_and_the_papers(self):
         gan = points_gan()
