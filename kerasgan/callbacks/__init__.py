@@ -7,6 +7,7 @@ from kerasgan.callbacks.progressive_growing import ProgressiveGrowing, Stage
 from kerasgan.callbacks.run_report import RunReport
 from kerasgan.callbacks.sample_grid import SampleGrid
 from kerasgan.callbacks.training_curves import TrainingCurves
+from kerasgan.callbacks.training_log import TrainingLog
 from kerasgan.callbacks.translation_grid import TranslationGrid
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "SampleGrid",
     "Stage",
     "TrainingCurves",
+    "TrainingLog",
     "TranslationGrid",
 ]

@@ -33,6 +33,11 @@ def _line(cells, first, others):
     return f"<tr>{''.join(cells)}</tr>"
 
 
+def code(text):
+    """Something to be typed: HTML."""
+    return f"<pre>{html.escape(text)}</pre>"
+
+
 def figure(picture, caption):
     """A uint8 picture (height, width, 3) with what is to be seen: HTML."""
     file = io.BytesIO()
@@ -60,6 +65,7 @@ th, td {{ text-align: left; padding: .2rem 1rem .2rem 0; border-bottom: 1px soli
 th {{ font-weight: 500; color: #555; }}
 figure {{ display: inline-block; margin: 0 1rem 1rem 0; }}
 figcaption {{ color: #555; font-size: .9rem; }}
+pre {{ white-space: pre-wrap; background: #f4f4f4; padding: .5rem 1rem; }}
 img {{ max-width: 100%; image-rendering: pixelated; }}
 </style>
 </head>

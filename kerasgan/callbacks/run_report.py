@@ -1,5 +1,6 @@
 """A run on one page."""
 
+import datetime
 import platform
 import time
 
@@ -8,10 +9,11 @@ import numpy as np
 from PIL import Image
 
 import kerasgan
-from kerasgan.callbacks import page
+from kerasgan.callbacks import page, pictures
 from kerasgan.callbacks.epoch_pictures import EpochPictures
 from kerasgan.callbacks.run_history import RunHistory
 from kerasgan.callbacks.training_curves import draw_curves
+from kerasgan.callbacks.training_log import duration
 from kerasgan.core.files import atomic_path
 
 
@@ -26,6 +28,9 @@ class RunReport(RunHistory):
         folder: the run's folder, where a `SampleGrid` or `TranslationGrid` with the same folder
             puts its pictures.
         settings: dict of what else the page should say about the run, by name.
+        real: None, or real images to show beside the samples, (n, height, width, channels) in
+            [-1, 1].
+        command: str, what starts this training again, or None.
         seconds: float, the shortest time between two versions.
 
     Example:
@@ -37,9 +42,11 @@ class RunReport(RunHistory):
     >>> history = gan.fit(digits, epochs=1, callbacks=[report], verbose=0)
     """
 
-    def __init__(self, folder, settings=None, seconds=30.0):
+    def __init__(self, folder, settings=None, real=None, command=None, seconds=30.0):
         super().__init__(folder, seconds)
         self.settings = dict(settings or {})
+        self.real = real
+        self.command = command
         self.began = 0.0
         self.epochs_here = 0
 
@@ -58,9 +65,12 @@ class RunReport(RunHistory):
         sections = {
             "Final figures": page.table(self._figures().items()),
             "Samples": self._samples(),
+            **({} if self.real is None else {"Real images": self._real_images()}),
             "Curves": page.figure(draw_curves(self.rows), "losses and metrics by epoch"),
             "Settings": page.table(self._settings().items()),
         }
+        if self.command is not None:
+            sections["How to train it again"] = page.code(self.command)
         with atomic_path(self.folder / "report.html") as temporary:
             temporary.write_text(page.page(title, sections), encoding="utf-8")
 
@@ -68,8 +78,11 @@ class RunReport(RunHistory):
         last = max(self.rows)
         figures = {"epochs": last}
         if self.epochs_here:
-            per_epoch = (time.monotonic() - self.began) / self.epochs_here
-            figures["seconds an epoch (since the last start)"] = f"{per_epoch:.2f}"
+            took = time.monotonic() - self.began
+            now = datetime.datetime.now().astimezone()
+            figures["last epoch finished"] = f"{now:%Y-%m-%d %H:%M %Z}"
+            figures["time since the last start"] = duration(took)
+            figures["seconds an epoch (since the last start)"] = f"{took / self.epochs_here:.2f}"
         return figures | {name: f"{value:.4g}" for name, value in self.rows[last].items()}
 
     def _samples(self):
@@ -84,6 +97,9 @@ class RunReport(RunHistory):
             for frame in dict.fromkeys([*chosen, frames[-1]])
         ]
         return "<p>The same latents, or images, in every picture.</p>" + "\n".join(shown)
+
+    def _real_images(self):
+        return page.figure(pictures.draw(self.real), "what the generator learns from")
 
     def _settings(self):
         model = self.model

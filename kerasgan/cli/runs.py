@@ -20,6 +20,7 @@ from kerasgan.models import registry
 
 SETTINGS = "run.json"
 MODEL = "model.keras"
+BEST = "best.keras"
 # What a run is computed on, which may change when it is continued on another machine.
 MACHINE = ("data_dir", "devices")
 
@@ -78,6 +79,9 @@ def import_keras():
 def find_entry(name):
     """The zoo's entry of a model by its name on the command line."""
     entries = {entry.name: entry for entry in registry.entries()}
+    # The class's name is good, too, and hyphens are: DCGAN, WGANGP, wgan-gp.
+    alike = {_plain(n): n for n in entries}
+    name = alike.get(_plain(name), name)
     if name not in entries:
         near = difflib.get_close_matches(name, entries, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
@@ -85,6 +89,10 @@ def find_entry(name):
             f"there is no model {name!r}; `kerasgan models` lists them: {', '.join(entries)}.{hint}"
         )
     return entries[name]
+
+
+def _plain(name):
+    return name.lower().replace("-", "").replace("_", "")
 
 
 def model_class(name):

@@ -68,6 +68,17 @@ from kerasgan.models import registry
     metavar="EPOCH",
     help="From here the learning rate falls linearly, to zero at the end of --epochs.",
 )
+@click.option(
+    "--metrics",
+    help="Measure these now and then, such as fid,kid; best.keras keeps the best by the first.",
+)
+@click.option(
+    "--features",
+    help="What looks at the images for --metrics: inception, digits, or the PATH of a .keras file "
+    "or of Inception's weights (.pth).  [default: inception]",
+)
+@click.option("--validation-split", help="Part of the data for --metrics.  [default: test]")
+@click.option("--tensorboard", is_flag=True, default=None, help="Write logs for TensorBoard, too.")
 @click.option("--seed", type=click.IntRange(0), help="Of all random numbers.  [default: 0]")
 @click.option("--devices", type=click.IntRange(1), help="GPUs that share each batch.  [default: 1]")
 @click.option(
@@ -97,6 +108,8 @@ def train(
         raise click.UsageError("--resume and --overwrite exclude each other.")
     if resume and out is None and model is None:
         raise click.UsageError("--resume needs --out, the folder of the run.")
+    if model is not None:
+        model = runs.find_entry(model).name
     out = out or pathlib.Path("runs") / str(model)
     given = {name: value for name, value in options.items() if value is not None}
     if model is not None:
@@ -133,7 +146,12 @@ def _new_settings(given):
         raise click.UsageError("which MODEL? `kerasgan models` lists them.")
     if "data" not in given:
         raise click.UsageError("which --data? For example --data digits.")
-    runs.find_entry(given["model"])
+    for name in ("features", "validation_split"):
+        if name in given and "metrics" not in given:
+            option = name.replace("_", "-")
+            raise click.UsageError(
+                f"--{option} is for --metrics; say which, such as --metrics fid."
+            )
     defaults = {
         "split": "train",
         "data_dir": None,
@@ -144,11 +162,16 @@ def _new_settings(given):
         "learning_rate": None,
         "decay_from": None,
         "stage_epochs": None,
+        "metrics": None,
+        "features": None,
+        "validation_split": None,
+        "tensorboard": None,
         "seed": 0,
         "devices": 1,
         "set": {},
     }
-    return {"kerasgan": kerasgan.__version__, **defaults, **given}
+    command = shlex.join(["kerasgan", *sys.argv[1:]])
+    return {"kerasgan": kerasgan.__version__, "command": command, **defaults, **given}
 
 
 def _check_same(settings, given, out):
@@ -162,6 +185,7 @@ def _check_same(settings, given, out):
 
 
 def _train(out, settings, resume):
+    click.echo(f"Loading Keras and {settings['data']} ...")
     keras = runs.import_keras()
     from kerasgan import backend
 
@@ -187,10 +211,13 @@ def _train_here(keras, out, settings, resume):
     keras.utils.set_random_seed(settings["seed"])
     with runs.usage_errors():
         examples, arguments = _load_examples(settings)
+    with runs.usage_errors():
+        measures = _measures(settings)
+        validation = _validation(settings) if measures else None
     if resume and (out / runs.MODEL).exists():
         gan, _ = runs.load_run(out)
     else:
-        gan = _new_model(settings, arguments, len(examples))
+        gan = _new_model(settings, arguments, len(examples), measures)
     done = gan.epochs_trained
     if done >= settings["epochs"]:
         click.echo(f"{out} is trained for {done} epochs; --epochs {2 * done} would go on.")
@@ -204,11 +231,25 @@ def _train_here(keras, out, settings, resume):
     gan.save(out / runs.MODEL)
     shown = {name: settings[name] for name in ("data", "split", "batch_size", "seed")}
     curves = callbacks.TrainingCurves(out)
-    report = callbacks.RunReport(out, settings=shown)
+    report = callbacks.RunReport(
+        out, settings=shown, real=_real_images(examples), command=settings.get("command")
+    )
     checkpoint = keras.callbacks.ModelCheckpoint(out / runs.MODEL)
+    best = (
+        [_best_checkpoint(keras, out, measures, settings["metrics"].split(",")[0])]
+        if measures
+        else []
+    )
+    # Keras' progress bar is for terminals; elsewhere a line now and then tells the same.
+    terminal = sys.stdout.isatty()
+    log = callbacks.TrainingLog(
+        settings["batch_size"], seconds=60.0 if terminal else 20.0, within_epochs=not terminal
+    )
     # Those that log come before those that show what was logged.
-    watching = [*growing, *pictures, curves, report, checkpoint]
-    verbose = 1 if sys.stdout.isatty() else 2
+    watching = [*growing, *pictures, curves, report, checkpoint, *best, log]
+    if settings.get("tensorboard"):
+        watching.append(keras.callbacks.TensorBoard(out / "tensorboard"))
+    measured = {"validation_data": validation, "validation_freq": _every(settings)}
     phases = [(gan.fit, settings["epochs"])]
     if settings.get("pretrain_epochs"):
         phases.insert(0, (gan.pretrain, min(settings["pretrain_epochs"], settings["epochs"])))
@@ -221,7 +262,8 @@ def _train_here(keras, out, settings, resume):
                         initial_epoch=gan.epochs_trained,
                         epochs=end,
                         callbacks=watching,
-                        verbose=verbose,
+                        verbose=1 if terminal else 0,
+                        **(measured if measures else {}),
                     )
     except KeyboardInterrupt:
         pictures[-1].write_gif()
@@ -236,14 +278,19 @@ def _train_here(keras, out, settings, resume):
     click.echo(f"Trained for {settings['epochs']} epochs. Open {out / 'report.html'}")
 
 
-def _load_examples(settings):
-    """The data of a run, and the arguments that make a model for it."""
+def _load_examples(settings, training=True):
+    """The data of a run, and the arguments that make a model for it.
+
+    Args:
+        settings: those of the run.
+        training: whether to shuffle and augment.
+    """
     from kerasgan import data
     from kerasgan.core.translation import TranslationModel
 
     model_class = runs.model_class(settings["model"])
     if issubclass(model_class, TranslationModel):
-        examples = translation.load_examples(model_class, settings, training=True)
+        examples = translation.load_examples(model_class, settings, training=training)
         shapes = (tuple(half.shape[1:]) for half in examples.element_spec)
         return examples, model_class.arguments_for(*shapes)
     source = {name: settings[name] for name in ("split", "data_dir", "image_size", "batch_size")}
@@ -252,7 +299,8 @@ def _load_examples(settings):
         settings["data"],
         seed=settings["seed"],
         labels=labels,
-        augment_crop=settings.get("crop"),
+        augment_crop=settings.get("crop") if training else None,
+        shuffle=training,
         **source,
     )
     images = examples.element_spec[0] if labels else examples.element_spec
@@ -269,12 +317,82 @@ def _load_examples(settings):
     return examples, arguments
 
 
+def _every(settings):
+    """How many epochs lie between two looks at the model."""
+    return max(1, settings["epochs"] // 20)
+
+
+def _measures(settings):
+    """The metrics of a run: a list, empty for none."""
+    if not settings.get("metrics"):
+        return []
+    from kerasgan.core import measuring
+
+    names = [name.strip() for name in settings["metrics"].split(",") if name.strip()]
+    features = {"features": settings["features"]} if settings["features"] else {}
+    return measuring.get(names, **features)
+
+
+def _validation(settings):
+    """The real images that metrics compare with."""
+    split = settings["validation_split"] or "test"
+    try:
+        examples, _ = _load_examples({**settings, "split": split}, training=False)
+    except (ValueError, FileNotFoundError) as error:
+        raise ValueError(
+            f"--metrics needs images that are not trained on: {error} Or measure on the training "
+            "images: --validation-split train"
+        ) from error
+    return examples
+
+
+def _best_checkpoint(keras, out, measures, first):
+    """Keeps the model of the epoch with the best value of the first metric, over all starts.
+
+    Args:
+        out: the run's folder.
+        measures: list of metrics.
+        first: str, the name that was asked for first: a metric's, or that of one of its results.
+    """
+    from kerasgan.callbacks.run_history import read_history
+    from kerasgan.core import measuring
+
+    better = [*getattr(measures[0], "lower_is_better", ())]
+    better += getattr(measures[0], "higher_is_better", ())
+    name = first if first in better else measures[0].name
+    monitor, mode = f"val_{name}", measuring.mode(measures, name)
+    before = [row[monitor] for row in read_history(out).values() if monitor in row]
+
+    class BestCheckpoint(keras.callbacks.ModelCheckpoint):
+        def on_epoch_end(self, epoch, logs=None):
+            if monitor in (logs or {}):  # it was not measured in every epoch
+                super().on_epoch_end(epoch, logs)
+
+    return BestCheckpoint(
+        out / runs.BEST,
+        monitor=monitor,
+        mode=mode,
+        save_best_only=True,
+        initial_value_threshold=(max if mode == "max" else min)(before, default=None),
+    )
+
+
+def _real_images(examples):
+    """Some real images for the report, or None for vectors and for pairs of images."""
+    import numpy as np
+
+    batch = next(iter(examples))
+    pairs = isinstance(batch, tuple) and len(batch[1].shape) == 4
+    images = np.asarray(batch[0] if isinstance(batch, tuple) else batch)[:64]
+    return None if images.ndim != 4 or pairs else images
+
+
 def _pictures(gan, examples, out, settings):
     """The callbacks that look at what the model makes; the last one draws it."""
     from kerasgan import callbacks
     from kerasgan.core.translation import TranslationModel
 
-    every = max(1, settings["epochs"] // 20)
+    every = _every(settings)
     if isinstance(gan, TranslationModel):
         shown = translation.load_examples(type(gan), settings, training=False)
         return [callbacks.TranslationGrid(shown, out, every=every)]
@@ -300,14 +418,14 @@ def _growing(gan, settings):
     return [callbacks.ProgressiveGrowing(stage)]
 
 
-def _new_model(settings, arguments, steps_per_epoch):
+def _new_model(settings, arguments, steps_per_epoch, measures):
     from kerasgan.core.linear_decay import LinearDecay
 
     model_class = runs.model_class(settings["model"])
     of_model, of_compile = runs.split_arguments(model_class, settings["set"])
     with runs.usage_errors():
         gan = model_class(seed=settings["seed"], **{**arguments, **of_model})
-        gan.compile(**of_compile)
+        gan.compile(**of_compile, metrics=measures)
     decay_from = settings.get("decay_from")
     if decay_from is not None and decay_from >= settings["epochs"]:
         raise click.UsageError(

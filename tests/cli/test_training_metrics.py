@@ -1,0 +1,73 @@
+"""`kerasgan train --metrics`: validation, the best model, TensorBoard, the report."""
+
+import json
+
+import keras
+import numpy as np
+from cli.test_commands import CommandTestCase, call, read_history
+
+from kerasgan.core import measuring
+
+
+def train(folder, *more):
+    return call(
+        *("train", "VanillaGAN", "--data", "digits", "--image-size", 8, "--batch-size", 480),
+        *("--set", "hidden_units=8,", "--set", "latent_dim=4", "--learning-rate", 0.01),
+        *("--out", folder / "run", *more),
+    )
+
+
+class MetricsTest(CommandTestCase):
+    def test_metrics_are_logged_and_the_best_epoch_is_kept(self):
+        measured = ("--metrics", "swd", "--tensorboard")
+        first = train(self.folder, "--epochs", 2, *measured)
+        self.assertEqual(first.code, 0, first.err)
+        self.assertIn("val_swd", first.out)  # there is no terminal, so lines tell
+        run = self.folder / "run"
+        self.assertNotEmpty(list((run / "tensorboard").rglob("events.*")))
+        more = call("train", "--resume", "--out", run, "--epochs", 4)
+        self.assertEqual(more.code, 0, more.err)
+
+        history = read_history(run)
+        values = {epoch: row["val_swd"] for epoch, row in history.items()}
+        self.assertEqual(sorted(values), [1, 2, 3, 4])
+        best = min(values, key=values.get)
+        kept = keras.saving.load_model(run / "best.keras")
+        self.assertEqual(kept.epochs_trained, best)
+        [metric] = kept.generative_metrics
+        self.assertEqual(measuring.mode([metric], "swd"), "min")
+
+        page = (run / "report.html").read_text(encoding="utf-8")
+        command = json.loads((run / "run.json").read_text())["command"]
+        self.assertIn("kerasgan train VanillaGAN --data digits", command)
+        self.assertIn("--metrics swd", page)
+        self.assertIn("what the generator learns from", page)
+        self.assertIn("time since the last start", page)
+
+    def test_a_result_of_a_metric_can_be_the_first(self):
+        ended = train(
+            self.folder, "--epochs", 1, "--metrics", "recall,precision", "--features", "pixels"
+        )
+        self.assertEqual(ended.code, 0, ended.err)
+        kept = keras.saving.load_model(self.folder / "run" / "best.keras")
+        self.assertEqual(kept.epochs_trained, 1)
+        self.assertTrue(np.isfinite(read_history(self.folder / "run")[1]["val_recall"]))
+
+    def test_what_cannot_be_measured_is_said_before_training(self):
+        cases = {
+            ("--metrics", "fidd"): "metrics holds 'fidd'",
+            ("--features", "digits"): "--features is for --metrics",
+            ("--metrics", "swd", "--validation-split", "nowhere"): "--validation-split train",
+        }
+        for options, sentence in cases.items():
+            ended = train(self.folder, "--epochs", 1, *options)
+            self.assertEqual(ended.code, 2)
+            self.assertIn(sentence, ended.err)
+            self.assertFalse((self.folder / "run").exists())
+
+    def test_names_of_models_as_people_write_them(self):
+        for name in ("WGANGP", "wgan-gp", "wgan_gp", "WganGP"):
+            ended = call("train", name, "--data", "nowhere", "--out", self.folder / "run")
+            self.assertEqual(ended.code, 2)
+            self.assertNotIn("there is no model", ended.err)
+        self.assertIn("there is no model 'gann'", call("train", "gann", "--data", "digits").err)
