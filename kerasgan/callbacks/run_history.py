@@ -58,12 +58,26 @@ class RunHistory(keras.callbacks.Callback):
 
 
 def read_history(folder):
-    """The rows of `folder/history.csv`: dict from epoch (from 1) to dict of floats by name."""
+    """The rows of `folder/history.csv`: dict from epoch (from 1) to dict of floats by name.
+
+    Raises:
+        ValueError: when the file is damaged.
+    """
     path = pathlib.Path(folder) / "history.csv"
     if not path.exists():
         return {}
-    with open(path, newline="", encoding="utf-8") as file:
-        return {
-            int(row.pop("epoch")): {name: float(value) for name, value in row.items() if value}
-            for row in csv.DictReader(file)
-        }
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            first, *names = next(csv.reader(file))
+            if first != "epoch":
+                raise ValueError("its first column is not the epoch")
+            rows = {}
+            for epoch, *values in csv.reader(file):
+                named = zip(names, values, strict=True)
+                rows[int(epoch)] = {name: float(value) for name, value in named if value}
+            return rows
+    except (ValueError, StopIteration, csv.Error) as error:
+        raise ValueError(
+            f"{path} is damaged ({error or 'it is empty'}). Put a copy of it back, or remove it: "
+            "without it a run goes on, but its curves begin where it does."
+        ) from error

@@ -1,4 +1,4 @@
-"""Writing so that a run that is killed, fails or loses power loses nothing that was there before."""
+"""Writing so that a run that is killed or loses power loses nothing that was there before."""
 
 import contextlib
 import errno
