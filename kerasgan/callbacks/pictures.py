@@ -122,14 +122,13 @@ def write_gif(path, frames, milliseconds=250):
 
     Args:
         path: the file to write.
-        frames: list of paths of PNG files, in order. Damaged ones, and those of another size than
-            the last one, are left out.
+        frames: list of paths of PNG files, in order; damaged ones are left out.
         milliseconds: how long each frame is shown, the last one eight times as long.
     """
-    arrays = [array for frame in frames if (array := read(frame)) is not None]
-    if not arrays:
+    arrays = filter(lambda array: array is not None, map(read, frames))
+    pictures = [Image.fromarray(array).quantize(64) for array in arrays]
+    if not pictures:
         return
-    pictures = [Image.fromarray(a).quantize(64) for a in arrays if a.shape == arrays[-1].shape]
     durations = [milliseconds] * (len(pictures) - 1) + [8 * milliseconds]
     with atomic_path(path) as temporary:
         pictures[0].save(
