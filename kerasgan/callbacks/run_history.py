@@ -67,17 +67,20 @@ def read_history(folder):
     if not path.exists():
         return {}
     try:
-        with open(path, newline="", encoding="utf-8") as file:
-            first, *names = next(csv.reader(file))
-            if first != "epoch":
-                raise ValueError("its first column is not the epoch")
-            rows = {}
-            for epoch, *values in csv.reader(file):
-                named = zip(names, values, strict=True)
-                rows[int(epoch)] = {name: float(value) for name, value in named if value}
-            return rows
-    except (ValueError, StopIteration, csv.Error) as error:
+        text = path.read_text(encoding="utf-8")
+        lines = csv.reader(text.splitlines())
+        first, *names = next(lines, [None])
+        if first != "epoch":
+            raise ValueError("it does not begin with the column epoch")
+        if not text.endswith("\n"):
+            raise ValueError("its last line has no end")
+        rows = {}
+        for epoch, *values in lines:
+            named = zip(names, values, strict=True)
+            rows[int(epoch)] = {name: float(value) for name, value in named if value}
+        return rows
+    except (ValueError, csv.Error) as error:
         raise ValueError(
-            f"{path} is damaged ({error or 'it is empty'}). Put a copy of it back, or remove it: "
+            f"{path} is damaged ({error}). Put a copy of it back, or remove it: "
             "without it a run goes on, but its curves begin where it does."
         ) from error

@@ -125,6 +125,7 @@ def begin(out, overwrite):
         raise click.UsageError(f"{out} exists already; choose another --out.")
     if replaced:
         runs.write_json(folder / runs.REPLACES, [old.name for old in replaced])
+        shutil.rmtree(runs.unfinished(folder), ignore_errors=True)  # which said so until now
     context.call_on_close(lambda: runs.mention_replaced(out, err=False))
 
 
