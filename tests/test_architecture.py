@@ -2,6 +2,7 @@
 
 import ast
 import pathlib
+import re
 
 import tensorflow as tf
 
@@ -71,3 +72,16 @@ class ArchitectureTest(tf.test.TestCase):
     def test_every_part_is_on_the_plan(self):
         parts = {d.name for d in PACKAGE.iterdir() if d.is_dir() and d.name != "__pycache__"}
         self.assertLessEqual(parts, set(LEVELS))
+
+    def test_files_are_written_by_one_module(self):
+        """Others write into what `atomic_path` of core/files.py gives them, a `temporary` path."""
+        writes = re.compile(
+            r"\.(write_text|write_bytes|rename)\(|os\.replace\(|open\([^)]*[\"'][wax]b?[\"']"
+        )
+        for file, name in self.files():
+            if name == "core/files.py":
+                continue
+            for number, line in enumerate(file.read_text().splitlines(), 1):
+                meant = any(word in line for word in ("temporary", "devnull", ">>>"))
+                if writes.search(line) and not meant:
+                    self.fail(f"kerasgan/{name}:{number} writes by itself: {line.strip()}")

@@ -49,7 +49,8 @@ class EpochPictures(keras.callbacks.Callback):
     def frames(self):
         """The pictures of this run so far, in the order of their epochs."""
         frames = (self.folder / "samples").glob("epoch_*.png")
-        numbered = [(int(re.search(r"(\d+)$", frame.stem)[1]), frame) for frame in frames]
+        matches = ((re.fullmatch(r"epoch_(\d+)", frame.stem), frame) for frame in frames)
+        numbered = [(int(match[1]), frame) for match, frame in matches if match]
         # What a longer run left behind in this folder is not part of this one.
         return [frame for number, frame in sorted(numbered) if number <= self.epoch]
 

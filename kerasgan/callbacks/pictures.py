@@ -2,14 +2,20 @@
 
 import io
 import math
+import warnings
 
 import numpy as np
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from kerasgan.core.files import atomic_path
 from kerasgan.core.images import to_uint8
 
 GAP = 2  # white pixels between the images of a grid
+SOFTWARE = "kerasgan"  # what the PNG files say that they were written by
+
+
+class DamagedPictureWarning(UserWarning):
+    """A picture that was drawn earlier cannot be read, and is left out."""
 
 
 def draw(samples, columns=None, limits=None):
@@ -85,8 +91,30 @@ def figure_pixels(figure):
 def write_png(path, picture):
     """Writes a uint8 array (height, width, 1 or 3) as a PNG file."""
     picture = picture[..., 0] if picture.shape[-1] == 1 else picture
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Software", SOFTWARE)
     with atomic_path(path) as temporary:
-        Image.fromarray(picture).save(temporary, format="PNG")
+        Image.fromarray(picture).save(temporary, format="PNG", pnginfo=text)
+
+
+def is_written(path):
+    """Whether a file is a picture that `write_png` wrote."""
+    try:
+        with Image.open(path, formats=["PNG"]) as picture:
+            return picture.info.get("Software") == SOFTWARE
+    except Exception:  # Pillow raises many kinds
+        return False
+
+
+def read(path):
+    """Reads a picture file: uint8 (height, width, 3), or None after a warning if it is damaged."""
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(picture.convert("RGB"))
+    except Exception as error:  # Pillow raises many kinds
+        message = f"{path} cannot be read as a picture, and is left out: {error}"
+        warnings.warn(message, DamagedPictureWarning, stacklevel=2)
+        return None
 
 
 def write_gif(path, frames, milliseconds=250):
@@ -94,10 +122,13 @@ def write_gif(path, frames, milliseconds=250):
 
     Args:
         path: the file to write.
-        frames: list of paths of PNG files, in order.
+        frames: list of paths of PNG files, in order; damaged ones are left out.
         milliseconds: how long each frame is shown, the last one eight times as long.
     """
-    pictures = [Image.open(frame).convert("RGB").quantize(64) for frame in frames]
+    arrays = filter(lambda array: array is not None, map(read, frames))
+    pictures = [Image.fromarray(array).quantize(64) for array in arrays]
+    if not pictures:
+        return
     durations = [milliseconds] * (len(pictures) - 1) + [8 * milliseconds]
     with atomic_path(path) as temporary:
         pictures[0].save(

@@ -58,12 +58,29 @@ class RunHistory(keras.callbacks.Callback):
 
 
 def read_history(folder):
-    """The rows of `folder/history.csv`: dict from epoch (from 1) to dict of floats by name."""
+    """The rows of `folder/history.csv`: dict from epoch (from 1) to dict of floats by name.
+
+    Raises:
+        ValueError: when the file is damaged.
+    """
     path = pathlib.Path(folder) / "history.csv"
     if not path.exists():
         return {}
-    with open(path, newline="", encoding="utf-8") as file:
-        return {
-            int(row.pop("epoch")): {name: float(value) for name, value in row.items() if value}
-            for row in csv.DictReader(file)
-        }
+    try:
+        text = path.read_text(encoding="utf-8")
+        lines = csv.reader(text.splitlines())
+        first, *names = next(lines, [None])
+        if first != "epoch":
+            raise ValueError("it does not begin with the column epoch")
+        if not text.endswith("\n"):
+            raise ValueError("its last line has no end")
+        rows = {}
+        for epoch, *values in lines:
+            named = zip(names, values, strict=True)
+            rows[int(epoch)] = {name: float(value) for name, value in named if value}
+        return rows
+    except (ValueError, csv.Error) as error:
+        raise ValueError(
+            f"{path} is damaged ({error}). Put a copy of it back, or remove it: "
+            "without it a run goes on, but its curves begin where it does."
+        ) from error

@@ -6,7 +6,6 @@ import time
 
 import keras
 import numpy as np
-from PIL import Image
 
 import kerasgan
 from kerasgan.callbacks import page, pictures
@@ -93,8 +92,9 @@ class RunReport(RunHistory):
             return "<p>No samples were drawn (kerasgan.callbacks.SampleGrid).</p>"
         chosen = [frames[i] for i in sorted({0, len(frames) // 3, 2 * len(frames) // 3})]
         shown = [
-            page.figure(np.asarray(Image.open(frame).convert("RGB")), _epoch_of(frame))
+            page.figure(picture, _epoch_of(frame))
             for frame in dict.fromkeys([*chosen, frames[-1]])
+            if (picture := pictures.read(frame)) is not None
         ]
         return "<p>The same latents, or images, in every picture.</p>" + "\n".join(shown)
 

@@ -63,8 +63,12 @@ class SampleGrid(EpochPictures):
 
     def _limits(self, samples):
         file = self.folder / "samples" / "axes.json"
-        if self.epoch > 1 and file.exists():  # a run that is continued keeps its axes
-            return tuple(json.loads(file.read_text(encoding="utf-8")))
+        if self.epoch > 1:  # a run that is continued keeps its axes
+            try:
+                low, high = json.loads(file.read_text(encoding="utf-8"))
+                return (float(low), float(high))
+            except (OSError, TypeError, ValueError):  # missing or damaged: new ones will do
+                pass
         # Room for what the points may become; an untrained generator huddles around zero.
         bound = max(1.5, 1.5 * float(np.abs(samples).max()))
         with atomic_path(file) as temporary:

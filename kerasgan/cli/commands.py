@@ -8,7 +8,7 @@ import sys
 import click
 
 import kerasgan
-from kerasgan.cli import comparison, evaluation, hype, runs, serving, training, translation
+from kerasgan.cli import comparison, evaluation, hype, outputs, runs, serving, training, translation
 from kerasgan.models import registry
 
 run_or_file = click.argument("run_or_file", type=click.Path(path_type=pathlib.Path))
@@ -89,8 +89,14 @@ def sample(run_or_file, num, seed, label, out, individual):
     """
     if (out is None) == (individual is None):
         raise click.UsageError("say where to: --out grid.png for one picture, or --individual DIR.")
-    if out is not None and out.suffix.lower() != ".png":
-        raise click.UsageError(f"--out {out}: the picture is a PNG file, so name it .png.")
+    if out is not None:
+        outputs.check_file("--out", out, "picture")
+        files = []
+    else:
+        outputs.check_folder("--individual", individual)
+        files = [individual / f"{index:06d}.png" for index in range(num)]
+    for file in files:
+        outputs.check_existing("--individual", file, "picture")
     gan, _ = runs.load_run(run_or_file)
     from kerasgan.callbacks import pictures
     from kerasgan.core.images import to_uint8
@@ -114,8 +120,8 @@ def sample(run_or_file, num, seed, label, out, individual):
         raise click.UsageError(
             "--individual writes images, and this model makes vectors; use --out for a plot."
         )
-    for index, image in enumerate(to_uint8(samples)):
-        pictures.write_png(individual / f"{index:06d}.png", image)
+    for file, image in zip(files, to_uint8(samples), strict=True):
+        pictures.write_png(file, image)
     click.echo(f"{num} images in {individual}")
 
 

@@ -2,7 +2,7 @@
 
 import click
 
-from kerasgan.cli import evaluation, runs
+from kerasgan.cli import evaluation, outputs, runs
 
 NOT_COMPARED = ("kerasgan", "data_dir", "devices")
 
@@ -14,6 +14,7 @@ def compare(folders, out):
         folders: list of paths of run folders.
         out: path of the HTML file.
     """
+    outputs.check_file("--out", out, "comparison")
     runs.import_keras()
     from kerasgan.callbacks import page
     from kerasgan.callbacks.run_history import read_history
@@ -24,7 +25,9 @@ def compare(folders, out):
     rows, curves, samples = {}, [], []
     for folder in dict.fromkeys(folders):
         settings = runs.read_settings(folder)
-        history = read_history(folder)
+        runs.mention_replaced(folder)
+        with runs.usage_errors():
+            history = read_history(folder)
         found = _flat(settings)
         if history:
             last = max(history)
@@ -33,7 +36,8 @@ def compare(folders, out):
             curves.append(page.figure(draw_curves(history), str(folder)))
         found |= _measured(folder)
         rows[str(folder)] = found
-        samples.append(_last_samples(folder))
+        with runs.warnings_in_one_line():
+            samples.append(_last_samples(folder))
     names = list(dict.fromkeys(name for found in rows.values() for name in found))
     lines = [[name, *(str(found.get(name, "-")) for found in rows.values())] for name in names]
     different = [line for line in lines if len(set(line[1:])) > 1]
@@ -46,7 +50,7 @@ def compare(folders, out):
         "What is the same": page.table([line[:2] for line in same]),
     }
     with atomic_path(out) as temporary:
-        temporary.write_text(page.page("Runs compared", sections), encoding="utf-8")
+        temporary.write_text(page.page(outputs.COMPARISON, sections), encoding="utf-8")
     click.echo("\n".join(in_columns([header, *different], left=len(header))))
     if not any((folder / evaluation.RESULTS).exists() for folder in folders):
         click.echo("\nNone of these was measured: kerasgan evaluate RUN --data DATA")
@@ -72,8 +76,8 @@ def _measured(folder):
         return _numbers(runs.read_json(file))
     except (KeyError, TypeError) as error:
         raise click.UsageError(
-            f"{file} is not what `kerasgan evaluate` writes; measure the run again: kerasgan "
-            f"evaluate {folder} --data DATA"
+            f"{file} is not what `kerasgan evaluate` writes; move it away and measure the run "
+            f"again: kerasgan evaluate {folder} --data DATA"
         ) from error
 
 
@@ -96,13 +100,11 @@ def _numbers(written):
 def _last_samples(folder):
     import html
 
-    import numpy as np
-    from PIL import Image
+    from kerasgan.callbacks import page, pictures
 
-    from kerasgan.callbacks import page
-
-    pictures = sorted((folder / "samples").glob("epoch_*.png"))
-    if not pictures:
-        return f"<p>{html.escape(str(folder))} has no samples.</p>"
-    with Image.open(pictures[-1]) as picture:
-        return page.figure(np.asarray(picture.convert("RGB")), str(folder))
+    files = (folder / "samples").glob("epoch_*.png")
+    for file in sorted(files, key=lambda file: (len(file.name), file.name), reverse=True):
+        picture = pictures.read(file)
+        if picture is not None:
+            return page.figure(picture, str(folder))
+    return f"<p>{html.escape(str(folder))} has no samples.</p>"

@@ -1,7 +1,6 @@
 """What `kerasgan evaluate` does: the numbers of runs, of files and of folders of pictures."""
 
 import dataclasses
-import json
 import math
 import pathlib
 from collections import abc
@@ -9,13 +8,13 @@ from collections import abc
 import click
 
 import kerasgan
-from kerasgan.cli import runs, translation
+from kerasgan.cli import outputs, run_folder, runs, translation
 
 DEFAULT = "fid,kid,precision,recall,density,coverage"
 WITHOUT_REAL = {"fid", "fid_infinity", "inception_score"}
 NUM = 10_000
 BATCH = 64
-RESULTS = "evaluation.json"
+RESULTS = run_folder.RESULTS
 
 
 @dataclasses.dataclass
@@ -41,14 +40,12 @@ def evaluate(path, metrics, out, **options):
     import tqdm
 
     from kerasgan.core import measuring
-    from kerasgan.core.files import atomic_path
 
     names = [name.strip() for name in metrics.split(",") if name.strip()]
     if not names:
         raise click.UsageError(f"--metrics is empty; choose of {', '.join(measuring.names())}.")
     out = out or _default_out(path)
-    if out.is_dir():
-        raise click.UsageError(f"--out {out} is a folder; name a file.")
+    outputs.check_file("--out", out, "evaluation")
     with runs.usage_errors(), runs.warnings_in_one_line():
         reference = _statistics(options["data"])
         if reference is not None and set(names) - WITHOUT_REAL:
@@ -91,8 +88,7 @@ def evaluate(path, metrics, out, **options):
     click.echo(table(written))
     for row in rows:  # JSON knows neither NaN nor infinity
         row["value"] = row["value"] if math.isfinite(row["value"]) else None
-    with atomic_path(out) as temporary:
-        temporary.write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
+    runs.write_json(out, written)
     click.echo(f"Written to {out}")
 
 

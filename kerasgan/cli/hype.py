@@ -20,6 +20,8 @@ def run(run_or_file, real, *, mode, num, split, data_dir, image_size, label, see
     num = num or NUM[mode]
     if out.is_dir():
         raise click.UsageError(f"--out {out} is a folder; name a file.")
+    if out.suffix.lower() != ".csv":
+        raise click.UsageError(f"--out {out}: the answers are a CSV file, so name it .csv.")
     with runs.usage_errors():
         hype.check_num(num, mode)
         answers = hype.Answers(out, generator=str(run_or_file), data=f"{real} ({split})")

@@ -21,8 +21,37 @@ from kerasgan.models import registry
 SETTINGS = "run.json"
 MODEL = "model.keras"
 BEST = "best.keras"
+PARTIAL = ".partial-"  # as in core/files.py, which imports Keras
+REPLACES = ".replaces"  # names the runs beside it that are removed once this one has an epoch
 # What a run is computed on, which may change when it is continued on another machine.
 MACHINE = ("data_dir", "devices")
+NONE = type(None)
+# What is in run.json; what can be None may be missing.
+TYPES = {
+    "model": (str,),
+    "data": (str,),
+    "split": (str,),
+    "data_dir": (str, NONE),
+    "image_size": (int, NONE),
+    "crop": (int, NONE),
+    "source": (str, NONE),
+    "task": (str, NONE),
+    "data_b": (str, NONE),
+    "pretrain_epochs": (int, NONE),
+    "batch_size": (int, NONE),
+    "learning_rate": (int, float, NONE),
+    "decay_from": (int, NONE),
+    "stage_epochs": (int, float, NONE),
+    "metrics": (str, NONE),
+    "features": (str, NONE),
+    "validation_split": (str, NONE),
+    "tensorboard": (bool, NONE),
+    "command": (str, NONE),
+    "seed": (int,),
+    "devices": (int, NONE),
+    "epochs": (int,),
+    "set": (dict,),
+}
 
 data_dir = click.option("--data-dir", help="Where TensorFlow Datasets keeps its data.")
 
@@ -135,11 +164,24 @@ def split_arguments(model_class, values):
 
 
 def read_settings(folder):
-    """The settings with which a run was started."""
+    """The settings with which a run was started.
+
+    Raises:
+        click.UsageError: when there are none, or when the file is damaged.
+    """
     path = folder / SETTINGS
     if not path.exists():
         raise click.UsageError(f"{folder} is not a run folder: it has no {SETTINGS}.")
-    return read_json(path)
+    settings = read_json(path)
+    what_to_do = "Put a copy of it back, or train anew in another folder; the model is as it was."
+    if not isinstance(settings, dict):
+        raise click.UsageError(f"{path} is damaged: it holds no settings. {what_to_do}")
+    for name, types in TYPES.items():
+        value = settings.setdefault(name, None)
+        if type(value) not in types:
+            found = "it has no" if value is None else f"{value!r} is no"
+            raise click.UsageError(f"{path} is damaged: {found} {name!r}. {what_to_do}")
+    return settings
 
 
 def read_json(path):
@@ -152,34 +194,59 @@ def read_json(path):
 
 def write_settings(folder, settings):
     """Writes the settings of a run."""
+    write_json(folder / SETTINGS, settings)
+
+
+def write_json(path, values):
+    """Writes what JSON can hold to a file."""
     from kerasgan.core.files import atomic_path
 
-    with atomic_path(folder / SETTINGS) as temporary:
-        temporary.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
-def prepare_folder(folder, overwrite):
-    """Makes sure that a new run has a folder to itself."""
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return
-    if not overwrite:
-        raise click.UsageError(
-            f"{folder} exists already; continue it with --resume, replace it with --overwrite, or "
-            "choose another --out."
+def unfinished(folder):
+    """Where a run folder is made that is to take the place of another."""
+    return folder.with_name(f"{PARTIAL}{folder.name}")
+
+
+def replaced(folder):
+    """The folders of the runs that the one in a folder replaces, until it has finished an epoch."""
+    folder = folder.resolve()
+    if not folder.name:
+        return []
+    # When it is missing, a process was killed between two renames.
+    record = (folder if folder.exists() else unfinished(folder)) / REPLACES
+    try:
+        names = json.loads(record.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    beside = [folder.with_name(name) for name in names if name == pathlib.Path(name).name]
+    return [path for path in beside if path.is_dir() and not path.is_symlink()]
+
+
+def mention_replaced(folder, err=True):
+    """Says where the runs are that the one in a folder has yet to replace."""
+    for old in replaced(folder):
+        click.echo(
+            f"kerasgan: note: {old} is the run that was in {folder} before --overwrite; it stays "
+            "until the new one has finished an epoch.",
+            err=err,
         )
-    if not (folder / SETTINGS).exists():
-        raise click.UsageError(f"{folder} is not a run folder, so --overwrite leaves it alone.")
 
 
 def load_run(run_or_file):
     """Loads the model of a run folder, or of a `.keras` file."""
     path = pathlib.Path(run_or_file)
     file = path / MODEL if path.is_dir() else path
+    mention_replaced(path)
     if not file.exists():
         what = f"the folder {path} holds no {MODEL}" if path.is_dir() else f"{path} does not exist"
         raise click.UsageError(f"{what}; give a run folder or a .keras file.")
     if not zipfile.is_zipfile(file):
-        raise click.UsageError(f"{file} cannot be loaded: it is damaged, or no .keras file.")
+        raise click.UsageError(
+            f"{file} cannot be loaded: it is damaged, or no .keras file; put a copy of it back."
+        )
     keras = import_keras()
     with usage_errors():
         try:

@@ -4,13 +4,12 @@ import contextlib
 import json
 import pathlib
 import shlex
-import shutil
 import sys
 
 import click
 
 import kerasgan
-from kerasgan.cli import runs, translation
+from kerasgan.cli import run_folder, runs, translation
 from kerasgan.models import registry
 
 
@@ -126,7 +125,7 @@ def train(
     if assignments or game:
         given["set"] = {**runs.parse_assignments(assignments), **game}
     if resume:
-        settings = runs.read_settings(out)
+        settings = _settings_of_run(out)
         _check_same(settings, given, out)
         settings |= {name: given[name] for name in runs.MACHINE if name in given}
         if settings.get("decay_from") is not None and (epochs or 0) > settings["epochs"]:
@@ -136,9 +135,26 @@ def train(
             )
     else:
         settings = _new_settings(given)
-        runs.prepare_folder(out, overwrite)
+        run_folder.prepare(out, overwrite)
     settings["epochs"] = epochs or settings.get("epochs", 50)
-    _train(out, settings, resume)
+    _train(out, settings, resume, overwrite)
+
+
+def _settings_of_run(out):
+    """The settings of a run that is to go on, locked until the command ends."""
+    runs.read_settings(out)  # before a lock is put into what is no run
+    click.get_current_context().with_resource(run_folder.locked(out))
+    settings = runs.read_settings(out)
+    try:
+        runs.find_entry(settings["model"])
+    except click.UsageError as error:
+        raise click.UsageError(f"{out / runs.SETTINGS}: {error.message}") from error
+    if not (out / runs.MODEL).exists():
+        raise click.UsageError(
+            f"{out / runs.MODEL} is missing, so there is nothing to continue; put it back, or "
+            "begin anew with --overwrite."
+        )
+    return settings
 
 
 def _new_settings(given):
@@ -177,14 +193,14 @@ def _new_settings(given):
 def _check_same(settings, given, out):
     for name in set(given) - set(runs.MACHINE):
         value, kept = given[name], settings.get(name)
-        if json.loads(json.dumps(value)) != kept:
+        if _plain(value) != kept:
             raise click.UsageError(
                 f"the run in {out} has {name}={kept!r}, not {value!r}; leave that out to continue "
                 "the run, or start another one with another --out."
             )
 
 
-def _train(out, settings, resume):
+def _train(out, settings, resume, overwrite):
     click.echo(f"Loading Keras and {settings['data']} ...")
     keras = runs.import_keras()
     from kerasgan import backend
@@ -193,7 +209,7 @@ def _train(out, settings, resume):
     translation.check_options(settings, model_class)
     if settings["batch_size"] is None:
         settings["batch_size"] = getattr(model_class, "default_batch_size", 64)
-    devices = settings.get("devices", 1)
+    devices = settings["devices"] or 1
     if settings["batch_size"] % devices:
         raise click.UsageError(
             f"--devices {devices} cannot share batches of {settings['batch_size']} equally; choose "
@@ -202,20 +218,24 @@ def _train(out, settings, resume):
     with runs.usage_errors():
         scope = backend.devices(devices) if devices > 1 else contextlib.nullcontext()
     with scope:
-        _train_here(keras, out, settings, resume)
+        _train_here(keras, out, settings, resume, overwrite)
 
 
-def _train_here(keras, out, settings, resume):
+def _train_here(keras, out, settings, resume, overwrite):
     from kerasgan import callbacks
+    from kerasgan.callbacks.run_history import read_history
 
     keras.utils.set_random_seed(settings["seed"])
     with runs.usage_errors():
+        if resume:
+            read_history(out)  # which has to be whole
         examples, arguments = _load_examples(settings)
     with runs.usage_errors():
         measures = _measures(settings)
         validation = _validation(settings) if measures else None
-    if resume and (out / runs.MODEL).exists():
-        gan, _ = runs.load_run(out)
+    if resume:
+        gan, file = runs.load_run(out)
+        _check_model(gan, file, settings, arguments)
     else:
         gan = _new_model(settings, arguments, len(examples), measures)
     done = gan.epochs_trained
@@ -225,8 +245,8 @@ def _train_here(keras, out, settings, resume):
     growing = _growing(gan, settings)
     with runs.usage_errors():
         pictures = _pictures(gan, examples, out, settings)
-    if not resume and out.exists():
-        shutil.rmtree(out)  # not before everything that an argument can break is behind us
+    if not resume:
+        run_folder.begin(out, overwrite)  # everything that an argument can break is behind us
     runs.write_settings(out, settings)
     gan.save(out / runs.MODEL)
     shown = {name: settings[name] for name in ("data", "split", "batch_size", "seed")}
@@ -250,6 +270,14 @@ def _train_here(keras, out, settings, resume):
     if settings.get("tensorboard"):
         watching.append(keras.callbacks.TensorBoard(out / "tensorboard"))
     measured = {"validation_data": validation, "validation_freq": _every(settings)}
+    if runs.replaced(out):
+
+        def remove_replaced(epoch, logs):
+            _, saved = gan.last_saved
+            if saved:  # after the checkpoint, unless there was something not to be saved
+                run_folder.remove_replaced(out)
+
+        watching.append(keras.callbacks.LambdaCallback(on_epoch_end=remove_replaced))
     phases = [(gan.fit, settings["epochs"])]
     if settings.get("pretrain_epochs"):
         phases.insert(0, (gan.pretrain, min(settings["pretrain_epochs"], settings["epochs"])))
@@ -306,8 +334,10 @@ def _load_examples(settings, training=True):
     images = examples.element_spec[0] if labels else examples.element_spec
     arguments = {"image_shape": tuple(images.shape[1:])}
     if labels:
-        settings["class_names"] = list(map(str, data.class_names(examples)))
-        arguments["num_classes"] = len(settings["class_names"])
+        names = list(map(str, data.class_names(examples)))
+        _check_classes(names, settings)
+        settings["class_names"] = names
+        arguments["num_classes"] = len(names)
         wanted = settings["set"].get("num_classes", arguments["num_classes"])
         if isinstance(wanted, int) and wanted < arguments["num_classes"]:
             raise ValueError(
@@ -385,6 +415,47 @@ def _real_images(examples):
     pairs = isinstance(batch, tuple) and len(batch[1].shape) == 4
     images = np.asarray(batch[0] if isinstance(batch, tuple) else batch)[:64]
     return None if images.ndim != 4 or pairs else images
+
+
+def _check_classes(names, settings):
+    """Refuses to go on with classes of other numbers than those that a run began with."""
+    began = settings.get("class_names", names)
+    if names == began:
+        return
+    changes = {"gone": set(began) - set(names), "new": set(names) - set(began)}
+    changed = [f"{what}: {_some(sorted(classes))}" for what, classes in changes.items() if classes]
+    raise ValueError(
+        f"the run began with the classes {_some(began)}, and --data {settings['data']} has "
+        f"{_some(names)} ({'; '.join(changed) or 'in another order'}), so labels would change "
+        "their meaning. Make the classes those again, or train anew in another --out."
+    )
+
+
+def _some(names):
+    more = len(names) - 20
+    return ", ".join(names[:20]) + (f" and {more} more" if more > 0 else "")
+
+
+def _check_model(gan, file, settings, arguments):
+    """Refuses a model that is not that of the run whose settings these are."""
+    model_class = runs.model_class(settings["model"])
+    config = gan.get_config()
+    expected = {**arguments, **settings["set"]}
+    wanted = {name: expected[name] for name in arguments if name in config}
+    found = {name: config[name] for name in wanted}
+    if type(gan) is not model_class or _plain(found) != _plain(wanted):
+        what = [
+            f"{kind.__name__}({', '.join(f'{name}={value}' for name, value in of.items())})"
+            for kind, of in ((type(gan), found), (model_class, wanted))
+        ]
+        raise click.UsageError(
+            f"{file} is {what[0]}, and the settings and the data of the run make {what[1]}; put "
+            "the run's own model back, or train anew in another --out."
+        )
+
+
+def _plain(values):
+    return json.loads(json.dumps(values))
 
 
 def _pictures(gan, examples, out, settings):

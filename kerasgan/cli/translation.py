@@ -4,6 +4,8 @@ import pathlib
 
 import click
 
+from kerasgan.cli import outputs
+
 # The options of `kerasgan train` that only these models have.
 OPTIONS = ("source", "task", "data_b", "pretrain_epochs")
 
@@ -72,6 +74,7 @@ def translate_files(model, inputs, out, *, to, seed, tile):
     from kerasgan.data.images import read_image
     from kerasgan.data.sources import SUFFIXES, picture_files
 
+    outputs.check_folder("--out", out)
     files = {}
     for path in inputs:
         if not path.exists():
@@ -86,6 +89,7 @@ def translate_files(model, inputs, out, *, to, seed, tile):
                 raise ValueError(f"{files[target]} and {file} would both become {target}.")
             if target.resolve() == file.resolve():
                 raise ValueError(f"{target} would replace what it is made from; use another --out.")
+            outputs.check_existing("--out", target, "picture")
             files[target] = file
     channels = model.translator(to).input_shape[-1]
     for target, file in tqdm.tqdm(files.items(), "translating", disable=None):

@@ -378,7 +378,7 @@ class AdversarialModel(backend.Trainer, keras.Model):
                     f"{self.last_saved_message()}"
                 )
         local_file = isinstance(filepath, (str, os.PathLike)) and "://" not in str(filepath)
-        if overwrite and local_file:
+        if local_file and (overwrite or not os.path.exists(filepath)):
             with atomic_path(filepath) as temporary:
                 write(str(temporary), overwrite=True, **kwargs)
         else:

@@ -3,9 +3,15 @@
 import pathlib
 
 from kerasgan.core.files import atomic_path
-from kerasgan.serving.folders import BATCH_SIZES, model_folders, versions
+from kerasgan.serving.folders import (
+    BATCH_SIZES,
+    CONFIGURATION,
+    WRITTEN_BY,
+    is_configuration,
+    model_folders,
+    versions,
+)
 
-CONFIG = "models.config"
 LOADED_VERSIONS = 2  # so that there can be a stable version and a canary
 
 
@@ -39,7 +45,7 @@ def write_configuration(folder):
         List of the files' paths.
 
     Raises:
-        ValueError: when there are no models in it.
+        ValueError: when there are no models in it, or files of these names by somebody else.
     """
     folder = pathlib.Path(folder)
     models = {name: versions(f) for name, f in model_folders(folder).items()}
@@ -48,16 +54,18 @@ def write_configuration(folder):
             f"{folder} has to hold a folder for each model, and that one for each version: "
             "savedmodels/digits/1; `kerasgan export RUN savedmodels/digits` makes them."
         )
-    files = {
-        CONFIG: _MODELS.format("".join(_model(*item) for item in models.items())),
-        "batching_parameters.txt": _batching(),
-        "monitoring.config": _MONITORING,
-        "docker-compose.yml": _COMPOSE,
-    }
-    for name, text in files.items():
-        with atomic_path(folder / name) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-    return [folder / name for name in files]
+    paths = [folder / name for name in CONFIGURATION]
+    for path in paths:
+        if path.exists() and not is_configuration(path):
+            raise ValueError(
+                f"{path} was not written by `kerasgan serving-config`, so it is not replaced; move "
+                "it away."
+            )
+    of_models = _MODELS.format("".join(_model(*item) for item in models.items()))
+    for path, text in zip(paths, (of_models, _batching(), _MONITORING, _COMPOSE), strict=True):
+        with atomic_path(path) as temporary:
+            temporary.write_text(f"{WRITTEN_BY}\n{text}", encoding="utf-8")
+    return paths
 
 
 def _model(name, versions):
@@ -74,8 +82,7 @@ def _batching():
 
 
 _MODELS = """\
-# Written by `kerasgan serving-config`. TensorFlow Serving reads it again every minute, so write it
-# anew when a model or a version has come.
+# TensorFlow Serving reads it again every minute, so write it anew when a model or a version came.
 model_config_list {{
 {}}}
 """

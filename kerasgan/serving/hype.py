@@ -17,6 +17,7 @@ import flask
 import numpy as np
 from PIL import Image
 
+from kerasgan.core.files import append, make_folder
 from kerasgan.metrics import hype
 from kerasgan.serving import web
 
@@ -45,7 +46,7 @@ class Answers:
     def __init__(self, path, generator, data):
         self.path = pathlib.Path(path)
         self.about = {"generator": generator, "data": data}
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path.parent)
         if not self.path.exists() or not self.path.stat().st_size:
             self._append(COLUMNS)
         self.rows = self._read()
@@ -58,13 +59,18 @@ class Answers:
         self.rows.append({name: row.get(name, "") for name in COLUMNS})
 
     def _append(self, values):
-        with open(self.path, "a", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerow(values)
+        line = io.StringIO()
+        csv.writer(line).writerow(values)
+        append(self.path, line.getvalue())
 
     def _read(self):
         with open(self.path, newline="", encoding="utf-8") as file:
             reader = csv.reader(file)
-            if tuple(next(reader, ())) != COLUMNS:
+            try:
+                header = tuple(next(reader, ()))
+            except (csv.Error, UnicodeDecodeError):
+                header = None  # no text at all
+            if header != COLUMNS:
                 raise ValueError(f"{self.path} holds no answers of this command; use another file.")
             rows = []
             for values in reader:

@@ -12,9 +12,9 @@ from google.protobuf import text_format
 from tensorflow.core.framework import types_pb2
 
 from kerasgan.serving import saved_models
-from kerasgan.serving.configuration import CONFIG, LOADED_VERSIONS, labels_of
+from kerasgan.serving.configuration import LOADED_VERSIONS, labels_of
 from kerasgan.serving.errors import ServingError
-from kerasgan.serving.folders import model_folders, versions
+from kerasgan.serving.folders import CONFIG, model_folders, versions
 
 logger = logging.getLogger(__name__)
 

@@ -13,10 +13,9 @@ from PIL import Image
 from tensorflow.core.protobuf import saved_model_pb2
 
 from kerasgan.core.export import MODEL_CARD, check_destination
-from kerasgan.core.files import atomic_path
-from kerasgan.serving.folders import BATCH_SIZES, versions
+from kerasgan.core.files import atomic_path, make_folder, move
+from kerasgan.serving.folders import BATCH_SIZES, WARMUP_REQUESTS, foreign_files, versions
 
-WARMUP_REQUESTS = "assets.extra/tf_serving_warmup_requests"
 REMOVED = ".partial-removed-"
 
 
@@ -35,7 +34,7 @@ def export_version(model, folder, *, keep=None, jit_compile=False, model_card=No
         The path of the version. It has warm-up requests if tensorflow-serving-api is installed.
 
     Raises:
-        ValueError: for another `keep`.
+        ValueError: for another `keep`, or when an old version's folder has other files in it.
         RuntimeError: under PyTorch, which cannot write a SavedModel.
 
     Example:
@@ -47,7 +46,9 @@ def export_version(model, folder, *, keep=None, jit_compile=False, model_card=No
     if keep is not None and keep < 1:
         raise ValueError(f"keep={keep!r}; use None or a number of at least 1.")
     folder = pathlib.Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    if folder.is_file():
+        raise ValueError(f"{folder} is a file; name a folder.")
+    make_folder(folder)
     with _alone(folder):
         return _export_next(model, folder, keep, jit_compile, model_card)
 
@@ -71,13 +72,20 @@ def _alone(folder):
 def _export_next(model, folder, keep, jit_compile, model_card):
     numbers = [int(p.name) for p in folder.glob("*") if p.name.isdecimal()]
     path = folder / str(max(numbers, default=0) + 1)
+    outdated = versions(folder)[: 1 - keep or None] if keep else []
+    foreign = [file for old in outdated for file in foreign_files(folder / str(old))]
+    if foreign:
+        raise ValueError(
+            f"keep={keep} would remove {foreign[0]}, which is no part of a SavedModel of "
+            "kerasgan's; move it away."
+        )
     write_version(model, path, jit_compile=jit_compile, model_card=model_card)
     for left in folder.glob(f"{REMOVED}*"):  # by a process that was killed
         shutil.rmtree(left)
-    for old in versions(folder)[: -keep if keep else 0]:
+    for old in outdated:
         # Renamed first, so that no server sees a version that is half deleted.
         removed = folder / f"{REMOVED}{old}"
-        os.replace(folder / str(old), removed)
+        move(folder / str(old), removed)
         shutil.rmtree(removed)
     return path
 

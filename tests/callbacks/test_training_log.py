@@ -49,7 +49,9 @@ class TrainingLogTest(tf.test.TestCase):
         ticks = iter(np.arange(1e4) * 0.1)
         with mock.patch.object(time, "monotonic", lambda: next(ticks)):
             line = self.lines(TrainingLog(8, seconds=1e9, within_epochs=False), 2)[2]
-        numbers = r"Epoch 1/2: discriminator_loss \S+, generator_loss \S+; (\S+) images/s; (\d+) s left"
+        numbers = (
+            r"Epoch 1/2: discriminator_loss \S+, generator_loss \S+; (\S+) images/s; (\d+) s left"
+        )
         speed, left = map(float, re.match(numbers, line).groups())
         self.assertAllClose(left, 4 * 8 / speed, atol=0.51)  # 4 of 8 steps are left
         losses = self.gan.history.history

@@ -208,11 +208,12 @@ class TrainTest(CommandTestCase):
 
     def test_overwrite_replaces_a_run(self):
         run = self.copy_of_run()
-        (run / "note.txt").write_text("of the old run")
+        (run / "evaluation.json").write_text("{}")
         self.assert_works(*training(), "--epochs", 1, "--out", run, "--overwrite")
         self.assertEqual(epochs_trained(run), 1)
         self.assertEqual(list(read_history(run)), [1])
-        self.assertFalse((run / "note.txt").exists())
+        self.assertFalse((run / "evaluation.json").exists())
+        self.assertEqual([path.name for path in self.folder.iterdir()], ["run"])
 
     def test_overwrite_refuses_a_folder_that_is_not_of_a_run(self):
         (self.folder / "thesis.txt").write_text("years of work")

@@ -1,0 +1,75 @@
+"""Where commands write: never over a file of another kind than what they write."""
+
+import json
+
+import click
+
+from kerasgan.cli import run_folder, runs
+
+COMPARISON = "Runs compared"  # the title of the page
+
+
+def check_file(option, path, kind):
+    """Makes sure, before there is work to be lost, that a file can be written.
+
+    Args:
+        option: str, which names the file, `"--out"`.
+        path: the file.
+        kind: one of `KINDS`.
+
+    Raises:
+        click.UsageError: for another suffix, a folder, or a file that is there and of another kind.
+    """
+    suffix, what, _ = KINDS[kind]
+    if path.is_dir():
+        raise click.UsageError(f"{option} {path} is a folder; name a file.")
+    if path.suffix.lower() != suffix:
+        raise click.UsageError(f"{option} {path}: this writes {what}, so name it {suffix}.")
+    check_existing(option, path, kind)
+
+
+def check_existing(option, path, kind):
+    """Makes sure that a file is missing, empty, or of the kind that is to be written there."""
+    if not path.exists() or (path.is_file() and not path.stat().st_size):
+        return
+    _, what, is_written = KINDS[kind]
+    if run_folder.is_of_a_run(path):
+        raise click.UsageError(f"{option}: {path} belongs to the run there; choose another name.")
+    if not path.is_file() or not is_written(path):
+        raise click.UsageError(
+            f"{option}: {path} is there already and not {what} of kerasgan's, so it is not "
+            "replaced; move it away, or choose another name."
+        )
+
+
+def check_folder(option, path):
+    """Makes sure that files can be written into a folder, which may be missing."""
+    if path.exists() and not path.is_dir():
+        raise click.UsageError(f"{option} {path} is a file; name a folder.")
+
+
+def _is_comparison(path):
+    with open(path, "rb") as file:
+        return f"<title>{COMPARISON}</title>".encode() in file.read(1000)
+
+
+def _is_evaluation(path):
+    try:
+        written = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return False
+    return isinstance(written, dict) and {"kerasgan", "results"} <= set(written)
+
+
+def _is_picture(path):
+    runs.import_keras()
+    from kerasgan.callbacks import pictures
+
+    return pictures.is_written(path)
+
+
+KINDS = {
+    "comparison": (".html", "a page with runs compared", _is_comparison),
+    "evaluation": (".json", "the results of an evaluation", _is_evaluation),
+    "picture": (".png", "a picture", _is_picture),
+}
