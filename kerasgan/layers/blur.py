@@ -23,8 +23,9 @@ class Blur(layers.Layer):
     """
 
     def call(self, x):
-        # [1, 2, 1] / 4 is [1, 1] / 2 twice. On a CPU XLA computes means 14 times, and PyTorch twice,
-        # as fast as depthwise convolutions, with the second derivatives of gradient penalties.
+        # [1, 2, 1] / 4 is [1, 1] / 2 twice. With the second derivatives that gradient penalties
+        # need, means are 14 times as fast as depthwise convolutions under JAX on a CPU, and no
+        # slower elsewhere.
         border = (1, 1)
         x = ops.pad(x, ((0, 0), border, border, (0, 0)))
         for _ in range(2):

@@ -87,9 +87,7 @@ class R3GAN(ImageGAN):
         name=None,
     ):
         if burn_in is not None and not isinstance(burn_in, BurnIn):
-            raise ValueError(
-                f"burn_in={burn_in!r}; use None or a kerasgan.models.r3_gan.BurnIn."
-            )
+            raise ValueError(f"burn_in={burn_in!r}; use None or a kerasgan.models.r3_gan.BurnIn.")
         widest = 8 * base_width if max_width is None else max_width
         if widest < base_width:
             raise ValueError(
@@ -186,9 +184,7 @@ PAPER = {
 BLOCKS = 2  # a stage
 
 
-def generator(
-    image_shape, latent_dim, base_width, max_width, num_classes=None, conditioning=None
-):
+def generator(image_shape, latent_dim, base_width, max_width, num_classes=None, conditioning=None):
     """The generator: a learned basis weighed by z, then stages at twice the resolution each."""
     start_size, _ = doublings_to(image_shape)
     widths = stage_widths(image_shape, base_width, max_width)[::-1]
@@ -333,7 +329,7 @@ class Basis(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class Bounded(layers.Layer):
-    """Images as they are in training, and cut to [-1, 1] afterwards. Input and output: any shape."""
+    """Images as they are in training, cut to [-1, 1] afterwards. Input and output: any shape."""
 
     def call(self, images, training=False):
         return images if training else ops.clip(images, -1.0, 1.0)
@@ -385,6 +381,10 @@ class BurnIn:
         names = ("images", "batch_size", "gamma", "ema_images")
         return {name: getattr(self, name) for name in names}
 
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
     def penalty_share(self, updates):
         """The share of the first gamma that is left after so many updates: from 1 to 0.1."""
         return self._between(1.0, 0.1, updates)
@@ -414,8 +414,8 @@ class BurnInAdam(keras.optimizers.Adam):
     """
 
     def __init__(self, *args, final_beta_2, steps, **kwargs):
-        self.final_beta_2, self.steps = final_beta_2, steps
         super().__init__(*args, **kwargs)
+        self.final_beta_2, self.steps = final_beta_2, steps
 
     @property
     def beta_2(self):

@@ -37,9 +37,9 @@ class StyleGAN(GrowingGAN):
     a hundredth of the speed. The image starts from a learned constant; after each convolution come
     noise of learned strength, bias, leaky ReLU, and AdaIN with a style that is an affine function
     of w. Enlarged and reduced features are blurred, and the discriminator reduces them before the
-    last leaky ReLU of a stage, as in the authors' code. Section 3.1: nine in ten training images mix
-    the styles of two latents, from a layer drawn at random on. Appendices B and C: the mean of w is
-    tracked for truncation; the non-saturating loss with R1 of gamma 10; Adam(1e-3, beta_1=0,
+    last leaky ReLU of a stage, as in the authors' code. Section 3.1: nine in ten training images
+    mix the styles of two latents, from a layer drawn at random on. Appendices B and C: the mean of
+    w is tracked for truncation; the non-saturating loss with R1 of gamma 10; Adam(1e-3, beta_1=0,
     beta_2=0.99, epsilon=1e-8); an average of the generator's weights of decay 0.999 samples.
     Configurations before the last used `compile(loss=kerasgan.losses.Wasserstein(drift=1e-3),
     penalties="wgan-gp")`.
