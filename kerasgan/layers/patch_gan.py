@@ -84,11 +84,11 @@ def convolution(width, size, stride=1, padding="valid", **kwargs):
     return layers.Conv2D(width, size, stride, padding=padding, kernel_initializer=normal, **kwargs)
 
 
-def transposed_convolution(width, size, **kwargs):
-    """Twice the resolution, by a transposed convolution whose weights start as N(0, 0.02)."""
+def transposed_convolution(width, size, padding="same", **kwargs):
+    """A transposed convolution of stride 2 whose weights start as N(0, 0.02)."""
     normal = keras.initializers.RandomNormal(0.0, 0.02)
     return layers.Conv2DTranspose(
-        width, size, 2, padding="same", kernel_initializer=normal, **kwargs
+        width, size, 2, padding=padding, kernel_initializer=normal, **kwargs
     )
 
 

@@ -69,6 +69,7 @@ class CycleGAN(TranslationModel):
 
     # The paper's have no factor of 1/2 for the generators.
     default_loss = LeastSquares(weight=2.0)
+    networks_version = 2
     pairing = "unpaired"
     pair_names = ("A", "B")
     size_multiple = 4
@@ -221,6 +222,9 @@ def resnet_generator(channels, base_width=64, residual_blocks=9, name="generator
     """The appendix: c7s1-64, d128, d256, R256 so many times, u128, u64, c7s1-3.
 
     Reflection at the borders, instance normalization without scale and bias, ReLU, tanh at the end.
+    The 3x3 convolutions that halve the resolution see a border of one zero at each side, as in the
+    authors' code; Keras' `"same"` would pad below and to the right only. Those that double it are
+    their transposes.
 
     Args:
         channels: int, of the images on both sides.
@@ -240,13 +244,16 @@ def resnet_generator(channels, base_width=64, residual_blocks=9, name="generator
     x = _normalized(convolution(base_width, 7, name="conv_in")(x), "conv_in")
     for number in (1, 2):
         width = base_width * 2**number
-        x = convolution(width, 3, 2, padding="same", name=f"down{number}")(x)
+        x = layers.ZeroPadding2D(1, name=f"down{number}_pad")(x)
+        x = convolution(width, 3, 2, name=f"down{number}")(x)
         x = _normalized(x, f"down{number}")
     for number in range(1, residual_blocks + 1):
         x = _residual_block(x, f"block{number}")
     for number in (2, 1):
         width = base_width * 2 ** (number - 1)
-        x = _normalized(transposed_convolution(width, 3, name=f"up{number}")(x), f"up{number}")
+        x = transposed_convolution(width, 3, padding="valid", name=f"up{number}")(x)
+        x = layers.Cropping2D(((1, 0), (1, 0)), name=f"up{number}_crop")(x)
+        x = _normalized(x, f"up{number}")
     x = ReflectionPadding2D(3, name="pad_out")(x)
     x = convolution(channels, 7, name="conv_out", dtype="float32")(x)
     return keras.Model(

@@ -239,8 +239,9 @@ def halvings(height, width, at_most=8):
 def unet(depth, source_channels, target_channels, base_width=64, seed=None, name="generator"):
     """Section 6.1.1: C64-C128-C256-C512-... down, the same up, each with what was seen on the way.
 
-    Convolutions of 4x4 and stride 2; leaky ReLU of 0.2 down, ReLU up; dropout of 0.5 in the first
-    three layers up, as far as there are so many before the last; tanh at the end.
+    Convolutions of 4x4 and stride 2, with a border of one zero at each side, which is `"same"` for
+    sides that are even; leaky ReLU of 0.2 down, ReLU up; dropout of 0.5 in the first three layers
+    up, as far as there are so many before the last; tanh at the end.
 
     Args:
         depth: int of at least 2, how often the image is halved.

@@ -1,5 +1,7 @@
 """ProGAN, Karras et al. 2018: both networks grow, from 4x4 to the final resolution."""
 
+import functools
+
 import keras
 from keras import layers, ops
 
@@ -41,6 +43,8 @@ class ProGAN(GrowingGAN):
     Args:
         *args, **kwargs: as for `kerasgan.core.growing.GrowingGAN`: image_shape, latent_dim,
             base_width, max_width, ema_decay, seed, dtype.
+        pool_first: whether the discriminator reduces features before it activates them, which the
+            authors' released networks do, or after, as table 2 says.
 
     Raises:
         ValueError: for an argument out of range.
@@ -60,15 +64,23 @@ class ProGAN(GrowingGAN):
     """
 
     default_loss = Wasserstein(drift=1e-3)
+    networks_version = 2
+
+    def __init__(self, *args, pool_first=True, **kwargs):
+        self.pool_first = pool_first
+        super().__init__(*args, **kwargs)
 
     def networks(self):
-        return Generator, GrowingDiscriminator
+        return Generator, functools.partial(GrowingDiscriminator, pool_first=self.pool_first)
 
     def default_penalties(self):
         return GradientPenalty.wgan_gp()
 
     def default_optimizers(self):
         return {p: keras.optimizers.Adam(1e-3, 0.0, 0.99, epsilon=1e-8) for p in self.players}
+
+    def get_config(self):
+        return {**super().get_config(), "pool_first": self.pool_first}
 
 
 class Generator(GrowingNetwork):
@@ -114,10 +126,10 @@ def first_block(latent_dim, width):
     z = keras.Input((latent_dim,))
     x = PixelNormalization(name="latent_norm")(z)
     # The first layer of the authors' code, of which each output sees all of z, has this gain.
-    dense = layers.Dense(START_SIZE * START_SIZE * width, name="dense")
+    dense = layers.Dense(START_SIZE * START_SIZE * width, use_bias=False, name="dense")
     x = equalized(dense, gain=2.0**0.5 / 4.0)(x)
     x = layers.Reshape((START_SIZE, START_SIZE, width), name="reshape")(x)
-    x = activated(x, "dense")
+    x = activated(Bias(name="bias")(x), "dense")
     return keras.Model(z, activated(conv(width, "conv")(x), "conv"), name="stage0")
 
 
@@ -133,3 +145,16 @@ def up_block(stage, inputs, width):
 def activated(x, name):
     """Leaky ReLU, then the normalization of each pixel's features."""
     return PixelNormalization(name=f"{name}_norm")(layers.LeakyReLU(0.2, name=f"{name}_relu")(x))
+
+
+class Bias(layers.Layer):
+    """Adds a bias to each feature map, the same at all places. Input and output: any shape."""
+
+    def build(self, input_shape):
+        self.bias = self.add_weight((input_shape[-1],), "zeros", name="bias")
+
+    def call(self, x):
+        return x + self.bias
+
+    def compute_output_shape(self, input_shape):
+        return input_shape

@@ -1,12 +1,13 @@
 """R3GAN, Huang et al. 2024: a plain loss that converges, and networks without normalization."""
 
 import math
+from functools import partial
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 from kerasgan.core.image_gan import ImageGAN
-from kerasgan.layers.conditioning import label_maps, labelled_latents, logits
+from kerasgan.layers.blur import Blur
 from kerasgan.layers.grouped import GroupedConv2D
 from kerasgan.layers.shapes import doublings_to
 from kerasgan.losses.penalties import GradientPenalty
@@ -24,21 +25,36 @@ class R3GAN(ImageGAN):
     3x3 in groups of 16 maps, 1x1 back, LeakyReLU between, no normalization, initialized by their
     number so that the variance stays (Fix-up). The average of the generator's weights samples.
 
-    Departures: the paper lowers gamma (from 0.05 to 150, by data set, to a tenth of it), the
-    learning rate, and beta_2's distance to 1, in the course of training; here they are constant:
-    gamma 1, Adam(2e-4, beta_1=0, beta_2=0.99). It augments the images that the discriminator sees.
-    Its images are not bounded; here they pass through tanh, since all of ours are in [-1, 1].
-    Resolutions change by bilinear interpolation between the centres of pixels and by the mean of
-    2x2. Labels are joined to the noise and stacked on the image unless `conditioning` says
-    otherwise.
+    What the paper does not tell is as in the authors' code: resolutions change by the filter
+    [1, 3, 3, 1] with zeros beyond the border; there are biases before each LeakyReLU and nowhere
+    else; an embedding of the class is joined to the noise, and the logit is the inner product of
+    the last features with another one. Images are not bounded, and what is sampled is cut to
+    [-1, 1].
+
+    `R3GAN.from_paper` has the paper's widths and schedules:
+
+    | name | image_shape | base_width | max_width | images an update | gamma |
+    |---|---|---|---|---|---|
+    | `"cifar10"` | (32, 32, 3), 10 classes | 768 | 768 | 512 | 0.05 |
+    | `"ffhq64"` | (64, 64, 3) | 384 | 768 | 256 | 2 |
+    | `"ffhq256"` | (256, 256, 3) | 96 | 768 | 256 | 150 |
+    | `"imagenet32"` | (32, 32, 3), 1000 classes | 1536 | 1536 | 4096 | 0.5 |
+    | `"imagenet64"` | (64, 64, 3), 1000 classes | 1536 | 1536 | 4096 | 1 |
+
+    Departures: without `burn_in`, gamma (1), the learning rate and beta_2 (Adam(2e-4, beta_1=0,
+    beta_2=0.99, epsilon=1e-8)) are constant. The paper augments the images that the discriminator
+    sees.
 
     Args:
         image_shape, latent_dim: as for `kerasgan.ImageGAN`.
-        base_width: int, feature maps next to the image, twice as many after each halving up to
-            eight times: 96 in the paper's networks for 256x256. Where it is no multiple of 8, the
-            maps next to the image are one group.
-        ema_decay: None, or the decay of the averaged copy of the generator.
-        **kwargs: as for `kerasgan.ImageGAN`.
+        base_width: int, feature maps next to the image, twice as many after each halving. Where
+            it is no multiple of 8, the maps next to the image are one group.
+        max_width: int, the largest number of feature maps; None for eight times `base_width`.
+        burn_in: None, or a `kerasgan.models.r3_gan.BurnIn`: the paper's schedules of gamma, the
+            learning rate, beta_2 and the average.
+        ema_decay: None, or the decay of the averaged copy of the generator, which `burn_in`
+            overrules.
+        num_classes, seed, dtype, name: as for `kerasgan.ImageGAN`.
 
     Raises:
         ValueError: for an argument out of range.
@@ -54,48 +70,148 @@ class R3GAN(ImageGAN):
     """
 
     default_loss = "relativistic"
+    networks_version = 2
 
-    def __init__(self, image_shape, latent_dim=64, base_width=96, *, ema_decay=0.999, **kwargs):
-        super().__init__(image_shape, latent_dim, base_width, ema_decay=ema_decay, **kwargs)
+    def __init__(
+        self,
+        image_shape,
+        latent_dim=64,
+        base_width=96,
+        max_width=None,
+        *,
+        num_classes=None,
+        burn_in=None,
+        ema_decay=0.999,
+        seed=None,
+        dtype=None,
+        name=None,
+    ):
+        if burn_in is not None and not isinstance(burn_in, BurnIn):
+            raise ValueError(f"burn_in={burn_in!r}; use None or a kerasgan.models.r3_gan.BurnIn.")
+        widest = 8 * base_width if max_width is None else max_width
+        if widest < base_width:
+            raise ValueError(
+                f"max_width={max_width!r} is below base_width={base_width!r}; use at least that, "
+                "or None."
+            )
+        super().__init__(
+            image_shape,
+            latent_dim,
+            base_width,
+            num_classes=num_classes,
+            networks=tuple(partial(f, max_width=widest) for f in (generator, discriminator)),
+            ema_decay=ema_decay,
+            seed=seed,
+            dtype=dtype,
+            name=name,
+        )
+        self.max_width = max_width
+        self.burn_in = burn_in
 
-    @staticmethod
-    def networks():
-        return generator, discriminator
+    @classmethod
+    def from_paper(cls, name, **settings):
+        """The networks and schedules of the paper for a data set.
+
+        Args:
+            name: str, one of the names in the table above.
+            **settings: other settings of the model, in the place of the paper's or beyond them.
+
+        Raises:
+            ValueError: for another name.
+
+        Example:
+
+        >>> gan = kerasgan.R3GAN.from_paper("cifar10", base_width=8, max_width=8, seed=0)
+        >>> gan.image_shape, gan.num_classes, gan.burn_in.gamma
+        ((32, 32, 3), 10, 0.05)
+        """
+        if name not in PAPER:
+            raise ValueError(f"name={name!r}; use one of {', '.join(map(repr, PAPER))}.")
+        size, base_width, max_width, num_classes, burn_in = PAPER[name]
+        of_paper = {
+            "image_shape": (size, size, 3),
+            "base_width": base_width,
+            "max_width": max_width,
+            "num_classes": num_classes,
+            "burn_in": BurnIn(*burn_in),
+        }
+        return cls(**{**of_paper, **settings})
 
     def default_penalties(self):
-        return [GradientPenalty.r1(1.0), GradientPenalty.r2(1.0)]
+        gamma = 1.0 if self.burn_in is None else self.burn_in.gamma
+        return [GradientPenalty.r1(gamma), GradientPenalty.r2(gamma)]
 
     def default_optimizers(self):
-        return {player: keras.optimizers.Adam(2e-4, 0.0, 0.99) for player in self.players}
+        if self.burn_in is not None:
+            return {player: self.burn_in.optimizer() for player in self.players}
+        return {p: keras.optimizers.Adam(2e-4, 0.0, 0.99, epsilon=1e-8) for p in self.players}
 
+    def gradient_penalty(self, real, fake, labels, training):
+        penalty = super().gradient_penalty(real, fake, labels, training)
+        if self.burn_in is None:
+            return penalty
+        return self.burn_in.penalty_share(self.optimizer["discriminator"].iterations) * penalty
+
+    def ema_decay_after(self, updates):
+        if self.burn_in is None:
+            return super().ema_decay_after(updates)
+        return self.burn_in.ema_decay(updates - 1)  # that of the state before the update
+
+    def get_config(self):
+        config = super().get_config()
+        config.pop("conditioning", None)
+        burn_in = self.burn_in and keras.saving.serialize_keras_object(self.burn_in)
+        return {**config, "max_width": self.max_width, "burn_in": burn_in}
+
+    @classmethod
+    def from_config(cls, config):
+        if "max_width" not in config:
+            raise ValueError(cls.other_networks(1))
+        burn_in = keras.saving.deserialize_keras_object(config["burn_in"])
+        return super().from_config({**config, "burn_in": burn_in})
+
+
+# By name: size, base_width, max_width, num_classes, and of `BurnIn` images, batch_size, gamma and
+# ema_images.
+PAPER = {
+    "cifar10": (32, 768, 768, 10, (20_000_000, 512, 0.05, 5_000_000)),
+    "ffhq64": (64, 384, 768, None, (20_000_000, 256, 2.0, 500_000)),
+    "ffhq256": (256, 96, 768, None, (20_000_000, 256, 150.0, 500_000)),
+    "imagenet32": (32, 1536, 1536, 1000, (200_000_000, 4096, 0.5, 50_000_000)),
+    "imagenet64": (64, 1536, 1536, 1000, (200_000_000, 4096, 1.0, 50_000_000)),
+}
 
 BLOCKS = 2  # a stage
 
 
-def generator(image_shape, latent_dim=64, base_width=96, num_classes=None, conditioning="one_hot"):
+def generator(image_shape, latent_dim, base_width, max_width, num_classes=None, conditioning=None):
     """The generator: a learned basis weighed by z, then stages at twice the resolution each."""
-    start_size, doublings = doublings_to(image_shape)
-    inputs, z = labelled_latents(latent_dim, num_classes)
-    widths = stage_widths(base_width, doublings)[::-1]
+    start_size, _ = doublings_to(image_shape)
+    widths = stage_widths(image_shape, base_width, max_width)[::-1]
+    inputs = z = keras.Input((latent_dim,), name="z")
+    if num_classes is not None:
+        label = keras.Input((), dtype="int32", name="label")
+        embedding = embedded(label, num_classes, latent_dim, 1.0)
+        inputs, z = [z, label], layers.Concatenate(name="z_and_label")([z, embedding])
     x = Basis(start_size, widths[0], name="basis")(z)
     for stage, width in enumerate(widths):
         if stage > 0:
-            x = layers.UpSampling2D(interpolation="bilinear", name=f"stage{stage}_up")(x)
             x = transition(x, width, f"stage{stage}_transition")
+            x = layers.UpSampling2D(2, name=f"stage{stage}_up")(x)
+            x = Blur(name=f"stage{stage}_blur")(x)
         x = residual_blocks(x, len(widths), f"stage{stage}")
-    x = layers.Conv2D(image_shape[2], 1, kernel_initializer=scaled(1.0), name="to_image")(x)
-    images = layers.Activation("tanh", dtype="float32", name="images")(x)
-    return keras.Model(inputs, images, name="generator")
+    x = layers.Conv2D(image_shape[2], 1, dtype="float32", name="to_image", **linear())(x)
+    return keras.Model(inputs, Bounded(dtype="float32", name="images")(x), name="generator")
 
 
-def discriminator(image_shape, base_width=96, num_classes=None, conditioning="one_hot"):
+def discriminator(image_shape, base_width, max_width, num_classes=None, conditioning=None):
     """The discriminator: the generator in reverse, with a depthwise convolution for the basis."""
-    _, doublings = doublings_to(image_shape)
-    inputs, x, label = label_maps(image_shape, num_classes, conditioning)
-    widths = stage_widths(base_width, doublings)
-    x = layers.Conv2D(widths[0], 1, kernel_initializer=scaled(1.0), name="from_image")(x)
+    widths = stage_widths(image_shape, base_width, max_width)
+    inputs = images = keras.Input(image_shape, name="images")
+    x = layers.Conv2D(widths[0], 1, name="from_image", **linear())(images)
     for stage, width in enumerate(widths):
         if stage > 0:
+            x = Blur(name=f"stage{stage}_blur")(x)
             x = layers.AveragePooling2D(2, name=f"stage{stage}_down")(x)
             x = transition(x, width, f"stage{stage}_transition")
         x = residual_blocks(x, len(widths), f"stage{stage}")
@@ -107,26 +223,47 @@ def discriminator(image_shape, base_width=96, num_classes=None, conditioning="on
         name="basis",
     )(x)
     x = layers.Flatten(name="flatten")(x)
-    output = logits(x, label, num_classes, conditioning, lambda layer: layer, lambda: scaled(1.0))
+    if num_classes is None:
+        output = layers.Dense(1, dtype="float32", name="logits", **linear())(x)
+    else:
+        label = keras.Input((), dtype="int32", name="label")
+        inputs = [images, label]
+        width = x.shape[-1]
+        x = layers.Dense(width, dtype="float32", name="features", **linear())(x)
+        embedding = embedded(label, num_classes, width, 1.0 / math.sqrt(width), dtype="float32")
+        output = layers.Dot(axes=-1, dtype="float32", name="projection")([x, embedding])
     return keras.Model(inputs, output, name="discriminator")
 
 
-def stage_widths(base_width, doublings):
+def stage_widths(image_shape, base_width, max_width):
     """Feature maps of each stage, from the image down."""
-    return [base_width * 2 ** min(stage, 3) for stage in range(doublings + 1)]
+    _, doublings = doublings_to(image_shape)
+    return [min(base_width * 2**stage, max_width) for stage in range(doublings + 1)]
+
+
+def linear():
+    """Arguments of a layer that keeps the variance, and has no bias."""
+    return {"use_bias": False, "kernel_initializer": scaled(1.0)}
+
+
+def embedded(label, num_classes, width, gain, dtype=None):
+    """The label as a linear function of its one-hot vector."""
+    normal = keras.initializers.RandomNormal(0.0, gain / math.sqrt(num_classes))
+    return layers.Embedding(num_classes, width, normal, dtype=dtype, name="embedding")(label)
 
 
 def transition(x, width, name):
     """A 1x1 convolution, where the width changes."""
     if x.shape[-1] == width:
         return x
-    conv = layers.Conv2D(width, 1, use_bias=False, kernel_initializer=scaled(1.0), name=name)
-    return conv(x)
+    return layers.Conv2D(width, 1, name=name, **linear())(x)
 
 
 def residual_blocks(x, stages, name):
     """Two inverted bottlenecks, of which the last layer starts at 0."""
     width = x.shape[-1]
+    # Groups of 16 maps, and where that would be more than 96 groups, larger ones.
+    groups = min(width // 8, 96) if width % 8 == 0 else 1
     # Fix-up: with L blocks of m = 3 layers the others are scaled by L^(-1 / (2m - 2)).
     gain = math.sqrt(2.0 / (1.0 + 0.2**2)) * (BLOCKS * stages) ** -0.25
     for block in range(BLOCKS):
@@ -138,7 +275,7 @@ def residual_blocks(x, stages, name):
             2 * width,
             3,
             padding="same",
-            groups=width // 8 if width % 8 == 0 else 1,
+            groups=groups,
             kernel_initializer=scaled(gain),
             name=f"{name}_block{block}_conv2",
         )(y)
@@ -173,13 +310,7 @@ class Basis(layers.Layer):
     def __init__(self, size, width, **kwargs):
         super().__init__(**kwargs)
         self.size, self.width = size, width
-        self.weigh = layers.Dense(
-            width,
-            use_bias=False,
-            kernel_initializer=scaled(1.0),
-            dtype=self.dtype_policy,
-            name="weigh",
-        )
+        self.weigh = layers.Dense(width, dtype=self.dtype_policy, name="weigh", **linear())
 
     def build(self, input_shape):
         self.weigh.build(input_shape)
@@ -194,3 +325,112 @@ class Basis(layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "size": self.size, "width": self.width}
+
+
+@keras.saving.register_keras_serializable(package="kerasgan")
+class Bounded(layers.Layer):
+    """Images as they are in training, cut to [-1, 1] afterwards. Input and output: any shape."""
+
+    def call(self, images, training=False):
+        return images if training else ops.clip(images, -1.0, 1.0)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
+# The schedules ----------------------------------------------------------------------------------
+
+
+@keras.saving.register_keras_serializable(package="kerasgan")
+class BurnIn:
+    """What the authors' code changes in the course of training, along half a cosine each.
+
+    | | at the start | at the end |
+    |---|---|---|
+    | learning rate | 2e-4 | 5e-5 |
+    | beta_2 of Adam | 0.9 | 0.99 |
+    | gamma of R1 and R2 | `gamma` | a tenth of it |
+    | half-life of the generator's average, in images | 0 | `ema_images` |
+
+    Args:
+        images: int, how many real images the discriminator has seen at the end; after that
+            everything is constant.
+        batch_size: int, images an update.
+        gamma: float.
+        ema_images: int.
+
+    Raises:
+        ValueError: for a number that is not above 0.
+
+    Example:
+
+    >>> schedule = kerasgan.models.r3_gan.BurnIn(10_000_000, 256, gamma=2.0, ema_images=500_000)
+    >>> schedule.steps
+    39063
+    """
+
+    def __init__(self, images, batch_size, gamma, ema_images):
+        self.images, self.batch_size = images, batch_size
+        self.gamma, self.ema_images = gamma, ema_images
+        for name, number in self.get_config().items():
+            if not number > 0:
+                raise ValueError(f"{name}={number!r}; use a number above 0.")
+        self.steps = math.ceil(images / batch_size)
+
+    def get_config(self):
+        names = ("images", "batch_size", "gamma", "ema_images")
+        return {name: getattr(self, name) for name in names}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+    def penalty_share(self, updates):
+        """The share of the first gamma that is left after so many updates: from 1 to 0.1."""
+        return self._between(1.0, 0.1, updates)
+
+    def ema_decay(self, updates):
+        """The decay of the generator's average: from 0 to half in `ema_images`."""
+        half_life = self._between(0.0, self.ema_images, updates)
+        return ops.power(0.5, self.batch_size / ops.maximum(half_life, 1e-8))
+
+    def optimizer(self):
+        """Adam with a falling learning rate and a rising beta_2."""
+        rate = keras.optimizers.schedules.CosineDecay(2e-4, self.steps, alpha=0.25)
+        return BurnInAdam(rate, 0.0, 0.9, epsilon=1e-8, final_beta_2=0.99, steps=self.steps)
+
+    def _between(self, start, end, updates):
+        return along_cosine(start, end, updates, self.steps)
+
+
+@keras.saving.register_keras_serializable(package="kerasgan")
+class BurnInAdam(keras.optimizers.Adam):
+    """Adam whose beta_2 goes along half a cosine to another value.
+
+    Args:
+        *args, **kwargs: as for `keras.optimizers.Adam`.
+        final_beta_2: float.
+        steps: int, updates until beta_2 has that value.
+    """
+
+    def __init__(self, *args, final_beta_2, steps, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.final_beta_2, self.steps = final_beta_2, steps
+
+    @property
+    def beta_2(self):
+        return along_cosine(self.first_beta_2, self.final_beta_2, self.iterations, self.steps)
+
+    @beta_2.setter
+    def beta_2(self, value):
+        self.first_beta_2 = value
+
+    def get_config(self):
+        own = {"final_beta_2": self.final_beta_2, "steps": self.steps}
+        return {**super().get_config(), "beta_2": self.first_beta_2, **own}
+
+
+def along_cosine(start, end, updates, steps):
+    """From `start` to `end` in so many steps: float32 scalar."""
+    way = ops.minimum(ops.cast(updates, "float32") / steps, 1.0)
+    return end + (start - end) * 0.5 * (1.0 + ops.cos(math.pi * way))

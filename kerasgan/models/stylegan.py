@@ -36,9 +36,10 @@ class StyleGAN(GrowingGAN):
     Section 2 of the paper: the latent z, normalized, becomes w by eight dense layers that learn at
     a hundredth of the speed. The image starts from a learned constant; after each convolution come
     noise of learned strength, bias, leaky ReLU, and AdaIN with a style that is an affine function
-    of w. Enlarged and reduced features are blurred. Section 3.1: nine in ten training images mix
-    the styles of two latents, from a layer drawn at random on. Appendices B and C: the mean of w is
-    tracked for truncation; the non-saturating loss with R1 of gamma 10; Adam(1e-3, beta_1=0,
+    of w. Enlarged and reduced features are blurred, and the discriminator reduces them before the
+    last leaky ReLU of a stage, as in the authors' code. Section 3.1: nine in ten training images
+    mix the styles of two latents, from a layer drawn at random on. Appendices B and C: the mean of
+    w is tracked for truncation; the non-saturating loss with R1 of gamma 10; Adam(1e-3, beta_1=0,
     beta_2=0.99, epsilon=1e-8); an average of the generator's weights of decay 0.999 samples.
     Configurations before the last used `compile(loss=kerasgan.losses.Wasserstein(drift=1e-3),
     penalties="wgan-gp")`.
@@ -95,6 +96,7 @@ class StyleGAN(GrowingGAN):
             functools.partial(GrowingDiscriminator, blur=True),
         )
 
+    networks_version = 2
     truncation_limits = (0.0, 1.0)
 
     def default_penalties(self):

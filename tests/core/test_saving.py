@@ -244,6 +244,20 @@ class SavingTest(tf.test.TestCase):
             self.assertAllEqual(ours, theirs)
         self.assertIsInstance(copy.optimizer["generator"], keras.optimizers.LossScaleOptimizer)
 
+    def test_a_file_of_other_networks_is_refused(self):
+        """Its weights would fit, and compute something else."""
+        folder = self.create_tempdir().full_path
+        small = {"base_width": 2, "residual_blocks": 1, "receptive_field": 16}
+        gan = kerasgan.CycleGAN((16, 16, 1), **small)
+        paths = f"{folder}/model.keras", f"{folder}/model.weights.h5"
+        with mock.patch.object(kerasgan.CycleGAN, "networks_version", 1):
+            gan.save(paths[0])
+            gan.save_weights(paths[1])
+        said = "version 1 of CycleGAN's networks, and this kerasgan has version 2.*train anew"
+        for load, path in zip((keras.saving.load_model, gan.load_weights), paths, strict=True):
+            with self.assertRaisesRegex(ValueError, said):
+                load(path)
+
     def test_an_optimizer_that_cannot_be_restored_is_an_error(self):
         gan = points_gan()
         gan.compile()

@@ -1,5 +1,6 @@
 import keras
 import numpy as np
+import published
 import tensorflow as tf
 from absl.testing import parameterized
 from keras import ops
@@ -41,6 +42,20 @@ class PatchGANTest(tf.test.TestCase, parameterized.TestCase):
         self.assertEqual(pair.output_shape, (None, 30, 30, 1))
         single = patch_gan.patch_discriminator((256, 256, 3))
         self.assertEqual(single.count_params(), 2_764_737)
+
+    @parameterized.parameters(
+        ("cyclegan.discriminator", 2, 3, patch_gan.instance_normalization),
+        ("pix2pix.discriminator", 1, 6, patch_gan.affine_instance_normalization),
+    )
+    def test_computes_what_the_published_one_does(self, name, batch, channels, normalization):
+        network = patch_gan.patch_discriminator((32, 32, channels), 70, 4, normalization)
+        places = {"conv0": 0, "conv1": 2, "conv2": 5, "conv3": 8, "logits": 11}
+        places |= {"norm1": 3, "norm2": 6, "norm3": 9}
+        for layer, place in places.items():
+            published.fill(network.get_layer(layer), f"{name}.model.{place}")
+        images = np.moveaxis(published.inputs(name, batch, channels, 32, 32), 1, -1)
+        found = network.predict_on_batch(images)
+        self.assertAllClose(found, published.outputs(name), rtol=0.0, atol=1e-5)
 
     def test_weights_begin_as_in_the_paper(self):
         network = patch_gan.patch_discriminator((32, 32, 3), 16, base_width=64)

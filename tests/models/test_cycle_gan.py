@@ -1,5 +1,6 @@
 import keras
 import numpy as np
+import published
 import tensorflow as tf
 from absl.testing import parameterized
 from backends import needs_backend
@@ -32,6 +33,20 @@ def number(tensor):
 class NetworksTest(tf.test.TestCase, parameterized.TestCase):
     def test_resnet_has_the_parameters_of_the_published_code(self):
         self.assertEqual(cycle_gan.resnet_generator(3).count_params(), 11_378_179)
+
+    def test_resnet_computes_what_the_published_one_does(self):
+        network = cycle_gan.resnet_generator(3, base_width=4, residual_blocks=2)
+        places = {"conv_in": 1, "down1": 4, "down2": 7, "up2": 12, "up1": 15, "conv_out": 19}
+        for block in (1, 2):
+            convolutions = f"{9 + block}.conv_block"
+            places |= {f"block{block}_conv1": f"{convolutions}.1"}
+            places |= {f"block{block}_conv2": f"{convolutions}.5"}
+        name = "cyclegan.generator"
+        for layer, place in places.items():
+            published.fill(network.get_layer(layer), f"{name}.model.{place}")
+        images = np.moveaxis(published.inputs(name, 2, 3, 16, 16), 1, -1)
+        found = network.predict_on_batch(images)
+        self.assertAllClose(found, published.outputs(name), rtol=0.0, atol=1e-5)
 
     @parameterized.parameters((128, 6), (252, 6), (256, 9), (512, 9))
     def test_the_number_of_blocks_follows_the_image_shape(self, size, blocks):

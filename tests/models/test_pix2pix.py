@@ -1,5 +1,6 @@
 import keras
 import numpy as np
+import published
 import tensorflow as tf
 from absl.testing import parameterized
 from backends import needs_backend
@@ -28,6 +29,29 @@ def softplus(x):
 class NetworksTest(tf.test.TestCase, parameterized.TestCase):
     def test_unet_has_the_parameters_of_the_published_code(self):
         self.assertEqual(pix2pix.unet(8, 3, 3).count_params(), 54_413_955)
+
+    def test_unet_computes_what_the_published_one_does(self):
+        """With the statistics of one image, and nothing dropped."""
+        network = pix2pix.unet(5, 3, 3, base_width=4)
+        block = "pix2pix.generator.model.model"
+        places = {"down0": f"{block}.0", "up0": f"{block}.3"}
+        for level in range(1, 5):  # a block holds the next deeper one
+            block += ".1.model" if level == 1 else ".3.model"
+            deepest = level == 4
+            places[f"down{level}"] = f"{block}.1"
+            places[f"up{level}"] = f"{block}.{3 if deepest else 5}"
+            places[f"up{level}_norm"] = f"{block}.{4 if deepest else 6}"
+            if not deepest:
+                places[f"down{level}_norm"] = f"{block}.2"
+        for layer, place in places.items():
+            published.fill(network.get_layer(layer), place)
+        for layer in network.layers:
+            if isinstance(layer, pix2pix.DropoutNoise):
+                layer.rate = 0.0
+        images = np.moveaxis(published.inputs("pix2pix.generator", 1, 3, 32, 32), 1, -1)
+        found = network.predict_on_batch(images)
+        expected = published.outputs("pix2pix.generator")
+        self.assertAllClose(found, expected, rtol=0.0, atol=1e-5)
 
     @parameterized.parameters(
         ((256, 256), 8), ((512, 512), 8), ((64, 64), 6), ((48, 80), 4), ((4, 12), 2)

@@ -1,10 +1,12 @@
 import itertools
 
+import keras
 import numpy as np
 import tensorflow as tf
-from growing_helpers import growing, images, made, randomize, shared, values
+from growing_helpers import growing, images, made, randomize, reduced, shared, values
 
 import kerasgan
+from kerasgan.core import growing_networks
 from kerasgan.core.growing_networks import stage_widths
 from kerasgan.layers import Blur
 
@@ -62,9 +64,7 @@ class Table2Test(tf.test.TestCase):
             widths = stage_widths((16, 16, 3), gan.base_width, gan.max_width)
             generator, discriminator = gan.generator, gan.discriminator
             found = parameters([*generator.blocks, generator.to_image[-1]])
-            # Each of the first layer's 16 places has biases of its own, which the paper's share.
-            expected = of_generator(widths, gan.latent_dim, 3) + 15 * widths[0]
-            self.assertEqual(found, expected)
+            self.assertEqual(found, of_generator(widths, gan.latent_dim, 3))
             found = parameters([*discriminator.blocks, discriminator.from_image[-1]])
             self.assertEqual(found, of_discriminator(widths, 3))
 
@@ -119,6 +119,28 @@ class ProGANTest(tf.test.TestCase):
         duplicates = values(judge(np.repeat(x[:1], 4, axis=0)))
         self.assertAllClose(duplicates, np.tile(alone, (4, 1)), atol=1e-4)
         self.assertNotAllClose(among_others, alone, atol=1e-3)
+
+    def test_a_stage_of_the_discriminator_pools_before_or_after_it_activates(self):
+        """The released networks add the bias to the mean of convolutions, table 2 before it."""
+        x = np.random.default_rng(0).normal(size=(2, 8, 8, 4)).astype("float32")
+        found = {}
+        for pool_first in (True, False):
+            block = growing_networks.down_block(1, 4, 8, blur=False, pool_first=pool_first)
+            bias = block.get_layer("conv2_eq").layer.bias
+            bias.assign(np.linspace(-1.0, 1.0, 8))
+            y = values(keras.Model(block.input, block.get_layer("conv2_eq").output)(x))
+            leaky = np.where(y > 0.0, y, 0.2 * y)
+            y = reduced(y if pool_first else leaky)
+            found[pool_first] = np.where(y > 0.0, y, 0.2 * y) if pool_first else y
+            self.assertAllClose(values(block(x)), found[pool_first], rtol=1e-4, atol=1e-4)
+        self.assertNotAllClose(*found.values(), atol=1e-2)
+
+    def test_pooling_can_be_as_in_table_2(self):
+        self.assertTrue(kerasgan.ProGAN((8, 8, 1), 2, 2, 4).discriminator.settings["pool_first"])
+        gan = kerasgan.ProGAN((8, 8, 1), 2, 2, 4, pool_first=False)
+        copy = kerasgan.ProGAN.from_config(gan.get_config())
+        for each in (gan, copy):
+            self.assertFalse(each.discriminator.settings["pool_first"])
 
     def test_nothing_is_blurred(self):
         blocks = growing("ProGAN").discriminator.blocks

@@ -1,6 +1,7 @@
 import itertools
 from unittest import mock
 
+import keras
 import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
@@ -158,6 +159,18 @@ class ArchitectureTest(StyleTestCase):
             block = self.gan.discriminator.blocks[stage]
             self.assertLen([x for x in block.layers if isinstance(x, Blur)], 1)
             self.assertIsInstance(self.gan.generator.synthesis.blocks[stage].blur, Blur)
+
+    def test_a_stage_of_the_discriminator_is_that_of_the_published_code_by_hand(self):
+        """Blur, convolution, mean of 2x2, bias, leaky ReLU."""
+        block = self.gan.discriminator.blocks[2]
+        x = np.random.default_rng(0).normal(size=(2, 16, 16, 4)).astype("float32")
+        features = values(keras.Model(block.input, block.get_layer("blur").output)(x))
+        layer = block.get_layer("conv2_eq").layer
+        kernel = values(layer.kernel) * np.sqrt(2.0 / (9 * 4))
+        wide = np.pad(features, [(0, 0), (1, 1), (1, 1), (0, 0)])
+        y = sum(wide[:, i : i + 16, j : j + 16] @ kernel[i, j] for i in range(3) for j in range(3))
+        y = y.reshape(2, 8, 2, 8, 2, 8).mean((2, 4)) + values(layer.bias)
+        self.assertAllClose(values(block(x)), np.where(y > 0.0, y, 0.2 * y), rtol=1e-4, atol=1e-4)
 
     def test_every_layer_has_a_style_and_noise_of_its_resolution(self):
         network = self.gan.generator.synthesis
