@@ -72,6 +72,19 @@ class OptimizerGroup:
                 variable.assign(store[name])
 
 
+def adam(learning_rate, beta_1=0.9, beta_2=0.999):
+    """Adam with the epsilon of its paper, and of the programs of the papers here, where Keras has
+    1e-7.
+
+    TensorFlow 1, PyTorch, Chainer, Theano's Blocks and Torch, in which they are written, all have
+    1e-8. It matters where gradients are small.
+
+    Args:
+        learning_rate, beta_1, beta_2: as for `keras.optimizers.Adam`.
+    """
+    return keras.optimizers.Adam(learning_rate, beta_1, beta_2, epsilon=1e-8)
+
+
 def make_optimizers(optimizer, defaults, networks):
     """The optimizers that `compile(optimizer=...)` stands for, built.
 

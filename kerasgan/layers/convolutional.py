@@ -14,10 +14,10 @@ from kerasgan.layers.spectral_normalization import normalized
 def convolutional_generator(
     image_shape, latent_dim=100, base_width=64, num_classes=None, conditioning="one_hot"
 ):
-    """The generator: z is projected to 4x4 or 7x7 features, which transposed convolutions double.
+    """The generator: z is projected to the first features, which transposed convolutions double.
 
     Args:
-        image_shape: (size, size, channels): size is 4 or 7 doubled once or more often, channels
+        image_shape: (size, size, channels): size is 4, 6 or 7 doubled once or more often, channels
             is 1 or 3.
         latent_dim: int, length of the noise vector z.
         base_width: int, feature maps of the layer next to the image; each halving of the

@@ -43,6 +43,7 @@ class ACGAN(ImageGAN):
     """
 
     needs_classes = True
+    default_batch_size = 100
 
     def __init__(
         self,

@@ -6,6 +6,7 @@ import keras
 from keras import layers, ops
 
 from kerasgan.core.image_gan import ImageGAN
+from kerasgan.core.optimizers import adam
 from kerasgan.layers.attention import SelfAttention2D
 from kerasgan.layers.conditioning import ConditionalBatchNormalization
 from kerasgan.layers.orthogonal import OrthogonalRegularization
@@ -67,6 +68,7 @@ class BigGAN(ImageGAN):
     needs_classes = True
     default_loss = "hinge"
     default_discriminator_steps = 2
+    default_batch_size = 512  # two updates of 256, the smallest that the paper tries
     truncation_limits = (0.001, 1e9)
 
     def __init__(
@@ -109,7 +111,7 @@ class BigGAN(ImageGAN):
 
     def default_optimizers(self):
         rates = {"discriminator": 2e-4, "generator": 5e-5}
-        return {player: keras.optimizers.Adam(rates[player], 0.0, 0.999) for player in self.players}
+        return {player: adam(rates[player], 0.0, 0.999) for player in self.players}
 
     def get_config(self):
         config = super().get_config()

@@ -35,6 +35,7 @@ class CGAN(ImageGAN):
     """
 
     needs_classes = True
+    default_batch_size = 100
 
     def __init__(self, image_shape, num_classes, latent_dim=100, base_width=64, **kwargs):
         super().__init__(image_shape, latent_dim, base_width, num_classes=num_classes, **kwargs)

@@ -20,8 +20,8 @@ class DCGAN(ImageGAN):
     so no pixel is covered more often than its neighbour), and widths that start at 64.
 
     Args:
-        image_shape: (size, size, channels): size is 4 or 7 doubled once or more often (8, 14, 16,
-            28, 32, 56, 64, ...), channels is 1 or 3.
+        image_shape: (size, size, channels): size is 4, 6 or 7 doubled once or more often (8, 12,
+            14, 16, 24, 28, 32, 48, 56, 64, ...), channels is 1 or 3.
         latent_dim: int, length of the noise vector z.
         base_width: int, feature maps of the layer next to the image; each halving of the
             resolution doubles it.

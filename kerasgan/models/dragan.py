@@ -29,5 +29,7 @@ class DRAGAN(ImageGAN):
     arXiv:1705.07215.
     """
 
+    default_batch_size = 128  # as in the authors' program
+
     def default_penalties(self):
         return GradientPenalty.dragan()

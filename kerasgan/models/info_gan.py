@@ -8,6 +8,7 @@ from keras import layers, ops
 
 from kerasgan.core.image_gan import ImageGAN
 from kerasgan.core.latents import erf
+from kerasgan.core.optimizers import adam
 from kerasgan.core.precision import dtype_policy
 from kerasgan.layers.convolutional import convolutional_discriminator, convolutional_generator
 
@@ -112,7 +113,7 @@ class InfoGAN(ImageGAN):
 
     def default_optimizers(self):
         rates = {"discriminator": 2e-4, "generator": 1e-3, "recognizer": 2e-4}
-        return {player: keras.optimizers.Adam(rates[player], beta_1=0.5) for player in self.players}
+        return {player: adam(rates[player], beta_1=0.5) for player in self.players}
 
     # The game ----------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import keras
 from keras import layers, ops
 
 from kerasgan.core.image_gan import ImageGAN
+from kerasgan.core.optimizers import adam
 from kerasgan.layers.convolutional import convolutional_discriminator, convolutional_generator
 from kerasgan.layers.minibatch import Pack
 
@@ -80,7 +81,7 @@ class PacGAN(ImageGAN):
     def default_optimizers(self):
         if len(self.image_shape) == 3:
             return super().default_optimizers()
-        return {player: keras.optimizers.Adam(1e-4, beta_1=0.8) for player in self.players}
+        return {player: adam(1e-4, beta_1=0.8) for player in self.players}
 
     def get_config(self):
         return {**super().get_config(), "packing": self.packing}

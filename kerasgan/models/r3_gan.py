@@ -6,6 +6,7 @@ import keras
 from keras import layers
 
 from kerasgan.core.image_gan import ImageGAN
+from kerasgan.core.optimizers import adam
 from kerasgan.layers.conditioning import label_maps, labelled_latents, logits
 from kerasgan.layers.grouped import GroupedConv2D
 from kerasgan.layers.shapes import doublings_to
@@ -53,6 +54,8 @@ class R3GAN(ImageGAN):
     Kuleshov & Tompkin, 2024, arXiv:2501.05441.
     """
 
+    default_batch_size = 256  # of the paper's networks for 256x256
+
     default_loss = "relativistic"
 
     def __init__(self, image_shape, latent_dim=64, base_width=96, *, ema_decay=0.999, **kwargs):
@@ -66,7 +69,7 @@ class R3GAN(ImageGAN):
         return [GradientPenalty.r1(1.0), GradientPenalty.r2(1.0)]
 
     def default_optimizers(self):
-        return {player: keras.optimizers.Adam(2e-4, 0.0, 0.99) for player in self.players}
+        return {player: adam(2e-4, 0.0, 0.99) for player in self.players}
 
 
 BLOCKS = 2  # a stage

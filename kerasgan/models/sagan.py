@@ -5,6 +5,7 @@ import functools
 import keras
 
 from kerasgan.core.image_gan import ImageGAN
+from kerasgan.core.optimizers import adam
 from kerasgan.layers.residual import residual_discriminator, residual_generator
 from kerasgan.layers.shapes import doublings_to
 
@@ -39,6 +40,8 @@ class SAGAN(ImageGAN):
     Reference: Self-Attention Generative Adversarial Networks, Zhang, Goodfellow, Metaxas & Odena,
     2019, arXiv:1805.08318.
     """
+
+    default_batch_size = 256
 
     default_loss = "hinge"
 
@@ -78,8 +81,8 @@ class SAGAN(ImageGAN):
 
     def default_optimizers(self):
         return {
-            "discriminator": keras.optimizers.Adam(4e-4, beta_1=0.0, beta_2=0.9),
-            "generator": keras.optimizers.Adam(1e-4, beta_1=0.0, beta_2=0.9),
+            "discriminator": adam(4e-4, beta_1=0.0, beta_2=0.9),
+            "generator": adam(1e-4, beta_1=0.0, beta_2=0.9),
         }
 
     def get_config(self):

@@ -46,6 +46,8 @@ class VanillaGAN(GAN):
     Warde-Farley, Ozair, Courville & Bengio, 2014, arXiv:1406.2661.
     """
 
+    default_batch_size = 100  # as in the authors' program
+
     def __init__(
         self,
         image_shape,
