@@ -39,7 +39,10 @@ class GAN(AdversarialModel):
         latent_dim: int, length of the noise vector, which is drawn from N(0, I).
         num_classes: None, or int: the labels are 0 to num_classes - 1.
         ema_decay: None, or the share that the averaged copy of the generator keeps of itself at
-            each step, e.g. 0.999. With it `generate`, `evaluate` and `export` use the copy.
+            each step, e.g. 0.999. With it `generate`, `evaluate` and `export` use the copy. After n
+            updates the share is at most (1 + n) / (10 + n), in every model: the average of a short
+            run would else be its random initial weights. Papers rather begin to average late
+            (BigGAN after 20,000 updates), or keep the share.
         seed: int or None, where the latents of training start.
         **kwargs: `name` and `dtype`, as for `keras.Model`.
 

@@ -73,11 +73,10 @@ class OptimizerGroup:
 
 
 def adam(learning_rate, beta_1=0.9, beta_2=0.999):
-    """Adam with the epsilon of its paper, and of the programs of the papers here, where Keras has
-    1e-7.
+    """Adam with the epsilon of its paper, 1e-8, where Keras has 1e-7.
 
-    TensorFlow 1, PyTorch, Chainer, Theano's Blocks and Torch, in which they are written, all have
-    1e-8. It matters where gradients are small.
+    It is also that of TensorFlow 1, PyTorch, Chainer, Blocks and Torch, in which the papers'
+    programs are written, and matters where gradients are small.
 
     Args:
         learning_rate, beta_1, beta_2: as for `keras.optimizers.Adam`.

@@ -37,7 +37,10 @@ class BigGAN(ImageGAN):
     instead of after 20,000 updates; batch norm samples with moving averages, not with statistics
     collected for each truncation.
 
-    `fit`'s batch is cut into two.
+    `fit`'s batch is cut into two: 512 for the smallest updates that the paper tries, of 256 images,
+    4,096 for its best. In minutes such settings show nothing; small digits are learnt with
+    `base_width=8` (32 feature maps), updates of 32 images and learning rates of 1e-3
+    (docs/digits_family.md).
 
     Args:
         image_shape: (size, size, channels), as for `kerasgan.ImageGAN`.

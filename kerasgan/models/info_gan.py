@@ -11,13 +11,15 @@ from kerasgan.core.latents import erf
 from kerasgan.core.optimizers import adam
 from kerasgan.core.precision import dtype_policy
 from kerasgan.layers.convolutional import convolutional_discriminator, convolutional_generator
+from kerasgan.layers.shapes import doublings_to
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class InfoGAN(ImageGAN):
     """GAN that finds classes and factors of variation without labels.
 
-    Part of the generator's input are codes c: categorical ones, and continuous ones from U(-1, 1).
+    Part of the generator's input are codes c: categorical ones, and continuous ones from U(-1, 1),
+    as is the noise.
     A third player, the recognizer Q, tells them from the image. Equation 6 of the paper:
 
         min_{G,Q} max_D  V(D, G) - lambda L_I(G, Q),  L_I = E[log Q(c | G(z, c))] + H(c)
@@ -55,6 +57,8 @@ class InfoGAN(ImageGAN):
     Reference: InfoGAN: Interpretable Representation Learning by Information Maximizing Generative
     Adversarial Nets, Chen, Duan, Houthooft, Schulman, Sutskever & Abbeel, 2016, arXiv:1606.03657.
     """
+
+    default_batch_size = 128
 
     def __init__(
         self,
@@ -105,7 +109,7 @@ class InfoGAN(ImageGAN):
 
     @staticmethod
     def networks():
-        return convolutional_generator, discriminator_with_features
+        return generator, discriminator_with_features
 
     @property
     def players(self):
@@ -176,11 +180,13 @@ class InfoGAN(ImageGAN):
             ops.one_hot(ops.argmax(code, axis=-1), code.shape[-1], dtype="float32")
             for code in categorical
         ]
-        uniform = erf(continuous / math.sqrt(2.0))
-        return ops.concatenate([normal[:, : -self.num_codes], *one_hot, uniform], axis=-1)
+        noise, numbers = (
+            erf(part / math.sqrt(2.0)) for part in (normal[:, : -self.num_codes], continuous)
+        )
+        return ops.concatenate([noise, *one_hot, numbers], axis=-1)
 
     def sample_latents(self, num_images, seed=None):
-        """Latents (num_images, latent_dim): noise, one-hot vectors, numbers from U(-1, 1)."""
+        """Latents (num_images, latent_dim): one-hot vectors between numbers from U(-1, 1)."""
         return self.with_codes(super().sample_latents(num_images, seed))
 
     def latents_from_normal(self, normal, truncation=None):
@@ -285,18 +291,37 @@ class InfoGAN(ImageGAN):
         }
 
 
+def generator(image_shape, latent_dim=74, base_width=64, **_):
+    """The generator of appendix C: latents to images."""
+    hidden_units = dense_width(image_shape, base_width)
+    return convolutional_generator(image_shape, latent_dim, base_width, hidden_units=hidden_units)
+
+
 def discriminator_with_features(image_shape, base_width=64, **_):
-    """DCGAN's discriminator with a second output: images to logits and to its last features."""
-    network = convolutional_discriminator(image_shape, base_width)
-    features = network.get_layer("flatten").output
+    """The discriminator of appendix C: images to logits, and to the features that Q looks at."""
+    hidden_units = dense_width(image_shape, base_width)
+    network = convolutional_discriminator(
+        image_shape, base_width, hidden_units=hidden_units, slope=0.1
+    )
+    features = network.get_layer("hidden_relu" if hidden_units else "flatten").output
     return keras.Model(network.input, [network.output, features], name="discriminator")
+
+
+def dense_width(image_shape, base_width):
+    """The width of the dense layers that the networks for MNIST have, of 1,024 units; or None."""
+    _, doublings = doublings_to(image_shape)
+    return 16 * base_width if doublings <= 2 else None
 
 
 def recognizer(features, num_codes):
     """Q: features of the discriminator to logits of categories and means of continuous codes."""
     inputs = keras.Input(features, name="features")
-    x = layers.Dense(128, use_bias=False, name="hidden")(inputs)
+    x = layers.Dense(128, use_bias=False, kernel_initializer=_normal(), name="hidden")(inputs)
     x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name="hidden_norm")(x)
     x = layers.LeakyReLU(0.1, name="hidden_relu")(x)
-    codes = layers.Dense(num_codes, dtype="float32", name="codes")(x)
+    codes = layers.Dense(num_codes, kernel_initializer=_normal(), dtype="float32", name="codes")(x)
     return keras.Model(inputs, codes, name="recognizer")
+
+
+def _normal():
+    return keras.initializers.RandomNormal(0.0, 0.02)
