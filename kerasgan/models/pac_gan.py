@@ -108,9 +108,9 @@ def generator_of_vectors(shape, latent_dim=2, base_width=None, **_):
         x = layers.Dense(400, use_bias=False, kernel_initializer=_normal(), name=name)(x)
         x = layers.BatchNormalization(momentum=0.95, epsilon=1e-4, name=f"{name}_norm")(x)
         x = layers.ReLU(name=f"{name}_relu")(x)
-    vectors = layers.Dense(
-        shape[0], kernel_initializer=_normal(), dtype="float32", name="vectors"
-    )(x)
+    vectors = layers.Dense(shape[0], kernel_initializer=_normal(), dtype="float32", name="vectors")(
+        x
+    )
     return keras.Model(z, vectors, name="generator")
 
 
