@@ -72,7 +72,7 @@ class AdversarialModel(backend.Trainer, keras.Model):
         raise NotImplementedError(f"{type(self).__name__} must give its default optimizers.")
 
     @classmethod
-    def batch_size_for(cls, **settings):
+    def batch_size_for(cls, /, **settings):
         """The batch of `fit` with which each update sees as many examples as in the paper: int.
 
         Args:

@@ -133,7 +133,7 @@ class GAN(AdversarialModel):
         return [player for player in self.players if player not in ("discriminator", "generator")]
 
     @classmethod
-    def batch_size_for(cls, **settings):
+    def batch_size_for(cls, /, **settings):
         """The batch of `fit` with which each update sees as many examples as in the paper: int.
 
         Args:

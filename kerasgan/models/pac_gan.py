@@ -53,7 +53,7 @@ class PacGAN(ImageGAN):
     default_batch_size = 200  # 100 packs of 2
 
     @classmethod
-    def batch_size_for(cls, *, packing=2, **settings):
+    def batch_size_for(cls, /, *, packing=2, **settings):
         packs = super().batch_size_for(**settings) // 2
         return packs * packing if isinstance(packing, int) and packing > 0 else 2 * packs
 

@@ -66,7 +66,7 @@ class SNGAN(ImageGAN):
     default_batch_size = 320  # five updates of 64
 
     @classmethod
-    def batch_size_for(cls, **settings):
+    def batch_size_for(cls, /, **settings):
         if settings.get("architecture") == "dcgan":
             settings = {"discriminator_steps": 1, **settings}
         return super().batch_size_for(**settings)
