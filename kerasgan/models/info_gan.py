@@ -30,8 +30,17 @@ class InfoGAN(ImageGAN):
     discriminator (section 6). As in the authors' code, these shared layers, too, learn to tell the
     codes, so that the discriminator's update has `-lambda L_I` as a further term.
 
-    The networks are DCGAN's; Adam with beta_1=0.5, 1e-3 for the generator and 2e-4 for the others.
-    Logs: `recognizer_loss`, which is `-L_I` without its constants.
+    Up to 28 pixels the networks are those of appendix C.1 for MNIST: DCGAN's with a dense layer of
+    1,024 in both players, which codes need to find the digits; above, as for SVHN, without these.
+    LeakyReLU of 0.1; Adam with beta_1=0.5, 1e-3 for the generator and 2e-4 for the others; batches
+    of 128, of which the paper's MNIST takes 5,000. Logs: `recognizer_loss`, which is `-L_I` without
+    its constants.
+
+    Departures: Q moves after the generator, on the same images, rather than together with the
+    discriminator; widths halve with the resolution at all sizes, where the paper's for SVHN start
+    from 2x2x448. `recognize` normalizes with moving averages, of real and generated images
+    together, where Q has learnt on batches of generated ones: its codes are sure of real images
+    only when the game has come to rest.
 
     Args:
         image_shape, base_width: as for `kerasgan.ImageGAN`.
