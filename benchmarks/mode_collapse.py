@@ -3,8 +3,9 @@
 Lin et al. 2018 (arXiv:1712.04086), section 4.1: points around 8 modes on a circle or 25 on a grid;
 generator 4x400 ReLU with batch norm and z of 2 numbers; discriminator 3x200 maxout of 5 pieces;
 Adam at 1e-4 with beta_1 0.8; 100 packs a batch; 2,500 samples scored. The paper trains for 400
-epochs of 100,000 points and repeats it ten times; here it is `--epochs` and `--seeds`. The last row
-is the start that docs/mode_collapse.md recommends, with networks, a batch and epochs of its own.
+epochs of 100,000 packs, 1,000 updates whatever the packing, and repeats it ten times; here it is
+`--epochs` and `--seeds`. The last row is the start that docs/mode_collapse.md recommends, with
+networks, a batch and epochs of its own.
 
     python benchmarks/mode_collapse.py [--epochs 3] [--seeds 3] [--data ring8 grid25]
         [--only NAME ...] [--jobs 1] [--out runs/mode_collapse]
@@ -42,7 +43,7 @@ def pac_gan(packing, seed):
 
     gan = kerasgan.PacGAN((2,), packing=packing, latent_dim=2, seed=seed)
     gan.compile()
-    return gan, 100 * packing
+    return gan, kerasgan.PacGAN.batch_size_for(packing=packing)
 
 
 def recommended(epochs, seed):
@@ -79,7 +80,9 @@ def run(name, data, seed, epochs, file):
         epochs = RECOMMENDED_EPOCHS
         gan, batch_size = recommended(epochs, seed)
     else:
-        gan, batch_size = pac_gan(int(name.removeprefix("PacGAN").replace("GAN", "1")), seed)
+        packing = int(name.removeprefix("PacGAN").replace("GAN", "1"))
+        gan, batch_size = pac_gan(packing, seed)
+        epochs *= packing  # an epoch of points is fewer packs
     points = kerasgan.data.load(data, batch_size=batch_size, seed=seed)
     gan.fit(points, epochs=epochs, verbose=2)
     minutes = (time.process_time() - begin) / 60
@@ -87,7 +90,7 @@ def run(name, data, seed, epochs, file):
     metric = kerasgan.metrics.ModeCoverage(*kerasgan.data.mixture(data))
     metric.update_state(samples, samples)
     scores = {key: float(value) for key, value in metric.result().items()}
-    scores |= {"epochs": epochs, "steps": gan.iterations, "minutes": minutes}
+    scores |= {"updates": gan.iterations, "minutes": minutes}
     temporary = file.with_suffix(".part.npz")
     np.savez(temporary, samples=samples, scores=json.dumps(scores))
     temporary.rename(file)
@@ -119,7 +122,7 @@ def table(results):
     """Prints mean and standard error over the seeds, beside the published numbers."""
     print(
         "| configuration | data | modes | published | high quality | worst seed | reverse KL "
-        "| epochs | CPU minutes at most |"
+        "| updates | CPU minutes at most |"
     )
     print("|---|---|---|---|---|---|---|---|---|")
     for (name, data), scores in results.items():
@@ -130,12 +133,12 @@ def table(results):
             return f"{np.mean(values):.{digits}f} ± {error:.{digits}f}"
 
         published = PUBLISHED.get(name, {}).get(data, "-")
-        epochs, minutes = scores[0]["epochs"], max(score["minutes"] for score in scores)
+        updates, minutes = scores[0]["updates"], max(score["minutes"] for score in scores)
         worst = min((score["modes_covered"], score["high_quality"]) for score in scores)
         print(
             f"| {name} | {data} | {mean('modes_covered', 1)} | {published} | "
             f"{mean('high_quality', 3)} | {worst[0]:.0f}, {worst[1]:.3f} | "
-            f"{mean('reverse_kl', 3)} | {epochs} | {minutes:.1f} |"
+            f"{mean('reverse_kl', 3)} | {updates} | {minutes:.1f} |"
         )
 
 

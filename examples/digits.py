@@ -3,8 +3,9 @@
     python examples/digits.py wgan_gp [--epochs 100] [--out runs/digits-wgan_gp]
 
 The models differ in what their papers changed: the loss, a penalty, normalization, how often the
-discriminator is trained, and what the players are told. Here they have networks of one width and
-the optimizers of their papers, with higher rates where so short a run needs them.
+discriminator is trained, and what the players are told. Here they have networks of about one width,
+32 feature maps next to the image or throughout, small batches, and the optimizers of their papers
+at higher rates, as so short a run needs them (docs/models.md, "Short runs").
 """
 
 import argparse
@@ -18,8 +19,7 @@ import keras
 import kerasgan
 from kerasgan.models import registry
 
-# What each model is made with, beyond what all have, and the learning rate of its optimizers, or
-# None to keep those of the paper, which differ between the players.
+# What each model is made with, beyond what all have, and the learning rate of its optimizers.
 SETTINGS = {
     "dcgan": ({}, 1e-3),
     "lsgan": ({}, 1e-3),
@@ -28,12 +28,12 @@ SETTINGS = {
     "dragan": ({}, 1e-3),
     "sngan": ({"architecture": "dcgan"}, 1e-3),
     "cgan": ({"num_classes": 10}, 1e-3),
-    "projection_gan": ({"num_classes": 10}, 1e-3),
-    "sagan": ({"num_classes": 10}, None),
+    "projection_gan": ({"num_classes": 10, "base_width": 16}, 1e-3),  # twice it in the generator
+    "sagan": ({"num_classes": 10, "base_width": 16}, 1e-3),  # twice it at 8x8
     "acgan": ({"num_classes": 10}, 1e-3),
     "info_gan": ({}, 1e-3),
     "pac_gan": ({}, 1e-3),
-    "big_gan": ({"num_classes": 10}, None),
+    "big_gan": ({"num_classes": 10, "base_width": 8}, 1e-3),  # four times it throughout
     "r3_gan": ({}, 1e-3),
 }
 
@@ -42,11 +42,10 @@ def make(name):
     """A compiled model, and the digits in batches for it."""
     settings, learning_rate = SETTINGS[name]
     entry = next(entry for entry in registry.entries() if entry.name == name)
-    gan = getattr(kerasgan, entry.class_name)(
-        (16, 16, 1), latent_dim=64, base_width=32, ema_decay=0.99, seed=0, **settings
-    )
+    settings = {"latent_dim": 64, "base_width": 32, "ema_decay": 0.99, "seed": 0, **settings}
+    gan = getattr(kerasgan, entry.class_name)((16, 16, 1), **settings)
     gan.compile()
-    for optimizer in gan.optimizer.optimizers if learning_rate else []:
+    for optimizer in gan.optimizer.optimizers:
         optimizer.learning_rate = learning_rate
     # Each update of the discriminator sees its own 32 real digits.
     digits = kerasgan.data.load(

@@ -32,7 +32,7 @@ from kerasgan.models import registry
 @click.option(
     "--batch-size",
     type=click.IntRange(1),
-    help="Examples a step.  [default: 64; of a model that translates, the paper's]",
+    help="Examples a step.  [default: the paper's, times the updates that share a batch]",
 )
 @click.option(
     "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="A setting of the model."
@@ -208,7 +208,7 @@ def _train(out, settings, resume, overwrite):
     model_class = runs.model_class(settings["model"])
     translation.check_options(settings, model_class)
     if settings["batch_size"] is None:
-        settings["batch_size"] = getattr(model_class, "default_batch_size", 64)
+        settings["batch_size"] = model_class.batch_size_for(**settings["set"])
     devices = settings["devices"] or 1
     if settings["batch_size"] % devices:
         raise click.UsageError(

@@ -31,6 +31,7 @@ class AdversarialModel(backend.Trainer, keras.Model):
     - `loss_names`: the names under which `train_step` and `test_step` log their losses;
     - `default_optimizers()`: dict by player name, the paper's;
     - `default_loss`: the name of the paper's loss;
+    - `default_batch_size`: the paper's images an update, times the updates that share a batch;
     - `train_step(data)` and `test_step(data)`, which return `self.track(logs)`;
     - `comparisons(batches)`: the real and generated images that metrics are fed with.
 
@@ -44,6 +45,7 @@ class AdversarialModel(backend.Trainer, keras.Model):
 
     default_loss = "non_saturating"
     networks_version = 1  # raised when the same weights begin to compute something else
+    default_batch_size = 64  # examples of a batch of `fit` with the paper's settings
     skip_broken_saves = False  # while TerminateOnNaN ends a training
 
     def __init__(self, *, seed=None, **kwargs):
@@ -69,6 +71,15 @@ class AdversarialModel(backend.Trainer, keras.Model):
     def default_optimizers(self):
         """The paper's optimizers, by player name."""
         raise NotImplementedError(f"{type(self).__name__} must give its default optimizers.")
+
+    @classmethod
+    def batch_size_for(cls, /, **settings):
+        """The batch of `fit` with which each update sees as many examples as in the paper: int.
+
+        Args:
+            **settings: arguments of the constructor and of `compile` that are not the defaults.
+        """
+        return cls.default_batch_size
 
     def player_variables(self, player):
         """The variables that the player's optimizer moves."""

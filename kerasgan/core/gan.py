@@ -10,6 +10,7 @@ from kerasgan.core.adversarial_model import AdversarialModel
 from kerasgan.core.export import Computation, export_model
 from kerasgan.core.images import float_images
 from kerasgan.core.latents import erf, erfinv, standard_normal
+from kerasgan.core.optimizers import adam
 from kerasgan.layers.minibatch import split_batch
 from kerasgan.numbering import numbers_of_images
 
@@ -38,7 +39,10 @@ class GAN(AdversarialModel):
         latent_dim: int, length of the noise vector, which is drawn from N(0, I).
         num_classes: None, or int: the labels are 0 to num_classes - 1.
         ema_decay: None, or the share that the averaged copy of the generator keeps of itself at
-            each step, e.g. 0.999. With it `generate`, `evaluate` and `export` use the copy.
+            each step, e.g. 0.999. With it `generate`, `evaluate` and `export` use the copy. After n
+            updates the share is at most (1 + n) / (10 + n), in every model: the average of a short
+            run would else be its random initial weights. Papers rather begin to average late
+            (BigGAN after 20,000 updates), or keep the share.
         seed: int or None, where the latents of training start.
         **kwargs: `name` and `dtype`, as for `keras.Model`.
 
@@ -128,9 +132,28 @@ class GAN(AdversarialModel):
         """The names of the players beyond those two, of which most games have none."""
         return [player for player in self.players if player not in ("discriminator", "generator")]
 
+    @classmethod
+    def batch_size_for(cls, /, **settings):
+        """The batch of `fit` with which each update sees as many examples as in the paper: int.
+
+        Args:
+            **settings: arguments of the constructor and of `compile` that are not the defaults.
+
+        Example:
+
+        >>> kerasgan.WGANGP.batch_size_for()  # five updates of the critic, 64 images each
+        320
+        >>> kerasgan.WGANGP.batch_size_for(discriminator_steps=2)
+        128
+        """
+        steps = settings.get("discriminator_steps")
+        if not isinstance(steps, int) or steps < 1:  # None, or what `compile` refuses
+            steps = cls.default_discriminator_steps
+        return cls.default_batch_size // cls.default_discriminator_steps * steps
+
     def default_optimizers(self):
         """Adam(2e-4, beta_1=0.5) for both, the setting of Radford et al. 2016."""
-        return {player: keras.optimizers.Adam(2e-4, beta_1=0.5) for player in self.players}
+        return {player: adam(2e-4, beta_1=0.5) for player in self.players}
 
     def compile(
         self,
@@ -150,7 +173,7 @@ class GAN(AdversarialModel):
                 a list of `kerasgan.losses.GradientPenalty` or their names, `[]` for none.
             discriminator_steps: updates of the discriminator for one of the generator (k in the
                 paper), or None for the paper's number. Each sees its own part of the batch, so
-                choose the batch size that many times larger.
+                choose the batch size that many times larger; `batch_size_for` says the paper's.
 
         Raises:
             ValueError: when it is not a whole number of at least 1.

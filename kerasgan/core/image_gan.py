@@ -17,8 +17,8 @@ class ImageGAN(GAN):
     `default_optimizers`, `default_discriminator_steps`.
 
     Args:
-        image_shape: (size, size, channels): size is 4 or 7 doubled once or more often (8, 14, 16,
-            28, 32, 56, 64, ...), channels is 1 or 3.
+        image_shape: (size, size, channels): size is 4, 6 or 7 doubled once or more often (8, 12,
+            14, 16, 24, 28, 32, 48, 56, 64, ...), channels is 1 or 3.
         latent_dim: int, length of the noise vector.
         base_width: int, the width of the networks.
         num_classes: None, or int: the game is then conditional; see `kerasgan.GAN`.

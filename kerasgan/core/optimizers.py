@@ -72,6 +72,18 @@ class OptimizerGroup:
                 variable.assign(store[name])
 
 
+def adam(learning_rate, beta_1=0.9, beta_2=0.999):
+    """Adam with the epsilon of its paper, 1e-8, where Keras has 1e-7.
+
+    It is also that of TensorFlow 1, PyTorch, Chainer, Blocks and Torch, in which the papers'
+    programs are written, and matters where gradients are small.
+
+    Args:
+        learning_rate, beta_1, beta_2: as for `keras.optimizers.Adam`.
+    """
+    return keras.optimizers.Adam(learning_rate, beta_1, beta_2, epsilon=1e-8)
+
+
 def make_optimizers(optimizer, defaults, networks):
     """The optimizers that `compile(optimizer=...)` stands for, built.
 

@@ -12,18 +12,24 @@ from kerasgan.layers.spectral_normalization import normalized
 
 
 def convolutional_generator(
-    image_shape, latent_dim=100, base_width=64, num_classes=None, conditioning="one_hot"
+    image_shape,
+    latent_dim=100,
+    base_width=64,
+    num_classes=None,
+    conditioning="one_hot",
+    hidden_units=None,
 ):
-    """The generator: z is projected to 4x4 or 7x7 features, which transposed convolutions double.
+    """The generator: z is projected to the first features, which transposed convolutions double.
 
     Args:
-        image_shape: (size, size, channels): size is 4 or 7 doubled once or more often, channels
+        image_shape: (size, size, channels): size is 4, 6 or 7 doubled once or more often, channels
             is 1 or 3.
         latent_dim: int, length of the noise vector z.
         base_width: int, feature maps of the layer next to the image; each halving of the
             resolution doubles it.
         num_classes: None, or int: the label is then a second input, joined to z as one-hot vector.
         conditioning: how the discriminator sees the label; of no consequence here.
+        hidden_units: None, or the width of a dense layer before the projection.
 
     Returns:
         A `keras.Model` to images in [-1, 1].
@@ -31,8 +37,11 @@ def convolutional_generator(
     start_size, doublings = doublings_to(image_shape)
     width = base_width * 2 ** (doublings - 1)
     inputs, x = labelled_latents(latent_dim, num_classes)
-    # A matrix product, and the only one; as a transposed convolution of a 1x1 image of z it
-    # would be the same.
+    if hidden_units:
+        x = _hidden(hidden_units)(x)
+        x = layers.ReLU(name="hidden_relu")(_batch_norm("hidden_norm")(x))
+    # A matrix product, and in DCGAN the only one; as a transposed convolution of a 1x1 image of z
+    # it would be the same.
     x = layers.Dense(
         start_size * start_size * width,
         use_bias=False,
@@ -59,6 +68,8 @@ def convolutional_discriminator(
     conditioning="one_hot",
     normalization="batch",
     packing=1,
+    hidden_units=None,
+    slope=0.2,
 ):
     """The discriminator: strided convolutions down to the generator's first size, one logit.
 
@@ -70,6 +81,8 @@ def convolutional_discriminator(
         normalization: `"batch"` (not next to the image), `"spectral"`, or None.
         packing: int, how many images are judged at once, if there are no labels; see
             `kerasgan.layers.Pack`.
+        hidden_units: None, or the width of a dense layer with batch norm before the logit.
+        slope: float, of LeakyReLU.
 
     Returns:
         A `keras.Model` to logits (batch, 1).
@@ -95,10 +108,17 @@ def convolutional_discriminator(
         x = wrap(convolution)(x)
         if batch_norm:
             x = _batch_norm(f"down{halving}_norm")(x)
-        x = layers.LeakyReLU(0.2, name=f"down{halving}_relu")(x)
+        x = layers.LeakyReLU(slope, name=f"down{halving}_relu")(x)
     x = layers.Flatten(name="flatten")(x)
+    if hidden_units:
+        x = _batch_norm("hidden_norm")(wrap(_hidden(hidden_units))(x))
+        x = layers.LeakyReLU(slope, name="hidden_relu")(x)
     output = logits(x, label, num_classes, conditioning, wrap, _normal)
     return keras.Model(inputs, output, name="discriminator")
+
+
+def _hidden(units):
+    return layers.Dense(units, use_bias=False, kernel_initializer=_normal(), name="hidden")
 
 
 def _up(filters, name, use_bias=True):

@@ -35,9 +35,18 @@ class OrthogonalRegularization(keras.regularizers.Regularizer):
 
     def __call__(self, kernel):
         matrix = ops.reshape(kernel, (-1, kernel.shape[-1]))
-        products = ops.matmul(ops.transpose(matrix), matrix)
-        squares = ops.square(products)
-        return self.weight * (ops.sum(squares) - ops.sum(ops.diagonal(squares)))
+        rows, columns = matrix.shape
+        if columns <= rows:
+            products = ops.matmul(ops.transpose(matrix), matrix)
+            products = products * (1.0 - ops.eye(columns, dtype=products.dtype))
+            return self.weight * ops.sum(ops.square(products))
+        # The square of a product's norm, tr(W^T W W^T W) = tr(W W^T W W^T), is that of either
+        # order, of which this is the smaller: in BigGAN's first layer at 128 pixels 20 x 20 numbers
+        # instead of 24,576 x 24,576. The diagonal that is to be left out holds the squared lengths
+        # of columns.
+        products = ops.matmul(matrix, ops.transpose(matrix))
+        lengths = ops.sum(ops.square(matrix), axis=0)
+        return self.weight * (ops.sum(ops.square(products)) - ops.sum(ops.square(lengths)))
 
     def get_config(self):
         return {"weight": self.weight}

@@ -15,11 +15,51 @@ from kerasgan.layers.conditioning import (
 from kerasgan.layers.shapes import doublings_to
 from kerasgan.layers.spectral_normalization import normalized
 
+# Up to here all layers of a network have one width: in table 4, for CIFAR-10, the generator's 256,
+# the discriminator's 128.
+CONSTANT_UP_TO = 32
+# Above, in units of the width next to the image: the generator's first features and its blocks, the
+# discriminator's blocks, and how many of these halve the resolution. For STL-10 (48) table 5, for
+# ImageNet (128) table 6; for the other sizes the program of the projection discriminator's authors.
+PUBLISHED = {
+    48: ((8, 4, 2, 1), (1, 2, 4, 8, 16), 4),
+    64: ((16, 8, 4, 2, 1), (1, 2, 4, 8, 16), 5),
+    128: ((16, 16, 8, 4, 2, 1), (1, 2, 4, 8, 16, 16), 5),
+    256: ((16, 16, 8, 8, 4, 2, 1), (1, 2, 4, 8, 8, 16, 16), 6),
+}
+
+
+def published_width(image_shape):
+    """The `base_width` of the published networks for images of this shape: int."""
+    start_size, doublings = doublings_to(image_shape)
+    return 128 if start_size * 2**doublings <= CONSTANT_UP_TO else 64
+
+
+def generator_widths(size, doublings, pyramid=False):
+    """Multiples of `base_width`: of the first features, then of each block."""
+    if size <= CONSTANT_UP_TO and not pyramid:
+        return (2,) * (doublings + 1)
+    if size in PUBLISHED and not pyramid:
+        return PUBLISHED[size][0]
+    blocks = [2 ** min(level, 4) for level in reversed(range(doublings))]
+    return blocks[0], *blocks
+
+
+def discriminator_widths(size, doublings, pyramid=False):
+    """Multiples of `base_width` of each block, and how many blocks halve the resolution."""
+    if size <= CONSTANT_UP_TO and not pyramid:
+        halvings = max(1, doublings - 1)
+        return (1,) * (halvings + 2), halvings
+    if size in PUBLISHED and not pyramid:
+        return PUBLISHED[size][1:]
+    blocks = [2 ** min(level, 4) for level in range(doublings)]
+    return (*blocks, blocks[-1]), doublings
+
 
 def residual_generator(
     image_shape,
     latent_dim=128,
-    base_width=256,
+    base_width=128,
     num_classes=None,
     conditioning="one_hot",
     *,
@@ -27,18 +67,19 @@ def residual_generator(
     pyramid=False,
     attention_size=None,
 ):
-    """The generator of Miyato et al. 2018, table 4: blocks that double the resolution.
+    """The generator of Miyato et al. 2018, tables 4 to 6: blocks that double the resolution.
 
     Args:
-        image_shape: (size, size, channels): size is 4 or 7 doubled once or more often, channels
+        image_shape: (size, size, channels): size is 4, 6 or 7 doubled once or more often, channels
             is 1 or 3.
         latent_dim: int, length of the noise vector z.
-        base_width: int, feature maps of all layers.
+        base_width: int: up to 32 pixels half the feature maps of all layers, which are twice as
+            many as the discriminator's; above, the feature maps next to the image, which are twice
+            as many at each lower resolution, up to 16 times.
         num_classes: None, or int: the label is then a second input.
         conditioning: `"one_hot"`, joined to z, or `"projection"`, batch norm for each class.
         spectral: whether all convolutions and dense layers are spectrally normalized.
-        pyramid: whether the feature maps are twice as many at each lower resolution but the lowest,
-            as in the paper's networks for ImageNet; `base_width` is then that next to the image.
+        pyramid: whether images of all sizes are made like those of 128 pixels, in SAGAN.
         attention_size: None, or the size of the feature maps that `SelfAttention2D` follows.
 
     Returns:
@@ -49,16 +90,17 @@ def residual_generator(
     inputs, x = labelled_latents(latent_dim, num_classes, joined=not of_class)
     label = inputs[1] if of_class else None
     wrap = functools.partial(normalized, spectral=spectral)
-    convolution = functools.partial(_convolution, wrap)
+    convolution = functools.partial(_convolution, wrap, 1.0 if pyramid else 2.0)
 
     def norm(x, name):
         if label is None:
             return layers.BatchNormalization(momentum=0.9, epsilon=2e-5, name=name)(x)
         return ConditionalBatchNormalization(num_classes, 0.9, 2e-5, name=name)([x, label])
 
-    widths = [base_width * (2**level if pyramid else 1) for level in reversed(range(doublings))]
-    x = wrap(layers.Dense(start_size * start_size * widths[0], name="project"))(x)
-    x = layers.Reshape((start_size, start_size, widths[0]), name="reshape")(x)
+    factors = generator_widths(image_shape[0], doublings, pyramid)
+    first, *widths = (base_width * factor for factor in factors)
+    x = wrap(layers.Dense(start_size * start_size * first, name="project"))(x)
+    x = layers.Reshape((start_size, start_size, first), name="reshape")(x)
     if attention_size == start_size:
         x = SelfAttention2D(spectral, name="attention")(x)
     for block, width in enumerate(widths):
@@ -67,7 +109,7 @@ def residual_generator(
             x = SelfAttention2D(spectral, name="attention")(x)
     x = layers.BatchNormalization(momentum=0.9, epsilon=2e-5, name="norm")(x)
     x = layers.ReLU(name="relu")(x)
-    x = convolution(image_shape[2], 3, "to_image")(x)
+    x = wrap(layers.Conv2D(image_shape[2], 3, padding="same", name="to_image"))(x)
     images = layers.Activation("tanh", dtype="float32", name="images")(x)
     return keras.Model(inputs, images, name="generator")
 
@@ -82,29 +124,32 @@ def residual_discriminator(
     pyramid=False,
     attention_size=None,
 ):
-    """The discriminator of Miyato et al. 2018, table 4: blocks, the last of which keep the size.
+    """The discriminator of Miyato et al. 2018, tables 4 to 6: blocks, the last of which keep the
+    size.
 
     Args:
         image_shape, attention_size: as for `residual_generator`.
-        base_width: int, feature maps of all layers.
+        base_width: int: up to 32 pixels the feature maps of all layers; above, those next to the
+            image, twice as many after each halving, up to 16 times.
         num_classes: None, or int: the label is then a second input.
         conditioning: `"one_hot"`, matrices stacked on the image, or `"projection"`.
         spectral: whether all weights are spectrally normalized.
-        pyramid: whether the feature maps are twice as many after each halving, down to 4x4 or 7x7
-            and a last block, as in the paper's networks for ImageNet.
+        pyramid: whether images of all sizes are judged like those of 128 pixels, in SAGAN. Its
+            blocks widen at their first convolution, those of Miyato et al. at their second.
 
     Returns:
         A `keras.Model` to logits (batch, 1).
     """
     _, doublings = doublings_to(image_shape)
     wrap = functools.partial(normalized, spectral=spectral)
-    convolution = functools.partial(_convolution, wrap)
+    convolution = functools.partial(_convolution, wrap, 1.0 if pyramid else 2.0)
     inputs, x, label = label_maps(image_shape, num_classes, conditioning)
-    halvings, kept = (doublings, 1) if pyramid else (max(1, doublings - 1), 2)
-    for block in range(halvings + kept):
+    factors, halvings = discriminator_widths(image_shape[0], doublings, pyramid)
+    for block, factor in enumerate(factors):
         halves = block < halvings
-        width = base_width * (2 ** min(block, halvings - 1) if pyramid else 1)
-        x = down_block(x, width, convolution, f"block{block}", halves, first=block == 0)
+        width = base_width * factor
+        hidden = width if pyramid or block == 0 else x.shape[-1]
+        x = down_block(x, width, convolution, f"block{block}", halves, block == 0, hidden)
         if halves and x.shape[1] == attention_size:
             x = SelfAttention2D(spectral, name="attention")(x)
     return keras.Model(
@@ -134,13 +179,14 @@ def up_block(x, width, norm, convolution, name):
     return layers.Add(name=name)([x, shortcut])
 
 
-def down_block(x, width, convolution, name, halves, first):
+def down_block(x, width, convolution, name, halves, first, hidden=None):
     """A block of the discriminator: `width` feature maps, half the resolution if `halves`.
 
     Args:
         x, width, convolution, name: as for `up_block`.
         halves: whether the resolution is halved.
         first: whether x is the image, which has no ReLU before it.
+        hidden: int, feature maps between the two convolutions, or None for `width`.
     """
     shortcut = x
     if halves:
@@ -150,7 +196,7 @@ def down_block(x, width, convolution, name, halves, first):
         shortcut = convolution(width, 1, f"{name}_shortcut")(shortcut)
     if not first:
         x = layers.ReLU(name=f"{name}_relu1")(x)
-    x = convolution(width, 3, f"{name}_conv1")(x)
+    x = convolution(hidden or width, 3, f"{name}_conv1")(x)
     x = layers.ReLU(name=f"{name}_relu2")(x)
     x = convolution(width, 3, f"{name}_conv2")(x)
     if halves:
@@ -167,5 +213,12 @@ def pooled_logits(x, label, num_classes, conditioning, wrap, initializer):
     return logits(x, label, num_classes, conditioning, wrap, initializer)
 
 
-def _convolution(wrap, filters, size, name):
-    return wrap(layers.Conv2D(filters, size, padding="same", name=name))
+def _convolution(wrap, scale, filters, size, name):
+    # The 3x3 convolutions of Miyato et al. start with twice the variance of Glorot's, shortcuts
+    # with it.
+    initializer = keras.initializers.VarianceScaling(
+        scale if size == 3 else 1.0, "fan_avg", "uniform"
+    )
+    return wrap(
+        layers.Conv2D(filters, size, padding="same", kernel_initializer=initializer, name=name)
+    )

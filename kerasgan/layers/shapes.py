@@ -1,7 +1,7 @@
 """From which size, and with how many doublings, an image is made."""
 
 
-def doublings_to(image_shape, start_sizes=(4, 7)):
+def doublings_to(image_shape, start_sizes=(4, 6, 7)):
     """The size to start from, and how often it doubles to reach `image_shape`.
 
     Args:
@@ -27,8 +27,10 @@ def doublings_to(image_shape, start_sizes=(4, 7)):
             if size == image_shape[0] and doublings:
                 return start_size, doublings
     examples = sorted(start * 2**n for start in start_sizes for n in (1, 2, 3))
+    *others, last = map(str, start_sizes)
+    starts = f"{', '.join(others)} or {last}" if others else last
     raise ValueError(
         f"image_shape={tuple(image_shape)} cannot be made; use a square reached by doubling from "
-        f"{' or '.join(map(str, start_sizes))} ({', '.join(map(str, examples))}, ...) with 1 or 3 "
-        "channels, for example (32, 32, 1)."
+        f"{starts} ({', '.join(map(str, examples))}, ...) with 1 or 3 channels, for example "
+        "(32, 32, 1)."
     )

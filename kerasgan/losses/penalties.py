@@ -30,7 +30,10 @@ class GradientPenalty:
         center: float, the norm that costs nothing.
         one_sided: whether only norms above `center` cost.
         every: int; the penalty is taken in one of so many updates of the discriminator, and is
-            as many times larger there, so that its mean is the same.
+            as many times larger there, so that its mean is the same. The optimizer stays as it is:
+            StyleGAN2 makes the penalty an update of its own, so that the discriminator moves k + 1
+            times where it moved k times, and corrects its Adam by k / (k + 1) for it. Here it is
+            part of an update that takes place anyway.
 
     Raises:
         ValueError: for an argument out of range.

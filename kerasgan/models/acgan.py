@@ -16,8 +16,12 @@ class ACGAN(ImageGAN):
     generated images, the discriminator maximizes `L_S + L_C` and the generator `L_C - L_S`. Here
     they minimize the negatives, and `loss` may be any adversarial loss in the place of L_S.
 
-    The networks are DCGAN's, as the paper's are in essence; the classifier is a second output of
-    the discriminator. Adam(2e-4, beta_1=0.5), the paper's.
+    The classifier is a second output of the discriminator. Adam(2e-4, beta_1=0.5), weights from
+    N(0, 0.02), LeakyReLU of slope 0.2 and batches of 100, the paper's.
+
+    Departures: the networks are DCGAN's. The paper's discriminator has six 3x3 convolutions of 16
+    to 512 feature maps, of which every second halves the resolution, with dropout of 0.5 after each
+    and, for CIFAR-10, noise added to the features; its generator has kernels of 5.
 
     Logs, beside the players' losses: `classification_loss`, the discriminator's `-L_C` in nats, and
     `generator_classification_loss`, the part of it that is of generated images.
@@ -43,6 +47,7 @@ class ACGAN(ImageGAN):
     """
 
     needs_classes = True
+    default_batch_size = 100
 
     def __init__(
         self,

@@ -6,6 +6,7 @@ import keras
 from keras import layers, ops
 
 from kerasgan.core.image_gan import ImageGAN
+from kerasgan.core.optimizers import adam
 from kerasgan.layers.attention import SelfAttention2D
 from kerasgan.layers.conditioning import ConditionalBatchNormalization
 from kerasgan.layers.orthogonal import OrthogonalRegularization
@@ -36,7 +37,10 @@ class BigGAN(ImageGAN):
     instead of after 20,000 updates; batch norm samples with moving averages, not with statistics
     collected for each truncation.
 
-    `fit`'s batch is cut into two.
+    `fit`'s batch is cut into two: 512 for the smallest updates that the paper tries, of 256 images,
+    4,096 for its best. In minutes such settings show nothing; small digits are learnt with
+    `base_width=8` (32 feature maps), updates of 32 images and learning rates of 1e-3
+    (docs/digits_family.md).
 
     Args:
         image_shape: (size, size, channels), as for `kerasgan.ImageGAN`.
@@ -67,6 +71,7 @@ class BigGAN(ImageGAN):
     needs_classes = True
     default_loss = "hinge"
     default_discriminator_steps = 2
+    default_batch_size = 512  # two updates of 256, the smallest that the paper tries
     truncation_limits = (0.001, 1e9)
 
     def __init__(
@@ -109,7 +114,7 @@ class BigGAN(ImageGAN):
 
     def default_optimizers(self):
         rates = {"discriminator": 2e-4, "generator": 5e-5}
-        return {player: keras.optimizers.Adam(rates[player], 0.0, 0.999) for player in self.players}
+        return {player: adam(rates[player], 0.0, 0.999) for player in self.players}
 
     def get_config(self):
         config = super().get_config()

@@ -10,8 +10,10 @@ class CGAN(ImageGAN):
     """Conditional GAN: the label is joined to the noise, and stacked on the image.
 
     The generator gets the label as a one-hot vector beside z, the discriminator as one-hot matrices
-    beside the image's channels. The paper's networks are dense; here they are DCGAN's, as in most
-    that followed. `fit` takes (images, labels), `generate` needs `labels`.
+    beside the image's channels. `fit` takes (images, labels), `generate` needs `labels`.
+
+    Departures: the paper's networks are dense, with ReLU, maxout and dropout, its noise is uniform,
+    and its optimizer SGD with momentum; here they are DCGAN's, as in most that followed.
 
     Args:
         image_shape: (size, size, channels), as for `kerasgan.ImageGAN`.
@@ -35,6 +37,7 @@ class CGAN(ImageGAN):
     """
 
     needs_classes = True
+    default_batch_size = 100
 
     def __init__(self, image_shape, num_classes, latent_dim=100, base_width=64, **kwargs):
         super().__init__(image_shape, latent_dim, base_width, num_classes=num_classes, **kwargs)

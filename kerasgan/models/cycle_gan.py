@@ -6,6 +6,7 @@ import keras
 from keras import layers, ops
 
 from kerasgan import backend
+from kerasgan.core.optimizers import adam
 from kerasgan.core.precision import dtype_policy
 from kerasgan.core.translation import TranslationModel
 from kerasgan.layers.image_history import ImageHistory
@@ -131,7 +132,7 @@ class CycleGAN(TranslationModel):
         return (*super().loss_names, "cycle_loss", "identity_loss")
 
     def default_optimizers(self):
-        return {player: keras.optimizers.Adam(2e-4, beta_1=0.5) for player in self.players}
+        return {player: adam(2e-4, beta_1=0.5) for player in self.players}
 
     @property
     def pair_shapes(self):

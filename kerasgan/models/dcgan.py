@@ -15,13 +15,14 @@ class DCGAN(ImageGAN):
     its output, LeakyReLU in the discriminator. All weights from N(0, 0.02); Adam(2e-4,
     beta_1=0.5).
 
-    Three settings are those of the authors' released code rather than the text: latents from
+    Four settings are those of the authors' released code rather than the text: latents from
     N(0, I) instead of a uniform distribution, kernels of 4 instead of 5 (a stride divides them,
-    so no pixel is covered more often than its neighbour), and widths that start at 64.
+    so no pixel is covered more often than its neighbour), widths that start at 64, and batches of
+    64 instead of 128.
 
     Args:
-        image_shape: (size, size, channels): size is 4 or 7 doubled once or more often (8, 14, 16,
-            28, 32, 56, 64, ...), channels is 1 or 3.
+        image_shape: (size, size, channels): size is 4, 6 or 7 doubled once or more often (8, 12,
+            14, 16, 24, 28, 32, 48, 56, 64, ...), channels is 1 or 3.
         latent_dim: int, length of the noise vector z.
         base_width: int, feature maps of the layer next to the image; each halving of the
             resolution doubles it.

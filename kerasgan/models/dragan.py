@@ -13,8 +13,9 @@ class DRAGAN(ImageGAN):
     The discriminator of the first GAN paper pays `10 (|grad D(x)| - 1)^2` at real images with noise
     added; networks of DCGAN, Adam(2e-4, beta_1=0.5), one update of each player. The noise is that
     of the authors' code, see `kerasgan.losses.GradientPenalty`; the paper's text has a normal one.
-    The penalty sees the discriminator with the moving averages of its batch norm, its loss with the
-    statistics of the batch.
+    The optimizer is DCGAN's; that code, which trains dense networks on MNIST, has Adam(1e-4,
+    beta_1=0.5, beta_2=0.9). The penalty sees the discriminator with the moving averages of its
+    batch norm, its loss with the statistics of the batch.
 
     Args:
         *args, **kwargs: as for `kerasgan.ImageGAN`.
@@ -28,6 +29,8 @@ class DRAGAN(ImageGAN):
     Reference: On Convergence and Stability of GANs, Kodali, Abernethy, Hays & Kira, 2017,
     arXiv:1705.07215.
     """
+
+    default_batch_size = 128  # as in the authors' program
 
     def default_penalties(self):
         return GradientPenalty.dragan()

@@ -8,15 +8,18 @@ from keras import layers, ops
 
 from kerasgan.core.image_gan import ImageGAN
 from kerasgan.core.latents import erf
+from kerasgan.core.optimizers import adam
 from kerasgan.core.precision import dtype_policy
 from kerasgan.layers.convolutional import convolutional_discriminator, convolutional_generator
+from kerasgan.layers.shapes import doublings_to
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class InfoGAN(ImageGAN):
     """GAN that finds classes and factors of variation without labels.
 
-    Part of the generator's input are codes c: categorical ones, and continuous ones from U(-1, 1).
+    Part of the generator's input are codes c: categorical ones, and continuous ones from U(-1, 1),
+    as is the noise.
     A third player, the recognizer Q, tells them from the image. Equation 6 of the paper:
 
         min_{G,Q} max_D  V(D, G) - lambda L_I(G, Q),  L_I = E[log Q(c | G(z, c))] + H(c)
@@ -27,8 +30,17 @@ class InfoGAN(ImageGAN):
     discriminator (section 6). As in the authors' code, these shared layers, too, learn to tell the
     codes, so that the discriminator's update has `-lambda L_I` as a further term.
 
-    The networks are DCGAN's; Adam with beta_1=0.5, 1e-3 for the generator and 2e-4 for the others.
-    Logs: `recognizer_loss`, which is `-L_I` without its constants.
+    Up to 28 pixels the networks are those of appendix C.1 for MNIST: DCGAN's with a dense layer of
+    1,024 in both players, which codes need to find the digits; above, as for SVHN, without these.
+    LeakyReLU of 0.1; Adam with beta_1=0.5, 1e-3 for the generator and 2e-4 for the others; batches
+    of 128, of which the paper's MNIST takes 5,000. Logs: `recognizer_loss`, which is `-L_I` without
+    its constants.
+
+    Departures: Q moves after the generator, on the same images, rather than together with the
+    discriminator; widths halve with the resolution at all sizes, where the paper's for SVHN start
+    from 2x2x448. `recognize` normalizes with moving averages, of real and generated images
+    together, where Q has learnt on batches of generated ones: its codes are sure of real images
+    only when the game has come to rest.
 
     Args:
         image_shape, base_width: as for `kerasgan.ImageGAN`.
@@ -54,6 +66,8 @@ class InfoGAN(ImageGAN):
     Reference: InfoGAN: Interpretable Representation Learning by Information Maximizing Generative
     Adversarial Nets, Chen, Duan, Houthooft, Schulman, Sutskever & Abbeel, 2016, arXiv:1606.03657.
     """
+
+    default_batch_size = 128
 
     def __init__(
         self,
@@ -104,7 +118,7 @@ class InfoGAN(ImageGAN):
 
     @staticmethod
     def networks():
-        return convolutional_generator, discriminator_with_features
+        return generator, discriminator_with_features
 
     @property
     def players(self):
@@ -112,7 +126,7 @@ class InfoGAN(ImageGAN):
 
     def default_optimizers(self):
         rates = {"discriminator": 2e-4, "generator": 1e-3, "recognizer": 2e-4}
-        return {player: keras.optimizers.Adam(rates[player], beta_1=0.5) for player in self.players}
+        return {player: adam(rates[player], beta_1=0.5) for player in self.players}
 
     # The game ----------------------------------------------------------------------------------
 
@@ -175,11 +189,13 @@ class InfoGAN(ImageGAN):
             ops.one_hot(ops.argmax(code, axis=-1), code.shape[-1], dtype="float32")
             for code in categorical
         ]
-        uniform = erf(continuous / math.sqrt(2.0))
-        return ops.concatenate([normal[:, : -self.num_codes], *one_hot, uniform], axis=-1)
+        noise, numbers = (
+            erf(part / math.sqrt(2.0)) for part in (normal[:, : -self.num_codes], continuous)
+        )
+        return ops.concatenate([noise, *one_hot, numbers], axis=-1)
 
     def sample_latents(self, num_images, seed=None):
-        """Latents (num_images, latent_dim): noise, one-hot vectors, numbers from U(-1, 1)."""
+        """Latents (num_images, latent_dim): one-hot vectors between numbers from U(-1, 1)."""
         return self.with_codes(super().sample_latents(num_images, seed))
 
     def latents_from_normal(self, normal, truncation=None):
@@ -284,18 +300,37 @@ class InfoGAN(ImageGAN):
         }
 
 
+def generator(image_shape, latent_dim=74, base_width=64, **_):
+    """The generator of appendix C: latents to images."""
+    hidden_units = dense_width(image_shape, base_width)
+    return convolutional_generator(image_shape, latent_dim, base_width, hidden_units=hidden_units)
+
+
 def discriminator_with_features(image_shape, base_width=64, **_):
-    """DCGAN's discriminator with a second output: images to logits and to its last features."""
-    network = convolutional_discriminator(image_shape, base_width)
-    features = network.get_layer("flatten").output
+    """The discriminator of appendix C: images to logits, and to the features that Q looks at."""
+    hidden_units = dense_width(image_shape, base_width)
+    network = convolutional_discriminator(
+        image_shape, base_width, hidden_units=hidden_units, slope=0.1
+    )
+    features = network.get_layer("hidden_relu" if hidden_units else "flatten").output
     return keras.Model(network.input, [network.output, features], name="discriminator")
+
+
+def dense_width(image_shape, base_width):
+    """The width of the dense layers that the networks for MNIST have, of 1,024 units; or None."""
+    _, doublings = doublings_to(image_shape)
+    return 16 * base_width if doublings <= 2 else None
 
 
 def recognizer(features, num_codes):
     """Q: features of the discriminator to logits of categories and means of continuous codes."""
     inputs = keras.Input(features, name="features")
-    x = layers.Dense(128, use_bias=False, name="hidden")(inputs)
+    x = layers.Dense(128, use_bias=False, kernel_initializer=_normal(), name="hidden")(inputs)
     x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name="hidden_norm")(x)
     x = layers.LeakyReLU(0.1, name="hidden_relu")(x)
-    codes = layers.Dense(num_codes, dtype="float32", name="codes")(x)
+    codes = layers.Dense(num_codes, kernel_initializer=_normal(), dtype="float32", name="codes")(x)
     return keras.Model(inputs, codes, name="recognizer")
+
+
+def _normal():
+    return keras.initializers.RandomNormal(0.0, 0.02)

@@ -6,6 +6,7 @@ import keras
 from keras import layers, ops
 
 from kerasgan.core.image_gan import ImageGAN
+from kerasgan.core.optimizers import adam
 from kerasgan.layers.convolutional import convolutional_discriminator, convolutional_generator
 from kerasgan.layers.minibatch import Pack
 
@@ -15,12 +16,18 @@ class PacGAN(ImageGAN):
     """GAN whose discriminator sees packs of examples, all real or all generated.
 
     A generator that misses modes gives itself away by packs that are too much alike. The networks
-    are those of the paper's experiments: for vectors four layers of 400 ReLUs with batch norm
-    against three layers of 200 maxout units with five pieces each, with Adam(1e-4, beta_1=0.8);
-    for images DCGAN's. The first layer of the discriminator, `kerasgan.layers.Pack`, is all that
-    packing is, and can be the first layer of yours.
+    are those of the authors' program: for vectors four layers of 400 ReLUs with batch norm and
+    without biases against three layers of 200 maxout units with five pieces each, all from
+    N(0, 0.02), with Adam(1e-4, beta_1=0.8); for images DCGAN's, as in its experiments on stacked
+    MNIST. The first layer of the discriminator, `kerasgan.layers.Pack`, is all that packing is, and
+    can be the first layer of yours.
 
-    `fit`'s batch is cut into packs, so the paper's batch of 100 packs of m is one of 100 m here.
+    `fit`'s batch is cut into packs, so the paper's batch of 100 packs of m is one of 100 m here
+    (64 m for images). The paper counts an epoch by packs, 1,000 updates whatever m is, and has 400
+    of them; in fewer updates packing need not help (docs/mode_collapse.md).
+
+    Departures: the players move in turn, where the program for vectors moves both at once; batch
+    norm normalizes a whole batch, where the program normalizes each place of the packs by itself.
 
     Args:
         image_shape: (size, size, channels), as for `kerasgan.ImageGAN`, or (n,) for vectors.
@@ -42,6 +49,13 @@ class PacGAN(ImageGAN):
     Reference: PacGAN: The power of two samples in generative adversarial networks, Lin, Khetan,
     Fanti & Oh, 2018, arXiv:1712.04086.
     """
+
+    default_batch_size = 200  # 100 packs of 2
+
+    @classmethod
+    def batch_size_for(cls, /, *, packing=2, **settings):
+        packs = super().batch_size_for(**settings) // 2
+        return packs * packing if isinstance(packing, int) and packing > 0 else 2 * packs
 
     def __init__(
         self,
@@ -80,7 +94,7 @@ class PacGAN(ImageGAN):
     def default_optimizers(self):
         if len(self.image_shape) == 3:
             return super().default_optimizers()
-        return {player: keras.optimizers.Adam(1e-4, beta_1=0.8) for player in self.players}
+        return {player: adam(1e-4, beta_1=0.8) for player in self.players}
 
     def get_config(self):
         return {**super().get_config(), "packing": self.packing}
@@ -90,10 +104,13 @@ def generator_of_vectors(shape, latent_dim=2, base_width=None, **_):
     """The generator of section 4.1: four hidden layers with batch norm, and no bound."""
     z = x = keras.Input((latent_dim,), name="z")
     for index in range(4):
-        x = layers.Dense(400, name=f"hidden{index}")(x)
-        x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"hidden{index}_norm")(x)
-        x = layers.ReLU(name=f"hidden{index}_relu")(x)
-    vectors = layers.Dense(shape[0], dtype="float32", name="vectors")(x)
+        name = f"hidden{index}"
+        x = layers.Dense(400, use_bias=False, kernel_initializer=_normal(), name=name)(x)
+        x = layers.BatchNormalization(momentum=0.95, epsilon=1e-4, name=f"{name}_norm")(x)
+        x = layers.ReLU(name=f"{name}_relu")(x)
+    vectors = layers.Dense(shape[0], kernel_initializer=_normal(), dtype="float32", name="vectors")(
+        x
+    )
     return keras.Model(z, vectors, name="generator")
 
 
@@ -102,7 +119,11 @@ def discriminator_of_vectors(shape, base_width=None, packing=1, **_):
     vectors = keras.Input(shape, name="vectors")
     x = Pack(packing, name="pack")(vectors)
     for index in range(3):
-        pieces = layers.Dense(200 * 5, name=f"hidden{index}")(x)
+        pieces = layers.Dense(200 * 5, kernel_initializer=_normal(), name=f"hidden{index}")(x)
         x = ops.max(ops.reshape(pieces, (-1, 5, 200)), axis=1)
-    logits = layers.Dense(1, dtype="float32", name="logits")(x)
+    logits = layers.Dense(1, kernel_initializer=_normal(), dtype="float32", name="logits")(x)
     return keras.Model(vectors, logits, name="discriminator")
+
+
+def _normal():
+    return keras.initializers.RandomNormal(0.0, 0.02)

@@ -4,6 +4,7 @@ import keras
 from keras import layers, ops
 
 from kerasgan import backend
+from kerasgan.core.optimizers import adam
 from kerasgan.core.precision import dtype_policy
 from kerasgan.core.translation import TranslationModel
 from kerasgan.layers.patch_gan import (
@@ -102,7 +103,7 @@ class Pix2Pix(TranslationModel):
         return {"image_shape": target_shape, "source_channels": source_shape[-1]}
 
     def default_optimizers(self):
-        return {player: keras.optimizers.Adam(2e-4, beta_1=0.5) for player in self.players}
+        return {player: adam(2e-4, beta_1=0.5) for player in self.players}
 
     @property
     def pair_shapes(self):

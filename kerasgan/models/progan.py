@@ -14,6 +14,7 @@ from kerasgan.core.growing_networks import (
     stage_widths,
     to_image,
 )
+from kerasgan.core.optimizers import adam
 from kerasgan.core.precision import dtype_policy
 from kerasgan.layers.equalized import equalized
 from kerasgan.layers.pixel_normalization import PixelNormalization
@@ -77,7 +78,7 @@ class ProGAN(GrowingGAN):
         return GradientPenalty.wgan_gp()
 
     def default_optimizers(self):
-        return {p: keras.optimizers.Adam(1e-3, 0.0, 0.99, epsilon=1e-8) for p in self.players}
+        return {p: adam(1e-3, 0.0, 0.99) for p in self.players}
 
     def get_config(self):
         return {**super().get_config(), "pool_first": self.pool_first}

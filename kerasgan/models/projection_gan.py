@@ -3,7 +3,12 @@
 import keras
 
 from kerasgan.core.image_gan import ImageGAN
-from kerasgan.layers.residual import residual_discriminator, residual_generator
+from kerasgan.core.optimizers import adam
+from kerasgan.layers.residual import (
+    published_width,
+    residual_discriminator,
+    residual_generator,
+)
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")
@@ -13,14 +18,24 @@ class ProjectionGAN(ImageGAN):
     The ResNets of SN-GAN: in the generator each class has scales and shifts of its own after batch
     norm, in the discriminator, which is spectrally normalized, the embedding of the class is
     projected on the last features. Hinge loss, Adam(2e-4, beta_1=0, beta_2=0.9), five updates of
-    the discriminator for one of the generator.
+    the discriminator for one of the generator. Feature maps as in the authors' program: constant at
+    32 pixels, pyramids above; see `kerasgan.SNGAN`.
 
-    `fit` takes (images, labels) and its batch is cut into five; `generate` needs `labels`.
+    Departures: the learning rate is constant, where it falls linearly to zero in the last 50,000 of
+    450,000 updates, at 32 pixels in all; generated images have the labels of the real ones of their
+    batch, where the program draws them uniformly; the generator learns from as many images as the
+    discriminator, where the program shows it 128 at 32 pixels.
+
+    `fit` takes (images, labels). Its batch is cut into five, so the program's 64 images are a batch
+    of 320; at 128 pixels the paper has 256 images an update. `generate` needs `labels`.
 
     Args:
         image_shape: (size, size, channels), as for `kerasgan.ImageGAN`.
         num_classes: int.
-        latent_dim, base_width: as for `kerasgan.ImageGAN`.
+        latent_dim: as for `kerasgan.ImageGAN`.
+        base_width: int, or None for the paper's: up to 32 pixels the feature maps of the
+            discriminator (None is 128), of which the generator has twice as many; above, those next
+            to the image (64).
         **kwargs: as for `kerasgan.ImageGAN`.
 
     Raises:
@@ -39,9 +54,11 @@ class ProjectionGAN(ImageGAN):
     needs_classes = True
     default_loss = "hinge"
     default_discriminator_steps = 5
+    default_batch_size = 320  # five updates of 64
 
-    def __init__(self, image_shape, num_classes, latent_dim=128, base_width=128, **kwargs):
+    def __init__(self, image_shape, num_classes, latent_dim=128, base_width=None, **kwargs):
         kwargs = {"conditioning": "projection", **kwargs}
+        base_width = published_width(image_shape) if base_width is None else base_width
         super().__init__(image_shape, latent_dim, base_width, num_classes=num_classes, **kwargs)
 
     @staticmethod
@@ -49,4 +66,4 @@ class ProjectionGAN(ImageGAN):
         return residual_generator, residual_discriminator
 
     def default_optimizers(self):
-        return {player: keras.optimizers.Adam(2e-4, 0.0, 0.9) for player in self.players}
+        return {player: adam(2e-4, 0.0, 0.9) for player in self.players}

@@ -7,6 +7,7 @@ import keras
 from keras import layers, ops
 
 from kerasgan.core.image_gan import ImageGAN
+from kerasgan.core.optimizers import adam
 from kerasgan.layers.blur import Blur
 from kerasgan.layers.grouped import GroupedConv2D
 from kerasgan.layers.shapes import doublings_to
@@ -68,6 +69,8 @@ class R3GAN(ImageGAN):
     Reference: The GAN is dead; long live the GAN! A Modern Baseline GAN, Huang, Gokaslan,
     Kuleshov & Tompkin, 2024, arXiv:2501.05441.
     """
+
+    default_batch_size = 256  # of the paper's networks for 256x256
 
     default_loss = "relativistic"
     networks_version = 2
@@ -144,7 +147,7 @@ class R3GAN(ImageGAN):
     def default_optimizers(self):
         if self.burn_in is not None:
             return {player: self.burn_in.optimizer() for player in self.players}
-        return {p: keras.optimizers.Adam(2e-4, 0.0, 0.99, epsilon=1e-8) for p in self.players}
+        return {player: adam(2e-4, 0.0, 0.99) for player in self.players}
 
     def gradient_penalty(self, real, fake, labels, training):
         penalty = super().gradient_penalty(real, fake, labels, training)

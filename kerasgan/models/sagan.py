@@ -5,6 +5,7 @@ import functools
 import keras
 
 from kerasgan.core.image_gan import ImageGAN
+from kerasgan.core.optimizers import adam
 from kerasgan.layers.residual import residual_discriminator, residual_generator
 from kerasgan.layers.shapes import doublings_to
 
@@ -16,8 +17,11 @@ class SAGAN(ImageGAN):
     ResNets whose feature maps double at each lower resolution, with `SelfAttention2D` in the
     middle: in the paper, which makes 128x128 images, at 32x32. Hinge loss; as many updates of the
     discriminator as of the generator, at different rates instead: Adam(4e-4) and Adam(1e-4), both
-    with beta_1=0, beta_2=0.9. With `num_classes`, the paper's setting, the classes have batch norms
-    of their own and are projected.
+    with beta_1=0, beta_2=0.9; batches of 256. With `num_classes`, the paper's setting, the classes
+    have batch norms of their own and are projected.
+
+    Departure: batch norm keeps 0.9 of its moving averages and adds 2e-5 to variances, as in SN-GAN;
+    the authors' program keeps 0.999 and adds 1e-5.
 
     Args:
         image_shape, latent_dim, base_width: as for `kerasgan.ImageGAN`.
@@ -39,6 +43,8 @@ class SAGAN(ImageGAN):
     Reference: Self-Attention Generative Adversarial Networks, Zhang, Goodfellow, Metaxas & Odena,
     2019, arXiv:1805.08318.
     """
+
+    default_batch_size = 256
 
     default_loss = "hinge"
 
@@ -78,8 +84,8 @@ class SAGAN(ImageGAN):
 
     def default_optimizers(self):
         return {
-            "discriminator": keras.optimizers.Adam(4e-4, beta_1=0.0, beta_2=0.9),
-            "generator": keras.optimizers.Adam(1e-4, beta_1=0.0, beta_2=0.9),
+            "discriminator": adam(4e-4, beta_1=0.0, beta_2=0.9),
+            "generator": adam(1e-4, beta_1=0.0, beta_2=0.9),
         }
 
     def get_config(self):

@@ -6,9 +6,14 @@ import keras
 from keras import layers
 
 from kerasgan.core.image_gan import ImageGAN
+from kerasgan.core.optimizers import adam
 from kerasgan.layers.conditioning import label_maps, logits
 from kerasgan.layers.convolutional import convolutional_generator
-from kerasgan.layers.residual import residual_discriminator, residual_generator
+from kerasgan.layers.residual import (
+    published_width,
+    residual_discriminator,
+    residual_generator,
+)
 from kerasgan.layers.shapes import doublings_to
 from kerasgan.layers.spectral_normalization import normalized
 
@@ -17,20 +22,28 @@ from kerasgan.layers.spectral_normalization import normalized
 class SNGAN(ImageGAN):
     """GAN with spectral normalization in every layer of the discriminator.
 
-    Two settings of the paper: `"resnet"` (appendix B.4, table 4: hinge loss, Adam(2e-4, beta_1=0,
+    Two settings of the paper: `"resnet"` (appendix B.4: hinge loss, Adam(2e-4, beta_1=0,
     beta_2=0.9), five updates of the discriminator) and `"dcgan"` (table 3: non-saturating loss,
     Adam(2e-4, beta_1=0.5), one update, as the paper's setting C).
 
-    Departures: the ResNet here starts from 4x4 or 7x7 and has as many doubling blocks as the image
-    needs; both players have `base_width` feature maps, where the paper has 256 in the generator and
-    128 in the discriminator, and the learning rate is constant, where it falls to zero. In the
-    other architecture the generator is DCGAN's and the strided layers double the width, as in the
-    authors' code; the paper's width is `base_width=64` there.
+    The ResNets are those of table 4 (32 pixels: 256 feature maps in the generator, 128 in the
+    discriminator), table 5 (48: STL-10) and table 6 (128: ImageNet), where the feature maps are
+    twice as many at each lower resolution, and for 64 and 256 pixels those of the authors' program
+    for projection discriminators. Other sizes follow the nearest of these.
+
+    Departures: the learning rate is constant, where it falls linearly to zero (in a shell
+    `--decay-from 0`); the generator learns from as many images as the discriminator, where the
+    program shows it 128 at 32 pixels; the program's discriminator for CIFAR-10 has no bias in its
+    last layer. In the other architecture the generator is DCGAN's, which has a layer less, and the
+    strided layers double the width, as in the authors' code.
 
     With `"resnet"`, `fit`'s batch is cut into five, so the paper's 64 images are a batch of 320.
 
     Args:
-        image_shape, latent_dim, base_width: as for `kerasgan.ImageGAN`.
+        image_shape, latent_dim: as for `kerasgan.ImageGAN`.
+        base_width: int, or None for the paper's. Of ResNets: up to 32 pixels the feature maps of
+            the discriminator (None is 128), of which the generator has twice as many; above, those
+            next to the image (64). Of `"dcgan"`: those next to the image (64).
         architecture: `"resnet"` or `"dcgan"`.
         **kwargs: as for `kerasgan.ImageGAN`.
 
@@ -48,27 +61,33 @@ class SNGAN(ImageGAN):
     Yoshida, 2018, arXiv:1802.05957.
     """
 
+    default_loss = "hinge"
+    default_discriminator_steps = 5
+    default_batch_size = 320  # five updates of 64
+
+    @classmethod
+    def batch_size_for(cls, /, **settings):
+        if settings.get("architecture") == "dcgan":
+            settings = {"discriminator_steps": 1, **settings}
+        return super().batch_size_for(**settings)
+
     def __init__(
-        self, image_shape, latent_dim=128, base_width=128, *, architecture="resnet", **kwargs
+        self, image_shape, latent_dim=128, base_width=None, *, architecture="resnet", **kwargs
     ):
         if architecture not in ARCHITECTURES:
             accepted = ", ".join(map(repr, ARCHITECTURES))
             raise ValueError(f"architecture={architecture!r}; use one of {accepted}.")
         networks = ARCHITECTURES[architecture]
+        if base_width is None:
+            base_width = published_width(image_shape) if architecture == "resnet" else 64
         super().__init__(image_shape, latent_dim, base_width, networks=networks, **kwargs)
         self.architecture = architecture
-
-    @property
-    def default_loss(self):
-        return "hinge" if self.architecture == "resnet" else "non_saturating"
-
-    @property
-    def default_discriminator_steps(self):
-        return 5 if self.architecture == "resnet" else 1
+        if architecture == "dcgan":
+            self.default_loss, self.default_discriminator_steps = "non_saturating", 1
 
     def default_optimizers(self):
         betas = (0.0, 0.9) if self.architecture == "resnet" else (0.5, 0.999)
-        return {player: keras.optimizers.Adam(2e-4, *betas) for player in self.players}
+        return {player: adam(2e-4, *betas) for player in self.players}
 
     def get_config(self):
         return {**super().get_config(), "architecture": self.architecture}

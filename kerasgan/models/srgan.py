@@ -7,6 +7,7 @@ import keras
 from keras import layers, ops
 
 from kerasgan import backend
+from kerasgan.core.optimizers import adam
 from kerasgan.core.precision import dtype_policy
 from kerasgan.core.translation import TranslationModel
 
@@ -112,7 +113,7 @@ class SRGAN(TranslationModel):
         return (*super().loss_names, "content_loss")
 
     def default_optimizers(self):
-        return {player: keras.optimizers.Adam(1e-4) for player in self.players}
+        return {player: adam(1e-4) for player in self.players}
 
     @property
     def networks_by_direction(self):

@@ -17,6 +17,7 @@ from kerasgan.core.growing_networks import (
     to_image,
 )
 from kerasgan.core.latents import spherical, standard_normal
+from kerasgan.core.optimizers import adam
 from kerasgan.core.precision import dtype_policy
 from kerasgan.layers.blur import Blur
 from kerasgan.layers.equalized import equalized
@@ -103,7 +104,7 @@ class StyleGAN(GrowingGAN):
         return GradientPenalty.r1(10.0)
 
     def default_optimizers(self):
-        return {p: keras.optimizers.Adam(1e-3, 0.0, 0.99, epsilon=1e-8) for p in self.players}
+        return {p: adam(1e-3, 0.0, 0.99) for p in self.players}
 
     def get_config(self):
         return {**super().get_config(), **self.own_settings}

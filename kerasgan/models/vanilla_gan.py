@@ -18,8 +18,8 @@ class VanillaGAN(GAN):
 
     The networks keep the paper's dense form, with LeakyReLU where it used maxout with dropout
     (discriminator) and ReLU (generator), and Adam where it used momentum with settings for each
-    data set: one setting then serves digits and 2-D points alike. Images are in [-1, 1], so
-    their output is tanh rather than the sigmoid.
+    data set: one setting then serves digits and 2-D points alike. Noise is from N(0, I). Images are
+    in [-1, 1], so their output is tanh rather than the sigmoid.
 
     Args:
         image_shape: (height, width, channels) for images in [-1, 1], or (n,) for vectors of any
@@ -45,6 +45,8 @@ class VanillaGAN(GAN):
     Reference: Generative Adversarial Networks, Goodfellow, Pouget-Abadie, Mirza, Xu,
     Warde-Farley, Ozair, Courville & Bengio, 2014, arXiv:1406.2661.
     """
+
+    default_batch_size = 100  # as in the authors' program
 
     def __init__(
         self,

@@ -13,7 +13,11 @@ class WGAN(ImageGAN):
     Algorithm 1 of the paper: after each of its updates the critic's weights are clipped to
     [-c, c], through the constraint that a Keras variable may have. Five updates of the critic for
     one of the generator (the paper's 100 at the start and now and then are left out: the released
-    code has them, the algorithm has not), RMSprop(5e-5), networks of DCGAN.
+    code has them, the algorithm has not), RMSprop(5e-5) with the program's rho of 0.99, networks of
+    DCGAN.
+
+    Departures: the program draws new images for the generator's update and has a convolution
+    without bias in the place of the last layer; that layer's bias is clipped with the rest.
 
     `fit`'s batch is cut into five, so the paper's 64 images are a batch of 320.
 
@@ -37,6 +41,7 @@ class WGAN(ImageGAN):
 
     default_loss = "wasserstein"
     default_discriminator_steps = 5
+    default_batch_size = 320  # five updates of 64
 
     def __init__(self, image_shape, latent_dim=100, base_width=64, *, clip=0.01, **kwargs):
         super().__init__(image_shape, latent_dim, base_width, **kwargs)
@@ -45,7 +50,12 @@ class WGAN(ImageGAN):
             weight.constraint = ClipWeights(clip)
 
     def default_optimizers(self):
-        return {player: keras.optimizers.RMSprop(5e-5) for player in self.players}
+        # The released program is in PyTorch: its rho is 0.99, not 0.9, and its epsilon of 1e-8 is
+        # added to the root; Keras adds its own, 1e-7, under it, as if it were 3e-4.
+        return {
+            player: keras.optimizers.RMSprop(5e-5, rho=0.99, epsilon=1e-16)
+            for player in self.players
+        }
 
     def get_config(self):
         return {**super().get_config(), "clip": self.clip}

@@ -47,7 +47,7 @@ class TrainingLogTest(tf.test.TestCase):
     def test_losses_speed_and_time_left(self):
         # A clock that runs a tenth of a second a look: two looks a step of 8 images.
         ticks = iter(np.arange(1e4) * 0.1)
-        with mock.patch.object(time, "monotonic", lambda: next(ticks)):
+        with mock.patch.object(time, "monotonic", side_effect=ticks):
             line = self.lines(TrainingLog(8, seconds=1e9, within_epochs=False), 2)[2]
         numbers = (
             r"Epoch 1/2: discriminator_loss \S+, generator_loss \S+; (\S+) images/s; (\d+) s left"

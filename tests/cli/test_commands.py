@@ -454,6 +454,22 @@ class DevicesTest(CommandTestCase):
         self.assertEqual(epochs_trained(run), 2)
         self.assertEqual(runs.read_settings(run)["devices"], 1)
 
+    def test_default_batch_gives_each_update_the_papers_images(self):
+        for model, options, batch in (
+            ("wgan_gp", (), 320),
+            ("wgan_gp", ("--discriminator-steps", 2), 128),
+            ("sngan", ("--set", "architecture=dcgan"), 64),
+            ("pac_gan", ("--set", "packing=4"), 400),
+            ("pix2pix", ("--task", "denoise"), 1),
+            ("dcgan", ("--batch-size", 7), 7),
+        ):
+            with mock.patch("kerasgan.cli.training._train_here") as train:
+                self.assert_works(
+                    "train", model, "--data", "digits", *options, "--out", self.folder
+                )
+            _, _, settings, _ = train.call_args.args
+            self.assertEqual(settings["batch_size"], batch, (model, options))
+
     def test_batches_that_cannot_be_shared_equally_are_refused(self):
         arguments = [*training(), "--out", self.folder / "run", "--devices", 3]
         self.assert_refused(arguments, "--devices 3 .* batches of 8 .* multiple of 3")

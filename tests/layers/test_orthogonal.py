@@ -36,13 +36,20 @@ class OrthogonalRegularizationTest(tf.test.TestCase):
 
     def test_gradient_in_closed_form(self):
         """4 weight W (W^T W * (1 - I))."""
-        for shape in ((5, 3), (3, 3, 2, 4)):
+        for shape in ((5, 3), (3, 5), (3, 3, 2, 4), (2, 9)):
             kernel = keras.Variable(normal(*shape))
             found = gradients(lambda kernel=kernel: OrthogonalRegularization(0.3)(kernel), [kernel])
             matrix = normal(*shape).reshape(-1, shape[-1])
             products = matrix.T @ matrix
             by_hand = 4.0 * 0.3 * matrix @ (products - np.diag(np.diag(products)))
             self.assertAllClose(found[0], by_hand.reshape(shape), rtol=1e-4, atol=1e-4)
+
+    def test_wide_kernels_cost_no_wide_matrix(self):
+        """BigGAN's first layer at 128 pixels: 24,576 squared would be 2.4 GB."""
+        kernel = np.linalg.qr(normal(24_576, 20))[0].T
+        squares = (kernel.astype("float64") ** 2).sum(0)
+        # The rows are orthonormal, so that |W W^T|^2 = |I|^2 = 20.
+        self.assertAllClose(cost_of(kernel), 20.0 - (squares**2).sum(), rtol=1e-5)
 
     def test_is_a_loss_of_a_layer_and_of_its_copy(self):
         layer = layers.Conv2D(4, 3, kernel_regularizer=OrthogonalRegularization(0.3))

@@ -92,7 +92,7 @@ class NetworksByHandTest(tf.test.TestCase):
                 centred = x - x.mean((0, 1, 2))
                 return gamma * centred / np.sqrt(x.var((0, 1, 2)) + 2e-5) + beta
 
-            x = (z @ w["project"][0] + w["project"][1]).reshape(6, 4, 4, 4)
+            x = (z @ w["project"][0] + w["project"][1]).reshape(6, 4, 4, 8)
             y = convolved(doubled(relu(norm(x, "block0_norm1"))), w["block0_conv1"])
             y = convolved(relu(norm(y, "block0_norm2")), w["block0_conv2"])
             x = y + convolved(doubled(x), w["block0_shortcut"])
@@ -125,13 +125,65 @@ class PyramidTest(tf.test.TestCase):
             expected += convolution(1, inputs, width) if inputs != width else 0
         self.assertEqual(count(network), expected)
 
-    def test_without_it_all_maps_are_as_many_and_two_blocks_keep_the_size(self):
-        network = residual_discriminator((32, 32, 3), 2)
-        outputs = [network.get_layer(f"block{block}").output.shape[1:] for block in range(4)]
-        self.assertEqual(outputs, [(16, 16, 2), (8, 8, 2), (8, 8, 2), (8, 8, 2)])
-        network = residual_generator((32, 32, 3), 5, 2)
-        outputs = [network.get_layer(f"block{block}").output.shape[1:] for block in range(3)]
-        self.assertEqual(outputs, [(8, 8, 2), (16, 16, 2), (32, 32, 2)])
+
+class PublishedNetworksTest(tf.test.TestCase):
+    """Sizes and widths of the paper's tables, 32 times narrower where the paper starts from 64."""
+
+    def blocks(self, network):
+        found = [x.output.shape[1:] for x in network.layers if isinstance(x, layers.Add)]
+        return [(height, width) for height, _, width in found]
+
+    def test_cifar_10(self):
+        """Table 4: 256 maps in the generator, 128 in the discriminator."""
+        generator = residual_generator((32, 32, 3), 5, 2)
+        self.assertEqual(generator.get_layer("reshape").output.shape[1:], (4, 4, 4))
+        self.assertEqual(self.blocks(generator), [(8, 4), (16, 4), (32, 4)])
+        discriminator = residual_discriminator((32, 32, 3), 2)
+        self.assertEqual(self.blocks(discriminator), [(16, 2), (8, 2), (8, 2), (8, 2)])
+
+    def test_stl_10(self):
+        """Table 5: from 6x6x512; 64, 128, 256, 512 and a block of 1024 at 3x3."""
+        generator = residual_generator((48, 48, 3), 5, 2)
+        self.assertEqual(generator.get_layer("reshape").output.shape[1:], (6, 6, 16))
+        self.assertEqual(self.blocks(generator), [(12, 8), (24, 4), (48, 2)])
+        discriminator = residual_discriminator((48, 48, 3), 2)
+        self.assertEqual(self.blocks(discriminator), [(24, 2), (12, 4), (6, 8), (3, 16), (3, 32)])
+
+    def test_imagenet(self):
+        """Table 6, and the program of Miyato and Koyama for 64 pixels."""
+        generator = residual_generator((128, 128, 3), 5, 1)
+        self.assertEqual(generator.get_layer("reshape").output.shape[1:], (4, 4, 16))
+        self.assertEqual(self.blocks(generator), [(8, 16), (16, 8), (32, 4), (64, 2), (128, 1)])
+        discriminator = residual_discriminator((128, 128, 3), 1)
+        self.assertEqual(
+            self.blocks(discriminator), [(64, 1), (32, 2), (16, 4), (8, 8), (4, 16), (4, 16)]
+        )
+        generator = residual_generator((64, 64, 3), 5, 1)
+        self.assertEqual(generator.get_layer("reshape").output.shape[1:], (4, 4, 16))
+        self.assertEqual(self.blocks(generator), [(8, 8), (16, 4), (32, 2), (64, 1)])
+        discriminator = residual_discriminator((64, 64, 3), 1)
+        self.assertEqual(self.blocks(discriminator), [(32, 1), (16, 2), (8, 4), (4, 8), (2, 16)])
+
+    def test_blocks_of_the_discriminator_widen_at_their_second_convolution(self):
+        kernels = {
+            x.name: x.layer.kernel.shape
+            for x in residual_discriminator((48, 48, 3), 2).layers
+            if isinstance(x, SpectralNormalization)
+        }
+        self.assertEqual(kernels["block0_conv1_sn"], (3, 3, 3, 2))
+        self.assertEqual(kernels["block1_conv1_sn"], (3, 3, 2, 2))
+        self.assertEqual(kernels["block1_conv2_sn"], (3, 3, 2, 4))
+
+    def test_initial_variances(self):
+        """Of Glorot's in shortcuts and at the image, twice it in the blocks' 3x3 convolutions."""
+        network = residual_generator((8, 8, 3), 5, 16)
+        for name, fans, gain in (
+            ("block0_conv1", 9 * (32 + 32), 2.0),
+            ("block0_shortcut", 32 + 32, 1.0),
+            ("to_image", 9 * (32 + 3), 1.0),
+        ):
+            kernel = ops.convert_to_numpy(network.get_layer(name).kernel)
+            self.assertAllClose(kernel.std(), np.sqrt(gain * 2.0 / fans), rtol=0.15)
 
 
 class SpectralTest(tf.test.TestCase):

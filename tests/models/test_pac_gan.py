@@ -36,11 +36,18 @@ class VectorsTest(tf.test.TestCase):
     def test_networks_have_the_parameters_of_section_4_1(self):
         for packing in (1, 2, 4):
             gan = kerasgan.PacGAN((2,), packing=packing, latent_dim=2)
-            hidden = 2 * 400 + 400 + 3 * (400 * 400 + 400) + 4 * (400 + 400)  # batch norm
+            hidden = 2 * 400 + 3 * 400 * 400 + 4 * (400 + 400)  # batch norm, and no biases
             self.assertEqual(count(gan.generator), hidden + 400 * 2 + 2)
             first = 2 * packing * 1000 + 1000
             maxout = first + 2 * (200 * 1000 + 1000)
             self.assertEqual(count(gan.discriminator), maxout + 200 + 1)
+
+    def test_weights_start_from_n_0_002_as_in_the_program(self):
+        gan = kerasgan.PacGAN((2,), packing=2, latent_dim=2)
+        for network in (gan.generator, gan.discriminator):
+            kernels = [v for v in network.trainable_variables if len(v.shape) == 2]
+            stds = [float(ops.std(v)) for v in kernels if np.prod(v.shape) > 1000]
+            self.assertAllClose(stds, np.full(len(stds), 0.02), atol=1e-3)
 
     def test_the_logit_is_that_of_the_joined_examples(self):
         for packing in (1, 2, 3):

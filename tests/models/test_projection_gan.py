@@ -33,6 +33,6 @@ class ProjectionGANTest(tf.test.TestCase):
         same = [gan.generate(1, seed=0, labels=label) for label in (0, 1)]
         self.assertAllClose(*same)  # the classes begin equal
         gammas = norms[0].gamma.embeddings
-        gammas.assign(gammas + np.eye(3, 8, dtype="float32"))
+        gammas.assign(gammas + np.eye(3, 16, dtype="float32"))
         other = [gan.generate(1, seed=0, labels=label) for label in (0, 1)]
         self.assertNotAllClose(*other)

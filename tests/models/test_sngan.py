@@ -1,6 +1,6 @@
 import numpy as np
 import tensorflow as tf
-from keras import layers, ops
+from keras import ops
 
 import kerasgan
 from kerasgan.layers import SpectralNormalization
@@ -18,14 +18,26 @@ class SNGANTest(tf.test.TestCase):
 
     def test_resnet_has_the_parameters_of_table_4(self):
         """CIFAR-10: 256 feature maps in the generator, 128 in the discriminator."""
-        gan = kerasgan.SNGAN((32, 32, 3), base_width=128)
+        gan = kerasgan.SNGAN((32, 32, 3))
         first = 9 * 3 * 128 + 128 + 9 * 128 * 128 + 128 + 3 * 128 + 128
         down = 2 * (9 * 128 * 128 + 128) + 128 * 128 + 128
         same = 2 * (9 * 128 * 128 + 128)
         count = sum(int(np.prod(v.shape)) for v in gan.discriminator.trainable_variables)
         self.assertEqual(count, first + down + 2 * same + 128 + 1)
-        blocks = [x for x in gan.generator.layers if isinstance(x, layers.Add)]
-        self.assertLen(blocks, 3)
+        up = 2 * (9 * 256 * 256 + 256) + 256 * 256 + 256 + 4 * 256
+        count = sum(int(np.prod(v.shape)) for v in gan.generator.trainable_variables)
+        expected = 128 * 16 * 256 + 16 * 256 + 3 * up + 2 * 256 + 9 * 256 * 3 + 3
+        self.assertEqual(count, expected)
+
+    def test_widths_of_the_paper_are_the_defaults(self):
+        for size, architecture, width in (
+            (32, "resnet", 128),
+            (48, "resnet", 64),
+            (64, "resnet", 64),
+            (32, "dcgan", 64),
+        ):
+            network = kerasgan.SNGAN((size, size, 3), architecture=architecture)
+            self.assertEqual(network.base_width, width)
 
     def test_settings_of_both_architectures(self):
         for architecture, loss, steps, betas in (
