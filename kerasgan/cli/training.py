@@ -19,6 +19,7 @@ from kerasgan.models import registry
 @click.option("--data", help="digits, ring8, grid25, a TFDS name, a folder or an .npz file.")
 @click.option("--split", default=None, help="Part of the data to train on.  [default: train]")
 @runs.data_dir
+@runs.skip_damaged
 @click.option("--image-size", type=click.IntRange(1), help="Images become squares of this size.")
 @click.option("--crop", type=click.IntRange(1), help="Train on squares cut out of them at random.")
 @click.option("--source", help="Half of a pair that is translated: left, right, A, B, a folder.")
@@ -137,6 +138,7 @@ def _new_settings(given):
     defaults = {
         "split": "train",
         "data_dir": None,
+        "skip_damaged": None,
         "image_size": None,
         "crop": None,
         **dict.fromkeys(translation.OPTIONS),
@@ -191,6 +193,8 @@ def _train_here(keras, out, settings, resume):
         gan, _ = runs.load_run(out)
     else:
         gan = _new_model(settings, arguments, len(examples))
+    with runs.usage_errors():
+        gan.agree_on_classes(examples, learn=True)
     done = gan.epochs_trained
     if done >= settings["epochs"]:
         click.echo(f"{out} is trained for {done} epochs; --epochs {2 * done} would go on.")
@@ -253,13 +257,15 @@ def _load_examples(settings):
         seed=settings["seed"],
         labels=labels,
         augment_crop=settings.get("crop"),
+        skip_damaged=bool(settings.get("skip_damaged")),
         **source,
     )
     images = examples.element_spec[0] if labels else examples.element_spec
     arguments = {"image_shape": tuple(images.shape[1:])}
     if labels:
-        settings["class_names"] = list(map(str, data.class_names(examples)))
-        arguments["num_classes"] = len(settings["class_names"])
+        arguments["num_classes"] = data.num_classes(examples)
+        names = data.class_names(examples) or map(str, range(arguments["num_classes"]))
+        settings["class_names"] = list(names)
         wanted = settings["set"].get("num_classes", arguments["num_classes"])
         if isinstance(wanted, int) and wanted < arguments["num_classes"]:
             raise ValueError(
