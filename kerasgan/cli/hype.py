@@ -72,7 +72,7 @@ class Generator(NamedTuple):
     class_names: tuple | None = None
 
 
-def _generator(run_or_file, num, seed, label, image_size, skip_damaged):
+def _generator(run_or_file, num, seed, label, image_size, skip_damaged=False):
     """The `Generator` of `num` images; a folder of pictures may hold fewer.
 
     Each participant is shown num / 2 of them.

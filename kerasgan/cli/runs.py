@@ -175,7 +175,8 @@ def load_run(run_or_file):
     path = pathlib.Path(run_or_file)
     file = path / MODEL if path.is_dir() else path
     if not file.is_file():  # a pipe would be waited for
-        what = f"the folder {path} holds no {MODEL}" if path.is_dir() else f"{path} is no file"
+        what = f"{path} is no file" if path.exists() else f"{path} does not exist"
+        what = f"the folder {path} holds no {MODEL}" if path.is_dir() else what
         raise click.UsageError(f"{what}; give a run folder or a .keras file.")
     if not zipfile.is_zipfile(file):
         raise click.UsageError(f"{file} cannot be loaded: it is damaged, or no .keras file.")
@@ -197,8 +198,12 @@ def read_label(model, text):
     Returns:
         int or str, as `generate` takes it.
     """
-    named = text in (getattr(model, "class_names", None) or ())
-    return int(text) if text.isdecimal() and not named else text
+    if text in (getattr(model, "class_names", None) or ()):
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        return text
 
 
 def needs(*modules, extra):

@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from kerasgan import backend, losses
-from kerasgan.core import class_names as classes
+from kerasgan.core import class_names as naming
 from kerasgan.core import ema
 from kerasgan.core.adversarial_model import AdversarialModel
 from kerasgan.core.export import Computation, export_model
@@ -109,19 +109,19 @@ class GAN(AdversarialModel):
                 f"class_names={names!r}: this {type(self).__name__} is unconditional, it has no "
                 "classes."
             )
-        self._class_names = None if names is None else classes.checked(names, self.num_classes)
+        self._class_names = None if names is None else naming.checked(names, self.num_classes)
 
     def agree_on_classes(self, data, learn=False):
-        names = classes.of_data(data)
+        names = naming.of_data(data)
         if self.num_classes is None or names is None:
             return
         if self.class_names is None and len(names) > self.num_classes:
             raise ValueError(
-                f"the data has {len(names)} classes ({classes.listed(names)}), and "
+                f"the data has {len(names)} classes ({naming.listed(names)}), and "
                 f"{type(self).__name__} num_classes={self.num_classes}; make a model with "
                 f"num_classes={len(names)}, or choose other data."
             )
-        classes.compare(self.class_names, names, f"this {type(self).__name__}", "the data")
+        naming.compare(self.class_names, names, f"this {type(self).__name__}", "the data")
         if learn and self.class_names is None:
             others = range(len(names), self.num_classes)
             self.class_names = (*names, *(f"unnamed {label}" for label in others))
@@ -604,7 +604,7 @@ class GAN(AdversarialModel):
                 f"{name} is conditional: generate needs labels, one for all images or one each, "
                 f"from {classes}."
             )
-        array = np.asarray(classes.to_numbers(labels, self.class_names))
+        array = np.asarray(naming.to_numbers(labels, self.class_names))
         if array.dtype.kind not in "iu" or array.shape not in ((), (num_images,)):
             raise ValueError(
                 f"labels={labels!r}; use a whole number from {classes}, or {num_images} of them."
