@@ -60,6 +60,7 @@ class CollapseMonitor(RunHistory):
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
+        self.model.agree_on_classes(self.data)
         real, labels = first_examples(self.data, self.num_samples)
         self.labels = labels if getattr(self.model, "num_classes", None) is not None else None
         self.real = real

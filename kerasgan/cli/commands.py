@@ -10,6 +10,7 @@ import click
 import kerasgan
 from kerasgan.cli import comparison, evaluation, hype, outputs, runs, serving, training, translation
 from kerasgan.models import registry
+from kerasgan.printable import printable
 
 run_or_file = click.argument("run_or_file", type=click.Path(path_type=pathlib.Path))
 
@@ -46,7 +47,7 @@ def _describe(error):
 
 
 def _fail(message, exit_code):
-    print(f"kerasgan: {' '.join(message.split())}", file=sys.stderr)
+    print(f"kerasgan: {printable(' '.join(message.split()))}", file=sys.stderr)
     sys.exit(exit_code)
 
 
@@ -77,7 +78,7 @@ commands.add_command(training.train)
 @run_or_file
 @click.option("--num", default=64, show_default=True, type=click.IntRange(1), help="How many.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Which ones.")
-@click.option("--label", type=int, help="The class, for a conditional model.")
+@click.option("--label", help="The class, for a conditional model: its name or number.")
 @click.option("--out", type=click.Path(path_type=pathlib.Path), help="One picture of them all.")
 @click.option(
     "--individual", type=click.Path(path_type=pathlib.Path), help="Folder for a file of each."
@@ -108,10 +109,12 @@ def sample(run_or_file, num, seed, label, out, individual):
         )
     if label is None and getattr(gan, "num_classes", None) is not None:
         raise click.UsageError(
-            f"{type(gan).__name__} is conditional: say which --label, 0 to {gan.num_classes - 1}."
+            f"{type(gan).__name__} is conditional: say which --label, 0 to {gan.num_classes - 1}"
+            f"{', or a name: ' + ', '.join(gan.class_names) if gan.class_names else ''}."
         )
     with runs.usage_errors():
-        samples = gan.generate(num, seed=seed, labels=label)
+        labels = None if label is None else runs.read_label(gan, label)
+        samples = gan.generate(num, seed=seed, labels=labels)
     if out is not None:
         pictures.write_png(out, pictures.draw(samples))
         click.echo(f"{num} samples in {out}")
@@ -142,7 +145,8 @@ def sample(run_or_file, num, seed, label, out, individual):
     type=click.IntRange(1),
     help="Larger pictures are translated in squares of this size.",
 )
-def translate(run_or_file, inputs, out, to, seed, tile):
+@runs.skip_damaged
+def translate(run_or_file, inputs, out, to, seed, tile, skip_damaged):
     """Translate pictures, or folders of them, of any size.
 
     Each result is a PNG file in DIR under its picture's name.
@@ -156,8 +160,10 @@ def translate(run_or_file, inputs, out, to, seed, tile):
     if to is None:
         to = next(iter(model.networks_by_direction))
     with runs.usage_errors():
-        count = translation.translate_files(model, inputs, out, to=to, seed=seed, tile=tile)
-    click.echo(f"{count} picture{'s' if count > 1 else ''} in {out}")
+        count = translation.translate_files(
+            model, inputs, out, to=to, seed=seed, tile=tile, skip_damaged=skip_damaged
+        )
+    click.echo(f"{count} picture{'' if count == 1 else 's'} in {out}")
 
 
 @commands.command()
@@ -186,6 +192,7 @@ def translate(run_or_file, inputs, out, to, seed, tile):
     help="How many generated images.  [default: 10000; of a folder, all]",
 )
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the images.")
+@runs.skip_damaged
 @click.option(
     "--out",
     type=click.Path(path_type=pathlib.Path),
@@ -314,7 +321,8 @@ def info(run_or_file):
 @click.option("--split", default="train", show_default=True, help="Part of the data.")
 @runs.data_dir
 @click.option("--image-size", type=click.IntRange(1), help="Both become squares of this size.")
-@click.option("--label", type=click.IntRange(0), help="Only this class, of both.")
+@click.option("--label", help="Only this class, of both: its name or number.")
+@runs.skip_damaged
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Which images.")
 @click.option(
     "--out",

@@ -34,7 +34,8 @@ def evaluate(path, metrics, out, **options):
         path: a run folder, a `.keras` file, or a folder of pictures.
         metrics: str, names with commas between.
         out: the file to write, or None for `evaluation.json` in the folder or beside the file.
-        **options: `data`, `split`, `data_dir`, `image_size`, `features`, `num`, `seed`.
+        **options: `data`, `split`, `data_dir`, `image_size`, `features`, `num`, `seed`,
+            `skip_damaged`.
     """
     runs.import_keras()
     import tqdm
@@ -135,7 +136,7 @@ def _statistics(data):
     from kerasgan.metrics import FeatureStatistics
     from kerasgan.metrics.statistics import opened
 
-    if pathlib.Path(data).suffix != ".npz" or not pathlib.Path(data).exists():
+    if pathlib.Path(data).suffix != ".npz" or not pathlib.Path(data).is_file():
         return None
     with opened(data) as file:
         if "mu" not in file.files:
@@ -180,8 +181,11 @@ def _of_generator(model, options, reference):
     if reference:
         pairs = _generated(model, num, options["seed"])
         return Images(name, pairs, math.ceil(num / BATCH), vectors)
-    size = {"image_size": shape[0], "channels": shape[-1]} if len(shape) == 3 else {}
-    real = _real(options, labels=model.num_classes is not None, **size)
+    how = {"image_size": shape[0], "channels": shape[-1]} if len(shape) == 3 else {}
+    if model.num_classes is not None:  # with the numbers that the model knows its classes by
+        how |= {"labels": True, "class_names": model.class_names}
+    real = _real(options, **how)
+    model.agree_on_classes(real)
     total = max(len(real), len(real) + math.ceil((num - BATCH * len(real)) / 256))
     return Images(name, model.comparisons(real, num, options["seed"]), total, vectors)
 
@@ -210,7 +214,7 @@ def _of_translator(model, path, options, reference):
     settings = dict.fromkeys(translation.OPTIONS) | {"set": {}, "image_size": None}
     if (path / runs.SETTINGS).exists():
         settings |= runs.read_settings(path)
-    given = ("data", "split", "data_dir", "image_size")
+    given = ("data", "split", "data_dir", "image_size", "skip_damaged")
     settings |= {name: options[name] for name in given if options[name] is not None}
     settings |= {"batch_size": 1, "seed": options["seed"], "data_dir": options["data_dir"]}
     settings["image_size"] = settings["image_size"] or model.pair_shapes[1][0]
@@ -222,7 +226,9 @@ def _of_translator(model, path, options, reference):
 def _of_folder(path, options, reference):
     import numpy as np
 
-    files, read, (size, _, channels) = runs.open_pictures(path, options["image_size"])
+    files, read, (size, _, channels) = runs.open_pictures(
+        path, options["image_size"], options["skip_damaged"]
+    )
     if options["num"]:
         drawn = np.random.default_rng(options["seed"]).permutation(len(files))
         files = [files[index] for index in sorted(drawn[: options["num"]])]
@@ -235,7 +241,7 @@ def _of_folder(path, options, reference):
     if reference:
         pairs = ((None, fake) for fake in batches())
         return Images("pictures", pairs, math.ceil(len(files) / BATCH))
-    real = _real(options, labels=False, image_size=size, channels=channels)
+    real = _real(options, image_size=size, channels=channels)
     pairs = _one_after_the_other(real, batches())
     return Images("pictures", pairs, len(real) + math.ceil(len(files) / BATCH))
 
@@ -258,5 +264,6 @@ def _real(options, **how):
         batch_size=BATCH,
         shuffle=False,
         data_dir=options["data_dir"],
+        skip_damaged=bool(options["skip_damaged"]),
         **how,
     )

@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+from typing import NamedTuple
 
 import click
 
@@ -11,7 +12,22 @@ from kerasgan.cli import runs
 NUM = {"infinity": 100, "time": 450}
 
 
-def run(run_or_file, real, *, mode, num, split, data_dir, image_size, label, seed, out, host, port):
+def run(
+    run_or_file,
+    real,
+    *,
+    mode,
+    num,
+    split,
+    data_dir,
+    image_size,
+    label,
+    skip_damaged,
+    seed,
+    out,
+    host,
+    port,
+):
     """Serves the page until it is interrupted, and prints the results; see `kerasgan hype`."""
     runs.needs("flask", "waitress", extra="web")
     runs.import_keras()
@@ -27,9 +43,11 @@ def run(run_or_file, real, *, mode, num, split, data_dir, image_size, label, see
         answers = hype.Answers(out, generator=str(run_or_file), data=f"{real} ({split})")
     with contextlib.closing(runs.listen(host, port)) as listening:
         with runs.usage_errors():
-            image_shape, generate = _generator(run_or_file, num, seed, label, image_size)
-            images = _real_images(real, num, seed, label, split, data_dir, image_shape)
-            study = hype.Study(images, generate(), answers, mode=mode, num=num, seed=seed)
+            generator = _generator(run_or_file, num, seed, label, image_size, skip_damaged)
+            how = {"split": split, "seed": seed, "data_dir": data_dir}
+            images = _real_images(real, num, generator, skip_damaged=bool(skip_damaged), **how)
+            generated = generator.generate()
+            study = hype.Study(images, generated, answers, mode=mode, num=num, seed=seed)
         for ending in (signal.SIGINT, signal.SIGTERM):
             signal.signal(ending, signal.default_int_handler)
         app = hype.create_app(study, host)
@@ -40,10 +58,26 @@ def run(run_or_file, real, *, mode, num, split, data_dir, image_size, label, see
     click.echo(summary(answers))
 
 
-def _generator(run_or_file, num, seed, label, image_size):
-    """What makes images: their shape, and a function that gives `num` of them as uint8.
+class Generator(NamedTuple):
+    """What makes images.
 
-    A folder of pictures may hold fewer. Each participant is shown num / 2 of them.
+    Attributes:
+        image_shape: (height, width, channels).
+        generate: function that gives images of it as uint8.
+        label: None, or the number of the only class that it makes.
+        class_names: tuple of str, or None.
+    """
+
+    image_shape: tuple
+    generate: object
+    label: int | None = None
+    class_names: tuple | None = None
+
+
+def _generator(run_or_file, num, seed, label, image_size, skip_damaged=False):
+    """The `Generator` of `num` images; a folder of pictures may hold fewer.
+
+    Each participant is shown num / 2 of them.
     """
     import numpy as np
 
@@ -52,9 +86,9 @@ def _generator(run_or_file, num, seed, label, image_size):
     if runs.is_folder_of_pictures(run_or_file):
         if label is not None:
             raise ValueError(f"--label {label}: pictures in a folder have no classes.")
-        files, read, shape = runs.open_pictures(run_or_file, image_size)
+        files, read, shape = runs.open_pictures(run_or_file, image_size, skip_damaged)
         drawn = np.random.default_rng(seed).permutation(len(files))[:num]
-        return shape, lambda: np.stack([read(files[index]) for index in sorted(drawn)])
+        return Generator(shape, lambda: np.stack([read(files[index]) for index in sorted(drawn)]))
     gan, _ = runs.load_run(run_or_file)
     from kerasgan.core.images import to_uint8
 
@@ -66,6 +100,8 @@ def _generator(run_or_file, num, seed, label, image_size):
     if len(gan.image_shape) != 3:
         raise ValueError(f"{type(gan).__name__} makes vectors here, and people judge images.")
     classes = getattr(gan, "num_classes", None)
+    if label is not None:
+        label = int(gan.checked_labels(runs.read_label(gan, label), 1)[0])
     labels = np.arange(num) % classes if classes and label is None else label
 
     def generate():
@@ -73,17 +109,19 @@ def _generator(run_or_file, num, seed, label, image_size):
         return np.stack([fit_image(image, image_size) for image in images])
 
     height, width, channels = gan.image_shape
-    return (image_size or height, image_size or width, channels), generate
+    shape = (image_size or height, image_size or width, channels)
+    return Generator(shape, generate, label, gan.class_names)
 
 
-def _real_images(name, num, seed, label, split, data_dir, image_shape):
+def _real_images(name, num, generator, **how):
     """Images drawn from a data set, in the shape of the generated ones: at most `num`, uint8."""
     import numpy as np
 
     from kerasgan import data
     from kerasgan.core.images import to_uint8
 
-    height, width, channels = image_shape
+    height, width, channels = generator.image_shape
+    label = generator.label
     if height != width:
         raise ValueError(
             f"the generated images are {height}x{width}, and real ones become squares; give "
@@ -91,18 +129,17 @@ def _real_images(name, num, seed, label, split, data_dir, image_shape):
         )
     images = data.load(
         name,
-        split=split,
         image_size=height,
         channels=channels,
         batch_size=1,
         labels=label is not None,
-        seed=seed,
-        data_dir=data_dir,
+        class_names=generator.class_names,
+        **how,
     ).unbatch()
     if label is not None:
         images = images.filter(lambda _, its: its == label).map(lambda image, _: image)
     images = list(images.take(num).as_numpy_iterator())
-    return to_uint8(np.reshape(images, (-1, *image_shape)))
+    return to_uint8(np.reshape(images, (-1, *generator.image_shape)))
 
 
 def summary(answers):

@@ -17,6 +17,7 @@ import zipfile
 import click
 
 from kerasgan.models import registry
+from kerasgan.printable import printable
 
 SETTINGS = "run.json"
 MODEL = "model.keras"
@@ -45,6 +46,7 @@ TYPES = {
     "metrics": (str, NONE),
     "features": (str, NONE),
     "validation_split": (str, NONE),
+    "skip_damaged": (bool, NONE),
     "tensorboard": (bool, NONE),
     "command": (str, NONE),
     "seed": (int,),
@@ -54,6 +56,12 @@ TYPES = {
 }
 
 data_dir = click.option("--data-dir", help="Where TensorFlow Datasets keeps its data.")
+skip_damaged = click.option(
+    "--skip-damaged",
+    is_flag=True,
+    default=None,  # or a run that is continued would be given it each time
+    help="Leave out pictures that cannot be read, and say which.  [default: at most 1 % of them]",
+)
 
 
 @contextlib.contextmanager
@@ -240,8 +248,9 @@ def load_run(run_or_file):
     path = pathlib.Path(run_or_file)
     file = path / MODEL if path.is_dir() else path
     mention_replaced(path)
-    if not file.exists():
-        what = f"the folder {path} holds no {MODEL}" if path.is_dir() else f"{path} does not exist"
+    if not file.is_file():  # a pipe would be waited for
+        what = f"{path} is no file" if path.exists() else f"{path} does not exist"
+        what = f"the folder {path} holds no {MODEL}" if path.is_dir() else what
         raise click.UsageError(f"{what}; give a run folder or a .keras file.")
     if not zipfile.is_zipfile(file):
         raise click.UsageError(
@@ -257,6 +266,20 @@ def load_run(run_or_file):
         if not hasattr(model, "players"):
             raise ValueError(f"{file} is a {type(model).__name__}, not a generative model.")
     return model, file
+
+
+def read_label(model, text):
+    """What `--label` says of a model: a class by its name or, if none is called so, its number.
+
+    Returns:
+        int or str, as `generate` takes it.
+    """
+    if text in (getattr(model, "class_names", None) or ()):
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        return text
 
 
 def needs(*modules, extra):
@@ -288,23 +311,22 @@ def is_folder_of_pictures(path):
     return path.is_dir() and not (path / MODEL).exists()
 
 
-def open_pictures(folder, image_size=None):
+def open_pictures(folder, image_size=None, skip_damaged=False):
     """Looks at every picture in a folder of somebody's generator.
 
     Args:
         folder: its path.
         image_size: int, the size that is wanted, or None for the pictures' own.
+        skip_damaged: whether those that cannot be read are named and left out.
 
     Returns:
         The list of files, in sorted order; a function from a file to a uint8 array (size, size,
         channels); and that shape. One channel if all are gray, else three.
     """
-    from PIL import Image
+    from kerasgan.data.folders import SUFFIXES, picture_files
+    from kerasgan.data.images import open_upright, read_image
 
-    from kerasgan.data.images import read_image
-    from kerasgan.data.sources import SUFFIXES, picture_files
-
-    files = picture_files(folder)
+    files, good = picture_files(folder), []
     if not files:
         raise click.UsageError(
             f"{folder} holds neither {MODEL} nor pictures ({', '.join(SUFFIXES)})."
@@ -312,12 +334,16 @@ def open_pictures(folder, image_size=None):
     sizes, grays, transparent = set(), set(), False
     for file in files:
         try:
-            with Image.open(file) as picture:
-                sizes.add(picture.size)
-                grays.add(picture.mode.startswith(("1", "L", "I")))
-                transparent = transparent or picture.has_transparency_data
+            picture = open_upright(file)
         except OSError as error:
-            raise click.UsageError(f"{file} cannot be read as a picture: {error}") from error
+            damaged(file, error, skip_damaged)
+            continue
+        good.append(file)
+        sizes.add(picture.size)
+        grays.add(picture.mode.startswith(("1", "L", "I")))
+        transparent = transparent or picture.has_transparency_data
+    if not good:
+        raise click.UsageError(f"{folder} holds no picture that can be read.")
     if image_size is None and (len(sizes) > 1 or len(set(*sizes)) > 1):
         shown = ", ".join(f"{width}x{height}" for width, height in sorted(sizes)[:3])
         raise click.UsageError(
@@ -330,12 +356,19 @@ def open_pictures(folder, image_size=None):
     }
     if any(notes.values()):
         found = ", and ".join(note for note, applies in notes.items() if applies)
-        click.echo(f"kerasgan: warning: {folder} holds {found}.", err=True)
+        click.echo(f"kerasgan: warning: {printable(folder)} holds {found}.", err=True)
 
     def read(file):
-        try:
-            return read_image(file, size, channels, "crop")
-        except OSError as error:
-            raise click.UsageError(f"{file} cannot be read as a picture: {error}") from error
+        return read_image(file, size, channels, "crop")
 
-    return files, read, (size, size, channels)
+    return good, read, (size, size, channels)
+
+
+def damaged(file, error, skip):
+    """Says that a picture cannot be read, and that it is skipped or what skips it."""
+    if not skip:
+        raise click.UsageError(
+            f"{file} cannot be read as a picture: {error}; remove or repair it, or leave it out "
+            "with --skip-damaged."
+        ) from error
+    click.echo(f"skipped {printable(file)}: {printable(error)}", err=True)

@@ -20,7 +20,9 @@ def export(run_or_file, directory, *, keep, jit_compile):
     card = {}
     if (run_or_file / runs.SETTINGS).exists():
         settings = runs.read_settings(run_or_file)
-        card = {"class_names": settings.pop("class_names", None), "training": _portable(settings)}
+        names = settings.pop("class_names", None)  # what models of older versions do not know
+        names = getattr(model, "class_names", None) or names
+        card = {"class_names": names, "training": _portable(settings)}
     from kerasgan.serving import saved_models
 
     arguments = {"jit_compile": jit_compile, "model_card": card}

@@ -18,6 +18,7 @@ from kerasgan.models import registry
 @click.option("--data", help="digits, ring8, grid25, a TFDS name, a folder or an .npz file.")
 @click.option("--split", default=None, help="Part of the data to train on.  [default: train]")
 @runs.data_dir
+@runs.skip_damaged
 @click.option("--image-size", type=click.IntRange(1), help="Images become squares of this size.")
 @click.option("--crop", type=click.IntRange(1), help="Train on squares cut out of them at random.")
 @click.option("--source", help="Half of a pair that is translated: left, right, A, B, a folder.")
@@ -171,6 +172,7 @@ def _new_settings(given):
     defaults = {
         "split": "train",
         "data_dir": None,
+        "skip_damaged": None,
         "image_size": None,
         "crop": None,
         **dict.fromkeys(translation.OPTIONS),
@@ -238,6 +240,8 @@ def _train_here(keras, out, settings, resume, overwrite):
         _check_model(gan, file, settings, arguments)
     else:
         gan = _new_model(settings, arguments, len(examples), measures)
+    with runs.usage_errors():
+        gan.agree_on_classes(examples, learn=True)
     done = gan.epochs_trained
     if done >= settings["epochs"]:
         click.echo(f"{out} is trained for {done} epochs; --epochs {2 * done} would go on.")
@@ -329,15 +333,17 @@ def _load_examples(settings, training=True):
         labels=labels,
         augment_crop=settings.get("crop") if training else None,
         shuffle=training,
+        skip_damaged=bool(settings.get("skip_damaged")),
         **source,
     )
     images = examples.element_spec[0] if labels else examples.element_spec
     arguments = {"image_shape": tuple(images.shape[1:])}
     if labels:
-        names = list(map(str, data.class_names(examples)))
+        arguments["num_classes"] = data.num_classes(examples)
+        names = data.class_names(examples) or map(str, range(arguments["num_classes"]))
+        names = list(names)
         _check_classes(names, settings)
         settings["class_names"] = names
-        arguments["num_classes"] = len(names)
         wanted = settings["set"].get("num_classes", arguments["num_classes"])
         if isinstance(wanted, int) and wanted < arguments["num_classes"]:
             raise ValueError(

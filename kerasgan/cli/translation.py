@@ -4,7 +4,7 @@ import pathlib
 
 import click
 
-from kerasgan.cli import outputs
+from kerasgan.cli import outputs, runs
 
 # The options of `kerasgan train` that only these models have.
 OPTIONS = ("source", "task", "data_b", "pretrain_epochs")
@@ -42,6 +42,7 @@ def load_examples(model_class, settings, *, training):
 
     how = {name: settings[name] for name in ("split", "image_size", "batch_size", "seed")}
     how |= {"data_dir": settings["data_dir"], "shuffle": training}
+    how["skip_damaged"] = bool(settings.get("skip_damaged"))
     name, task = settings["data"], settings.get("task")
     if model_class.pairing == "unpaired":
         how["image_size"] = how["image_size"] or 256
@@ -57,7 +58,7 @@ def load_examples(model_class, settings, *, training):
     return data.paired(images, "super_resolve", seed=settings["seed"], scale=scale)
 
 
-def translate_files(model, inputs, out, *, to, seed, tile):
+def translate_files(model, inputs, out, *, to, seed, tile, skip_damaged):
     """Translates pictures and writes each as PNG under its name; returns how many.
 
     Args:
@@ -65,21 +66,20 @@ def translate_files(model, inputs, out, *, to, seed, tile):
         inputs: paths of pictures, or of folders of pictures whose structure is kept.
         out: a folder.
         to, seed, tile: as for `translate`.
+        skip_damaged: whether pictures that cannot be read are named and left out.
     """
     import numpy as np
     import tqdm
 
     from kerasgan.callbacks import pictures
     from kerasgan.core.images import to_uint8
+    from kerasgan.data.folders import SUFFIXES, picture_files, regular_file
     from kerasgan.data.images import read_image
-    from kerasgan.data.sources import SUFFIXES, picture_files
 
     outputs.check_folder("--out", out)
     files = {}
     for path in inputs:
-        if not path.exists():
-            raise FileNotFoundError(f"{path} does not exist.")
-        found = picture_files(path) if path.is_dir() else [path]
+        found = picture_files(path) if path.is_dir() else [regular_file(path)]
         if not found:
             raise ValueError(f"the folder {path} holds no pictures ({', '.join(SUFFIXES)}).")
         for file in found:
@@ -92,12 +92,15 @@ def translate_files(model, inputs, out, *, to, seed, tile):
             outputs.check_existing("--out", target, "picture")
             files[target] = file
     channels = model.translator(to).input_shape[-1]
+    count = 0
     for target, file in tqdm.tqdm(files.items(), "translating", disable=None):
         try:
             picture = read_image(file, None, channels, "crop")
         except OSError as error:
-            raise ValueError(f"{file} cannot be read as a picture: {error}") from error
+            runs.damaged(file, error, skip_damaged)
+            continue
         images = picture[None].astype(np.float32) / 127.5 - 1.0
         translated = model.translate(images, to, seed=seed, tile=tile, overlap=min(64, tile // 2))
         pictures.write_png(target, to_uint8(translated[0]))
-    return len(files)
+        count += 1
+    return count

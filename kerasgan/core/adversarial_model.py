@@ -220,6 +220,8 @@ class AdversarialModel(backend.Trainer, keras.Model):
         in_epoch = int(x.cardinality()) if steps is None and hasattr(x, "cardinality") else -1
         self._divide(steps, call.arguments.get("validation_steps"), at_most=in_epoch)
         validation = call.arguments.get("validation_data")
+        self.agree_on_classes(x, learn=True)
+        self.agree_on_classes(validation)
         if validation is not None and self.compiled:
             data = validation[0] if isinstance(validation, (tuple, list)) else validation
             self._prepare_metrics(data)
@@ -261,6 +263,7 @@ class AdversarialModel(backend.Trainer, keras.Model):
         call = inspect.signature(super().evaluate).bind(*args, **kwargs).arguments
         if "_use_cached_eval_dataset" not in kwargs:  # not from within fit, which has done it
             self._divide(kwargs.get("steps"))
+            self.agree_on_classes(call.get("x"))
             self._prepare_metrics(call.get("x"))
         start = self.evaluation_seed.state
         start.assign(ops.zeros(start.shape, start.dtype))
@@ -278,6 +281,17 @@ class AdversarialModel(backend.Trainer, keras.Model):
     def _prepare_metrics(self, x):
         vectors = len(getattr(self, "image_shape", ())) == 1
         measuring.prepare(self.generative_metrics, x, vectors)
+
+    def agree_on_classes(self, data, learn=False):
+        """Makes sure that the labels of data mean what they mean to this model, if to it they do.
+
+        Args:
+            data: what `fit` takes.
+            learn: whether a model whose classes have no names yet takes those of the data.
+
+        Raises:
+            ValueError: for a label that means something else.
+        """
 
     def comparisons(self, batches, num_generated=None, seed=0):
         """What metrics are fed with.

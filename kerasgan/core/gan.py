@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from kerasgan import backend, losses
+from kerasgan.core import class_names as naming
 from kerasgan.core import ema
 from kerasgan.core.adversarial_model import AdversarialModel
 from kerasgan.core.export import Computation, export_model
@@ -29,6 +30,9 @@ class GAN(AdversarialModel):
 
     With `num_classes` the game is conditional: the data is (images, labels), and both networks take
     the label as a second input. Generated images get the labels of the real ones of their batch.
+    Its attribute `class_names` says what the labels stand for: a tuple of str that `fit` takes from
+    data that has one (`kerasgan.data.class_names`), or that you set. It is saved and exported with
+    the model; `generate` takes names as labels; data with other names is refused.
 
     Args:
         generator: Keras model, latents (batch, latent_dim) to images (batch, height, width,
@@ -86,6 +90,7 @@ class GAN(AdversarialModel):
         super().__init__(seed=seed, **kwargs)
         self.latent_dim = int(latent_dim)
         self.num_classes = num_classes
+        self._class_names = None
         self.ema_decay = ema_decay
         self.generator = generator
         self.discriminator = discriminator
@@ -95,6 +100,35 @@ class GAN(AdversarialModel):
             if ema_decay is not None
             else None
         )
+
+    @property
+    def class_names(self):
+        """The names of the classes, the name of label i at position i, or None: tuple of str."""
+        return self._class_names
+
+    @class_names.setter
+    def class_names(self, names):
+        if names is not None and self.num_classes is None:
+            raise ValueError(
+                f"class_names={names!r}: this {type(self).__name__} is unconditional, it has no "
+                "classes."
+            )
+        self._class_names = None if names is None else naming.checked(names, self.num_classes)
+
+    def agree_on_classes(self, data, learn=False):
+        names = naming.of_data(data)
+        if self.num_classes is None or names is None:
+            return
+        if self.class_names is None and len(names) > self.num_classes:
+            raise ValueError(
+                f"the data has {len(names)} classes ({naming.listed(names)}), and "
+                f"{type(self).__name__} num_classes={self.num_classes}; make a model with "
+                f"num_classes={len(names)}, or choose other data."
+            )
+        naming.compare(self.class_names, names, f"this {type(self).__name__}", "the data")
+        if learn and self.class_names is None:
+            others = range(len(names), self.num_classes)
+            self.class_names = (*names, *(f"unnamed {label}" for label in others))
 
     def _inputs(self, shape):
         image_or_latents = keras.Input(shape)
@@ -500,8 +534,8 @@ class GAN(AdversarialModel):
             num_images: int, how many.
             seed: int, or None for new images at each call. Image i of a seed does not depend on
                 `num_images`.
-            labels: int for all images, or a sequence of num_images ints; only, and always, for
-                conditional models.
+            labels: int for all images, or a sequence of num_images ints, or names of classes
+                instead; only, and always, for conditional models.
             truncation: None, or the largest absolute value of a latent: smaller values give
                 more typical and less varied images.
 
@@ -597,7 +631,7 @@ class GAN(AdversarialModel):
                 f"{name} is conditional: generate needs labels, one for all images or one each, "
                 f"from {classes}."
             )
-        array = np.asarray(labels)
+        array = np.asarray(naming.to_numbers(labels, self.class_names))
         if array.dtype.kind not in "iu" or array.shape not in ((), (num_images,)):
             raise ValueError(
                 f"labels={labels!r}; use a whole number from {classes}, or {num_images} of them."
@@ -652,6 +686,7 @@ class GAN(AdversarialModel):
         card = {
             "latent_dim": self.latent_dim,
             "num_classes": self.num_classes,
+            "class_names": self.class_names,
             "image_shape": self.image_shape,
             "truncation": self.truncation_limits,
         }
@@ -687,6 +722,7 @@ class GAN(AdversarialModel):
             "discriminator": keras.saving.serialize_keras_object(self.discriminator),
             "latent_dim": self.latent_dim,
             **({} if self.num_classes is None else {"num_classes": self.num_classes}),
+            **({} if self.class_names is None else {"class_names": self.class_names}),
             "ema_decay": self.ema_decay,
         }
 
@@ -697,7 +733,10 @@ class GAN(AdversarialModel):
                 **config,
                 network: keras.saving.deserialize_keras_object(config[network]),
             }
-        return cls(**config)
+        names = config.get("class_names")
+        model = cls(**{name: value for name, value in config.items() if name != "class_names"})
+        model.class_names = names
+        return model
 
 
 def _check_input(network, role, shape, what):

@@ -12,7 +12,7 @@ They shuffle as a function of their seed and of the epoch that the model in trai
 so a run that was interrupted goes on with the batches it would have seen.
 """
 
-from kerasgan.data.loading import class_names, from_array, load
+from kerasgan.data.loading import class_names, from_array, load, num_classes
 from kerasgan.data.pairs import load_pairs, load_unpaired
 from kerasgan.data.sources import mixture
 from kerasgan.data.tasks import paired
@@ -24,5 +24,6 @@ __all__ = [
     "load_pairs",
     "load_unpaired",
     "mixture",
+    "num_classes",
     "paired",
 ]

@@ -1,5 +1,7 @@
 """One picture of any kind becomes uint8 of one size and number of channels."""
 
+import contextlib
+
 import numpy as np
 from PIL import Image, ImageOps
 
@@ -43,9 +45,34 @@ def read_image(path, image_size, channels, fit):
     Raises:
         OSError: when the file is not a picture or is damaged.
     """
-    with Image.open(path) as picture:
+    with unreadable():
+        return fit_image(open_upright(path), image_size, channels, fit)
+
+
+def open_upright(path):
+    """A file as a `PIL.Image.Image`, turned as the camera was held.
+
+    Raises:
+        OSError: when the file is not a picture or is damaged.
+    """
+    with unreadable(), Image.open(path) as picture:
         picture.load()
-        return fit_image(ImageOps.exif_transpose(picture), image_size, channels, fit)
+        if picture.mode in ("I", "F"):
+            low, high = picture.getextrema()
+            if picture.mode == "F" or low < 0 or high > 65535:
+                raise OSError("its pixels are 32-bit numbers; save it with 8 or 16 bits.")
+        return ImageOps.exif_transpose(picture)
+
+
+@contextlib.contextmanager
+def unreadable():
+    """Whatever a damaged file makes its decoder raise becomes an OSError."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        raise OSError(f"{type(error).__name__}: {error}") from error
 
 
 def _has_size(shape, image_size):
@@ -55,8 +82,10 @@ def _has_size(shape, image_size):
 def _eight_bit(picture, channels):
     mode = "L" if channels == 1 else "RGB"
     if picture.mode.startswith("I"):  # 16 bits a pixel, which convert() would clip at 255
-        values = np.asarray(picture, dtype="float64")
-        picture = Image.fromarray(np.clip(np.round(values / 257.0), 0, 255).astype("uint8"))
+        values, transparent = np.asarray(picture), picture.info.get("transparency")
+        picture = Image.fromarray(np.round(values / 257.0).astype("uint8"))
+        if transparent is not None:
+            picture.putalpha(Image.fromarray(values != transparent).convert("L"))
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         opaque = Image.new("RGBA", picture.size, (0, 0, 0, 255))

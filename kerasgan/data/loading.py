@@ -3,6 +3,7 @@
 import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__init__.py)
 import numpy as np
 
+from kerasgan.core import class_names as classes
 from kerasgan.core import epoch_clock
 from kerasgan.data import images as image_tools
 from kerasgan.data.sources import Examples, as_examples, open_source, resized
@@ -23,6 +24,8 @@ def load(
     channels=None,
     fit="crop",
     augment_crop=None,
+    class_names=None,
+    skip_damaged=False,
 ):
     """Loads a data set by name.
 
@@ -34,8 +37,11 @@ def load(
               0.01) and around a 5x5 grid from -4 to 4 (sigma 0.05), 100,000 to 10,000;
             - a name of TensorFlow Datasets with an image feature, `"mnist"` or, where that is
               ambiguous, `"tfds:mnist"`;
-            - a folder of PNG, JPEG, BMP or GIF files. If they are all in subfolders, these are
-              the classes; subfolders named `train` and `test` are splits;
+            - a folder of PNG, JPEG, WebP, TIFF, BMP or GIF files. If they are all in subfolders,
+              these are the classes. Subfolders named `train`, `test` and `validation` (or `val`,
+              `valid`, `Train`, ...) are splits, whose classes together are numbered by name, so
+              that one that is missing in a split does not change the others' numbers. Links are
+              followed, hidden files passed over, and what else is no picture is named on stderr;
             - an `.npz` file with arrays `x_train` (`y_train`), `train_images`
               (`train_labels`), or `images` (`labels`).
         split: `"train"` or `"test"`, or what else the source has (TFDS: also `"train[:10%]"`).
@@ -54,14 +60,20 @@ def load(
         channels: 1 or 3; None is the source's own, for folders 3.
         fit: `"crop"` keeps the centre of an image that is not square, `"pad"` adds black borders.
         augment_crop: int, cut a square of so many pixels out of each image, each time elsewhere.
+        class_names: the names of the classes, the name of class 0 first, which the labels then
+            number: those of another data set or of a model (`gan.class_names`), to which these
+            labels are to mean the same. None for the source's own. An `.npz` file knows numbers
+            only, which get these names.
+        skip_damaged: files in a folder that cannot be read are named on stderr and left out; more
+            than 1 % of them only if this is True.
 
     Returns:
         A `tf.data.Dataset` of float32 batches (batch_size, height, width, channels) in [-1, 1],
         or (batch_size, 2) points, with `labels=True` of (images, int32 labels (batch_size,)).
 
     Raises:
-        ValueError: for an unknown name, an empty or damaged folder, labels where there are none,
-            or an argument out of range.
+        ValueError: for an unknown name, an empty or damaged folder, labels where there are none, a
+            class that is not in `class_names`, or an argument out of range.
         OSError: for data that is not there.
 
     Example:
@@ -71,9 +83,28 @@ def load(
     TensorShape([64, 32, 32, 1])
     """
     check(image_size, batch_size, channels, fit, augment_crop)
-    source = open_source(str(name), split, image_size, channels, fit, cache, data_dir)
+    class_names = None if class_names is None else classes.checked(class_names)
+    source = open_source(
+        str(name),
+        split,
+        image_size,
+        channels,
+        fit,
+        cache,
+        data_dir,
+        skip_damaged,
+        class_names if labels else None,
+    )
     return as_batches(
-        source, str(name), batch_size, labels, shuffle, seed, augment_flip, augment_crop
+        source,
+        str(name),
+        batch_size,
+        labels,
+        shuffle,
+        seed,
+        augment_flip,
+        augment_crop,
+        class_names,
     )
 
 
@@ -89,6 +120,7 @@ def from_array(
     channels=None,
     fit="crop",
     augment_crop=None,
+    class_names=None,
 ):
     """Makes a data set of arrays in memory.
 
@@ -98,6 +130,7 @@ def from_array(
         labels: None, or whole numbers (n,) from 0.
         image_size, batch_size, shuffle, seed, augment_flip, channels, fit, augment_crop: as for
             `load`.
+        class_names: the names of the classes that the labels number, or None.
 
     Returns:
         As `load`, with labels if they were given.
@@ -112,7 +145,8 @@ def from_array(
     TensorShape([10, 28, 28, 1])
     """
     check(image_size, batch_size, channels, fit, augment_crop)
-    source = resized(as_examples(array, labels), image_size, channels, fit)
+    class_names = None if class_names is None else classes.checked(class_names)
+    source = resized(as_examples(array, labels, class_names), image_size, channels, fit)
     wanted = labels is not None
     return as_batches(
         source, "the array", batch_size, wanted, shuffle, seed, augment_flip, augment_crop
@@ -122,13 +156,31 @@ def from_array(
 def class_names(dataset):
     """The names of the classes of a data set.
 
+    A conditional model compares them with its own when it is given the data, and `fit` makes them
+    its own if it has none.
+
     Args:
-        dataset: what `load(..., labels=True)` returned, before any transformation.
+        dataset: what `load(..., labels=True)` returned, before any transformation (one of them,
+            such as `map` or `take`, loses its attribute `class_names`, where the names are), or
+            Keras' `image_dataset_from_directory`.
 
     Returns:
-        Tuple of str, the name of label i at position i, or None for data without labels.
+        Tuple of str, the name of label i at position i, or None for data without labels or whose
+        labels are only numbers.
     """
-    return getattr(dataset, "class_names", None)
+    return classes.of_data(dataset)
+
+
+def num_classes(dataset):
+    """How many classes a data set has.
+
+    Args:
+        dataset: as for `class_names`.
+
+    Returns:
+        int, or None for data without labels. Of labels without names it is the largest and 1.
+    """
+    return getattr(dataset, "num_classes", None)
 
 
 def check(image_size, batch_size, channels, fit="crop", augment_crop=None):
@@ -148,7 +200,15 @@ def check(image_size, batch_size, channels, fit="crop", augment_crop=None):
 
 
 def as_batches(
-    source, name, batch_size, with_labels, shuffle, seed, augment_flip, augment_crop=None
+    source,
+    name,
+    batch_size,
+    with_labels,
+    shuffle,
+    seed,
+    augment_flip,
+    augment_crop=None,
+    class_names=None,
 ):
     """A source as a data set of batches; see `load`."""
     # Here, because it takes seconds and whoever only asks for help need not wait for it.
@@ -172,8 +232,11 @@ def as_batches(
             f"{count}."
         )
     steps = count // batch_size if shuffle else -(-count // batch_size)
+    own_names, new_numbers = source.class_names, None
+    if with_labels and None not in (class_names, own_names) and class_names != own_names:
+        new_numbers = classes.renumbered(own_names, class_names, name)
     finish = _finisher(
-        batch_size if shuffle else None, with_labels, augment_flip, augment_crop, seed
+        batch_size if shuffle else None, with_labels, augment_flip, augment_crop, seed, new_numbers
     )
     batches = _batches_in_memory(source) if in_memory else _batches_of_stream(source)
 
@@ -186,7 +249,10 @@ def as_batches(
         )
 
     dataset = by_epoch(one_epoch, steps)
-    dataset.class_names = source.class_names if with_labels else None
+    if with_labels:
+        dataset.class_names = class_names or own_names
+        known = dataset.class_names
+        dataset.num_classes = int(1 + source.labels.max()) if known is None else len(known)
     return dataset
 
 
@@ -251,7 +317,7 @@ def _batches_of_stream(stream):
     return batches
 
 
-def _finisher(batch_size, with_labels, augment_flip, augment_crop, seed):
+def _finisher(batch_size, with_labels, augment_flip, augment_crop, seed, new_numbers):
     """The last step of the pipeline: to float32 in [-1, 1], cropped, mirrored, with labels."""
     from kerasgan.data.reader import tf
 
@@ -268,6 +334,8 @@ def _finisher(batch_size, with_labels, augment_flip, augment_crop, seed):
             images = tf.where(draw[:, None, None, None] < 0.5, mirrored, images)
         # A batch size that is known lets TensorFlow and XLA plan for it.
         images = tf.ensure_shape(images, (batch_size, *images.shape[1:]))
+        if new_numbers is not None:
+            labels = tf.gather(new_numbers, labels)
         labels = tf.ensure_shape(labels, (batch_size,))
         return (images, labels) if with_labels else images
 

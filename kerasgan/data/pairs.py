@@ -4,20 +4,12 @@ import pathlib
 
 import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__init__.py)
 import numpy as np
-from PIL import Image, ImageOps
 
-from kerasgan.data.images import fit_image, read_image
+from kerasgan.data import folders
+from kerasgan.data.images import fit_image, open_upright, read_image
 from kerasgan.data.loading import as_batches, check
-from kerasgan.data.sources import (
-    EMBEDDED,
-    Examples,
-    open_source,
-    open_tfds,
-    picture_files,
-    read_files,
-)
-
-SPLITS = ("train", "test", "validation", "val")
+from kerasgan.data.sources import EMBEDDED, Examples, open_source, open_tfds, read_files
+from kerasgan.printable import printable
 
 
 def load_pairs(
@@ -33,6 +25,7 @@ def load_pairs(
     channels=3,
     cache=None,
     data_dir=None,
+    skip_damaged=False,
 ):
     """Loads pairs of images that belong together.
 
@@ -46,7 +39,8 @@ def load_pairs(
             - a name of TensorFlow Datasets with such splits, whose records belong together one by
               one: `"tfds:cycle_gan/facades"`.
 
-            A folder may hold subfolders `train` and `test` of these kinds.
+            A folder may hold subfolders `train`, `test` and `validation` of these kinds, which may
+            have the other names that `load` knows.
         split: str.
         image_size: int, all images become squares of so many pixels.
         batch_size: int.
@@ -61,6 +55,8 @@ def load_pairs(
         cache: whether to keep the images in memory; None for if they take at most 1 GiB. Those of
             TFDS are always kept.
         data_dir: where TensorFlow Datasets finds or puts its data; None is its default.
+        skip_damaged: whether pairs of which a file cannot be read are left out, however many they
+            are; see `load`.
 
     Returns:
         A `tf.data.Dataset` of (source, target), float32 (batch_size, image_size, image_size,
@@ -89,17 +85,17 @@ def load_pairs(
         sides = {"left": 0, "right": 1}
         _check_source(source, name, sides)
         swap = source == "right"
-        examples = _side_by_side(folder, loaded, channels, swap, cache)
+        examples = _side_by_side(folder, loaded, channels, swap, cache, skip_damaged)
     else:
         _check_source(source, name, halves)
         first = source or next(iter(halves))
         second = next(half for half in halves if half != first)
-        folders = halves[first], halves[second]
-        if all(isinstance(folder, pathlib.Path) for folder in folders):
-            examples = _twins(*folders, loaded, channels, cache)
+        both = halves[first], halves[second]
+        if all(isinstance(half, pathlib.Path) for half in both):
+            examples = _twins(*both, loaded, channels, cache, skip_damaged)
         else:
             examples = _joined(
-                *(open_tfds(*half, loaded, channels, "crop", True, data_dir) for half in folders),
+                *(open_tfds(*half, loaded, channels, "crop", True, data_dir) for half in both),
                 name,
             )
     batches = as_batches(
@@ -128,6 +124,7 @@ def load_unpaired(
     channels=3,
     cache=None,
     data_dir=None,
+    skip_damaged=False,
 ):
     """Loads images of two domains, of which none belong together.
 
@@ -135,8 +132,8 @@ def load_unpaired(
         a: with b: what `load` takes, for domain A. Without: a folder or TFDS name with both, as
             for `load_pairs`; domain A is the first by name.
         b: what `load` takes, for domain B.
-        split, image_size, batch_size, shuffle, seed, augment, channels, cache, data_dir: as for
-            `load_pairs`. Each image is augmented by itself.
+        split, image_size, batch_size, shuffle, seed, augment, channels, cache, data_dir,
+            skip_damaged: as for `load_pairs`. Each image is augmented by itself.
 
     Returns:
         A `tf.data.Dataset` of (images of A, images of B), float32 (batch_size, image_size,
@@ -163,7 +160,7 @@ def load_unpaired(
     loaded = _loaded_size(image_size, augment)
     how = (loaded, channels, "crop", cache, data_dir)
     if b is not None:
-        sources = [open_source(str(name), split, *how) for name in (a, b)]
+        sources = [open_source(str(name), split, *how, skip_damaged) for name in (a, b)]
     else:
         halves = _find_halves(a, split, data_dir)
         if halves is None:
@@ -172,7 +169,7 @@ def load_unpaired(
                 f"two subfolders, for example {split}A and {split}B."
             )
         sources = [
-            open_source(str(half), "train", *how)
+            open_source(str(half), "train", *how, skip_damaged)
             if isinstance(half, pathlib.Path)
             else open_tfds(*half, *how)
             for half in halves.values()
@@ -215,7 +212,9 @@ def _check_source(source, name, known):
 
 def _split_folder(path, split):
     """The folder of a split: a subfolder of that name if there is one."""
-    return path / split if (path / split).is_dir() else path
+    named = folders.split_folders(path).get(folders.split_name(split))
+    exact = path / split
+    return named or (exact if exact.is_dir() else path)
 
 
 def _find_halves(name, split, data_dir):
@@ -226,16 +225,24 @@ def _find_halves(name, split, data_dir):
     path = pathlib.Path(name).expanduser()
     if not path.is_dir():
         return _halves_of_tfds(str(name), split, data_dir)
-    if all((path / f"{split}{half}").is_dir() for half in "AB"):
-        return {half: path / f"{split}{half}" for half in "AB"}
+    halves = {half: folders.split_folders(path, half.lower()) for half in "AB"}
+    wanted = folders.split_name(split)
+    if all(wanted in of_half for of_half in halves.values()):
+        return {half: of_half[wanted] for half, of_half in halves.items()}
     folder = _split_folder(path, split)
-    if folder == path and (split != "train" or any((path / s).is_dir() for s in SPLITS)):
+    if folder == path and (wanted != "train" or folders.split_folders(path)):
         raise ValueError(
-            f"split={split!r}: the folder {path} has no subfolder {split}, and none called "
-            f"{split}A and {split}B; without such all of its pictures are split='train'."
+            f"split={split!r}: the folder {printable(path)} has no subfolder {printable(split)}, "
+            f"and none called {printable(split)}A and {printable(split)}B; without such all of its "
+            "pictures are split='train'."
         )
-    folders = sorted(f for f in folder.iterdir() if f.is_dir() and not f.name.startswith("."))
-    return {f.name: f for f in folders} if len(folders) == 2 else None
+    inside = folders.subfolders(folder)
+    full = [half for half in inside if folders.has_pictures(half)]
+    if len(full) != 2:
+        return None
+    empty = [half for half in inside if half not in full]
+    folders.report(folder, {"folders without pictures": empty} if empty else {})
+    return {half.name: half for half in full}
 
 
 def _halves_of_tfds(name, split, data_dir):
@@ -249,7 +256,7 @@ def _halves_of_tfds(name, split, data_dir):
     if name in EMBEDDED or pathlib.Path(name).exists():
         raise ValueError(advice)
     if not name.startswith("tfds:") and name.startswith(("/", ".", "~")):
-        raise FileNotFoundError(f"the folder {name} does not exist.")
+        raise FileNotFoundError(f"the folder {printable(name)} does not exist.")
     name = name.removeprefix("tfds:")
     base, bracket, rest = split.partition("[")
     try:
@@ -264,38 +271,40 @@ def _halves_of_tfds(name, split, data_dir):
     return {half: (name, f"{base}{half}{bracket}{rest}") for half in "AB"}
 
 
-def _side_by_side(folder, image_size, channels, swap, cache):
-    files = [file for file in picture_files(folder) if file.parent == folder]
+def _side_by_side(folder, image_size, channels, swap, cache, skip_damaged):
+    found = folders.picture_files(folder)
+    files = [file for file in found if file.parent == folder]
     if not files:
         raise ValueError(
-            f"the folder {folder} holds no pictures; it needs some that hold both halves side by "
-            "side, or two subfolders."
+            f"the folder {printable(folder)} holds no pictures; it needs some that hold both "
+            "halves side by side, or two subfolders with pictures, and no third."
         )
+    deeper = [file for file in found if file.parent != folder]
+    folders.report(folder, {"pictures in subfolders": deeper} if deeper else {})
 
     def read_file(file):
-        with Image.open(file) as picture:
-            picture.load()
-            picture = ImageOps.exif_transpose(picture)
+        picture = open_upright(file)
         width, height = picture.size
         boxes = [(0, 0, width // 2, height), (width - width // 2, 0, width, height)]
         halves = [fit_image(picture.crop(box), image_size, channels) for box in boxes]
         return np.concatenate(halves[::-1] if swap else halves, axis=-1)
 
-    return read_files(files, read_file, (image_size, image_size, 2 * channels), folder, cache)
+    shape = (image_size, image_size, 2 * channels)
+    return read_files(files, read_file, shape, folder, cache, skip_damaged)
 
 
-def _twins(first, second, image_size, channels, cache):
+def _twins(first, second, image_size, channels, cache, skip_damaged):
     files = [_by_name(folder) for folder in (first, second)]
     only = [sorted(set(files[i]) - set(files[1 - i])) for i in range(2)]
     if any(only) or not files[0]:
         listed = "; ".join(
-            f"in {folder} only: {', '.join(names)}"
+            f"in {printable(folder)} only: {printable(', '.join(names))}"
             for folder, names in zip((first, second), only, strict=True)
             if names
         )
         raise ValueError(
-            f"{first} and {second} have to hold pictures of the same names; add or remove "
-            f"{listed or 'some, there are none'}."
+            f"{printable(first)} and {printable(second)} have to hold pictures of the same names; "
+            f"add or remove {listed or 'some, there are none'}."
         )
 
     def read_file(pair):
@@ -304,16 +313,19 @@ def _twins(first, second, image_size, channels, cache):
 
     pairs = [(files[0][name], files[1][name]) for name in sorted(files[0])]
     shape = (image_size, image_size, 2 * channels)
-    return read_files(pairs, read_file, shape, first.parent, cache)
+    return read_files(pairs, read_file, shape, first.parent, cache, skip_damaged)
 
 
 def _by_name(folder):
     """The pictures of a folder by their names without suffix."""
     files = {}
-    for file in picture_files(folder):
+    for file in folders.picture_files(folder):
         name = file.relative_to(folder).with_suffix("").as_posix()
         if name in files:
-            raise ValueError(f"{files[name]} and {file} have the same name; keep one of them.")
+            raise ValueError(
+                f"{printable(files[name])} and {printable(file)} have the same name; keep one of "
+                "them."
+            )
         files[name] = file
     return files
 

@@ -10,10 +10,11 @@ from concurrent import futures
 import numpy as np
 import tqdm
 
+from kerasgan.data import folders
 from kerasgan.data.images import fit_image, read_image
+from kerasgan.printable import printable
 
 EMBEDDED = ("digits", "ring8", "grid25")
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
 
 
 @dataclasses.dataclass
@@ -23,7 +24,7 @@ class Examples:
     Attributes:
         images: uint8 (n, height, width, channels), or float32 (n, d) vectors.
         labels: int32 (n,), or None.
-        class_names: tuple of str, or None without labels.
+        class_names: tuple of str, or None if the classes have no names.
     """
 
     images: np.ndarray
@@ -41,7 +42,7 @@ class Stream:
         read: function of an int64 seed tensor, or None for the fixed order, that gives a
             `tf.data.Dataset` of (uint8 image, int32 label) in that seed's order.
         labelled: whether the labels mean anything.
-        class_names: tuple of str, or None without labels.
+        class_names: tuple of str, or None if the classes have no names.
     """
 
     count: int
@@ -51,8 +52,21 @@ class Stream:
     class_names: tuple | None = None
 
 
-def open_source(name, split, image_size, channels, fit, cache, data_dir):
+def open_source(
+    name,
+    split,
+    image_size,
+    channels,
+    fit,
+    cache,
+    data_dir,
+    skip_damaged=False,
+    class_names=None,
+):
     """Finds what `name` stands for.
+
+    The numbers of the classes are the source's own, but for an `.npz` file, whose classes
+    `class_names` gives their names.
 
     Returns:
         `Examples` if they fit into memory (or `cache` is True), else a `Stream`.
@@ -70,9 +84,9 @@ def open_source(name, split, image_size, channels, fit, cache, data_dir):
             name.removeprefix("tfds:"), split, image_size, channels, fit, cache, data_dir
         )
     if path.is_dir():
-        return _folder(path, split, image_size, channels, fit, cache)
+        return _folder(path, split, image_size, channels, fit, cache, skip_damaged)
     if path.suffix == ".npz":
-        return resized(_npz(path, split), image_size, channels, fit)
+        return resized(_npz(path, split, class_names), image_size, channels, fit)
     return open_tfds(name, split, image_size, channels, fit, cache, data_dir)
 
 
@@ -140,10 +154,8 @@ def _mixture(name, split, image_size, channels):
 # Files --------------------------------------------------------------------------------------------
 
 
-def _npz(path, split):
-    if not path.exists():
-        raise FileNotFoundError(f"{path} does not exist.")
-    with np.load(path, allow_pickle=False) as arrays:
+def _npz(path, split, class_names):
+    with np.load(folders.regular_file(path), allow_pickle=False) as arrays:
         names = list(arrays)
         images = [f"x_{split}", f"{split}_images"]
         labels = [f"y_{split}", f"{split}_labels"]
@@ -154,14 +166,14 @@ def _npz(path, split):
         label_name = next((n for n in labels if n in names), None)
         if image_name is None:
             raise ValueError(
-                f"{path} holds the arrays {', '.join(names)}, none of which is split={split!r}; "
-                f"the images are looked for as {', '.join(images)}."
+                f"{printable(path)} holds the arrays {printable(', '.join(names))}, none of which "
+                f"is split={split!r}; the images are looked for as {', '.join(images)}."
             )
         labels = arrays[label_name] if label_name else None
-        return as_examples(arrays[image_name], labels)
+        return as_examples(arrays[image_name], labels, class_names)
 
 
-def as_examples(array, labels=None):
+def as_examples(array, labels=None, class_names=None):
     """Examples from arrays in memory; see `kerasgan.data.from_array`."""
     images = np.asarray(array)
     if images.ndim == 3:
@@ -179,8 +191,9 @@ def as_examples(array, labels=None):
         images = images.astype("float32")
         if not np.all(np.isfinite(images)):
             raise ValueError("array holds NaN or infinite numbers.")
-    class_names = None
-    if labels is not None:
+    if labels is None:
+        class_names = None
+    else:
         labels = np.asarray(labels)
         if labels.ndim == 2 and labels.shape[1] == 1:
             labels = labels[:, 0]
@@ -192,7 +205,11 @@ def as_examples(array, labels=None):
         if labels.min() < 0:
             raise ValueError(f"labels begin at {labels.min()}; number the classes from 0.")
         labels = labels.astype("int32")
-        class_names = tuple(str(i) for i in range(labels.max() + 1))
+        if class_names is not None and labels.max() >= len(class_names):
+            raise ValueError(
+                f"class_names has {len(class_names)} names, but there is a label {labels.max()}; "
+                "give a name for each class, the name of class 0 first."
+            )
     return Examples(images, labels, class_names)
 
 
@@ -233,30 +250,42 @@ def resized(examples, image_size, channels, fit):
     return dataclasses.replace(examples, images=images)
 
 
-def _folder(path, split, image_size, channels, fit, cache):
-    root, class_dirs, files = _list_folder(path, split)
+def _folder(path, split, image_size, channels, fit, cache, skip_damaged):
+    root, siblings = folders.choose_split(path, split)
     if image_size is None:
         raise ValueError(
-            f"image_size is needed for the folder {root}, whose pictures can have any size; give "
-            "for example image_size=64."
+            f"image_size is needed for the folder {printable(root)}, whose pictures can have any "
+            "size; give for example image_size=64."
+        )
+    files = folders.picture_files(root)
+    if not files:
+        raise ValueError(
+            f"the folder {printable(root)} holds no pictures ({', '.join(folders.SUFFIXES)}), in "
+            "no subfolder either."
         )
     channels = channels or 3
-    numbers = None
-    if class_dirs:
-        number = {directory: index for index, directory in enumerate(class_dirs)}
+    class_names, numbers = None, None
+    if all(file.parent != root for file in files):
+        class_names = folders.class_folders(siblings)
+        number = {name: index for index, name in enumerate(class_names)}
         numbers = [number[file.relative_to(root).parts[0]] for file in files]
+        empty = [f for f in folders.subfolders(root) if f.name not in number]
+        folders.report(root, {"folders without pictures": empty} if empty else {})
     return read_files(
         files,
         lambda file: read_image(file, image_size, channels, fit),
         (image_size, image_size, channels),
         root,
         cache,
+        skip_damaged,
         numbers,
-        tuple(class_dirs) or None,
+        class_names,
     )
 
 
-def read_files(files, read_file, shape, folder, cache, labels=None, class_names=None):
+def read_files(
+    files, read_file, shape, folder, cache, skip_damaged=False, labels=None, class_names=None
+):
     """Examples from files; those that cannot be read are named and left out.
 
     Args:
@@ -265,6 +294,7 @@ def read_files(files, read_file, shape, folder, cache, labels=None, class_names=
         shape: tuple.
         folder: what an error calls the files' folder.
         cache: whether to keep all in memory; None for if they fit.
+        skip_damaged: whether any number of files may be left out, but not all.
         labels: None, or the label of each file.
         class_names: None, or tuple of str.
 
@@ -272,19 +302,24 @@ def read_files(files, read_file, shape, folder, cache, labels=None, class_names=
         `Examples` or a `Stream`.
 
     Raises:
-        ValueError: when more than 1 % cannot be read.
+        ValueError: when more than 1 % cannot be read, or with `skip_damaged` none.
     """
     keep = _fits(len(files) * np.prod(shape), cache)
     images, broken = _read_all(files, read_file, keep)
     good = [index for index in range(len(files)) if index not in broken]
     for index in sorted(broken)[:20]:
-        print(f"skipped {files[index]}: {broken[index]}", file=sys.stderr)
+        print(f"skipped {_named(files[index])}: {printable(broken[index])}", file=sys.stderr)
     if broken:
-        print(f"skipped {len(broken)} of {len(files)} files in {folder}", file=sys.stderr)
-    if len(broken) > 0.01 * len(files):
+        print(
+            f"skipped {len(broken)} of {len(files)} files in {printable(folder)}", file=sys.stderr
+        )
+    if not good or (len(broken) > 0.01 * len(files) and not skip_damaged):
+        advice = "remove or repair them"
+        if good:
+            advice += ", or leave them out with skip_damaged=True (in a shell --skip-damaged)"
         raise ValueError(
-            f"{len(broken)} of {len(files)} files in {folder} cannot be read, more than 1 %, for "
-            f"example {files[min(broken)]}; remove or repair them."
+            f"{len(broken)} of {len(files)} files in {printable(folder)} cannot be read, more than "
+            f"1 %, for example {_named(files[min(broken)])}; {advice}."
         )
     if labels is not None:
         labels = np.array([labels[index] for index in good], "int32")
@@ -308,36 +343,9 @@ def read_files(files, read_file, shape, folder, cache, labels=None, class_names=
     return Stream(len(good), shape, read, labels is not None, class_names)
 
 
-def _list_folder(path, split):
-    """The folder of the split, its class folders, and the pictures in them in sorted order."""
-    splits = [d for d in ("train", "test", "validation") if (path / d).is_dir()]
-    root = path
-    if splits:
-        _choose_split(str(path), split, splits)
-        root = path / split
-    elif split != "train":
-        raise ValueError(
-            f"split={split!r}: the folder {path} has no subfolders train and {split}, so all of "
-            "its pictures are split='train'."
-        )
-    files = picture_files(root)
-    if not files:
-        raise ValueError(
-            f"the folder {root} holds no pictures ({', '.join(SUFFIXES)}), in no subfolder either."
-        )
-    parents = {f.relative_to(root).parts[0] for f in files if f.parent != root}
-    loose = any(f.parent == root for f in files)
-    return root, sorted(parents) if parents and not loose else [], files
-
-
-def picture_files(folder):
-    """The pictures in a folder and its subfolders, in sorted order; hidden ones are left out."""
-    return sorted(
-        file
-        for file in folder.rglob("*")
-        if file.suffix.lower() in SUFFIXES
-        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
-    )
+def _named(file):
+    """A file, or the files of a pair, as a message names them."""
+    return printable(" and ".join(map(str, file)) if isinstance(file, tuple) else file)
 
 
 def _read_all(files, read_file, keep):

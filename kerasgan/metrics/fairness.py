@@ -5,6 +5,7 @@ import statistics
 
 import numpy as np
 
+from kerasgan.core import class_names as classes
 from kerasgan.core.text import in_columns
 from kerasgan.metrics.batches import blocks, checked_labels, outputs
 
@@ -288,6 +289,10 @@ def fairness_report(
     if is_model and (not isinstance(num_images, (int, np.integer)) or num_images < 2):
         raise ValueError(f"num_images={num_images!r}; use a whole number of at least 2.")
 
+    names_of_reference = classes.of_data(reference)
+    if is_model:
+        names_of_model = getattr(images_or_model, "class_names", None)
+        classes.compare(names_of_model, names_of_reference, "the model", "the reference")
     real = _seen(reference, attribute_classifier, "the reference images")
     if is_model:
         conditional = getattr(images_or_model, "num_classes", None) is not None
@@ -303,7 +308,7 @@ def fairness_report(
 
     names = group_names
     if names is None and real.labels is not None:
-        names = getattr(reference, "class_names", None)  # a data set's of kerasgan.data
+        names = names_of_reference
     names = _names_of_groups(names, real, fake)
     why_no_odds = None
     if fake.labels is None:

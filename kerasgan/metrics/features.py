@@ -227,9 +227,9 @@ def _named(features):
     if features == "pixels":
         return Extractor(None, features)
     path = pathlib.Path(features)
-    if path.suffix == ".pth" and path.exists():
+    if path.suffix == ".pth" and path.is_file():
         return Extractor(inception_fid(path), path.name)
-    if path.suffix != ".keras" or not path.exists():
+    if path.suffix != ".keras" or not path.is_file():
         missing = "does not exist" if path.suffix in (".keras", ".pth") else "is no such name"
         raise ValueError(f"features={features!r} {missing}; use {CHOICES}.")
     if not zipfile.is_zipfile(path):

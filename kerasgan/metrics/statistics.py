@@ -198,8 +198,8 @@ def opened(path):
         ValueError: when it is damaged or not what it is taken for.
     """
     path = pathlib.Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"the statistics {path} do not exist.")
+    if not path.is_file():
+        raise FileNotFoundError(f"the statistics {path} do not exist, or are no file.")
     try:
         loaded = np.load(path, allow_pickle=False)
         if not isinstance(loaded, np.lib.npyio.NpzFile):

@@ -7,6 +7,7 @@ import errno
 import functools
 import hashlib
 import io
+import json
 import os
 import pathlib
 import shlex
@@ -394,6 +395,46 @@ class GameTest(CommandTestCase):
         unconditional = ["sample", shared_folder() / "run", *grid, "--label", 3]
         self.assert_refused(unconditional, "VanillaGAN is unconditional")
         self.assertFalse((self.folder / "grid.png").exists())
+
+    def test_classes_keep_their_names(self):
+        folder, run = self.folder / "pictures", self.folder / "run"
+        for name, gray in {
+            "train/ant/1.png": 0,
+            "train/bee/1.png": 100,
+            "train/cat/1.png": 200,
+            "test/bee/1.png": 100,
+            "test/cat/1.png": 200,
+            "../other/dog/1.png": 0,
+        }.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            Image.new("L", (8, 8), gray).save(folder / name)
+        (folder / "train" / "cat" / "2.png").write_text("damaged")
+        size = ("--image-size", 8, "--batch-size", 3, "--epochs", 1, "--out", run)
+        train = ("train", "cgan", "--data", folder, *size, "--set", "base_width=2")
+        ended = call(*train)
+        self.assertEqual(ended.code, 2)
+        self.assertRegex(ended.err, "(?s)skipped .*cat/2.png: .*example .*2.png.*--skip-damaged")
+        self.assert_works(*train, "--skip-damaged")
+        names = ["ant", "bee", "cat"]
+        settings = json.loads((run / "run.json").read_text())
+        self.assertEqual((settings["class_names"], settings["skip_damaged"]), (names, True))
+        gan = keras.saving.load_model(run / "model.keras")
+        self.assertEqual(gan.class_names, tuple(names))
+        for label, drawn in (("bee", 1), ("1", 1), ("cat", 2)):
+            self.assert_works("sample", run, "--num", 1, "--label", label, "--individual", run)
+            image = np.asarray(Image.open(run / "000000.png"))
+            self.assertAllEqual(
+                image, callbacks.pictures.to_uint8(gan.generate(1, seed=0, labels=drawn))[0]
+            )
+        sample = ["sample", run, "--out", self.folder / "grid.png"]
+        self.assert_refused([*sample, "--label", "owl"], "labels='owl'", "'ant', 'bee', 'cat'")
+        self.assert_refused(sample, "0 to 2, or a name: ant, bee, cat")
+        measure = ("evaluate", run, "--metrics", "fid", "--features", "pixels", "--num", 4)
+        self.assert_works(*measure, "--data", folder / "test")
+        self.assert_refused([*measure, "--data", self.folder / "other"], "lacks 'dog'")
+        (folder / "train" / "bee" / "1.png").rename(folder / "train" / "cat" / "3.png")
+        (folder / "test" / "bee" / "1.png").unlink()
+        self.assert_refused(["train", "--resume", "--out", run, "--epochs", 2], "'bee'")
 
 
 class OtherProcessTest(CommandTestCase):

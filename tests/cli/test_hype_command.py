@@ -116,23 +116,34 @@ class ProcessTest(CommandTestCase):
 class ImagesTest(CommandTestCase):
     def test_a_models_images_are_those_that_it_generates(self):
         run = shared_folder() / "run"
-        shape, generate = hype._generator(run, 6, seed=3, label=None, image_size=None)
+        shape, generate, *_ = hype._generator(run, 6, seed=3, label=None, image_size=None)
         expected = hype.runs.load_run(run)[0].generate(6, seed=3)
         self.assertEqual(shape, (8, 8, 1))
         self.assertAllEqual(generate(), np.round((expected + 1) * 127.5))
-        shape, generate = hype._generator(run, 6, seed=3, label=None, image_size=16)
+        shape, generate, *_ = hype._generator(run, 6, seed=3, label=None, image_size=16)
         self.assertEqual((shape, generate().shape), ((16, 16, 1), (6, 16, 16, 1)))
 
     def test_a_conditional_model_is_asked_for_all_classes_or_for_one(self):
         gan = hype.runs.load_run(conditional_run())[0]
-        for label, labels in ((None, [*range(10), 0, 1]), (7, 7)):
-            _, generate = hype._generator(conditional_run(), 12, 0, label, None)
+        for label, labels in ((None, [*range(10), 0, 1]), ("7", 7)):
+            made = hype._generator(conditional_run(), 12, 0, label, None)
             expected = gan.generate(12, seed=0, labels=labels)
-            self.assertAllEqual(generate(), np.round((expected + 1) * 127.5))
+            self.assertAllEqual(made.generate(), np.round((expected + 1) * 127.5))
+            self.assertEqual(made.label, None if label is None else 7)
+
+    def test_a_class_is_that_of_the_model_by_name_or_number(self):
+        gan = hype.runs.load_run(conditional_run())[0]
+        gan.class_names = tuple("9876543210")
+        gan.save(self.folder / "named.keras")
+        made = hype._generator(self.folder / "named.keras", 2, 0, "4", None)
+        self.assertEqual((made.label, made.class_names), (5, gan.class_names))
+        shown = hype._real_images("digits", 20, made, split="test", seed=0)
+        made = made._replace(label=4, class_names=None)
+        self.assertAllEqual(shown, hype._real_images("digits", 20, made, split="test", seed=0))
 
     def test_pictures_are_drawn_from_a_folder(self):
         folder = save_pictures(self.folder / "grey", 30)
-        shape, generate = hype._generator(folder, 12, seed=0, label=None, image_size=None)
+        shape, generate, *_ = hype._generator(folder, 12, seed=0, label=None, image_size=None)
         self.assertEqual((shape, generate().shape), ((8, 8, 1), (12, 8, 8, 1)))
         self.assertLen(np.unique(generate()), 12)
         self.assertAllEqual(hype._generator(folder, 12, 0, None, None)[1](), generate())
@@ -143,7 +154,8 @@ class ImagesTest(CommandTestCase):
 
     def test_real_images_are_drawn_from_the_data_in_the_same_shape(self):
         def draw(seed=0, label=None, shape=(8, 8, 1)):
-            return hype._real_images("digits", 20, seed, label, "test", None, shape)
+            made = hype.Generator(shape, None, label)
+            return hype._real_images("digits", 20, made, split="test", seed=seed)
 
         digits = kerasgan.data.load("digits", "test", labels=True, batch_size=360, shuffle=False)
         images, labels = next(iter(digits))
@@ -173,7 +185,6 @@ class RefusalTest(CommandTestCase):
         (broken / "0.png").write_text("no picture")
         for arguments, message in (
             (self.hype(self.folder / "x"), "x does not exist"),
-            (self.hype(self.folder), "cannot be read|squares of one size"),
             (self.hype(small), "num=100 needs 50 generated images, and there are 3; use at most 6"),
             (self.hype(mixed), "squares of one size .* give --image-size"),
             (self.hype(broken), "broken.* cannot be read as a picture"),

@@ -305,11 +305,42 @@ class FromArrayTest(tf.test.TestCase):
             self.assertAllEqual(numbers, labels)
             self.assertAllEqual(images, vectors)
 
-    def test_class_names_are_the_numbers(self):
+    def test_labels_are_numbers_that_can_be_given_names(self):
         vectors = np.zeros((3, 2))
         dataset = data.from_array(vectors, [2, 0, 2], batch_size=3)
-        self.assertEqual(data.class_names(dataset), ("0", "1", "2"))
-        self.assertIsNone(data.class_names(data.from_array(vectors, batch_size=3)))
+        self.assertIsNone(data.class_names(dataset))
+        self.assertEqual(data.num_classes(dataset), 3)
+        names = ["ant", "bee", "cat", "dog"]
+        dataset = data.from_array(vectors, [2, 0, 2], batch_size=3, class_names=names)
+        self.assertEqual(data.class_names(dataset), tuple(names))
+        self.assertEqual(data.num_classes(dataset), 4)
+        unlabelled = data.from_array(vectors, batch_size=3)
+        self.assertIsNone(data.class_names(unlabelled))
+        self.assertIsNone(data.num_classes(unlabelled))
+        for wrong, message in (
+            (names[:2], "class_names has 2 names, but there is a label 2"),
+            (["ant", "ant", "bee"], "give different str"),
+            ([0, 1, 2], "give different str"),
+            ("cat", "give different str"),
+        ):
+            with self.assertRaisesRegex(ValueError, message):
+                data.from_array(vectors, [2, 0, 2], class_names=wrong)
+
+    def test_labels_follow_the_names_of_another_data_set(self):
+        vectors = np.arange(4.0)[:, None]
+        how = {"batch_size": 4, "shuffle": False}
+        digits = data.load("digits", labels=True, shuffle=False)
+        reversed_names = data.class_names(digits)[::-1]
+        renamed = data.load("digits", labels=True, shuffle=False, class_names=reversed_names)
+        self.assertEqual(data.class_names(renamed), reversed_names)
+        self.assertAllEqual(everything(renamed)[1], 9 - everything(digits)[1])
+        path = f"{self.get_temp_dir()}/labelled.npz"
+        np.savez(path, images=vectors, labels=[0, 1, 1, 0])
+        named = data.load(path, labels=True, class_names=("cat", "dog"), **how)
+        self.assertEqual(data.class_names(named), ("cat", "dog"))
+        self.assertAllEqual(everything(named)[1], [0, 1, 1, 0])
+        with self.assertRaisesRegex(ValueError, "'digits|digits has the classes.*lacks '2', '3'"):
+            data.load("digits", labels=True, class_names=("0", "1"))
 
     def test_unusable_arrays_are_errors_that_say_why(self):
         image = np.zeros((3, 4, 4, 1), "float32")

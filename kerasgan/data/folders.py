@@ -1,0 +1,215 @@
+"""Which pictures a folder holds, and what in it is none."""
+
+import pathlib
+import stat
+import sys
+
+from kerasgan.printable import printable
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif")
+# The names of each split, in small letters.
+SPLITS = {
+    "train": ("train", "training"),
+    "test": ("test", "testing"),
+    "validation": ("validation", "valid", "val"),
+}
+# What operating systems put into everybody's folders, in small letters.
+FOREIGN = {
+    "__macosx",
+    "thumbs.db",
+    "ehthumbs.db",
+    "desktop.ini",
+    "$recycle.bin",
+    "system volume information",
+    "lost+found",
+    "@eadir",
+}
+NAMED = 3  # examples of each kind of what is left out
+
+
+def picture_files(folder):
+    """The pictures in a folder and its subfolders, in sorted order.
+
+    Links are followed. Hidden files and those that operating systems leave behind are passed over;
+    what else is no picture is counted and named on stderr.
+
+    Args:
+        folder: `pathlib.Path`.
+
+    Returns:
+        List of `pathlib.Path`.
+
+    Raises:
+        ValueError: for a link that leads back to a folder that it is in.
+        OSError: for a folder that must not be read.
+    """
+    left_out = {}
+    files = sorted(_pictures(folder, left_out))
+    report(folder, left_out)
+    return files
+
+
+def has_pictures(folder):
+    """Whether there are pictures in a folder or its subfolders."""
+    return next(_pictures(folder, {}), None) is not None
+
+
+def contents(folder):
+    """What is in a folder, in sorted order, but for what is hidden or an operating system's."""
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if not path.name.startswith(".") and path.name.lower() not in FOREIGN
+    )
+
+
+def subfolders(folder):
+    """The folders in a folder, in sorted order; see `contents`."""
+    return [path for path in contents(folder) if path.is_dir()]
+
+
+def report(folder, left_out):
+    """Says on stderr what in a folder is left out.
+
+    Args:
+        folder: its path.
+        left_out: dict from a kind of things, such as "broken links", to a list of their paths.
+    """
+    if not left_out:
+        return
+    kinds = []
+    for kind, paths in sorted(left_out.items()):
+        names = [printable(path.relative_to(folder)) for path in sorted(paths)[:NAMED]]
+        more = ", ..." if len(paths) > NAMED else ""
+        kinds.append(f"{printable(kind)}: {len(paths)} ({', '.join(names)}{more})")
+    print(f"left out of {printable(folder)}, {'; '.join(kinds)}", file=sys.stderr)
+
+
+def _pictures(folder, left_out):
+    """Finds the pictures in a folder; what is none goes into a dict, see `report`."""
+    waiting = [(folder, frozenset())]
+    while waiting:
+        here, inside = waiting.pop()
+        status = here.stat()
+        identity = status.st_dev, status.st_ino
+        if identity in inside:
+            raise ValueError(
+                f"{printable(here)} is a link that leads back to a folder that it is in; remove it."
+            )
+        for path in contents(here):
+            try:
+                mode = path.stat().st_mode
+            except OSError:
+                _add(left_out, "broken links", path)
+                continue
+            if stat.S_ISDIR(mode):
+                waiting.append((path, inside | {identity}))
+            elif not stat.S_ISREG(mode):
+                _add(left_out, "pipes, sockets or devices", path)
+            elif path.suffix.lower() in SUFFIXES:
+                yield path
+            else:
+                _add(left_out, f"files {path.suffix.lower() or 'without a suffix'}", path)
+
+
+def _add(left_out, kind, path):
+    left_out.setdefault(kind, []).append(path)
+
+
+# Splits and classes -------------------------------------------------------------------------------
+
+
+def split_folders(folder, ending=""):
+    """The subfolders that are splits by their names: `train`, `Test`, `val`, ...
+
+    Args:
+        folder: `pathlib.Path`.
+        ending: str in small letters, what is added to the names.
+
+    Returns:
+        Dict from "train", "test" or "validation" to a path.
+
+    Raises:
+        ValueError: for two folders of one split.
+    """
+    found = {}
+    for path in subfolders(folder):
+        name = path.name.lower()
+        split = split_name(name.removesuffix(ending)) if name.endswith(ending) else None
+        if split not in SPLITS:
+            continue
+        if split in found:
+            raise ValueError(
+                f"the folders {printable(found[split])} and {printable(path)} would both be "
+                f"split={split!r}; rename one of them, or put all into one."
+            )
+        found[split] = path
+    return found
+
+
+def split_name(split):
+    """The name of a split of folders that another of its names stands for."""
+    named = (known for known, names in SPLITS.items() if str(split).lower() in names)
+    return next(named, split)
+
+
+def choose_split(folder, split):
+    """The folder of a split, and all folders that share its classes.
+
+    Args:
+        folder: `pathlib.Path`.
+        split: str.
+
+    Returns:
+        A path, which is `folder` itself if that has no splits, and a list of paths.
+
+    Raises:
+        ValueError: for a split that there is not.
+    """
+    splits = split_folders(folder)
+    if not splits:
+        if split_name(split) != "train":
+            raise ValueError(
+                f"split={split!r}: the folder {printable(folder)} has no subfolders train and "
+                f"{printable(split)}, so all of its pictures are split='train'."
+            )
+        return folder, [folder]
+    if split_name(split) not in splits:
+        has = ", ".join(printable(splits[name].name) for name in SPLITS if name in splits)
+        raise ValueError(f"split={split!r} of {str(folder)!r} does not exist; it has {has}.")
+    beside = [path for path in contents(folder) if path not in splits.values()]
+    report(folder, {"beside the splits": beside} if beside else {})
+    return splits[split_name(split)], list(splits.values())
+
+
+def class_folders(roots):
+    """The names of the classes of a data set: tuple of str, in sorted order.
+
+    They are those of all splits, so that a class that one of them lacks has its number there, too.
+
+    Args:
+        roots: the folders of its splits. One whose pictures are not all in subfolders has none.
+    """
+    names = set()
+    for root in roots:
+        folders = subfolders(root)
+        if not any(path.suffix.lower() in SUFFIXES and path.is_file() for path in contents(root)):
+            names |= {path.name for path in folders if has_pictures(path)}
+    return tuple(sorted(names))
+
+
+def regular_file(path):
+    """A path of a file, which can be read to its end.
+
+    Raises:
+        FileNotFoundError: when there is none.
+        ValueError: for a folder, a pipe, a socket or a device.
+    """
+    path = pathlib.Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{printable(path)} does not exist.")
+    if not path.is_file():
+        raise ValueError(
+            f"{printable(path)} is no file; a folder, a pipe or a device cannot be read."
+        )
+    return path
