@@ -26,7 +26,9 @@ class Blur(layers.Layer):
     def call(self, x):
         kernel = np.outer([1.0, 2.0, 1.0], [1.0, 2.0, 1.0]) / 16.0
         kernel = np.repeat(kernel[:, :, None, None], x.shape[-1], axis=2)
-        return ops.depthwise_conv(x, ops.convert_to_tensor(kernel, x.dtype), padding="same")
+        return ops.depthwise_conv(
+            x, ops.convert_to_tensor(kernel, x.dtype), padding="same", data_format="channels_last"
+        )
 
     def compute_output_shape(self, input_shape):
         return input_shape
