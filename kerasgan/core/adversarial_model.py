@@ -32,8 +32,8 @@ class AdversarialModel(backend.Trainer, keras.Model):
     - `default_optimizers()`: dict by player name, the paper's;
     - `default_loss`: the name of the paper's loss;
     - `train_step(data)` and `test_step(data)`, which return `self.track(logs)`;
-    - `check_batch(data)` and `batch_limits`: what its data has to be;
-    - `comparisons(batches)`: the real and generated images that metrics are fed with.
+    - `comparisons(batches)`: the real and generated images that metrics are fed with;
+    - `check_batch(data)` and `batch_limits`, if its data is to be checked.
 
     Args:
         seed: int, where the model's own random numbers (latents, and whatever else its step
@@ -319,7 +319,7 @@ class AdversarialModel(backend.Trainer, keras.Model):
     # Checking ----------------------------------------------------------------------------------
 
     def check_batch(self, data):
-        """Makes sure that a batch is what the model can be trained on.
+        """Makes sure that a batch is what the model can be trained on; here, anything is.
 
         Args:
             data: what `fit` takes as a batch, or the specification of it; values are looked at
@@ -332,12 +332,12 @@ class AdversarialModel(backend.Trainer, keras.Model):
         Raises:
             ValueError: for other data.
         """
-        raise NotImplementedError(f"{type(self).__name__} must say what it takes.")
+        return {}
 
     @property
     def batch_limits(self):
-        """The lowest and the highest value of each part of a batch: list of pairs."""
-        raise NotImplementedError(f"{type(self).__name__} must say what it takes.")
+        """The lowest and the highest value of each part of a batch: list of pairs, one or none."""
+        return []
 
     def _check_data(self, arguments, check=None):
         """Puts data that is checked into the arguments of `fit` or `evaluate`.

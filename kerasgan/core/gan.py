@@ -1,6 +1,6 @@
 """Generative adversarial networks, Goodfellow et al. 2014: the game of two players."""
 
-import numbers
+from numbers import Real
 
 import keras
 import numpy as np
@@ -75,7 +75,7 @@ class GAN(AdversarialModel):
         seed=None,
         **kwargs,
     ):
-        is_number = isinstance(ema_decay, numbers.Real)
+        is_number = isinstance(ema_decay, Real)
         if ema_decay is not None and not (is_number and 0.0 < ema_decay < 1.0):
             raise ValueError(f"ema_decay={ema_decay!r}; use None or a number between 0 and 1.")
         if not isinstance(latent_dim, (int, np.integer)) or latent_dim < 1:
@@ -463,7 +463,7 @@ class GAN(AdversarialModel):
 
     def latents_of(self, numbers, truncation=None):
         """The latents of the images of these numbers; see `latents` and `generate_numbers`."""
-        is_number = isinstance(truncation, numbers.Real)
+        is_number = isinstance(truncation, Real)
         if truncation is not None and not (is_number and truncation > 0):
             raise ValueError(f"truncation={truncation!r}; use None or a number above 0.")
         normal = standard_normal(numbers, (self.latent_dim,))

@@ -10,7 +10,6 @@ from kerasgan.core.optimizers import all_layers
 from kerasgan.core.precision import dtype_policy
 from kerasgan.layers.minibatch import split_batch
 
-
 FLOAT_IMAGES = {"dtype": "float32", "data_format": "channels_last"}
 
 
