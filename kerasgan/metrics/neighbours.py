@@ -43,11 +43,11 @@ class PrecisionRecall(_Neighbours):
     """Improved precision and recall: how much of the generated is real, and of the real generated.
 
     The manifold of a set is the union of balls around its features that reach to the k-th nearest
-    neighbour, their borders included. Precision is the share of generated images in the real manifold, recall the share of
-    real images in the generated one. Both depend on the number of images; papers take 50,000 of
-    each with Inception or VGG16. When there are more of one kind, as many of them are chosen as
-    there are of the other. The distances are computed in blocks: 50,000 against 50,000 never
-    exist at once.
+    neighbour, their borders included. Precision is the share of generated images in the real
+    manifold, recall the share of real images in the generated one. Both depend on the number of
+    images; papers take 50,000 of each with Inception or VGG16. When there are more of one kind, as
+    many of them are chosen as there are of the other. The distances are computed in blocks: 50,000
+    against 50,000 never exist at once.
 
     Args:
         features: as for `kerasgan.metrics.features.extractor`.

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kerasgan.core.checks import whole_number
 from kerasgan.core.latents import spherical
 from kerasgan.core.optimizers import all_layers
 from kerasgan.metrics.features import Extractor, extractor
@@ -102,6 +103,7 @@ class PerceptualPathLength(keras.metrics.Metric):
             ValueError: for another space, a model without styles, or one that computes in half
                 precision, whose rounding is larger than what a step of epsilon changes.
         """
+        whole_number("num_paths", num_paths, 1)
         if space not in ("z", "w"):
             raise ValueError(f"space={space!r}; use 'z' or 'w'.")
         if space == "w" and not hasattr(gan, "styles"):
