@@ -255,3 +255,40 @@ def write_image_summary(log_dir, name, image, step):
     value = tf.stack([str(width), str(height), tf.io.encode_png(image)])
     with tf.summary.create_file_writer(str(log_dir)).as_default():
         tf.summary.write(name, value, step=step, metadata=metadata)
+
+
+def checked_dataset(dataset, check, limits, first):
+    """A data set that `check` has looked at before a step does.
+
+    A check in Python at each step would cost more than small networks do. So the graph compares
+    with the limits, and Python looks at the first batches, and at what is outside.
+
+    Args:
+        dataset: `tf.data.Dataset` of batches.
+        check: function of a batch of NumPy arrays, which raises a ValueError.
+        limits: the lowest and the highest value of each part of a batch: list of pairs.
+        first: int, how many batches are looked at anyway.
+    """
+
+    def look(*arrays):
+        check(keras.tree.pack_sequence_as(dataset.element_spec, list(arrays)))
+        return True
+
+    def passed(index, *batch):
+        parts = keras.tree.flatten(batch)
+        inside = [
+            tf.reduce_all((part >= tf.cast(low, part.dtype)) & (part <= tf.cast(high, part.dtype)))
+            for part, (low, high) in zip(parts, limits, strict=True)
+        ]
+        seen = tf.cond(
+            tf.reduce_all(inside) & (index >= first),
+            lambda: True,
+            lambda: tf.ensure_shape(tf.numpy_function(look, parts, tf.bool), ()),
+        )
+        with tf.control_dependencies([seen]):
+            return keras.tree.pack_sequence_as(
+                dataset.element_spec, [tf.identity(p) for p in parts]
+            )
+
+    checked = dataset.enumerate().map(lambda index, batch: passed(index, batch))
+    return checked.prefetch(2)

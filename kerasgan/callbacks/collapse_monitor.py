@@ -7,6 +7,7 @@ import numpy as np
 
 from kerasgan.callbacks import pictures
 from kerasgan.callbacks.run_history import RunHistory
+from kerasgan.core import checks
 
 
 class CollapseWarning(UserWarning):
@@ -64,6 +65,7 @@ class CollapseMonitor(RunHistory):
         real, labels = first_examples(self.data, self.num_samples)
         self.labels = labels if getattr(self.model, "num_classes", None) is not None else None
         self.real = real
+        checks.check_images(real, "the examples in data", self.model.real_image_shape)
         if not mean_distance(real):
             raise ValueError("data holds the same example again and again, which has no distance.")
 

@@ -22,7 +22,8 @@ def draw(samples, columns=None, limits=None):
     """One picture of many samples: images in a grid, vectors as points of their first two axes.
 
     Args:
-        samples: (n, height, width, channels) in [-1, 1] with 1 or 3 channels, or (n, d).
+        samples: (n, height, width, channels) in [-1, 1], or (n, d). 2 channels are shown as red
+            and green; of more than 3 the first 3 are.
         columns: images in a row; None makes the grid as square as it can be.
         limits: for vectors, (low, high) of both axes; None fits them to the samples.
 
@@ -37,8 +38,8 @@ def strip(rows):
     """One picture of rows of images that belong together, such as before, after and target.
 
     Args:
-        rows: list of arrays (n, height, width, channels) in [-1, 1] with 1 or 3 channels. Smaller
-            ones are enlarged by whole pixels.
+        rows: list of arrays (n, height, width, channels) in [-1, 1]; see `draw`. Smaller ones are
+            enlarged by whole pixels.
 
     Returns:
         uint8 array (height, width, 3).
@@ -49,7 +50,7 @@ def strip(rows):
     for row in rows:
         zoom = height // row.shape[1]
         row = row.repeat(zoom, axis=1).repeat(zoom, axis=2)
-        same.append(row if row.shape[-1] == 3 else row.repeat(3, axis=-1))
+        same.append(_coloured(row))
     return _grid(np.concatenate(same), columns=len(rows[0]))
 
 
@@ -59,13 +60,21 @@ def _grid(images, columns):
     rows = math.ceil(count / columns)
     # Small images are enlarged by whole pixels, or nobody could see them.
     zoom = max(1, 512 // max(rows * height, columns * width))
-    images = to_uint8(images).repeat(zoom, axis=1).repeat(zoom, axis=2)
+    images = to_uint8(_coloured(images)).repeat(zoom, axis=1).repeat(zoom, axis=2)
     cell = np.array(images.shape[1:3]) + GAP
     grid = np.full((rows * cell[0] - GAP, columns * cell[1] - GAP, 3), 255, "uint8")
     for index, image in enumerate(images):
         top, left = np.array(divmod(index, columns)) * cell
         grid[top : top + height * zoom, left : left + width * zoom] = image
     return grid
+
+
+def _coloured(images):
+    """Images with three channels."""
+    if images.shape[-1] == 1:
+        return images.repeat(3, axis=-1)
+    missing = max(0, 3 - images.shape[-1])
+    return np.pad(images[..., :3], [(0, 0)] * 3 + [(0, missing)], constant_values=-1.0)
 
 
 def _scatter(points, limits):
@@ -89,7 +98,7 @@ def figure_pixels(figure):
 
 
 def write_png(path, picture):
-    """Writes a uint8 array (height, width, 1 or 3) as a PNG file."""
+    """Writes a uint8 array (height, width, 1 to 4 channels) as a PNG file."""
     picture = picture[..., 0] if picture.shape[-1] == 1 else picture
     text = PngImagePlugin.PngInfo()
     text.add_text("Software", SOFTWARE)

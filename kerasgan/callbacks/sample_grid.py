@@ -28,7 +28,8 @@ class SampleGrid(EpochPictures):
         tensorboard: None, or the log folder to write the pictures to as TensorBoard images, too.
 
     Raises:
-        ValueError: when `every` or `num_images` is not a whole number of at least 1.
+        ValueError: when `every` or `num_images` is not a whole number of at least 1; when training
+            begins, for labels that the model does not have.
 
     Example:
 
@@ -47,9 +48,21 @@ class SampleGrid(EpochPictures):
         self.labels = labels
         self.limits = None
 
+    def on_train_begin(self, logs=None):
+        if not hasattr(self.model, "generate"):
+            raise ValueError(
+                f"SampleGrid draws images made from noise, and {type(self.model).__name__} makes "
+                "them from images; use TranslationGrid."
+            )
+        if self.labels is not None:  # now rather than after an epoch
+            self.model.checked_labels(self.labels, self._count())
+
+    def _count(self):
+        return self.num_images or (2000 if len(self.model.image_shape) == 1 else 100)
+
     def picture(self):
         vectors = len(self.model.image_shape) == 1
-        count = self.num_images or (2000 if vectors else 100)
+        count = self._count()
         labels = self.labels
         if labels is None and getattr(self.model, "num_classes", None) is not None:
             labels = np.arange(count) % self.model.num_classes

@@ -48,6 +48,7 @@ class TranslationGrid(EpochPictures):
     def on_train_begin(self, logs=None):
         if self.halves is None:  # the same ones when training goes on
             self.halves = first_pairs(self.data, self.num_images)
+            self.model.check_batch(self.halves)  # now rather than after an epoch
 
     def picture(self):
         first, second = self.halves

@@ -123,6 +123,10 @@ def sample(run_or_file, num, seed, label, out, individual):
         raise click.UsageError(
             "--individual writes images, and this model makes vectors; use --out for a plot."
         )
+    if samples.shape[-1] > 4:
+        raise click.UsageError(
+            f"--individual writes PNG files, which have no {samples.shape[-1]} channels; use --out."
+        )
     for file, image in zip(files, to_uint8(samples), strict=True):
         pictures.write_png(file, image)
     click.echo(f"{num} images in {individual}")
@@ -183,8 +187,8 @@ def translate(run_or_file, inputs, out, to, seed, tile, skip_damaged):
 @click.option("--metrics", default=evaluation.DEFAULT, show_default=True, help="Which numbers.")
 @click.option(
     "--features",
-    help="inception, inception-clean, digits, pixels, or the PATH of a .keras file or of "
-    "Inception's weights (.pth).  [default: inception if it can be had, else digits]",
+    help="inception, inception-clean, inception-pytorch, digits, pixels, or the PATH of a .keras "
+    "file or of Inception's weights (.pth).  [default: inception, which is downloaded once]",
 )
 @click.option(
     "--num",

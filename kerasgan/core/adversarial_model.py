@@ -11,7 +11,7 @@ from keras import ops
 
 import kerasgan
 from kerasgan import backend, losses
-from kerasgan.core import epoch_clock, execution, measuring
+from kerasgan.core import checks, epoch_clock, execution, measuring
 from kerasgan.core.files import atomic_path
 from kerasgan.core.optimizers import all_layers, make_optimizers, portable
 from kerasgan.core.training_watch import LossTracker, NonFiniteError, TrainingWatch
@@ -33,7 +33,8 @@ class AdversarialModel(backend.Trainer, keras.Model):
     - `default_loss`: the name of the paper's loss;
     - `default_batch_size`: the paper's images an update, times the updates that share a batch;
     - `train_step(data)` and `test_step(data)`, which return `self.track(logs)`;
-    - `comparisons(batches)`: the real and generated images that metrics are fed with.
+    - `comparisons(batches)`: the real and generated images that metrics are fed with;
+    - `check_batch(data)` and `batch_limits`, if its data is to be checked.
 
     Args:
         seed: int, where the model's own random numbers (latents, and whatever else its step
@@ -46,7 +47,12 @@ class AdversarialModel(backend.Trainer, keras.Model):
     default_loss = "non_saturating"
     networks_version = 1  # raised when the same weights begin to compute something else
     default_batch_size = 64  # examples of a batch of `fit` with the paper's settings
+    image_axes = None  # how many numbers its image_shape has, if only so many will do
     skip_broken_saves = False  # while TerminateOnNaN ends a training
+
+    def __new__(cls, *args, **kwargs):
+        checks.check_arguments(cls, args, kwargs)
+        return super().__new__(cls, *args, **kwargs)
 
     def __init__(self, *, seed=None, **kwargs):
         super().__init__(**kwargs)
@@ -88,11 +94,13 @@ class AdversarialModel(backend.Trainer, keras.Model):
     def improve_estimates(self, player):
         """Lets the player's layers improve what they estimate of their weights, once an update.
 
-        So far the largest singular values of `kerasgan.layers.SpectralNormalization`.
+        So far the largest singular values of `kerasgan.layers.SpectralNormalization`. Steps that
+        accumulate the gradients of one update see one estimate, as one large batch would.
         """
+        begins = self.optimizer.begins_update(player)
         for layer in all_layers(self.players[player]):
             if hasattr(layer, "improve"):
-                layer.improve()
+                layer.improve(begins)
 
     # Compiling ---------------------------------------------------------------------------------
 
@@ -197,9 +205,14 @@ class AdversarialModel(backend.Trainer, keras.Model):
             A `keras.callbacks.History`.
 
         Raises:
+            ValueError: for data that is not what the model takes: arrays before training, batches
+                before the step that would use them.
             NonFiniteError: when a loss or a weight becomes NaN or infinite.
         """
         call = inspect.signature(super().fit).bind(*args, **kwargs)
+        self.agree_on_classes(call.arguments.get("x"), learn=True)
+        self.agree_on_classes(call.arguments.get("validation_data"))
+        check = self._check_data(call.arguments)
         callbacks = call.arguments.get("callbacks") or []
         if isinstance(callbacks, keras.callbacks.CallbackList):
             given = callbacks.callbacks
@@ -220,13 +233,19 @@ class AdversarialModel(backend.Trainer, keras.Model):
         in_epoch = int(x.cardinality()) if steps is None and hasattr(x, "cardinality") else -1
         self._divide(steps, call.arguments.get("validation_steps"), at_most=in_epoch)
         validation = call.arguments.get("validation_data")
-        self.agree_on_classes(x, learn=True)
-        self.agree_on_classes(validation)
+        if validation is not None:
+            validation = validation if isinstance(validation, (tuple, list)) else (validation,)
+            given = dict(zip(("x", "y", "sample_weight"), validation, strict=False))
+            self._check_data(given, check)
+            validation = call.arguments["validation_data"] = (
+                given["x"] if len(given) == 1 else tuple(given.values())
+            )
         if validation is not None and self.compiled:
             data = validation[0] if isinstance(validation, (tuple, list)) else validation
             self._prepare_metrics(data)
         try:
-            return super().fit(*call.args, **call.kwargs)
+            with check.own_error():
+                return super().fit(*call.args, **call.kwargs)
         finally:
             epoch_clock.epoch = None
             if isinstance(callbacks, keras.callbacks.CallbackList):
@@ -260,14 +279,17 @@ class AdversarialModel(backend.Trainer, keras.Model):
             raise ValueError(
                 f"num_generated={num_generated!r}; use None or a whole number of at least 1."
             )
-        call = inspect.signature(super().evaluate).bind(*args, **kwargs).arguments
+        bound = inspect.signature(super().evaluate).bind(*args, **kwargs)
+        call, check = bound.arguments, checks.BatchCheck(self.check_batch)
         if "_use_cached_eval_dataset" not in kwargs:  # not from within fit, which has done it
-            self._divide(kwargs.get("steps"))
             self.agree_on_classes(call.get("x"))
+            check = self._check_data(call)
+            self._divide(kwargs.get("steps"))
             self._prepare_metrics(call.get("x"))
         start = self.evaluation_seed.state
         start.assign(ops.zeros(start.shape, start.dtype))
-        results = super().evaluate(*args, return_dict=True, **kwargs)
+        with check.own_error():
+            results = super().evaluate(*bound.args, return_dict=True, **bound.kwargs)
         if self.generative_metrics:
             given = {name: call.get(name) for name in ("x", "y", "batch_size", "steps")}
             of_fit = getattr(call.get("callbacks"), "params", {})
@@ -320,6 +342,57 @@ class AdversarialModel(backend.Trainer, keras.Model):
                 self.steps_per_execution = divisor
                 self.train_function = self.test_function = None
 
+    # Checking ----------------------------------------------------------------------------------
+
+    def check_batch(self, data):
+        """Makes sure that a batch is what the model can be trained on; here, anything is.
+
+        Args:
+            data: what `fit` takes as a batch, or the specification of it; values are looked at
+                where it holds NumPy arrays.
+
+        Returns:
+            Dict from the name of images in [-1, 1] to their lowest and highest value, where there
+            are values.
+
+        Raises:
+            ValueError: for other data.
+        """
+        return {}
+
+    @property
+    def batch_limits(self):
+        """The lowest and the highest value of each part of a batch: list of pairs, one or none."""
+        return []
+
+    def _check_data(self, arguments, check=None):
+        """Puts data that is checked into the arguments of `fit` or `evaluate`.
+
+        Args:
+            arguments: dict with `x`, `y` and weights, as far as they were given.
+            check: the `BatchCheck` whose `own_error` is to tell of these data, too.
+
+        Returns:
+            A `BatchCheck`.
+        """
+        weights = {name: arguments.get(name) for name in ("sample_weight", "class_weight")}
+        checks.refuse_weights(**weights)
+        own = checks.BatchCheck(self.check_batch, check)
+        x, y = arguments.get("x"), arguments.get("y")
+        arguments["x"] = checks.checked_data(x, y, own, self.batch_limits)
+        return own
+
+    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, **kwargs):
+        """One step on a batch, which is checked; see `fit` and `keras.Model.train_on_batch`."""
+        given = {"x": x, "y": y, "sample_weight": sample_weight, "class_weight": class_weight}
+        self._check_data(given)
+        return super().train_on_batch(x, y, **kwargs)
+
+    def test_on_batch(self, x, y=None, sample_weight=None, **kwargs):
+        """The losses of a batch, which is checked; see `keras.Model.test_on_batch`."""
+        self._check_data({"x": x, "y": y, "sample_weight": sample_weight})
+        return super().test_on_batch(x, y, **kwargs)
+
     def get_metrics_result(self):
         # Not the generative metrics: they cost much, and `evaluate` asks them once at its end.
         return self.tracked()
@@ -336,7 +409,10 @@ class AdversarialModel(backend.Trainer, keras.Model):
 
     @property
     def iterations(self):
-        """How many training steps the model has had: int."""
+        """How many training steps the model has had: int.
+
+        Steps that accumulate the gradients of one update count as one.
+        """
         return int(ops.convert_to_numpy(self.optimizer.iterations))
 
     @property
@@ -379,7 +455,13 @@ class AdversarialModel(backend.Trainer, keras.Model):
 
         Raises:
             NonFiniteError: when a weight is NaN or infinite.
+            ValueError: for a path with another ending.
         """
+        if isinstance(filepath, (str, os.PathLike)) and not str(filepath).endswith(".keras"):
+            raise ValueError(
+                f"filepath={str(filepath)!r}; use a name that ends in .keras. save_weights writes "
+                ".weights.h5 files, export writes a SavedModel."
+            )
         self._write(super().save, filepath, overwrite, kwargs)
 
     def save_weights(self, filepath, overwrite=True, **kwargs):

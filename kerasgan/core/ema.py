@@ -21,7 +21,7 @@ def copy_network(network, inputs):
     return copy
 
 
-def update_average(average, weights, decay, updates):
+def update_average(average, weights, decay, updates, moved):
     """Moves `average` towards `weights`, batch-norm statistics included.
 
     Args:
@@ -31,9 +31,12 @@ def update_average(average, weights, decay, updates):
         updates: how many updates the network has had. Early on the decay is lowered to
             `(1 + updates) / (10 + updates)`, or the average of a short run would still be
             mostly its random initial weights.
+        moved: bool scalar tensor, whether this step was an update; else the average stays, too. A
+            step that only accumulates gradients, or skips those that float16 cannot hold, is none.
     """
     updates = ops.cast(updates, "float32")
     decay = ops.minimum(decay, (1.0 + updates) / (10.0 + updates))
+    decay = ops.where(moved, decay, 1.0)
     for mean, value in zip(average, weights, strict=True):
         step = ops.cast(1.0 - decay, mean.dtype) * (value - mean)
         mean.assign_add(step)

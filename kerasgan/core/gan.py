@@ -1,12 +1,14 @@
 """Generative adversarial networks, Goodfellow et al. 2014: the game of two players."""
 
+from numbers import Real
+
 import keras
 import numpy as np
 from keras import ops
 
 from kerasgan import backend, losses
+from kerasgan.core import checks, ema
 from kerasgan.core import class_names as naming
-from kerasgan.core import ema
 from kerasgan.core.adversarial_model import AdversarialModel
 from kerasgan.core.export import Computation, export_model
 from kerasgan.core.images import float_images
@@ -43,9 +45,9 @@ class GAN(AdversarialModel):
         latent_dim: int, length of the noise vector, which is drawn from N(0, I).
         num_classes: None, or int: the labels are 0 to num_classes - 1.
         ema_decay: None, or the share that the averaged copy of the generator keeps of itself at
-            each step, e.g. 0.999. With it `generate`, `evaluate` and `export` use the copy. After n
-            updates the share is at most (1 + n) / (10 + n), in every model: the average of a short
-            run would else be its random initial weights. Papers rather begin to average late
+            each update, e.g. 0.999. With it `generate`, `evaluate` and `export` use the copy. After
+            n updates the share is at most (1 + n) / (10 + n), in every model: else the average of a
+            short run would be its random initial weights. Papers rather begin to average late
             (BigGAN after 20,000 updates), or keep the share.
         seed: int or None, where the latents of training start.
         **kwargs: `name` and `dtype`, as for `keras.Model`.
@@ -81,7 +83,8 @@ class GAN(AdversarialModel):
         seed=None,
         **kwargs,
     ):
-        if ema_decay is not None and not 0.0 < ema_decay < 1.0:
+        is_number = isinstance(ema_decay, Real)
+        if ema_decay is not None and not (is_number and 0.0 < ema_decay < 1.0):
             raise ValueError(f"ema_decay={ema_decay!r}; use None or a number between 0 and 1.")
         if not isinstance(latent_dim, (int, np.integer)) or latent_dim < 1:
             raise ValueError(f"latent_dim={latent_dim!r}; use a whole number of at least 1.")
@@ -146,6 +149,8 @@ class GAN(AdversarialModel):
             self._check_number_of_inputs(self.discriminator, "discriminator")
         label = None if self.num_classes is None else keras.Input((), dtype="int32")
         self.discriminate(keras.Input(image_shape), label, training=False)
+        checks.check_generator(self.generator, image_shape)
+        checks.check_discriminator(self.discriminator)
         return image_shape
 
     def _check_number_of_inputs(self, network, role):
@@ -259,6 +264,7 @@ class GAN(AdversarialModel):
         Players beyond the two move after them, each on its `<player>_loss`.
         """
         images, labels = self.real_batch(data)
+        updates_before = self.optimizer["generator"].iterations + 0  # a copy: it is counted up
         steps = self.discriminator_steps
         logs = []
         self.improve_estimates("generator")
@@ -304,7 +310,9 @@ class GAN(AdversarialModel):
         if self.ema_generator is not None:
             updates = self.optimizer["generator"].iterations
             average, weights = map(self.averaged_weights, (self.ema_generator, self.generator))
-            ema.update_average(average, weights, self.ema_decay_after(updates), updates)
+            moved = updates > updates_before  # or gradients were only accumulated
+            decay = self.ema_decay_after(updates)
+            ema.update_average(average, weights, decay, updates, moved)
         return self.track(logs)
 
     def ema_decay_after(self, updates):
@@ -435,14 +443,9 @@ class GAN(AdversarialModel):
             yield real[:0], generate(stop)
             start = stop
 
-    def real_batch(self, data):
-        """The images and labels (None if unconditional) of a batch that `fit` was given.
-
-        Raises:
-            ValueError: for labels that are missing, unexpected or no whole numbers, for integer
-                images, for another image shape.
-        """
-        images, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
+    def check_batch(self, data):
+        images, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
+        checks.refuse_weights(sample_weight=weights)
         if labels is not None and self.num_classes is None:
             raise ValueError(
                 f"{type(self).__name__} is unconditional and takes images alone, but the data is "
@@ -453,17 +456,26 @@ class GAN(AdversarialModel):
                 f"{type(self).__name__} is conditional and takes (images, labels), but the data is "
                 "images alone; add the labels (kerasgan.data: labels=True)."
             )
-        if labels is None:
-            return self.real_images(images), None
-        if len(labels.shape) != 1 or not keras.backend.is_int_dtype(
-            keras.backend.standardize_dtype(labels.dtype)
-        ):
-            raise ValueError(
-                f"the labels are {labels.dtype} of shape {tuple(labels.shape)}; "
-                f"{type(self).__name__} takes whole numbers from 0 to {self.num_classes - 1} of "
-                "shape (batch,)."
-            )
-        return self.real_images(images), ops.cast(labels, "int32")
+        what = "the real images"
+        ends = checks.check_images(images, what, self.real_image_shape, "the generator makes")
+        if labels is not None:
+            checks.check_labels(labels, "the labels", self.num_classes)
+        return {what: ends} if ends and len(self.real_image_shape) == 3 else {}
+
+    @property
+    def batch_limits(self):
+        limits = [checks.limits(self.real_image_shape)]
+        return limits if self.num_classes is None else [*limits, (0, self.num_classes - 1)]
+
+    def real_batch(self, data):
+        """The images and labels (None if unconditional) of a batch that `fit` was given.
+
+        Raises:
+            ValueError: for what `check_batch` refuses.
+        """
+        self.check_batch(data)
+        images, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
+        return self.real_images(images), None if labels is None else ops.cast(labels, "int32")
 
     @property
     def real_image_shape(self):
@@ -513,7 +525,8 @@ class GAN(AdversarialModel):
 
     def latents_of(self, numbers, truncation=None):
         """The latents of the images of these numbers; see `latents` and `generate_numbers`."""
-        if truncation is not None and not truncation > 0:
+        is_number = isinstance(truncation, Real)
+        if truncation is not None and not (is_number and truncation > 0):
             raise ValueError(f"truncation={truncation!r}; use None or a number above 0.")
         normal = standard_normal(numbers, (self.latent_dim,))
         return ops.convert_to_numpy(self.latents_from_normal(normal, truncation))
@@ -632,13 +645,9 @@ class GAN(AdversarialModel):
                 f"from {classes}."
             )
         array = np.asarray(naming.to_numbers(labels, self.class_names))
-        if array.dtype.kind not in "iu" or array.shape not in ((), (num_images,)):
-            raise ValueError(
-                f"labels={labels!r}; use a whole number from {classes}, or {num_images} of them."
-            )
-        if array.size and not 0 <= array.min() <= array.max() < self.num_classes:
-            raise ValueError(f"labels={labels!r}; {name} has the classes {classes}.")
-        return np.broadcast_to(array, (num_images,)).astype("int32")
+        array = np.broadcast_to(array, (num_images,)) if array.ndim == 0 else array
+        checks.check_labels(array, "the labels", self.num_classes, num_images)
+        return array.astype("int32")
 
     def export(self, filepath, *, jit_compile=False, model_card=None):
         """Writes a SavedModel that TensorFlow Serving loads.

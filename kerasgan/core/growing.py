@@ -10,6 +10,8 @@ from kerasgan.core.optimizers import all_layers
 from kerasgan.core.precision import dtype_policy
 from kerasgan.layers.minibatch import split_batch
 
+FLOAT_IMAGES = {"dtype": "float32", "data_format": "channels_last"}
+
 
 class GrowingGAN(GAN):
     """A `GAN` that `kerasgan.callbacks.ProgressiveGrowing` grows, of `GrowingNetwork`s.
@@ -233,11 +235,11 @@ class GrowingGAN(GAN):
     def at_stage(self, images):
         """Images of the final resolution as real images of this stage; both are (batch, ...)."""
         for _ in range(self.last_stage - self.stage):
-            images = layers.AveragePooling2D(2, dtype="float32")(images)
+            images = layers.AveragePooling2D(2, **FLOAT_IMAGES)(images)
         if self.stage == 0:
             return images
-        before = layers.AveragePooling2D(2, dtype="float32")(images)
-        before = layers.UpSampling2D(2, dtype="float32")(before)
+        before = layers.AveragePooling2D(2, **FLOAT_IMAGES)(images)
+        before = layers.UpSampling2D(2, **FLOAT_IMAGES)(before)
         return self.discriminator.faded(before, images)
 
     def get_config(self):

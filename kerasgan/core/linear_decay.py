@@ -10,8 +10,9 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
 
     Args:
         initial_learning_rate: float above 0.
-        constant_steps: int, updates at that rate.
-        decay_steps: int of at least 1, updates over which it then falls to zero, where it stays.
+        constant_steps: int, steps at that rate. Keras counts a step that only accumulates
+            gradients (`gradient_accumulation_steps`) as one.
+        decay_steps: int of at least 1, steps over which it then falls to zero, where it stays.
 
     Raises:
         ValueError: for numbers out of range.

@@ -37,7 +37,7 @@ def get(metrics, **arguments):
 
     Args:
         metrics: list of `keras.metrics.Metric` whose `update_state` takes (real images, generated
-            images), or names.
+            images), or names; one alone will do.
         **arguments: for the classes that are named, as far as they take them.
 
     Returns:
@@ -46,6 +46,7 @@ def get(metrics, **arguments):
     Raises:
         ValueError: for an unknown name, or something else.
     """
+    metrics = [metrics] if isinstance(metrics, (str, keras.metrics.Metric)) else metrics
     found = {}
     for metric in metrics:
         if isinstance(metric, keras.metrics.Metric):

@@ -35,6 +35,16 @@ class OptimizerGroup:
         # Of the last player, who moves once a step, however often the others do.
         return self.optimizers[-1].iterations
 
+    def begins_update(self, player):
+        """Whether the player's next step is the first for its next update.
+
+        Returns:
+            True, or, of an optimizer that accumulates gradients, a bool tensor.
+        """
+        optimizer = getattr(self.by_player[player], "inner_optimizer", self.by_player[player])
+        steps = optimizer.gradient_accumulation_steps
+        return optimizer._iterations % steps == 0 if steps else True
+
     @property
     def variables(self):
         return [v for optimizer in self.optimizers for v in optimizer.variables]

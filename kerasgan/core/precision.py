@@ -7,10 +7,11 @@ import keras
 
 @contextlib.contextmanager
 def dtype_policy(policy):
-    """Layers that are made inside compute with `policy`.
+    """Layers that are made inside compute with `policy`, and with channels last.
 
     Args:
         policy: a `keras.DTypePolicy`, its name or configuration; None leaves the global one.
+            Channels are last also where Keras is set to have them first, because images are.
 
     Example:
 
@@ -18,12 +19,14 @@ def dtype_policy(policy):
     ...     keras.layers.Dense(1).compute_dtype
     'bfloat16'
     """
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(before if policy is None else keras.dtype_policies.get(policy))
+    before = keras.config.dtype_policy(), keras.config.image_data_format()
+    keras.config.set_dtype_policy(before[0] if policy is None else keras.dtype_policies.get(policy))
+    keras.config.set_image_data_format("channels_last")
     try:
         yield
     finally:
-        keras.config.set_dtype_policy(before)
+        keras.config.set_dtype_policy(before[0])
+        keras.config.set_image_data_format(before[1])
 
 
 @contextlib.contextmanager
@@ -38,10 +41,5 @@ def measuring_networks():
     ...     keras.layers.Dense(1).compute_dtype
     'float32'
     """
-    before = keras.config.image_data_format()
-    keras.config.set_image_data_format("channels_last")
-    try:
-        with dtype_policy("float32"):
-            yield
-    finally:
-        keras.config.set_image_data_format(before)
+    with dtype_policy("float32"):
+        yield

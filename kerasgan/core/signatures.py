@@ -8,7 +8,7 @@ import math
 
 import tensorflow as tf
 
-from kerasgan.core import latents
+from kerasgan.core import checks, latents
 
 NO_TRUNCATION = -1.0
 LARGEST_IMAGE = 2**24  # pixels that `translate` takes, 4096x4096
@@ -47,7 +47,8 @@ def noise_to_image(functions, image_shape, latent_dim, num_classes, truncation, 
     latent = tf.TensorSpec((None, latent_dim), tf.float32, "latent")
 
     def serving_default(latent, label=None):
-        with tf.control_dependencies(_checks(latent, label, num_classes)):
+        finite = _check(tf.math.is_finite(latent), "latent: use finite numbers", latent)
+        with tf.control_dependencies([finite, *_checks(latent, label, num_classes)]):
             inputs = [latent] if label is None else [latent, tf.identity(label)]
             return {"images": tf.cast(functions["generator"](*inputs), tf.float32)}
 
@@ -111,7 +112,8 @@ def _serving(network, multiple, least_size):
         sides = tf.shape(images)[1:3]
         right = (sides % multiple == 0) & (sides >= least_size)
         message = f"images: use sides of at least {least_size} that are multiples of {multiple}"
-        with tf.control_dependencies([_check(right, message, sides)]):
+        inside = _check(tf.abs(images) <= checks.LARGEST, "images: use images in [-1, 1]", images)
+        with tf.control_dependencies([_check(right, message, sides), inside]):
             return {"images": tf.cast(network(tf.identity(images)), tf.float32)}
 
     return serve

@@ -7,9 +7,9 @@ import numpy as np
 from keras import ops
 
 from kerasgan import backend
+from kerasgan.core import checks
 from kerasgan.core.adversarial_model import AdversarialModel
 from kerasgan.core.export import Computation, export_model
-from kerasgan.core.images import float_images
 from kerasgan.core.optimizers import all_layers
 from kerasgan.core.tiling import translate_tiled
 
@@ -23,6 +23,7 @@ class TranslationModel(AdversarialModel):
     """
 
     pairing = "pairs"  # what its data is: "pairs", "unpaired" or "super_resolve"
+    image_axes = 3
     scale = 1  # by how much it enlarges
     least_size = 1  # the height and width that its networks can take, in pixels
     default_batch_size = 1
@@ -56,23 +57,34 @@ class TranslationModel(AdversarialModel):
         """The arguments that make a model for pairs of images of these shapes: dict."""
         return {"image_shape": target_shape}
 
-    def image_pair(self, data):
-        """Both halves of a batch of pairs as float32.
-
-        Raises:
-            ValueError: for data that is no pair of such images.
-        """
+    def check_batch(self, data):
         name, (first, second) = type(self).__name__, self.pair_names
-        *halves, _ = keras.utils.unpack_x_y_sample_weight(data)
+        *halves, weights = keras.utils.unpack_x_y_sample_weight(data)
+        checks.refuse_weights(sample_weight=weights)
         if halves[1] is None:
             raise ValueError(
                 f"{name} takes pairs of images, ({first}, {second}), but the data is no pair; give "
                 "fit(x, y), or a data set of (x, y) such as kerasgan.data.load_pairs gives."
             )
-        return [
-            float_images(images, shape, f"the {half} images", f"{name} takes")
-            for images, shape, half in zip(halves, self.pair_shapes, self.pair_names, strict=True)
-        ]
+        found = {}
+        for images, shape, half in zip(halves, self.pair_shapes, self.pair_names, strict=True):
+            what = f"the {half} images"
+            found[what] = checks.check_images(images, what, shape, f"{name} takes")
+        return {what: ends for what, ends in found.items() if ends}
+
+    @property
+    def batch_limits(self):
+        return [checks.limits(shape) for shape in self.pair_shapes]
+
+    def image_pair(self, data):
+        """Both halves of a batch of pairs as float32.
+
+        Raises:
+            ValueError: for what `check_batch` refuses.
+        """
+        self.check_batch(data)
+        *halves, _ = keras.utils.unpack_x_y_sample_weight(data)
+        return [ops.cast(images, "float32") for images in halves]
 
     def fooling_loss(self, judge, fake, real):
         """The adversarial loss of who made `fake`: float32 scalar.
@@ -126,19 +138,15 @@ class TranslationModel(AdversarialModel):
             ValueError: for integers, images of another number of dimensions or channels, a domain
                 or tile that cannot be had.
         """
-        images = np.asarray(images)
+        images = checks.as_numpy(images)
         network = self.translator(to)
         channels = network.input_shape[-1]
-        if images.dtype.kind != "f":
+        shape = getattr(images, "shape", (0, 1, 1, channels))  # what is no array is refused below
+        if len(shape) != 4 or shape[-1] != channels or 0 in shape[1:3]:
             raise ValueError(
-                f"the images are {images.dtype}; translate takes float images in [-1, 1]: "
-                "images / 127.5 - 1 of whole numbers from 0 to 255."
+                f"the images have shape {shape}; use (num_images, height, width, {channels})."
             )
-        if images.ndim != 4 or images.shape[-1] != channels or 0 in images.shape[1:3]:
-            raise ValueError(
-                f"the images have shape {images.shape}; use (num_images, height, width, "
-                f"{channels})."
-            )
+        checks.check_images(images, "the images")
         if seed is not None and not 0 <= seed < 2**31:
             raise ValueError(f"seed={seed!r}; use None or a whole number from 0 to 2**31 - 1.")
         self.draw_noise_from(np.random.randint(2**31) if seed is None else seed)

@@ -10,6 +10,7 @@ from concurrent import futures
 import numpy as np
 import tqdm
 
+from kerasgan.core import checks
 from kerasgan.data import folders
 from kerasgan.data.images import fit_image, read_image
 from kerasgan.printable import printable
@@ -189,21 +190,14 @@ def as_examples(array, labels=None, class_names=None):
         images = _check_images(images)
     else:
         images = images.astype("float32")
-        if not np.all(np.isfinite(images)):
-            raise ValueError("array holds NaN or infinite numbers.")
+        checks.check_images(images, "the vectors")
     if labels is None:
         class_names = None
     else:
         labels = np.asarray(labels)
         if labels.ndim == 2 and labels.shape[1] == 1:
             labels = labels[:, 0]
-        if labels.shape != (len(images),) or not np.issubdtype(labels.dtype, np.integer):
-            raise ValueError(
-                f"labels have shape {labels.shape} and dtype {labels.dtype}; give one whole number "
-                f"for each of the {len(images)} examples."
-            )
-        if labels.min() < 0:
-            raise ValueError(f"labels begin at {labels.min()}; number the classes from 0.")
+        checks.check_labels(labels, "the labels", count=len(images))
         labels = labels.astype("int32")
         if class_names is not None and labels.max() >= len(class_names):
             raise ValueError(
@@ -223,14 +217,7 @@ def _check_images(images):
                 "floats in [-1, 1]."
             )
         return images.astype("uint8")
-    if not np.all(np.isfinite(images)):
-        raise ValueError("array holds NaN or infinite numbers.")
-    low, high = float(images.min()), float(images.max())
-    if low < -1.0 or high > 1.0 or (low >= 0.0 and high > 0.0):
-        raise ValueError(
-            f"array holds floats from {low:g} to {high:g}; give floats in [-1, 1] (0..1 becomes "
-            "that by 2 * x - 1) or uint8 in 0..255."
-        )
+    checks.check_scale(*checks.check_images(images, "the images"), "the images")
     return images.astype("float32")
 
 

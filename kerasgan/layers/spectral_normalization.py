@@ -72,12 +72,19 @@ class SpectralNormalization(Reparameterized):
             kernel = ops.swapaxes(kernel, -1, -2)  # of shape (height, width, outputs, inputs)
         return ops.reshape(kernel, (-1, kernel.shape[-1]))
 
-    def improve(self):
-        """One power iteration."""
+    def improve(self, when=True):
+        """One power iteration.
+
+        Args:
+            when: bool or bool scalar tensor; where it is false nothing changes.
+        """
         matrix = self._matrix(ops.stop_gradient(ops.convert_to_tensor(self._kernel())))
         v = _direction(ops.matmul(self.u, matrix), self.v)
+        u = _direction(ops.matmul(v, ops.transpose(matrix)), self.u)
+        if when is not True:
+            u, v = ops.where(when, u, self.u), ops.where(when, v, self.v)
         self.v.assign(v)
-        self.u.assign(_direction(ops.matmul(v, ops.transpose(matrix)), self.u))
+        self.u.assign(u)
 
     def sigma(self):
         """The estimate of the largest singular value, differentiable with respect to the kernel."""

@@ -267,10 +267,11 @@ class Relativistic(AdversarialLoss):
 
     def discriminator(self, real_logits, fake_logits):
         real_logits, fake_logits = _float32(real_logits), _float32(fake_logits)
-        if not self.average and len(real_logits.shape) != len(fake_logits.shape):
+        shapes = tuple(real_logits.shape), tuple(fake_logits.shape)
+        if not self.average and not alike(*shapes):
             raise ValueError(
-                f"real and generated logits have the shapes {tuple(real_logits.shape)} and "
-                f"{tuple(fake_logits.shape)}; pairs of them need one shape."
+                f"real and generated logits have the shapes {shapes[0]} and {shapes[1]}; pairs of "
+                "them need one shape."
             )
         if not self.average:
             return ops.mean(_minus_log_sigmoid(real_logits - fake_logits))
@@ -286,6 +287,13 @@ class Relativistic(AdversarialLoss):
 
     def get_config(self):
         return {"average": self.average}
+
+
+def alike(first, second):
+    """Whether two shapes can be one, as far as they are known."""
+    return len(first) == len(second) and all(
+        None in pair or pair[0] == pair[1] for pair in zip(first, second, strict=True)
+    )
 
 
 def _float32(logits):

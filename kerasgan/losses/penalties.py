@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from kerasgan import backend
+from kerasgan.losses.adversarial import alike
 from kerasgan.losses.names import look_up
 
 PLACES = ("interpolates", "real", "fake", "around_real")
@@ -124,6 +125,12 @@ class GradientPenalty:
             (ops.shape(real)[0], *[1] * (len(real.shape) - 1)), dtype=real.dtype, seed=seed
         )
         if self.at == "interpolates":
+            shapes = tuple(real.shape), tuple(fake.shape)
+            if not alike(*shapes):
+                raise ValueError(
+                    f"real and generated images have the shapes {shapes[0]} and {shapes[1]}; a "
+                    "point between them needs one shape."
+                )
             return real + share * (fake - real)
         seed = seed + 1 if isinstance(seed, int) else seed  # not what the share was drawn with
         noise = keras.random.uniform(ops.shape(real), dtype=real.dtype, seed=seed)

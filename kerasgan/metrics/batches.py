@@ -5,7 +5,7 @@ import os
 import keras
 import numpy as np
 
-from kerasgan.core.images import float_images
+from kerasgan.core import checks
 from kerasgan.metrics.features import Extractor, extractor
 
 BLOCK = 256  # images at a time
@@ -33,24 +33,26 @@ def blocks(data, what, shape=None, wants=None):
     count = 0
     for batch in [data] if is_arrays else data:
         images, labels, _ = keras.utils.unpack_x_y_sample_weight(batch)
-        images = keras.ops.convert_to_numpy(images)
-        if images.ndim != 4:
-            raise ValueError(f"{what} have shape {images.shape}; use (n, height, width, channels).")
+        images = checks.as_numpy(images)
+        if np.ndim(images) != 4:
+            raise ValueError(
+                f"{what} have shape {np.shape(images)}; use (n, height, width, channels)."
+            )
         if labels is not None:
             labels = checked_labels(labels, len(images), what)
         if shape is None:
             shape, wants = images.shape[1:], "the first of them have"
+        checks.check_images(images, what, shape, wants)
         for start in range(0, len(images), BLOCK):
             rows = slice(start, start + BLOCK)
-            block = checked(float_images(images[rows], shape, what, wants), what)
-            yield block, None if labels is None else labels[rows]
+            yield images[rows].astype("float32"), None if labels is None else labels[rows]
         count += len(images)
     if count < 2:
         raise ValueError(f"{what} are {count}; a comparison needs at least 2, better thousands.")
 
 
 def checked(examples, what):
-    """Examples as a metric takes them: a float32 array of images or of vectors.
+    """Examples as a metric takes them: float32 images, or float32 or float64 vectors.
 
     Args:
         examples: tensor or array (n, height, width, channels) in [-1, 1], or (n, d) of any range.
@@ -59,40 +61,42 @@ def checked(examples, what):
     Raises:
         ValueError: for another shape, whole numbers, NaN, and images outside of [-1, 1].
     """
-    array = examples if isinstance(examples, np.ndarray) else keras.ops.convert_to_numpy(examples)
-    if array.dtype.kind != "f" and array.dtype.name != "bfloat16":
+    array = checks.as_numpy(examples)
+    shape = np.shape(array)
+    if len(shape) not in (2, 4) or 0 in shape[1:]:
         raise ValueError(
-            f"{what} are {array.dtype}; metrics take float images in [-1, 1]: images / 127.5 - 1 "
-            "of whole numbers from 0 to 255."
-        )
-    if array.ndim not in (2, 4) or (array.ndim == 4 and 0 in array.shape[1:]):
-        raise ValueError(
-            f"{what} have shape {array.shape}; give (n, height, width, channels), or (n, d) for "
+            f"{what} have shape {shape}; give an array (n, height, width, channels), or (n, d) for "
             "vectors."
         )
-    # Without a copy where none is needed: an extractor knows an array again by its identity.
-    array = array if array.dtype == np.float32 else array.astype("float32")
-    if not len(array):
-        return array
-    low, high = array.min(), array.max()
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise ValueError(f"{what} hold NaN or infinite numbers.")
-    if array.ndim == 4 and (low < -1.01 or high > 1.01):
+    checks.check_images(array, what)
+    # Vectors far from 0 lie close together, and float32 may not tell them apart.
+    kept = (np.float32, np.float64) if len(shape) == 2 else (np.float32,)
+    return array if array.dtype in kept else array.astype("float32")
+
+
+def checked_pair(real, fake, what):
+    """Images in pairs as a metric takes them: two float32 arrays of one shape.
+
+    Args:
+        real, fake: as for `checked`.
+        what: str, what compares them.
+
+    Raises:
+        ValueError: as `checked`, and when there are not as many, or of another size.
+    """
+    real, fake = checked(real, "the real images"), checked(fake, "the generated images")
+    if real.shape != fake.shape:
         raise ValueError(
-            f"{what} go from {low:.4g} to {high:.4g}; metrics take images in [-1, 1] "
-            "(images / 127.5 - 1 of 0..255, 2 * images - 1 of 0..1)."
+            f"{what} compares images in pairs, but the real ones have shape {real.shape} and the "
+            f"generated ones {fake.shape}; give as many of each, of one size."
         )
-    return array
+    return real, fake
 
 
 def checked_labels(labels, count, what):
     """Labels as int64 array (count,), or a ValueError."""
-    labels = keras.ops.convert_to_numpy(labels)
-    if labels.shape != (count,) or labels.dtype.kind not in "iu" or labels.min(initial=0) < 0:
-        raise ValueError(
-            f"the labels of {what} are {labels.dtype} of shape {labels.shape}; use whole numbers "
-            f"from 0, one for each of the {count} images."
-        )
+    labels = checks.as_numpy(labels)
+    checks.check_labels(labels, f"the labels of {what}", count=count)
     return labels.astype("int64")
 
 

@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from kerasgan.core import measuring
+from kerasgan.metrics.batches import checked_pair
 
 
 class _OnLuminance(keras.metrics.Metric):
@@ -25,7 +26,18 @@ class _OnLuminance(keras.metrics.Metric):
         self.count = self.add_weight(shape=(), initializer="zeros", name="count")
 
     def update_state(self, real, fake, sample_weight=None):
-        """Takes two batches of images (batch, height, width, 1 or 3) in [-1, 1]."""
+        """Takes two batches of images (batch, height, width, 1 or 3) in [-1, 1].
+
+        Raises:
+            ValueError: for other shapes, too small ones, NaN, values outside of [-1, 1], and images
+                that are not in pairs.
+        """
+        real, fake = checked_pair(real, fake, type(self).__name__)
+        if real.ndim != 4 or real.shape[-1] not in (1, 3):
+            raise ValueError(
+                f"the images have shape {real.shape}; {type(self).__name__} takes images (batch, "
+                "height, width, channels) with 1 or 3 channels."
+            )
         values = self.of_images(self._inner_luminance(real), self._inner_luminance(fake))
         self.total.assign_add(ops.sum(values))
         self.count.assign_add(ops.cast(ops.size(values), "float32"))
@@ -38,16 +50,15 @@ class _OnLuminance(keras.metrics.Metric):
         raise NotImplementedError
 
     def _inner_luminance(self, images):
-        images = ops.cast(ops.convert_to_tensor(images), "float32")
         height, width = images.shape[1:3]
         border = self.border
         least = 2 * border + self.least_size
-        if None not in (height, width) and min(height, width) < least:
+        if min(height, width) < least:
             raise ValueError(
                 f"the images are {height}x{width}; {type(self).__name__} with border={border} "
                 f"needs at least {least} pixels."
             )
-        y = luminance(images)
+        y = luminance(ops.convert_to_tensor(images))
         return y[:, border : y.shape[1] - border, border : y.shape[2] - border]
 
     def get_config(self):
@@ -135,8 +146,9 @@ def structural_similarity(first, second):
     gaussian = (gaussian / gaussian.sum()).astype("float32")
 
     def blurred(x):
-        x = ops.conv(x, gaussian.reshape(11, 1, 1, 1), padding="valid")
-        return ops.conv(x, gaussian.reshape(1, 11, 1, 1), padding="valid")
+        for window in ((11, 1, 1, 1), (1, 11, 1, 1)):
+            x = ops.conv(x, gaussian.reshape(window), data_format="channels_last")
+        return x
 
     mean1, mean2 = blurred(first), blurred(second)
     variance1 = blurred(ops.square(first)) - ops.square(mean1)

@@ -40,7 +40,7 @@ class FeatureMetric(keras.metrics.Metric):
     output = "features"  # what of the network is looked at
     looked_through = None  # the `Extractor` that the images have been shown to
 
-    def __init__(self, features="auto", name=None, **kwargs):
+    def __init__(self, features="inception", name=None, **kwargs):
         super().__init__(name=name, **kwargs)
         # Keras does not look into an extractor, so it does not save the network by itself: of two
         # metrics that share one the file would hold it once, and not be loaded.
@@ -192,7 +192,7 @@ class FeatureMetric(keras.metrics.Metric):
 
 
 class KeptFeatures(FeatureMetric):
-    """A metric that needs all features at its end; it keeps them in float32."""
+    """A metric that needs all features at its end; it keeps them as they are."""
 
     def add(self, features, real):
         self._kept[real].append(features)
@@ -202,7 +202,7 @@ class KeptFeatures(FeatureMetric):
         self._kept = {True: [], False: []}
 
     def kept(self, least):
-        """All features: float32 arrays (n, d) of the real and of the generated images.
+        """All features: float arrays (n, d) of the real and of the generated images.
 
         Raises:
             ValueError: when there are fewer than `least` of either.

@@ -5,7 +5,6 @@ import hashlib
 import importlib
 import pathlib
 import pkgutil
-import warnings
 import zipfile
 
 import keras
@@ -20,11 +19,15 @@ from kerasgan.metrics.inception import inception_fid
 
 __all__ = ["Extractor", "application", "digits_classifier", "extractor", "inception_fid"]
 
-CHOICES = "'inception', 'inception-clean', 'digits', 'pixels', a path or a keras.Model"
-
-
-class FeaturesWarning(UserWarning):
-    """Other features are looked at than one would think."""
+CHOICES = (
+    "'inception', 'inception-clean', 'inception-pytorch', 'digits', 'pixels', a path or a "
+    "keras.Model"
+)
+INCEPTIONS = {
+    "inception": "legacy",
+    "inception-clean": "clean",
+    "inception-pytorch": "pytorch",
+}  # and how they resize
 
 
 class Extractor:
@@ -53,15 +56,15 @@ class Extractor:
             output: `"features"` or `"logits"`.
 
         Returns:
-            float32 array (n, d).
+            float32 array (n, d); of vectors those themselves, float32 or float64.
 
         Raises:
             ValueError: for images that the network cannot take, an output that it does not have,
                 and features that are not finite.
         """
-        examples = np.ascontiguousarray(examples, "float32")
         if self.network is None:
-            return self._without_network(examples, output)
+            return self._without_network(np.asarray(examples), output)
+        examples = np.ascontiguousarray(examples, "float32")
         # By what is in it: the same array may be filled anew.
         key = examples.shape, hashlib.blake2b(examples).digest()
         if key not in self._last:
@@ -173,11 +176,10 @@ def extractor(features):
         features: one of
 
             - `"inception"`, the network of published Fréchet distances, with the original resizing;
-              `"inception-clean"`, with an antialiased one;
-            - `"digits"`, the small network in the package;
+              `"inception-clean"`, with an antialiased one; `"inception-pytorch"`, as pytorch-fid
+              resizes and scales. Its weights are downloaded once;
+            - `"digits"`, the small network in the package, whose numbers are other ones;
             - `"pixels"`, no network;
-            - `"auto"`: `"inception"` where its weights are in Keras' cache or can be downloaded,
-              else `"digits"`, with a warning, because the numbers are other ones;
             - the path of a `.keras` file, or of Inception's weights (`.pth`);
             - a `keras.Model` from images in [-1, 1] to features or to a dict with `features`,
               `logits` (of classes, which the inception score wants) or both; an `Extractor`.
@@ -208,20 +210,16 @@ def extractor(features):
 
 @functools.cache
 def _named(features):
-    if features == "auto":
+    if features in INCEPTIONS:
         try:
-            return _named("inception")
+            return Extractor(inception_fid(resize=INCEPTIONS[features]), features)
         except OSError as error:
-            warnings.warn(
-                f"{error} The metrics look at features='digits' instead, the small network in the "
-                "package; these numbers cannot be compared with published ones.",
-                FeaturesWarning,
-                stacklevel=2,
-            )
-            return _named("digits")
-    if features in ("inception", "inception-clean"):
-        resize = "clean" if features.endswith("clean") else "legacy"
-        return Extractor(inception_fid(resize=resize), features)
+            raise OSError(
+                f"{error} Or take the small network of digits in the package, whose numbers cannot "
+                "be compared with published ones: on the command line --features digits, in Python "
+                'features="digits", as in compile(metrics=[kerasgan.metrics.FrechetDistance('
+                'features="digits")]).'
+            ) from error
     if features == "digits":
         return Extractor(digits_classifier(), features)
     if features == "pixels":

@@ -61,7 +61,7 @@ class FrechetDistance(FeatureMetric):
     parts = 10
     lower_is_better = ("", "infinity")
 
-    def __init__(self, features="auto", reference=None, infinity=False, name="fid", **kwargs):
+    def __init__(self, features="inception", reference=None, infinity=False, name="fid", **kwargs):
         self.reference, self.infinity = reference, infinity
         if not isinstance(reference, (str, os.PathLike)):  # a file is read when it is needed
             self._given = _given(reference)

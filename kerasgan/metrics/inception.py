@@ -36,7 +36,10 @@ def inception_fid(weights="download", resize="legacy"):
             `pt_inception-2015-12-05-6726825d.pth`; or None for random ones.
         resize: how images of other sizes become 299 x 299. `"legacy"` is bilinear without
             antialiasing, as in the original graph and in most published numbers; `"clean"` is
-            antialiased bicubic, as clean-fid, which does not depend on the image size as much.
+            antialiased bicubic, as clean-fid, which does not depend on the image size as much;
+            `"pytorch"` is bilinear without antialiasing between the centres of pixels, as
+            pytorch-fid, which also scales to [-1, 1] by `u / 127.5 - 1` where the graph has
+            `(u - 128) / 128`: numbers differ at 299 x 299, too.
 
     Returns:
         `keras.Model` from images (batch, height, width, 3) in [-1, 1] to a dict: `features` (batch,
@@ -72,7 +75,8 @@ def _network(resize):
     images = keras.Input((None, None, 3), name="images")
     x = layers.Rescaling(127.5, 127.5, name="to_255")(images)
     x = Resize(resize, name="resize")(x)
-    x = layers.Rescaling(1 / 128, -1.0, name="normalize")(x)
+    half = 127.5 if resize == "pytorch" else 128.0
+    x = layers.Rescaling(1.0 / half, -1.0, name="normalize")(x)
 
     x = _conv(x, 32, 3, "Conv2d_1a_3x3", strides=2, padding="valid")  # 149 x 149
     x = _conv(x, 32, 3, "Conv2d_2a_3x3", padding="valid")
@@ -239,8 +243,8 @@ class Resize(layers.Layer):
 
     Args:
         interpolation: `"legacy"`, the bilinear one of TensorFlow 1, in which the corner of the
-            image is the centre of a pixel; or `"clean"`, Pillow's antialiased bicubic one, with
-            what overshoots clipped.
+            image is the centre of a pixel; `"clean"`, Pillow's antialiased bicubic one, with what
+            overshoots clipped; or `"pytorch"`, PyTorch's bilinear one without aligned corners.
         **kwargs: `name` and `dtype`, as for `keras.layers.Layer`.
 
     Inputs: (batch, height, width, channels) in 0..255. Output: (batch, 299, 299, channels).
@@ -282,7 +286,18 @@ class Resize(layers.Layer):
 def _bilinear(size, xp):
     """The matrix (299, size) of TensorFlow 1's resize_bilinear, without antialiasing."""
     step = xp.array(size / SIZE, dtype="float32")
-    at = xp.minimum(xp.arange(SIZE, dtype="float32") * step, xp.array(size - 1, dtype="float32"))
+    return _between(xp.arange(SIZE, dtype="float32") * step, size, xp)
+
+
+def _bilinear_of_centres(size, xp):
+    """The matrix (299, size) of PyTorch's interpolate, bilinear without aligned corners."""
+    step = xp.array(size / SIZE, dtype="float32")
+    return _between((xp.arange(SIZE, dtype="float32") + 0.5) * step - 0.5, size, xp)
+
+
+def _between(at, size, xp):
+    """The weights of the two pixels beside each place; beyond the border it is that of it."""
+    at = xp.maximum(xp.minimum(at, xp.array(size - 1, dtype="float32")), 0.0)
     return xp.maximum(1.0 - xp.abs(at[:, None] - xp.arange(size, dtype="float32")), 0.0)
 
 
@@ -297,4 +312,8 @@ def _antialiased_bicubic(size, xp):
     return weights / xp.sum(weights, axis=1, keepdims=True)
 
 
-INTERPOLATIONS = {"legacy": _bilinear, "clean": _antialiased_bicubic}
+INTERPOLATIONS = {
+    "legacy": _bilinear,
+    "clean": _antialiased_bicubic,
+    "pytorch": _bilinear_of_centres,
+}

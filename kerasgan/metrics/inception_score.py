@@ -45,7 +45,7 @@ class InceptionScore(FeatureMetric):
     output = "logits"
     higher_is_better = ("",)
 
-    def __init__(self, features="auto", splits=10, name="inception_score", **kwargs):
+    def __init__(self, features="inception", splits=10, name="inception_score", **kwargs):
         if not isinstance(splits, int) or splits < 1:
             raise ValueError(f"splits={splits!r}; use a whole number of at least 1.")
         self.splits = splits

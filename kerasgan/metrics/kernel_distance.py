@@ -45,7 +45,7 @@ class KernelDistance(KeptFeatures):
     lower_is_better = ("",)
 
     def __init__(
-        self, features="auto", subsets=100, subset_size=1000, seed=0, name="kid", **kwargs
+        self, features="inception", subsets=100, subset_size=1000, seed=0, name="kid", **kwargs
     ):
         for argument, value, least in (("subsets", subsets, 1), ("subset_size", subset_size, 2)):
             if not isinstance(value, int) or value < least:

@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from kerasgan.metrics.batches import checked
+
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class ModeCoverage(keras.metrics.Metric):
@@ -43,14 +45,16 @@ class ModeCoverage(keras.metrics.Metric):
 
     def __init__(self, modes, sigma, weights=None, name="mode_coverage", **kwargs):
         super().__init__(name=name, **kwargs)
-        self.modes = np.asarray(modes, "float32")
+        self.modes = np.asarray(modes, "float64")
         if self.modes.ndim != 2 or not len(self.modes):
             raise ValueError(f"modes has shape {self.modes.shape}; use (num_modes, n).")
-        if not sigma > 0.0:
+        if not np.all(np.isfinite(self.modes)):
+            raise ValueError("modes hold NaN or infinite numbers.")
+        if not 0.0 < sigma < np.inf:
             raise ValueError(f"sigma={sigma!r}; use a number above 0.")
         self.sigma = float(sigma)
         weights = np.ones(len(self.modes)) if weights is None else np.asarray(weights, "float64")
-        if weights.shape != (len(self.modes),) or not np.all(weights > 0.0):
+        if weights.shape != (len(self.modes),) or not np.all((weights > 0.0) & (weights < np.inf)):
             raise ValueError(f"weights={weights!r}; use {len(self.modes)} numbers above 0.")
         self.mixture = (weights / weights.sum()).astype("float32")
         shape = (len(self.modes),)
@@ -58,14 +62,22 @@ class ModeCoverage(keras.metrics.Metric):
         self.good = self.add_weight(shape=shape, initializer="zeros", name="good")
 
     def update_state(self, real, fake, sample_weight=None):
-        """Counts generated samples (batch, n); the real ones are not looked at."""
-        fake = ops.cast(ops.convert_to_tensor(fake), "float32")
-        modes = ops.convert_to_tensor(self.modes)
-        squares = ops.sum(ops.square(fake[:, None, :] - modes[None]), axis=-1)
-        of_mode = ops.one_hot(ops.argmin(squares, axis=-1), len(self.modes), dtype="float32")
-        good = ops.cast(ops.min(squares, axis=-1) <= (3.0 * self.sigma) ** 2, "float32")
-        self.nearest.assign_add(ops.sum(of_mode, axis=0))
-        self.good.assign_add(ops.sum(of_mode * good[:, None], axis=0))
+        """Counts generated samples (batch, n); the real ones are not looked at.
+
+        Raises:
+            ValueError: for samples of another length, and for NaN.
+        """
+        fake = checked(fake, "the generated samples")
+        if fake.shape[1:] != self.modes.shape[1:]:
+            raise ValueError(
+                f"the generated samples have shape {fake.shape[1:]}, the modes "
+                f"{self.modes.shape[1:]}; compare with the mixture that was learned."
+            )
+        squares = np.square(fake.astype("float64")[:, None] - self.modes).sum(axis=-1)
+        nearest, good = squares.argmin(axis=1), squares.min(axis=1) <= (3.0 * self.sigma) ** 2
+        for counts, modes in ((self.nearest, nearest), (self.good, nearest[good])):
+            found = np.bincount(modes, minlength=len(self.modes))
+            counts.assign_add(ops.convert_to_tensor(found, "float32"))
 
     def result(self):
         samples = ops.sum(self.nearest)

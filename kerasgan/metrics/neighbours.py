@@ -15,7 +15,7 @@ class _Neighbours(KeptFeatures):
 
     default_k = 3
 
-    def __init__(self, features="auto", k=None, seed=0, name=None, **kwargs):
+    def __init__(self, features="inception", k=None, seed=0, name=None, **kwargs):
         k = self.default_k if k is None else k
         if not isinstance(k, int) or k < 1:
             raise ValueError(f"k={k!r}; use a whole number of at least 1.")
@@ -43,11 +43,11 @@ class PrecisionRecall(_Neighbours):
     """Improved precision and recall: how much of the generated is real, and of the real generated.
 
     The manifold of a set is the union of balls around its features that reach to the k-th nearest
-    neighbour. Precision is the share of generated images in the real manifold, recall the share of
-    real images in the generated one. Both depend on the number of images; papers take 50,000 of
-    each with Inception or VGG16. When there are more of one kind, as many of them are chosen as
-    there are of the other. The distances are computed in blocks: 50,000 against 50,000 never
-    exist at once.
+    neighbour, their borders included. Precision is the share of generated images in the real
+    manifold, recall the share of real images in the generated one. Both depend on the number of
+    images; papers take 50,000 of each with Inception or VGG16. When there are more of one kind, as
+    many of them are chosen as there are of the other. The distances are computed in blocks: 50,000
+    against 50,000 never exist at once.
 
     Args:
         features: as for `kerasgan.metrics.features.extractor`.
@@ -96,9 +96,10 @@ class PrecisionRecall(_Neighbours):
 class DensityCoverage(_Neighbours):
     """Density and coverage: precision and recall that outliers do not deceive.
 
-    Density counts in how many balls of real images a generated one lies, divided by k; it can be
-    above 1, and is 1 in the mean for equal distributions. Coverage is the share of real images
-    whose ball, which reaches to the k-th nearest real neighbour, holds a generated image. When
+    Density counts inside of how many balls of real images a generated one lies, divided by k; it
+    can be above 1, and is 1 in the mean for equal distributions. Coverage is the share of real
+    images whose ball, which reaches to the k-th nearest real neighbour, holds a generated image. A
+    ball's border is outside of it, as in the authors' code. When
     there are more images of one kind, as many of them are chosen as there are of the other.
 
     Args:
@@ -134,7 +135,7 @@ class DensityCoverage(_Neighbours):
         reach = radii(real, self.k)
         balls, covered = 0, np.zeros(len(real), bool)
         for _, distances in squared_distances(fake, real):
-            inside = distances <= reach
+            inside = distances < reach
             balls += np.count_nonzero(inside)
             covered |= np.any(inside, axis=0)
         density = balls / (self.k * len(fake))
@@ -148,18 +149,20 @@ def squared_distances(rows, columns):
     """Blocks of rows of the squared Euclidean distances, and the slices that they are.
 
     Args:
-        rows, columns: float32 arrays (n, d) and (m, d).
+        rows, columns: float32 or float64 arrays (n, d) and (m, d).
 
     Yields:
         Slice of rows, float32 array (at most BLOCK, m).
     """
-    # Around their mean squared distances lose fewer digits.
-    origin = columns.mean(axis=0, dtype="float64").astype("float32")
-    transposed = ops.convert_to_tensor((columns - origin).T)
+    # Around their middle squared distances lose fewer digits; around one of them whole numbers, of
+    # which many are equally far from each other, stay so.
+    from_mean = np.square(columns - columns.mean(axis=0, dtype="float64").astype(columns.dtype))
+    origin = columns[np.argmin(from_mean.sum(axis=1))]
+    transposed = ops.convert_to_tensor((columns - origin).T, "float32")
     squares = ops.sum(ops.square(transposed), axis=0)
     for start in range(0, len(rows), BLOCK):
         block = slice(start, start + BLOCK)
-        some = ops.convert_to_tensor(rows[block] - origin)
+        some = ops.convert_to_tensor(rows[block] - origin, "float32")
         distances = ops.sum(ops.square(some), axis=1, keepdims=True) + squares[None]
         distances = ops.maximum(distances - 2.0 * ops.matmul(some, transposed), 0.0)
         yield block, ops.convert_to_numpy(distances)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from kerasgan.core import measuring
+from kerasgan.metrics.batches import checked_pair
 from kerasgan.metrics.feature_metric import FeatureMetric
 
 
@@ -15,12 +16,7 @@ class _PairedDistance(FeatureMetric):
 
     def update_state(self, real, fake, sample_weight=None):
         """Adds images as `FeatureMetric.update_state`; those of the same number are a pair."""
-        if np.shape(real) != np.shape(fake):
-            raise ValueError(
-                f"{type(self).__name__} compares images in pairs, but the real ones have shape "
-                f"{np.shape(real)} and the generated ones {np.shape(fake)}; give as many of each."
-            )
-        super().update_state(real, fake)
+        super().update_state(*checked_pair(real, fake, type(self).__name__))
 
     def reset_state(self):
         super().reset_state()
@@ -110,7 +106,7 @@ class FeatureDistance(_PairedDistance):
     True
     """
 
-    def __init__(self, features="auto", name="feature_distance", **kwargs):
+    def __init__(self, features="inception", name="feature_distance", **kwargs):
         super().__init__(features, name, **kwargs)
 
     def distances(self, real, fake):

@@ -46,7 +46,7 @@ class FeatureStatistics:
         self.made_by = None
 
     @classmethod
-    def of(cls, data, features="auto"):
+    def of(cls, data, features="inception"):
         """The statistics of all of some images.
 
         Args:
@@ -69,7 +69,7 @@ class FeatureStatistics:
 
         Raises:
             ValueError: when they do not fit each other, are not finite, or the covariance is not
-                symmetric.
+                symmetric or has negative eigenvalues.
         """
         mean, covariance = (np.asarray(value, "float64") for value in (mean, covariance))
         if mean.ndim != 1 or covariance.shape != (len(mean), len(mean)):
@@ -84,6 +84,12 @@ class FeatureStatistics:
             raise ValueError(
                 f"sigma is not symmetric (two numbers that should be equal differ by {apart:.3g}), "
                 "so it is no covariance; make the statistics anew."
+            )
+        lowest, highest = _eigenvalues(covariance)
+        if lowest < -1e-3 * highest:  # rounding makes some a little negative
+            raise ValueError(
+                f"sigma has eigenvalues from {lowest:.3g} to {highest:.3g}, and those of a "
+                "covariance are at least 0; make the statistics anew."
             )
         statistics = cls()
         statistics._count, statistics._mean = count, mean
@@ -187,6 +193,16 @@ class FeatureStatistics:
         statistics = cls.of_moments(mu, sigma, count or None)
         statistics.made_by = made_by
         return statistics
+
+
+def _eigenvalues(covariance):
+    """The lowest and the highest eigenvalue, (0, 0) where all are above 0."""
+    try:
+        np.linalg.cholesky(covariance)  # ten times faster, and only then
+        return 0.0, 0.0
+    except np.linalg.LinAlgError:
+        values = np.linalg.eigvalsh(covariance)
+        return float(values[0]), float(np.abs(values).max())
 
 
 @contextlib.contextmanager

@@ -47,7 +47,7 @@ class ClassifierTwoSampleTest(KeptFeatures):
     lower_is_better = ("",)
     higher_is_better = ("p_value",)
 
-    def __init__(self, features="auto", seed=0, name="c2st", **kwargs):
+    def __init__(self, features="inception", seed=0, name="c2st", **kwargs):
         self.seed = seed
         super().__init__(features, name, **kwargs)
 

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from kerasgan.core import checks
 from kerasgan.core.image_gan import ImageGAN
 from kerasgan.core.latents import erf
 from kerasgan.core.optimizers import adam
@@ -259,7 +260,9 @@ class InfoGAN(ImageGAN):
         Returns:
             int array (num_images, categorical codes), float array (num_images, continuous codes).
         """
-        _, features = self.discriminator(np.asarray(images, "float32"), training=False)
+        images = checks.as_numpy(images)
+        checks.check_images(images, "the images", self.image_shape)
+        _, features = self.discriminator(images.astype("float32"), training=False)
         *categorical, continuous = self.split_codes(self.recognizer(features, training=False))
         chosen = [ops.convert_to_numpy(ops.argmax(code, axis=-1)) for code in categorical]
         categories = np.stack(chosen, axis=-1) if chosen else np.empty((len(images), 0), "int32")

@@ -100,7 +100,8 @@ class SRGAN(TranslationModel):
         with dtype_policy(dtype):
             self.generator = srresnet(channels, scale, base_width, residual_blocks)
             self.discriminator = srgan_discriminator(self.image_shape, base_width)
-        self.features = _features(features, feature_layer, self.image_shape)
+        with dtype_policy(None):
+            self.features = _features(features, feature_layer, self.image_shape)
 
     @property
     def players(self):

@@ -5,6 +5,7 @@ import math
 import keras
 from keras import layers
 
+from kerasgan.core.checks import whole_number
 from kerasgan.core.gan import GAN
 from kerasgan.core.precision import dtype_policy
 
@@ -64,6 +65,10 @@ class VanillaGAN(GAN):
                 f"image_shape={tuple(image_shape)} is neither (height, width, channels) of an "
                 "image nor (n,) of a vector."
             )
+        if not isinstance(hidden_units, (tuple, list)):
+            raise ValueError(f"hidden_units={hidden_units!r}; use a tuple of widths: (256, 256).")
+        for width in hidden_units:
+            whole_number("a width in hidden_units", width, 1)
         with dtype_policy(dtype):
             super().__init__(
                 generator(image_shape, latent_dim, hidden_units),

@@ -264,3 +264,6 @@ class AdversarialLossTest(tf.test.TestCase, parameterized.TestCase):
             loss.generator(np.zeros((4, 1)))
         with self.assertRaisesRegex(ValueError, r"\(4, 1\) and \(4,\)"):
             loss.discriminator(np.zeros((4, 1)), np.zeros(4))
+        for other in ((1, 4), (1, 1), (4, 2)):  # which could be broadcast
+            with self.assertRaisesRegex(ValueError, "pairs of them need one shape"):
+                loss.discriminator(np.zeros((4, 1)), np.zeros(other))

@@ -72,3 +72,21 @@ class DistortionTest(tf.test.TestCase, parameterized.TestCase):
             SSIM().update_state(first, second)
         with self.assertRaisesRegex(ValueError, "border=-1"):
             PSNR(-1)
+        first, second = two(1)
+        for metric in (PSNR(), SSIM()):
+            for pair, message in (
+                # Cut to [-1, 1] these were all the same.
+                (
+                    (127.5 * first + 127.5, 127.5 * second + 127.5),
+                    r"real images go from .* \[-1, 1",
+                ),
+                ((first, 2.0 * second), "generated images go from"),
+                ((first, np.full_like(first, np.nan)), "generated images hold NaN"),
+                ((first, second.astype("uint8")), "uint8"),
+                ((first, second[:1]), r"in pairs.*\(3, 30, 41, 1\).*\(1, 30, 41, 1\)"),
+                ((first, two(3)[1]), "in pairs"),
+                ((two(2)), "1 or 3 channels"),
+            ):
+                with self.assertRaisesRegex(ValueError, message):
+                    metric.update_state(*pair)
+            self.assertEqual(float(metric.count), 0.0)

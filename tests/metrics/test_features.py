@@ -13,7 +13,7 @@ from kerasgan import metrics
 from kerasgan.core.optimizers import all_layers
 from kerasgan.metrics import features
 from kerasgan.metrics.batches import checked
-from kerasgan.metrics.features import Extractor, FeaturesWarning, application, extractor
+from kerasgan.metrics.features import Extractor, application, extractor
 
 
 def flatten(shape=(8, 8, 1)):
@@ -98,7 +98,7 @@ class ExtractorTest(tf.test.TestCase):
         self.assertEqual(found(images(2)).shape, (2, 64))
         self.assertEqual(extractor("pixels")(images(2)).shape, (2, 64))
         for wrong in ("digitz", folder / "none.keras", 3):
-            with self.assertRaisesRegex(ValueError, "use 'inception', 'inception-clean', 'digits'"):
+            with self.assertRaisesRegex(ValueError, "use 'inception', 'inception-clean', 'inc"):
                 extractor(wrong)
         whole = (folder / "flatten.keras").read_bytes()
         (folder / "half.keras").write_bytes(whole[: len(whole) // 2])
@@ -109,22 +109,25 @@ class ExtractorTest(tf.test.TestCase):
         with self.assertRaisesRegex(ValueError, "holds a VanillaGAN"):
             extractor(folder / "gan.keras")
 
-    def test_without_a_download_there_is_a_warning_and_the_small_network(self):
+    def test_without_a_download_no_other_network_takes_the_place_of_inception(self):
         features._named.cache_clear()
         self.addCleanup(features._named.cache_clear)
         failed = OSError("Inception's weights could not be downloaded.")
+        what_to_do = "could not be downloaded.*--features digits.*FrechetDistance"
+        gan = kerasgan.VanillaGAN((8, 8, 1), 2, hidden_units=())
+        gan.compile(metrics=["fid"], jit_compile=False)
+        x = np.linspace(-1.0, 1.0, 256, dtype="float32").reshape(4, 8, 8, 1)
         with mock.patch.object(features, "inception_fid", side_effect=failed):
-            with self.assertWarnsRegex(FeaturesWarning, "downloaded. The metrics look at .*digits"):
-                self.assertEqual(extractor("auto").name, "digits")
-            with self.assertRaisesRegex(OSError, "could not be downloaded"):
+            with self.assertRaisesRegex(OSError, what_to_do):
                 extractor("inception")
+            with self.assertRaisesRegex(OSError, what_to_do):
+                gan.fit(x, validation_data=x, verbose=0)
+        self.assertEqual(gan.iterations, 0)
         with mock.patch.object(features, "inception_fid", return_value=flatten()) as inception:
-            features._named.cache_clear()
-            self.assertEqual(extractor("auto").name, "inception")
-            extractor("inception-clean")
-        self.assertEqual(
-            [call.kwargs["resize"] for call in inception.call_args_list], ["legacy", "clean"]
-        )
+            names = ["inception", "inception-clean", "inception-pytorch"]
+            self.assertEqual([extractor(name).name for name in names], names)
+        resized = [call.kwargs["resize"] for call in inception.call_args_list]
+        self.assertEqual(resized, ["legacy", "clean", "pytorch"])
 
     def test_vectors_are_their_own_features(self):
         metric = metrics.FrechetDistance("inception")  # is not looked for

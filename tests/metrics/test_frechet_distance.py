@@ -50,6 +50,12 @@ class FrechetDistanceTest(tf.test.TestCase):
         metric.reset_state()
         self.assertAllClose(measured(metric, real, real, 50), 0.0, atol=1e-6)
 
+    def test_vectors_of_double_precision(self):
+        real, fake = (gaussian(300, seed=seed).astype("float64") for seed in (0, 1))
+        expected = of_scipy(real, fake)
+        found = measured(FrechetDistance("pixels"), real + 1e8, fake + 1e8, 64)
+        self.assertAllClose(found, expected, rtol=1e-5)  # float32 has steps of 8 there
+
     def test_the_size_of_batches_does_not_matter(self):
         real, fake = gaussian(1100), gaussian(900, seed=1, mean=0.2)
         metric = FrechetDistance("pixels", infinity=True)

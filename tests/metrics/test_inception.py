@@ -97,7 +97,26 @@ class ResizeTest(tf.test.TestCase, parameterized.TestCase):
         self.assertEqual((found.min(), found.max()), (0.0, 255.0))
         self.assertNotAllClose(found[0, 0, 100:200], clean(edge, clip=False)[0, 0, 100:200])
 
-    @parameterized.parameters("legacy", "clean")
+    def test_pytorch_by_hand(self):
+        """Between two pixels, and beyond their centres as they are; PyTorch's has no other way."""
+        pair = np.array([0.0, 100.0], "float32").reshape(1, 1, 2, 1)
+        found = ops.convert_to_numpy(Resize("pytorch")(np.repeat(pair, 3, axis=-1)))[0, 0, :, 0]
+        expected = np.clip((np.arange(299) + 0.5) * 2.0 / 299.0 - 0.5, 0.0, 1.0)
+        self.assertAllClose(found, 100.0 * expected, atol=1e-3)
+        same = np.random.default_rng(0).uniform(0, 255, (1, 299, 299, 3)).astype("float32")
+        self.assertAllClose(ops.convert_to_numpy(Resize("pytorch")(same)), same, atol=1e-3)
+
+    def test_equals_pytorchs_interpolate(self):
+        torch = pytest.importorskip("torch")
+        images = np.random.default_rng(0).uniform(0, 255, (2, 7, 400, 3)).astype("float32")
+        channels_first = torch.tensor(np.moveaxis(images, -1, 1))
+        expected = torch.nn.functional.interpolate(
+            channels_first, size=(299, 299), mode="bilinear", align_corners=False
+        )
+        found = ops.convert_to_numpy(Resize("pytorch")(images))
+        self.assertAllClose(found, np.moveaxis(expected.numpy(), 1, -1), atol=1e-3)
+
+    @parameterized.parameters("legacy", "clean", "pytorch")
     def test_one_compiled_graph_for_all_sizes(self, interpolation):
         images = keras.Input((None, None, 3))
         model = keras.Model(images, Resize(interpolation)(images))
@@ -166,6 +185,16 @@ class NetworkTest(tf.test.TestCase, parameterized.TestCase):
             self.assertAllClose(values["logits"], values["features"] @ kernel, atol=1e-4)
         self.assertNotAllClose(found[0]["features"], found[1]["features"], rtol=0.01, atol=1e-6)
 
+    def test_pytorch_scales_otherwise_than_the_graph(self):
+        """u / 127.5 - 1, as pytorch-fid, beside (u - 128) / 128 of a pixel u."""
+        image = np.linspace(-1.0, 1.0, 299 * 299 * 3, dtype="float32").reshape(1, 299, 299, 3)
+        u = (image.astype("float64") + 1.0) * 127.5
+        for resize, expected in ((["pytorch"], u / 127.5 - 1.0), ([], (u - 128.0) / 128.0)):
+            network = random_network(*resize)
+            scaled = keras.Model(network.input, network.get_layer("normalize").output)
+            found = ops.convert_to_numpy(scaled(image))
+            self.assertAllClose(found, expected, atol=2e-6)
+
     def test_clean_is_legacy_of_what_pillow_has_resized(self):
         images, scaled = pictures(2, 60, 350)
         network = random_network("clean")
@@ -193,7 +222,7 @@ class NetworkTest(tf.test.TestCase, parameterized.TestCase):
         self.assertEqual({layer.compute_dtype for layer in network.layers}, {"float32"})
 
     def test_other_ways_to_resize_are_refused(self):
-        with self.assertRaisesRegex(ValueError, "resize='bicubic'; use one of 'legacy', 'clean'"):
+        with self.assertRaisesRegex(ValueError, "resize='bicubic'; use one of 'legacy', 'cl"):
             inception_fid(None, resize="bicubic")
 
 

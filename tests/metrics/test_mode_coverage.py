@@ -121,6 +121,18 @@ class ModeCoverageTest(tf.test.TestCase):
         found = [results[name] for name in ("modes_covered", "high_quality", "reverse_kl")]
         self.assertAllClose(found, [1.0, 1.0, np.log(25.0)], rtol=1e-5)
 
+    def test_what_cannot_be_counted_is_refused(self):
+        metric = ModeCoverage(MODES, SIGMA)
+        for samples, message in (
+            (np.array([[0.0, np.nan]]), "generated samples hold NaN"),
+            (np.array([[np.inf, 0.0]]), "generated samples hold NaN or infinite"),
+            (SAMPLES[:, :1], r"shape \(1,\), the modes \(2,\)"),  # which would be broadcast
+            (SAMPLES[0], "give an array"),
+        ):
+            with self.assertRaisesRegex(ValueError, message):
+                metric.update_state(None, samples)
+        self.assertEqual(numbers(metric)["modes_covered"], 0.0)
+
     def test_configuration(self):
         metric = ModeCoverage(MODES, SIGMA, weights=[1.0, 2.0, 5.0], name="modes")
         config = json.loads(json.dumps(keras.saving.serialize_keras_object(metric)))
@@ -136,6 +148,8 @@ class ModeCoverageTest(tf.test.TestCase):
             ((MODES[0], SIGMA), r"modes has shape \(2,\); use \(num_modes, n\)"),
             ((MODES[:0], SIGMA), r"modes has shape \(0, 2\)"),
             ((MODES, 0.0), "sigma=0.0"),
+            ((MODES, np.inf), "sigma=inf"),
+            ((MODES * np.nan, SIGMA), "modes hold NaN"),
             ((MODES, SIGMA, [1.0, 1.0]), "weights=.*3 numbers above 0"),
             ((MODES, SIGMA, [1.0, 0.0, 1.0]), "weights=.*3 numbers above 0"),
         ):

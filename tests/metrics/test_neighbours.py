@@ -38,6 +38,25 @@ class NeighboursTest(tf.test.TestCase):
                     found |= measured(DensityCoverage("pixels", k=k), real, fake, 40)
                 self.assertAllClose(found, expected, atol=1e-7)
 
+    def test_borders_are_outside_as_in_the_package_prdc(self):
+        """Points of a grid, many as far from each other as others; numbers of prdc 0.2."""
+        rng = np.random.default_rng(5)
+        real = rng.integers(0, 6, (60, 3)).astype("float32")
+        fake = rng.integers(1, 7, (60, 3)).astype("float32")
+        expected = {"density": 0.7366666666666667, "coverage": 0.8333333333333334}
+        for apart in (0.0, 1e6):  # whole numbers that float32 can hold
+            found = measured(DensityCoverage("pixels"), real + apart, fake + apart)
+            self.assertAllClose(found, expected)
+        twice = np.repeat(real[:20], 3, axis=0)  # balls without a radius, which hold nothing
+        found = measured(DensityCoverage("pixels", k=2), twice, fake)
+        self.assertAllClose(found, {"density": 0.0, "coverage": 0.0})
+
+    def test_vectors_of_double_precision(self):
+        real, fake = (gaussian(60, seed=seed).astype("float64") for seed in (0, 1))
+        expected = of_scikit_learn(real, fake, 3)
+        found = measured(PrecisionRecall("pixels"), real + 1e9, fake + 1e9)
+        self.assertAllClose(found, {name: expected[name] for name in found})
+
     def test_a_large_mean_costs_no_digits(self):
         real, fake = gaussian(100, mean=300.0), gaussian(100, seed=1, mean=300.0)
         expected = of_scikit_learn(real.astype("float64"), fake.astype("float64"), 3)

@@ -54,6 +54,25 @@ class PerceptualPathLengthTest(tf.test.TestCase, parameterized.TestCase):
         found = metric.measure(Copies(), 50, space="z", ends=ends, seed=4)
         self.assertAllClose(found, expected, rtol=1e-3)
 
+    def test_the_tails_are_left_out_as_in_the_published_code(self):
+        """Of 0, 1, ..., 999 squared those from the 1st to the 99th percentile."""
+        metric = PerceptualPathLength(epsilon=1.0)
+        at = np.zeros((1000, 1, 1, 1))
+        beside = np.random.default_rng(0).permutation(1000.0).reshape(at.shape)
+        for some in (slice(0, 700), slice(700, None)):
+            metric.update_state(at[some], beside[some])
+        # The 1st percentile lies between 9 and 10, the 99th between 989 and 990.
+        self.assertAllClose(metric.result(), np.mean(np.arange(9.0, 991.0) ** 2))
+
+    def test_what_is_not_in_pairs_is_refused(self):
+        metric = PerceptualPathLength()
+        for at, beside, message in (
+            (np.zeros((4, 1, 1, 1)), np.zeros((1, 1, 1, 1)), r"\(4, 1, 1, 1\), beside \(1, 1"),
+            (np.zeros((4, 1, 1, 1)), np.full((4, 1, 1, 1), np.nan), "hold NaN"),
+        ):
+            with self.assertRaisesRegex(ValueError, message):
+                metric.update_state(at, beside)
+
     def test_distances_are_those_of_the_features(self):
         plain, doubled = PerceptualPathLength(), PerceptualPathLength(lambda x: 2.0 * x)
         at, beside = np.zeros((3, 2, 2, 1)), np.full((3, 2, 2, 1), 1e-4)

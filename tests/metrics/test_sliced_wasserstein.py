@@ -24,7 +24,11 @@ class SlicedWassersteinTest(tf.test.TestCase):
         first, second = rng.normal(size=60), rng.exponential(size=60)
         expected = stats.wasserstein_distance(first, second)
         self.assertAllClose(wasserstein_distance(first, second), expected)
-        # Of different numbers: as many quantiles as there are in the larger.
+        for count in (1, 7, 59, 64):  # of different numbers
+            other = rng.normal(size=count)
+            expected_of_other = stats.wasserstein_distance(first, other)
+            self.assertAllClose(wasserstein_distance(first, other), expected_of_other)
+            self.assertAllClose(wasserstein_distance(other, first), expected_of_other)
         tripled = np.repeat(second, 3)
         self.assertAllClose(wasserstein_distance(first, tripled), expected)
         self.assertAllClose(wasserstein_distance(tripled, first), expected)

@@ -48,6 +48,14 @@ class FeatureStatisticsTest(tf.test.TestCase):
             statistics.covariance, np.cov(features.astype("float64"), rowvar=False), rtol=1e-12
         )
 
+    def test_negative_eigenvalues_are_those_of_no_covariance(self):
+        for sigma in (-np.eye(2), [[1.0, 2.0], [2.0, 1.0]], np.diag([4.0, -1.0])):
+            with self.assertRaisesRegex(ValueError, "sigma has eigenvalues from -"):
+                FeatureStatistics.of_moments([0.0, 0.0], sigma)
+        few = np.cov(gaussian(5).astype("float64"), rowvar=False)  # 8 features of 5 examples
+        for singular in (few, few.astype("float32"), np.zeros((8, 8))):
+            self.assertLen(FeatureStatistics.of_moments(np.zeros(8), singular).mean, 8)
+
     def test_joining_changes_neither_part(self):
         first, second = FeatureStatistics(), FeatureStatistics()
         first.update(gaussian(20))
