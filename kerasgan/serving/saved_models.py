@@ -14,7 +14,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from kerasgan.core.export import MODEL_CARD, check_destination
 from kerasgan.core.files import atomic_path
-from kerasgan.serving.folders import BATCH_SIZES, versions
+from kerasgan.serving.folders import BATCH_SIZES, version_folders, version_number
 
 WARMUP_REQUESTS = "assets.extra/tf_serving_warmup_requests"
 REMOVED = ".partial-removed-"
@@ -69,15 +69,15 @@ def _alone(folder):
 
 
 def _export_next(model, folder, keep, jit_compile, model_card):
-    numbers = [int(p.name) for p in folder.glob("*") if p.name.isdecimal()]
+    numbers = [version_number(path.name) or 0 for path in folder.glob("*")]
     path = folder / str(max(numbers, default=0) + 1)
     write_version(model, path, jit_compile=jit_compile, model_card=model_card)
     for left in folder.glob(f"{REMOVED}*"):  # by a process that was killed
         shutil.rmtree(left)
-    for old in versions(folder)[: -keep if keep else 0]:
+    for old in list(version_folders(folder).values())[: -keep if keep else 0]:
         # Renamed first, so that no server sees a version that is half deleted.
-        removed = folder / f"{REMOVED}{old}"
-        os.replace(folder / str(old), removed)
+        removed = folder / f"{REMOVED}{old.name}"
+        os.replace(old, removed)
         shutil.rmtree(removed)
     return path
 
