@@ -84,6 +84,7 @@ def served(folder=None, poll_seconds=0.05, **limits):
     server = Server(folder, "127.0.0.1", 0, listening, Limits(**limits), poll_seconds)
     server.start()
     try:
+        server.wait()
         yield server
     finally:
         server.stop(seconds=10.0)

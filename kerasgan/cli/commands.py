@@ -264,6 +264,20 @@ def serving_config(folder):
     "--max-images", default=64, show_default=True, type=click.IntRange(1), help="In a request."
 )
 @click.option(
+    "--max-pixels",
+    default=2**20,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Of a request's images together.",
+)
+@click.option(
+    "--max-seconds",
+    default=60.0,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    help="Until an answer.",
+)
+@click.option(
     "--max-batch", default=32, show_default=True, type=click.IntRange(1), help="Computed together."
 )
 @click.option(

@@ -121,11 +121,12 @@ def _serving(network, multiple, least_size):
 
 def _translating(network, channels, multiple, least_size, scale):
     def translate_file(file):
-        sides = _sides(file)
+        height_and_width = sides(file)
         small_enough = _check(
-            (tf.reduce_max(sides) <= LARGEST_IMAGE) & (tf.reduce_prod(sides) <= LARGEST_IMAGE),
+            (tf.reduce_max(height_and_width) <= LARGEST_IMAGE)
+            & (tf.reduce_prod(height_and_width) <= LARGEST_IMAGE),
             f"image_bytes: use images of at most {LARGEST_IMAGE} pixels",
-            sides,
+            height_and_width,
         )
         # A few kilobytes can hold an image that does not fit into memory.
         with tf.control_dependencies([small_enough]):
@@ -142,7 +143,7 @@ def _translating(network, channels, multiple, least_size, scale):
     return translate
 
 
-def _sides(file):
+def sides(file):
     """Height and width as the head of a PNG or JPEG file has them: int64 tensor (2,)."""
     is_jpeg = tf.io.is_jpeg(file)
     is_png = tf.strings.substr(file, 0, len(PNG)) == PNG

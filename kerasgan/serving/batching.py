@@ -15,14 +15,18 @@ class Limits:
     """What a server takes on at most.
 
     Attributes:
-        request_bytes: int, the size of a request.
+        request_bytes: int, the size of a request, and of what becomes of it before it is computed.
         request_images: int, images that a request may ask for.
+        request_pixels: int, pixels that its images may have together.
+        request_seconds: float, how long a request may wait for its answer.
         queue: int, requests that may be waiting.
         batch: int, images that are computed together.
     """
 
     request_bytes: int = 16 * 2**20
     request_images: int = 64
+    request_pixels: int = 2**20
+    request_seconds: float = 60.0
     queue: int = 128
     batch: int = 32
 
@@ -33,6 +37,7 @@ class _Task:
     compute: object
     inputs: dict
     size: int
+    pixels: int
     future: futures.Future
 
 
@@ -55,7 +60,7 @@ class Batcher:
         self._thread = threading.Thread(target=self._work, name="batcher", daemon=True)
         self._thread.start()
 
-    def submit(self, key, compute, inputs, size):
+    def submit(self, key, compute, inputs, size, pixels=0):
         """Puts a request into the queue.
 
         Args:
@@ -63,6 +68,7 @@ class Batcher:
             compute: function from dict of arrays to dict of arrays, batch first.
             inputs: dict of arrays.
             size: int, their batch.
+            pixels: int, what their images have together.
 
         Returns:
             A `concurrent.futures.Future` of `compute`'s result for these inputs.
@@ -70,7 +76,7 @@ class Batcher:
         Raises:
             ServingError: when the queue is full, or the server is about to end.
         """
-        task = _Task(key, compute, inputs, size, futures.Future())
+        task = _Task(key, compute, inputs, size, pixels, futures.Future())
         with self._changed:
             if self._ending:
                 raise ServingError("UNAVAILABLE", "the server is shutting down")
@@ -118,15 +124,21 @@ class Batcher:
     def _next(self):
         """The first task, and those behind it that can be computed with it, in their order."""
         tasks = [self._waiting.popleft()]
-        first, size = tasks[0], tasks[0].size
+        first, size, pixels = tasks[0], tasks[0].size, tasks[0].pixels
         if first.key is None:
             return tasks
         others = collections.deque()
         while self._waiting:
             task = self._waiting.popleft()
-            if task.key == first.key and size + task.size <= self.limits.batch:
+            # No batch takes longer than a request may, or others would wait for that.
+            fits = (
+                size + task.size <= self.limits.batch
+                and pixels + task.pixels <= self.limits.request_pixels
+            )
+            if task.key == first.key and fits:
                 tasks.append(task)
                 size += task.size
+                pixels += task.pixels
             else:
                 others.append(task)
         self._waiting = others

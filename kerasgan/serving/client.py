@@ -29,7 +29,8 @@ class Client:
         timeout: float, seconds that an answer may take.
         retries: int, how often a request is sent again to a server that cannot be reached or says
             that it is UNAVAILABLE, after pauses that double, from a tenth of a second to two.
-        chunk: int, how many images are asked for at once; fewer if they are large.
+        chunk: int, how many images are asked for at once; fewer if they are large, or the server
+            refuses as many.
 
     Raises:
         ValueError: when both version and label are given, or an argument is out of range.
@@ -146,8 +147,9 @@ class Client:
         if len(set(sizes.values())) != 1:
             raise ValueError(f"the inputs have to be of one number of examples, and are {sizes}.")
         parts = [
-            self._ask("predict", signature, {name: a[some] for name, a in inputs.items()}, outputs)
+            part
             for some in _chunks(inputs, self.chunk)
+            for part in self._ask_for({n: a[some] for n, a in inputs.items()}, signature, outputs)
         ]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
@@ -182,6 +184,21 @@ class Client:
                 f"{', '.join(sorted(self._signatures))}."
             )
         return self._signatures[signature]
+
+    def _ask_for(self, inputs, signature, outputs):
+        """The answers to a request, or to halves of it if the server does not take it whole."""
+        size = len(next(iter(inputs.values())))
+        try:
+            return [self._ask("predict", signature, inputs, outputs)]
+        except ServingError as error:
+            if error.code != "RESOURCE_EXHAUSTED" or size < 2:
+                raise
+        halves = slice(size // 2), slice(size // 2, None)
+        return [
+            part
+            for half in halves
+            for part in self._ask_for({n: a[half] for n, a in inputs.items()}, signature, outputs)
+        ]
 
     def _ask(self, what, *arguments):
         pause = 0.1

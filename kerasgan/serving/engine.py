@@ -17,6 +17,25 @@ class Engine:
         self.limits = limits
         self.batcher = Batcher(limits)
 
+    def check_shapes(self, servable, signature, shapes):
+        """The number of examples in inputs of these shapes; None if the signature has no batch.
+
+        Args:
+            servable: `Servable`.
+            signature: str.
+            shapes: dict from a name to a sequence of int.
+
+        Raises:
+            ServingError: for inputs that the signature does not take, or too many of them.
+        """
+        size = servable.check_shapes(signature, shapes)
+        if size is not None and size > self.limits.request_images:
+            raise ServingError(
+                "RESOURCE_EXHAUSTED",
+                f"{size} examples in a request; send at most {self.limits.request_images}",
+            )
+        return size
+
     def predict(self, servable, signature, inputs):
         """The outputs of a signature for some inputs.
 
@@ -31,14 +50,35 @@ class Engine:
         Raises:
             ServingError: for inputs that the signature does not take, or too many of them.
         """
-        arrays, size = servable.checked(signature, inputs)
-        if size is not None and size > self.limits.request_images:
+        arrays = servable.arrays(signature, inputs)
+        shapes = {name: array.shape for name, array in arrays.items()}
+        size = self.check_shapes(servable, signature, shapes)
+        pixels = servable.pixels(signature, arrays)
+        if pixels > self.limits.request_pixels:
             raise ServingError(
                 "RESOURCE_EXHAUSTED",
-                f"{size} examples in a request; send at most {self.limits.request_images}",
+                f"{pixels} pixels in a request; send or ask for images of at most "
+                f"{self.limits.request_pixels} together (kerasgan serve --max-pixels)",
             )
-        shapes = tuple(array.shape[1:] for array in arrays.values())
-        key = None if size is None else (servable, signature, shapes)
+        of_one = tuple(shape[1:] for shape in shapes.values())
+        key = None if size is None else (servable, signature, of_one)
         return self.batcher.submit(
-            key, lambda together: servable.compute(signature, together), arrays, size or 1
+            key, lambda together: servable.compute(signature, together), arrays, size or 1, pixels
         )
+
+    def result(self, future):
+        """The result of what `predict` returned, once it is there.
+
+        Raises:
+            ServingError: when that takes too long, or what the computation raised.
+        """
+        try:
+            return future.result(self.limits.request_seconds)
+        except TimeoutError:
+            future.cancel()
+            raise self.too_late() from None
+
+    def too_late(self):
+        """The error for a request whose answer is not there in time."""
+        seconds = self.limits.request_seconds
+        return ServingError("DEADLINE_EXCEEDED", f"no answer within {seconds:g} s; try again later")

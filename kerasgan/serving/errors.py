@@ -12,6 +12,9 @@ HTTP_STATUS = {
 }
 
 
+LONGEST_MESSAGE = 1000  # characters, of which a client may have sent millions
+
+
 class ServingError(Exception):
     """A request that was not answered.
 
@@ -21,6 +24,8 @@ class ServingError(Exception):
     """
 
     def __init__(self, code, message):
+        if len(message) > LONGEST_MESSAGE:
+            message = f"{message[:LONGEST_MESSAGE]} ..."
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message

@@ -14,6 +14,7 @@ CONFIG = "models.config"
 CONFIGURATION = (CONFIG, "batching_parameters.txt", "monitoring.config", "docker-compose.yml")
 WRITTEN_BY = "# Written by `kerasgan serving-config`."  # begins each of these
 BATCH_SIZES = (1, 2, 4, 8, 16, 32)  # to which TensorFlow Serving fills batches up
+LARGEST_VERSION = 2**63 - 1  # which the protocols have room for
 
 
 def versions(folder):
@@ -22,12 +23,36 @@ def versions(folder):
     Args:
         folder: path of the model's folder, which need not exist.
     """
-    folder = pathlib.Path(folder)
-    if not folder.is_dir():
-        return []
-    files = folder.glob("*/saved_model.pb")
-    names = [file.parent.name for file in files]
-    return sorted(int(name) for name in names if name.isdecimal() and name == str(int(name)))
+    return list(version_folders(folder))
+
+
+def version_folders(folder):
+    """The folders of a model's versions: dict from int to path, in ascending order.
+
+    As for TensorFlow Serving, `00000001` is version 1. Where there is a `1`, too, that is it.
+
+    Args:
+        folder: path of the model's folder, which need not exist.
+    """
+    paths = sorted(_saved_models(folder), key=lambda path: (len(path.name), path.name))
+    found = {}
+    for path in paths:
+        number = version_number(path.name)
+        if number is not None:
+            found.setdefault(number, path)
+    return dict(sorted(found.items()))
+
+
+def version_number(name):
+    """The version that a folder of this name is, or None if it is none.
+
+    >>> version_number("00000012"), version_number("v12")
+    (12, None)
+    """
+    if not (name.isascii() and name.isdecimal() and len(name) < 40):
+        return None
+    number = int(name)
+    return number if number <= LARGEST_VERSION else None
 
 
 def model_folders(folder):
@@ -39,8 +64,21 @@ def model_folders(folder):
     folder = pathlib.Path(folder)
     if versions(folder):
         return {folder.resolve().name: folder}
-    visible = sorted(path for path in folder.glob("*/") if not path.name.startswith("."))
-    return {path.name: path for path in visible if versions(path)}
+    return {path.name: path for path in _visible(folder) if versions(path)}
+
+
+def misplaced(folder):
+    """SavedModels that are no version because of their place or their name: list of paths.
+
+    Args:
+        folder: as for `model_folders`.
+    """
+    folder = pathlib.Path(folder)
+    places = [path for place in [folder, *_visible(folder)] for path in _saved_models(place)]
+    itself = [folder] if (folder / "saved_model.pb").exists() else []
+    models = model_folders(folder).values()
+    known = {version for model in models for version in version_folders(model).values()}
+    return sorted({*itself, *places} - known)
 
 
 def is_exported(path):
@@ -69,3 +107,12 @@ def is_configuration(path):
     if path.name not in CONFIGURATION or not path.is_file():
         return False
     return path.read_bytes().startswith(WRITTEN_BY.encode())
+
+
+def _visible(folder):
+    return sorted(path for path in folder.glob("*/") if not path.name.startswith("."))
+
+
+def _saved_models(folder):
+    """The visible folders in a folder that hold a SavedModel."""
+    return [path for path in _visible(pathlib.Path(folder)) if (path / "saved_model.pb").exists()]

@@ -1,7 +1,11 @@
 """The models in a folder, loaded, and looked after while versions come and go."""
 
+import contextlib
 import dataclasses
+import gc
+import itertools
 import logging
+import math
 import pathlib
 import re
 import threading
@@ -11,10 +15,11 @@ import tensorflow as tf
 from google.protobuf import text_format
 from tensorflow.core.framework import types_pb2
 
+from kerasgan.core.signatures import sides
 from kerasgan.serving import saved_models
 from kerasgan.serving.configuration import LOADED_VERSIONS, labels_of
 from kerasgan.serving.errors import ServingError
-from kerasgan.serving.folders import CONFIG, model_folders, versions
+from kerasgan.serving.folders import CONFIG, model_folders, version_folders
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +31,8 @@ GRAPH_NOISE = (
     "[[",
     "Function",
 )
+# A graph says what is wrong as the model's own does.
+sides_of_file = tf.function(sides, input_signature=[tf.TensorSpec((), tf.string)], autograph=False)
 CODES = {
     tf.errors.INVALID_ARGUMENT: "INVALID_ARGUMENT",
     tf.errors.RESOURCE_EXHAUSTED: "RESOURCE_EXHAUSTED",
@@ -75,12 +82,36 @@ class Servable:
     def compute(self, signature, inputs):
         """The outputs of a signature: dict of arrays to dict of arrays."""
         tensors = {name: tf.constant(array) for name, array in inputs.items()}
-        try:
+        with _errors_of_tensorflow():
             outputs = self._loaded.signatures[signature](**tensors)
-        except tf.errors.OpError as error:
-            code = CODES.get(error.error_code, "INTERNAL")
-            raise ServingError(code, _in_one_line(error.message)) from error
         return {name: tensor.numpy() for name, tensor in outputs.items()}
+
+    def pixels(self, signature, arrays):
+        """How many pixels a model of ours computes for some inputs: int; 0 for others' models.
+
+        Args:
+            signature: str.
+            arrays: what `arrays` returned.
+
+        Raises:
+            ServingError: for bytes that are no picture.
+        """
+        if "size_multiple" in self.card:  # it translates pictures of any size
+            multiple, scale = self.card["size_multiple"], self.card["scale"]
+            (array,) = arrays.values()
+            with _errors_of_tensorflow():
+                pictures = [
+                    sides_of_file(file).numpy().tolist()
+                    if isinstance(file, bytes)
+                    else file.shape[:2]
+                    for file in array
+                ]
+            filled_up = ([-(-side // multiple) * multiple * scale for side in p] for p in pictures)
+            return sum(map(math.prod, filled_up))
+        image_shape = self.card.get("image_shape", ())
+        if len(image_shape) < 3:
+            return 0
+        return len(next(iter(arrays.values()))) * math.prod(image_shape[:2])
 
     def definition(self, signature):
         """The `SignatureDef` of a signature.
@@ -91,72 +122,99 @@ class Servable:
         if signature not in self.definitions:
             raise ServingError(
                 "INVALID_ARGUMENT",
-                f"{self.name} has no signature {signature!r}; it has "
+                f"{self.name} has no signature {signature[:80]!r}; it has "
                 f"{', '.join(sorted(self.definitions))}",
             )
         return self.definitions[signature]
 
-    def checked(self, signature, inputs):
-        """Inputs as arrays of the types and shapes that a signature wants.
+    def arrays(self, signature, inputs):
+        """Inputs as arrays of the types and ranks that a signature wants.
 
         Args:
             signature: str.
             inputs: dict from a name to an array, or lists of numbers or bytes.
 
         Returns:
-            Dict of arrays, and the size of the batch; None if the signature has no batch.
+            Dict of arrays.
 
         Raises:
             ServingError: when they are not.
         """
-        wanted = self.definition(signature).inputs
-        if set(inputs) != set(wanted):
-            raise ServingError(
-                "INVALID_ARGUMENT",
-                f"the inputs are {_names(inputs)}; {signature!r} takes {_names(wanted)}",
-            )
-        arrays = {name: _array(name, inputs[name], info) for name, info in wanted.items()}
+        wanted = self._wanted(signature, inputs)
+        return {name: _array(name, inputs[name], info) for name, info in wanted.items()}
+
+    def check_shapes(self, signature, shapes):
+        """The size of the batch of inputs of these shapes; None if the signature has no batch.
+
+        Args:
+            signature: str.
+            shapes: dict from a name to a sequence of int.
+
+        Raises:
+            ServingError: when they are not those that the signature wants.
+        """
+        wanted = self._wanted(signature, shapes)
+        for name, info in wanted.items():
+            _check_shape(name, shapes[name], info)
         batched = all(
             i.tensor_shape.dim and i.tensor_shape.dim[0].size < 0 for i in wanted.values()
         )
-        if not batched or not arrays:
-            return arrays, None
-        sizes = {name: len(array) for name, array in arrays.items()}
+        if not batched or not wanted:
+            return None
+        sizes = {name: shapes[name][0] for name in wanted}
         if len(set(sizes.values())) > 1:
             raise ServingError(
                 "INVALID_ARGUMENT",
                 f"the inputs have to be of one number of examples, and are {sizes}",
             )
-        return arrays, next(iter(sizes.values()))
+        return next(iter(sizes.values()))
+
+    def _wanted(self, signature, inputs):
+        """The `TensorInfo`s of a signature by name, if these are the names of the inputs."""
+        wanted = self.definition(signature).inputs
+        if len(inputs) != len(wanted) or set(inputs) != set(wanted):
+            raise ServingError(
+                "INVALID_ARGUMENT",
+                f"the inputs are {_names(inputs)}; {signature!r} takes {_names(wanted)}",
+            )
+        return wanted
 
 
 class Models:
     """The models in a folder, in their newest versions.
 
-    A version is served from when it has been loaded and has answered its warm-up requests, until
-    enough newer ones are. One that cannot be loaded changes nothing; it is tried again when its
-    files change. One whose files vanish goes on, one whose files are replaced is loaded anew.
+    None is loaded yet; `watch` and `refresh` do that. A version is served from when it has been
+    loaded and has answered its warm-up requests, until enough newer ones are. One that cannot be
+    loaded changes nothing; it is tried again when its files change. One whose files vanish goes on,
+    one whose files are replaced is loaded anew.
 
     Args:
         folder: path of a folder with a folder for each model, or of a model's own.
+
+    Attributes:
+        looked: `threading.Event`, that whatever there was at first has been tried.
     """
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
+        self.looked = threading.Event()
         self._versions = {}  # by model, then by number
         self._lock = threading.RLock()
         self._refreshing = threading.Lock()
         self._stopped = threading.Event()
+        self._announce()
 
     def watch(self, seconds):
-        """Looks for new versions from now on, in a thread of its own, every so many seconds."""
+        """Loads what there is and looks for new versions every so many seconds, in a thread."""
 
         def work():
-            while not self._stopped.wait(seconds):
+            while not self._stopped.is_set():
                 try:
                     self.refresh()
                 except Exception:  # whatever it is, it may be over the next time
                     logger.exception("%s cannot be looked at", self.folder)
+                self.looked.set()
+                self._stopped.wait(seconds)
 
         threading.Thread(target=work, name="versions", daemon=True).start()
 
@@ -167,14 +225,34 @@ class Models:
     def refresh(self):
         """Loads what is new among the newest versions, and lets go what they replace."""
         with self._refreshing:
-            for name, folder in model_folders(self.folder).items():
+            replaced = False
+            for name, present in self._announce().items():
                 served = 0
-                present = versions(folder)
-                for number in reversed(present):
-                    if served == LOADED_VERSIONS:
+                for number, path in reversed(present.items()):
+                    if served == LOADED_VERSIONS or self._stopped.is_set():
                         break  # older ones are for when newer ones are damaged
-                    served += self._load(name, number, folder / str(number))
-                self._release(name, present)
+                    before = self._servable(name, number)
+                    served += self._load(name, number, path)
+                    replaced |= before not in (None, self._servable(name, number))
+                    del before
+                replaced |= self._release(name, present)
+            if replaced:
+                # TensorFlow's functions refer to each other in circles, tens of megabytes a model.
+                gc.collect()
+
+    def _announce(self):
+        """The versions in the folder by model; those that will be loaded are LOADING from now."""
+        found = {name: version_folders(f) for name, f in model_folders(self.folder).items()}
+        with self._lock:
+            for name, present in found.items():
+                known = self._versions.setdefault(name, {})
+                for number in list(present)[-LOADED_VERSIONS:]:
+                    known.setdefault(number, Version(number, "LOADING"))
+        return found
+
+    def _servable(self, name, number):
+        version = self._versions[name].get(number)
+        return version and version.servable
 
     def _load(self, name, number, path):
         """Loads a version if that has to be tried; returns whether it is served."""
@@ -204,15 +282,20 @@ class Models:
         return True
 
     def _release(self, name, present):
-        """Lets go what newer versions replace, and forgets what is neither served nor there."""
+        """Lets go what newer versions replace, and forgets what is neither served nor there.
+
+        Returns whether it let any go.
+        """
         with self._lock:
             known = self._versions.get(name, {})
             available = sorted(number for number, version in known.items() if version.servable)
-            for number in available[:-LOADED_VERSIONS]:
+            replaced = available[:-LOADED_VERSIONS]
+            for number in replaced:
                 known[number].servable, known[number].state = None, "END"
                 logger.info("%s version %d is served no longer", name, number)
             for number in set(known) - set(available) - set(present):
                 del known[number]
+        return bool(replaced)
 
     def names(self):
         """The models that can be served: list of str."""
@@ -220,6 +303,11 @@ class Models:
             return sorted(
                 n for n, vs in self._versions.items() if any(v.servable for v in vs.values())
             )
+
+    def loading(self):
+        """The models of which nothing can be served yet: list of str."""
+        with self._lock:
+            return sorted(n for n in self._versions if self._is_loading(n))
 
     def errors(self):
         """What keeps versions from being served: list of str."""
@@ -258,10 +346,12 @@ class Models:
             number = self._number(name, version, label)
             if number is None:
                 raise ServingError("NOT_FOUND", f"no version of {name} can be served")
-            servable = self._versions[name][number].servable
-        if servable is None:
+            found = self._versions[name][number]
+        if found.servable is None:
+            if found.state == "LOADING":
+                raise _still_loading(f"{name} version {number}")
             raise ServingError("NOT_FOUND", f"{name} version {number} is not served")
-        return servable
+        return found.servable
 
     def labels(self, name):
         """What labels mean for a model: dict from a label to a version's number."""
@@ -287,13 +377,21 @@ class Models:
 
     def _name(self, name):
         known = self.names()
-        if name == "default" and name not in known and len(known) == 1:
-            return known[0]  # what a client asks for that was told no name
-        if name not in self._versions:
+        to_come = self.loading()
+        if name == "default" and name not in known and len(known + to_come) == 1:
+            return (known + to_come)[0]  # what a client asks for that was told no name
+        if not self._versions.get(name):
             raise ServingError(
-                "NOT_FOUND", f"there is no model {name!r}; served are {', '.join(known) or 'none'}"
+                "NOT_FOUND",
+                f"there is no model {name[:80]!r}; served are {', '.join(known) or 'none'}",
             )
         return name
+
+    def _is_loading(self, name):
+        with self._lock:
+            versions = self._versions[name].values()
+            to_come = any(version.state == "LOADING" for version in versions)
+            return to_come and not any(version.servable for version in versions)
 
     def _available(self, name):
         with self._lock:
@@ -302,11 +400,15 @@ class Models:
     def _number(self, name, version, label):
         name = self._name(name)
         available = self._available(name)
+        if version is None and self._is_loading(name):
+            raise _still_loading(name)
         if label is not None:
             labels = self.labels(name)
             if label not in labels:
                 known = ", ".join(sorted(labels)) or "none"
-                raise ServingError("NOT_FOUND", f"{name} has no label {label!r}; it has {known}")
+                raise ServingError(
+                    "NOT_FOUND", f"{name} has no label {label[:80]!r}; it has {known}"
+                )
             version = labels[label]
         if version is None:
             return available[-1] if available else None
@@ -334,17 +436,63 @@ def _warmup_requests(path):
         yield request.model_spec.signature_name, inputs
 
 
+def _still_loading(what):
+    # What a client gets of TensorFlow Serving, which does not listen before.
+    return ServingError("UNAVAILABLE", f"{what} is being loaded; try again")
+
+
+@contextlib.contextmanager
+def _errors_of_tensorflow():
+    try:
+        yield
+    except tf.errors.OpError as error:
+        code = CODES.get(error.error_code, "INTERNAL")
+        raise ServingError(code, _in_one_line(error.message)) from error
+
+
 def _names(inputs):
-    return ", ".join(map(repr, sorted(inputs))) or "none"
+    some = itertools.islice(inputs, 20)
+    return ", ".join(repr(name[:80]) for name in sorted(some)) or "none"
+
+
+def _wanted(name, info):
+    sizes = ["any" if d.size < 0 else d.size for d in info.tensor_shape.dim]
+    return f"{name!r} has to be {tf.as_dtype(info.dtype).name} of shape {sizes}"
+
+
+def check_type(name, dtype, info):
+    """Makes sure of the type of an input.
+
+    Args:
+        name: str.
+        dtype: a number of TensorFlow's `DataType`, which need not exist.
+        info: the `TensorInfo` of the input.
+
+    Raises:
+        ServingError: when it has another.
+    """
+    if dtype != info.dtype:
+        known = dtype in types_pb2.DataType.values() and dtype != types_pb2.DT_INVALID
+        found = tf.as_dtype(dtype).name if known else f"of an unknown type, {dtype}"
+        raise ServingError("INVALID_ARGUMENT", f"{_wanted(name, info)}; it is {found}")
+
+
+def _check_shape(name, shape, info):
+    sizes = [d.size for d in info.tensor_shape.dim]
+    # TensorFlow's kernels are not made for axes of length 0.
+    if (
+        len(shape) != len(sizes)
+        or any(have < 1 for have in shape)
+        or any(size not in (-1, have) for size, have in zip(sizes, shape, strict=True))
+    ):
+        raise ServingError("INVALID_ARGUMENT", f"{_wanted(name, info)}; its shape is {list(shape)}")
 
 
 def _array(name, values, info):
-    """One input as an array of the type and shape that its `TensorInfo` says."""
+    """One input as an array of the type and rank that its `TensorInfo` says."""
     dtype = tf.as_dtype(info.dtype)
-    shape = [None if d.size < 0 else d.size for d in info.tensor_shape.dim]
-    wanted = (
-        f"{name!r} has to be {dtype.name} of shape {['any' if s is None else s for s in shape]}"
-    )
+    rank = len(info.tensor_shape.dim)
+    wanted = _wanted(name, info)
     if info.dtype == types_pb2.DT_STRING:
         array = values if isinstance(values, np.ndarray) else np.empty(len(values), object)
         if array is not values:
@@ -362,13 +510,8 @@ def _array(name, values, info):
         if right and dtype.is_integer:
             limits = np.iinfo(dtype.as_numpy_dtype)
             right = array.size == 0 or (limits.min <= array.min() and array.max() <= limits.max)
-    if not right or len(array.shape) != len(shape):
+    if not right or array.ndim != rank:
         raise ServingError("INVALID_ARGUMENT", f"{wanted}; it is {array.dtype} of {array.shape}")
-    # TensorFlow's kernels are not made for axes of length 0.
-    if 0 in array.shape or any(
-        s not in (None, have) for s, have in zip(shape, array.shape, strict=True)
-    ):
-        raise ServingError("INVALID_ARGUMENT", f"{wanted}; its shape is {list(array.shape)}")
     if info.dtype == types_pb2.DT_STRING:
         return array
     with np.errstate(over="ignore"):

@@ -3,6 +3,8 @@
 import base64
 import binascii
 import json
+import math
+import threading
 
 import flask
 import numpy as np
@@ -34,6 +36,7 @@ def create_app(engine, host="127.0.0.1"):
         `flask.Flask`.
     """
     models = engine.models
+    parsing = threading.Lock()
     app = flask.Flask(__name__, static_folder=None, template_folder=".")
     app.url_map.converters["word"] = Word
     app.config.update(MAX_CONTENT_LENGTH=engine.limits.request_bytes)
@@ -45,16 +48,22 @@ def create_app(engine, host="127.0.0.1"):
         return {"error": error.message}, HTTP_STATUS[error.code]
 
     def predict(name, version=None, label=None):
+        # JSON becomes up to thirty times its size in memory until it is an array: one at a time.
+        with parsing:
+            by_row, future = submit(name, version, label)
+        outputs = engine.result(future)
+        return as_rows(outputs) if by_row else as_columns(outputs)
+
+    def submit(*place):
         request = _request()
-        servable = models.get(name, version, label)
+        servable = models.get(*place)
         signature = request.get("signature_name") or "serving_default"
         definition = servable.definition(signature)
         by_row = "instances" in request
         inputs = (of_rows if by_row else of_columns)(
             request["instances" if by_row else "inputs"], definition
         )
-        outputs = engine.predict(servable, signature, inputs).result()
-        return as_rows(outputs) if by_row else as_columns(outputs)
+        return by_row, engine.predict(servable, signature, inputs)
 
     def status(name, version=None, label=None):
         return _json(rpc.status(models, name, version, label))
@@ -78,24 +87,31 @@ def create_app(engine, host="127.0.0.1"):
 
     @app.get("/gallery.json")
     def shown():
-        servables = [models.get(name) for name in models.names()]
-        return {
+        served = {
             servable.name: {
                 "version": servable.version,
                 "card": servable.card,
                 "signatures": {s: sorted(d.inputs) for s, d in servable.definitions.items()},
-                "at_most": engine.limits.request_images,
+                "at_most": _images_at_most(servable.card, engine.limits),
             }
-            for servable in servables
+            for servable in map(models.get, models.names())
         }
+        return {"served": served, "loading": models.loading()}
 
     return app
+
+
+def _images_at_most(card, limits):
+    """How many images of noise a request may ask for."""
+    of_one = math.prod(card.get("image_shape", (1,))[:2])
+    return max(1, min(limits.request_images, limits.request_pixels // of_one))
 
 
 def _request():
     """The body of a request for a prediction: dict."""
     try:
-        request = json.loads(flask.request.get_data())
+        body = flask.request.get_data(cache=False)
+        request = json.loads(body, object_pairs_hook=_without_duplicates)
     except (ValueError, RecursionError) as error:
         raise ServingError("INVALID_ARGUMENT", f"the request is no JSON: {error}") from error
     if not isinstance(request, dict) or ("instances" in request) == ("inputs" in request):
@@ -103,6 +119,14 @@ def _request():
     if not isinstance(request.get("signature_name", ""), str):
         raise ServingError("INVALID_ARGUMENT", "signature_name has to be a string")
     return request
+
+
+def _without_duplicates(pairs):
+    """An object of JSON; one that has a name twice means different things to different readers."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("an object has a name twice")
+    return found
 
 
 def of_rows(instances, definition):
@@ -155,7 +179,10 @@ def _are_numbers(values, rank):
 
 def _bytes(value):
     if isinstance(value, str):
-        return value.encode("utf-8")
+        try:
+            return value.encode("utf-8")
+        except UnicodeEncodeError as error:  # half of a pair of surrogates
+            raise ServingError("INVALID_ARGUMENT", f"a string is no Unicode: {error}") from error
     if isinstance(value, dict) and list(value) == ["b64"] and isinstance(value["b64"], str):
         try:
             return base64.b64decode(value["b64"], validate=True)

@@ -1,10 +1,14 @@
 """TensorFlow Serving's gRPC services."""
 
+import asyncio
 import math
-from concurrent import futures
+import threading
 
 import grpc
 import tensorflow as tf
+from google.protobuf.message import DecodeError
+from grpc import aio
+from tensorflow.core.framework import types_pb2
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
@@ -14,30 +18,70 @@ from tensorflow_serving.apis import (
 )
 
 from kerasgan.serving.errors import ServingError
+from kerasgan.serving.models import check_type
+
+POINTER = 8  # bytes
+HANDSHAKE_SECONDS = 10
+CONNECTION_SECONDS = 300  # then a client is asked to connect anew, which gRPC's do by themselves
 
 
-def make_server(engine, address):
-    """A gRPC server, not started yet.
+class RpcServer:
+    """A gRPC server in a thread of its own, not started yet.
+
+    One event loop reads all requests. With a thread for each, who sends halves of requests would
+    leave none for others.
 
     Args:
         engine: `Engine`.
         address: str, "host:port"; port 0 for any that is free.
 
-    Returns:
-        `grpc.Server` and the port.
+    Attributes:
+        port: int.
 
     Raises:
         RuntimeError: for an address that cannot be had.
     """
+
+    def __init__(self, engine, address):
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="grpc", daemon=True)
+        self._thread.start()
+        try:
+            self._server, self.port = self._run(_make_server(engine, address))
+        except BaseException:
+            self._end()
+            raise
+
+    def start(self):
+        """Answers from now on."""
+        self._run(self._server.start())
+
+    def stop(self, seconds):
+        """Takes no new requests, and waits so long for the answers to those that came before."""
+        if not self._loop.is_closed():
+            self._run(self._server.stop(seconds))
+            self._end()
+
+    def _run(self, coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+    def _end(self):
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+async def _make_server(engine, address):
     limits = engine.limits
-    threads = limits.queue + 8
-    server = grpc.server(
-        futures.ThreadPoolExecutor(threads, thread_name_prefix="grpc"),
-        maximum_concurrent_rpcs=threads,  # RESOURCE_EXHAUSTED beyond
+    server = aio.server(
+        interceptors=[_Refusals()],
         options=[
             ("grpc.max_receive_message_length", limits.request_bytes),
             ("grpc.max_send_message_length", -1),
             ("grpc.so_reuseport", 0),
+            ("grpc.server_handshake_timeout_ms", 1000 * HANDSHAKE_SECONDS),
+            ("grpc.max_connection_age_ms", 1000 * CONNECTION_SECONDS),
+            ("grpc.max_connection_age_grace_ms", int(1000 * limits.request_seconds)),
         ],
     )
     services = prediction_service_pb2_grpc, model_service_pb2_grpc
@@ -46,49 +90,87 @@ def make_server(engine, address):
     return server, server.add_insecure_port(address)
 
 
+class _Refusals(aio.ServerInterceptor):
+    """Says in gRPC's codes what is wrong with a request, be it no message at all."""
+
+    async def intercept_service(self, continuation, handler_call_details):
+        handler = await continuation(handler_call_details)
+        if handler is None:  # there is no such method
+            return None
+
+        async def answer(body, context):
+            try:
+                return await handler.unary_unary(handler.request_deserializer(body), context)
+            except ServingError as error:
+                await context.abort(getattr(grpc.StatusCode, error.code), error.message)
+            except DecodeError as error:
+                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            except NotImplementedError as error:
+                await context.abort(grpc.StatusCode.UNIMPLEMENTED, str(error))
+
+        return grpc.unary_unary_rpc_method_handler(
+            answer, response_serializer=handler.response_serializer
+        )
+
+
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     """`Predict` and `GetModelMetadata`; what is for classifiers is UNIMPLEMENTED."""
 
     def __init__(self, engine):
         self.engine = engine
 
-    def Predict(self, request, context):  # noqa: N802
-        return _answer(context, lambda: self._predict(request, context))
-
-    def _predict(self, request, context):
+    async def Predict(self, request, context):  # noqa: N802
         servable = self.engine.models.get(**_of_spec(request.model_spec))
         signature = request.model_spec.signature_name or "serving_default"
-        inputs = {name: self._array(name, proto) for name, proto in request.inputs.items()}
-        future = self.engine.predict(servable, signature, inputs)
-        context.add_callback(future.cancel)
-        outputs = future.result()
-        wanted = list(request.output_filter) or list(outputs)
-        if not set(wanted) <= set(outputs):
+        definition = servable.definition(signature)
+        wanted = set(request.output_filter) or set(definition.outputs)
+        if not wanted <= set(definition.outputs):
             raise ServingError(
-                "INVALID_ARGUMENT", f"output_filter: {wanted}; there are {sorted(outputs)}"
+                "INVALID_ARGUMENT",
+                f"output_filter: {sorted(wanted)}; there are {sorted(definition.outputs)}",
             )
+        future = self.engine.predict(
+            servable, signature, self._arrays(request, servable, signature)
+        )
+        try:
+            outputs = await asyncio.wait_for(
+                asyncio.wrap_future(future), self.engine.limits.request_seconds
+            )
+        except TimeoutError:
+            raise self.engine.too_late() from None
         response = predict_pb2.PredictResponse()
         _describe(response.model_spec, servable, signature)
         for name in wanted:
             response.outputs[name].CopyFrom(tf.make_tensor_proto(outputs[name]))
         return response
 
-    def _array(self, name, proto):
-        shape = [d.size for d in proto.tensor_shape.dim]
-        # A shape is a few bytes, whatever it promises.
-        if math.prod(shape) > self.engine.limits.request_bytes:
-            raise ServingError("RESOURCE_EXHAUSTED", f"{name!r} has the shape {shape}")
+    def _arrays(self, request, servable, signature):
+        # A shape is a few bytes, whatever it promises: it is looked at before it is filled.
+        shapes = {
+            name: [dim.size for dim in proto.tensor_shape.dim]
+            for name, proto in request.inputs.items()
+        }
+        self.engine.check_shapes(servable, signature, shapes)
+        wanted = servable.definition(signature).inputs
+        return {name: self._array(name, request.inputs[name], wanted[name]) for name in shapes}
+
+    def _array(self, name, proto, info):
+        check_type(name, proto.dtype, info)
+        size = math.prod(dim.size for dim in proto.tensor_shape.dim)
+        if _bytes_of(proto, size) > self.engine.limits.request_bytes:
+            raise ServingError(
+                "RESOURCE_EXHAUSTED",
+                f"{name!r} has {size} elements; send at most "
+                f"{self.engine.limits.request_bytes} bytes of them",
+            )
         try:
-            if min(shape, default=0) < 0:
-                raise ValueError(f"its shape is {shape}")
+            if any(len(v) > 2 * size for f, v in proto.ListFields() if f.name.endswith("_val")):
+                raise ValueError(f"it holds more values than {size}")
             return tf.make_ndarray(proto)
         except (TypeError, ValueError, KeyError) as error:
             raise ServingError("INVALID_ARGUMENT", f"{name!r} is no tensor: {error}") from error
 
-    def GetModelMetadata(self, request, context):  # noqa: N802
-        return _answer(context, lambda: self._metadata(request))
-
-    def _metadata(self, request):
+    async def GetModelMetadata(self, request, context):  # noqa: N802
         if list(request.metadata_field) != ["signature_def"]:
             raise ServingError("INVALID_ARGUMENT", 'metadata_field has to be ["signature_def"]')
         servable = self.engine.models.get(**_of_spec(request.model_spec))
@@ -104,8 +186,8 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
     def __init__(self, models):
         self.models = models
 
-    def GetModelStatus(self, request, context):  # noqa: N802
-        return _answer(context, lambda: status(self.models, **_of_spec(request.model_spec)))
+    async def GetModelStatus(self, request, context):  # noqa: N802
+        return status(self.models, **_of_spec(request.model_spec))
 
 
 def signatures(servable):
@@ -146,10 +228,10 @@ def _describe(spec, servable, signature=""):
     spec.signature_name = signature
 
 
-def _answer(context, answer):
-    try:
-        return answer()
-    except ServingError as error:
-        context.abort(getattr(grpc.StatusCode, error.code), error.message)
-    except futures.CancelledError:
-        context.abort(grpc.StatusCode.CANCELLED, "the client has gone away")
+def _bytes_of(proto, size):
+    """How many bytes a `TensorProto` of so many elements becomes, its last value being repeated."""
+    if proto.dtype != types_pb2.DT_STRING:
+        return size * tf.as_dtype(proto.dtype).size
+    given = len(proto.string_val)
+    repeated = len(proto.string_val[-1]) * max(0, size - given) if given else 0
+    return proto.ByteSize() + repeated + POINTER * size

@@ -14,7 +14,13 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from kerasgan.core.export import MODEL_CARD, check_destination
 from kerasgan.core.files import atomic_path, make_folder, move
-from kerasgan.serving.folders import BATCH_SIZES, WARMUP_REQUESTS, foreign_files, versions
+from kerasgan.serving.folders import (
+    BATCH_SIZES,
+    WARMUP_REQUESTS,
+    foreign_files,
+    version_folders,
+    version_number,
+)
 
 REMOVED = ".partial-removed-"
 
@@ -70,10 +76,10 @@ def _alone(folder):
 
 
 def _export_next(model, folder, keep, jit_compile, model_card):
-    numbers = [int(p.name) for p in folder.glob("*") if p.name.isdecimal()]
+    numbers = [version_number(path.name) or 0 for path in folder.glob("*")]
     path = folder / str(max(numbers, default=0) + 1)
-    outdated = versions(folder)[: 1 - keep or None] if keep else []
-    foreign = [file for old in outdated for file in foreign_files(folder / str(old))]
+    outdated = list(version_folders(folder).values())[: 1 - keep or None] if keep else []
+    foreign = [file for old in outdated for file in foreign_files(old)]
     if foreign:
         raise ValueError(
             f"keep={keep} would remove {foreign[0]}, which is no part of a SavedModel of "
@@ -84,8 +90,8 @@ def _export_next(model, folder, keep, jit_compile, model_card):
         shutil.rmtree(left)
     for old in outdated:
         # Renamed first, so that no server sees a version that is half deleted.
-        removed = folder / f"{REMOVED}{old}"
-        move(folder / str(old), removed)
+        removed = folder / f"{REMOVED}{old.name}"
+        move(old, removed)
         shutil.rmtree(removed)
     return path
 

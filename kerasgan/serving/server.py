@@ -1,21 +1,21 @@
 """A server for machines without a container: TensorFlow Serving's protocols on a folder."""
 
-import logging
 import threading
 import time
 
 from kerasgan.serving import rest, rpc, web
 from kerasgan.serving.batching import Limits
 from kerasgan.serving.engine import Engine
+from kerasgan.serving.folders import misplaced
 from kerasgan.serving.models import Models
-
-logger = logging.getLogger(__name__)
 
 
 class Server:
     """Serves a folder of SavedModels by gRPC and REST, for development.
 
     Production is TensorFlow Serving, which is faster, runs on GPUs, and is watched by others.
+    Models are loaded, one after the other, when it has started; it answers UNAVAILABLE for those
+    to come, and its attribute `models` tells how they are.
 
     Args:
         folder: path of a folder with a folder for each model, or of a model's own.
@@ -26,25 +26,24 @@ class Server:
         poll_seconds: float, how often it looks for new versions.
 
     Attributes:
+        models: `kerasgan.serving.models.Models`.
         port: int.
         url: str, the address of the gallery and of the REST API.
 
     Raises:
-        ValueError: when there is no model that can be served.
+        ValueError: when there is no SavedModel in the folder.
         RuntimeError: for a port that cannot be had.
     """
 
     def __init__(self, folder, host, port, rest_listening, limits=None, poll_seconds=1.0):
         limits = limits or Limits()
         self.models = Models(folder)
-        self.models.refresh()
-        if not self.models.names():
-            errors = "; ".join(self.models.errors())
-            reasons = f" ({errors})" if errors else ""
-            raise ValueError(f"{folder} holds no SavedModel that can be served{reasons}.")
+        if not self.models.loading():
+            raise ValueError(f"{folder} holds no SavedModel that can be served{_hint(folder)}.")
         self.engine = Engine(self.models, limits)
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        self._rpc, self.port = rpc.make_server(self.engine, address)
+        self._rpc = rpc.RpcServer(self.engine, address)
+        self.port = self._rpc.port
         self.url = web.url_of(rest_listening)
         self._rest = web.make_server(
             rest.create_app(self.engine, host),
@@ -52,16 +51,15 @@ class Server:
             # Who sends somewhat too much gets an answer; who sends far more, a closed connection.
             4 * limits.request_bytes,
             threads=limits.queue + 8,
-            connection_limit=4 * limits.queue,
         )
         self._rest_thread = threading.Thread(target=self._rest.run, name="rest", daemon=True)
         self._poll_seconds = poll_seconds
 
     def start(self):
         """Answers from now on, in threads."""
-        self.models.watch(self._poll_seconds)
         self._rpc.start()
         self._rest_thread.start()
+        self.models.watch(self._poll_seconds)
 
     def stop(self, seconds=30.0):
         """Takes no new requests, answers those that came before, and ends.
@@ -75,8 +73,7 @@ class Server:
         self.models.stop()
         end = time.monotonic() + seconds
         answered = self.engine.batcher.drain(seconds)
-        ended = self._rpc.stop(max(0.0, end - time.monotonic()))
-        ended.wait()
+        self._rpc.stop(max(0.0, end - time.monotonic()))
         # An answer is on its way when the queue is empty: waitress sends it from another thread.
         while time.monotonic() < end and self._busy():
             time.sleep(0.02)
@@ -85,6 +82,35 @@ class Server:
             self._rest_thread.join(timeout=5)
         return answered
 
+    def wait(self, seconds=None):
+        """Waits until each model has been loaded or given up.
+
+        Args:
+            seconds: float, for how long at most; None for ever.
+
+        Returns:
+            Whether it is so far.
+
+        Raises:
+            ValueError: when none can be served.
+        """
+        looked = self.models.looked.wait(seconds)
+        if looked and not self.models.names():
+            reasons = "; ".join(self.models.errors())
+            raise ValueError(
+                f"{self.models.folder} holds no SavedModel that can be served ({reasons})."
+            )
+        return looked
+
     def _busy(self):
         channels = list(self._rest.active_channels.values())
         return any(channel.requests or channel.total_outbufs_len for channel in channels)
+
+
+def _hint(folder):
+    """What a folder holds that nearly is a model's version."""
+    found = misplaced(folder)
+    if not found:
+        return ""
+    path = found[0]
+    return f" ({path} is one, but no version of a model: its folder has to be a number, NAME/1)"

@@ -8,8 +8,11 @@ import urllib.parse
 
 import flask
 import waitress
-from waitress import wasyncore
+from waitress import channel, wasyncore
 from werkzeug import exceptions
+
+CONNECTIONS = 500  # that are held at a time
+REQUEST_SECONDS = 30  # within which a request has to have arrived
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; connect-src 'self'; script-src 'unsafe-inline'; "
@@ -81,6 +84,27 @@ def url_of(listening):
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
+class Channel(channel.HTTPChannel):
+    """A connection, which keeps nobody else from being heard.
+
+    A request has to arrive within a time that does not begin anew with each byte of it, and a new
+    connection takes the place of that which has said nothing for the longest time.
+    """
+
+    def __init__(self, server, *arguments, **keywords):
+        super().__init__(server, *arguments, **keywords)
+        others = server.active_channels.values()
+        if len(others) > CONNECTIONS:
+            silent = (c for c in others if not (c.requests or c.will_close))
+            min(silent, key=lambda c: c.last_activity).will_close = True
+
+    def handle_read(self):
+        began = None if self.request is None else self.last_activity
+        super().handle_read()
+        if began is not None and self.request is not None:
+            self.last_activity = began
+
+
 def make_server(app, listening, largest_body, **settings):
     """A server whose `run()` answers requests until KeyboardInterrupt.
 
@@ -92,9 +116,19 @@ def make_server(app, listening, largest_body, **settings):
     """
     # It would write a line for every request that finds no thread free.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    return waitress.create_server(
-        app, sockets=[listening], ident=None, max_request_body_size=largest_body, **settings
+    server = waitress.create_server(
+        app,
+        sockets=[listening],
+        ident=None,
+        max_request_body_size=largest_body,
+        connection_limit=2 * CONNECTIONS,
+        channel_timeout=REQUEST_SECONDS,
+        cleanup_interval=1,
+        asyncore_use_poll=True,  # select() knows files of numbers below 1024 only
+        **settings,
     )
+    server.channel_class = Channel
+    return server
 
 
 def stop(server):

@@ -47,9 +47,9 @@ class GalleryTest(tf.test.TestCase):
 
     def images(self, page):
         """The images that the page shows."""
-        urls = page.eval_on_selector_all("#images img", "all => all.map(image => image.src)")
+        urls = page.eval_on_selector_all("#images a img", "all => all.map(image => image.src)")
         self.assertTrue(all(url.startswith("data:image/png;base64,") for url in urls), urls)
-        sizes = page.eval_on_selector_all("#images img", "all => all.map(i => i.naturalWidth)")
+        sizes = page.eval_on_selector_all("#images a img", "all => all.map(i => i.naturalWidth)")
         files = [decoded(base64.b64decode(url.partition(",")[2])) for url in urls]
         self.assertEqual(sizes, [image.shape[1] for image in files])
         return np.stack(files)
@@ -80,6 +80,79 @@ class GalleryTest(tf.test.TestCase):
             self.assertEqual(self.visible(page), ["files"])
             page.select_option("#model", "classes")
             self.assertEqual(self.visible(page), ["seed", "num", "label"])
+
+    def test_a_model_shows_its_pictures_as_soon_as_it_is_chosen(self):
+        with self.gallery("classes") as page:
+            page.select_option("#model", "styles")
+            page.locator("#images li").nth(15).wait_for()
+            self.wait_for_message(page, r"^16 images in \d+ ms$")
+            with Client(server().url, "styles") as client:
+                self.assertLessEqual(differences(self.images(page), client.sample(16)), 1)
+            self.assertEqual(self.captions(page), [str(number) for number in range(16)])
+            page.select_option("#model", "colours")
+            self.assertEqual(page.inner_text("#message"), "Choose pictures, then press Show.")
+            picture = {"name": "a.png", "mimeType": "image/png"}
+            file = encoded(np.zeros((16, 16, 1), "uint8"))
+            page.set_input_files("#files", {**picture, "buffer": file})
+            page.select_option("#model", "classes")
+            page.select_option("#model", "colours")  # while the answer of the other is on its way
+            self.wait_for_message(page, "^1 images")
+            self.assertEqual(self.captions(page), ["a.png"])
+
+    def test_captions_are_the_names_of_the_classes(self):
+        def with_names(route):
+            found = route.fetch().json()
+            found["served"]["classes"]["card"]["class_names"] = ["a cat", "a dog", "a <b>owl</b>"]
+            route.fulfill(json=found)
+
+        with self.gallery("classes") as page:
+            self.assertEqual(self.captions(page), [str(n % NUM_CLASSES) for n in range(16)])
+            page.route("**/gallery.json", with_names)
+            page.reload()
+            page.locator("#images li").nth(15).wait_for()
+            self.assertEqual(self.captions(page)[:4], ["a cat", "a dog", "a <b>owl</b>", "a cat"])
+            page.select_option("#label", label="a dog")
+            self.show(page)
+            self.assertEqual(set(self.captions(page)), {"a dog"})
+
+    def test_models_appear_as_they_are_loaded(self):
+        answers = [
+            {"served": {}, "loading": ["classes", "styles"]},
+            {"served": ["styles"], "loading": ["classes"]},
+            {"served": ["classes", "styles"], "loading": []},
+        ]
+
+        def partly(route):
+            found = route.fetch().json()
+            answer = answers.pop(0) if answers else self.fail("asked for too often")
+            answer["served"] = {name: found["served"][name] for name in answer["served"]}
+            route.fulfill(json=answer)
+
+        with self.gallery("classes") as page:
+            page.route("**/gallery.json", partly)
+            page.reload()
+            self.wait_for_message(page, "^Loading classes, styles …$")
+            self.wait_for_message(page, "^16 images")
+            self.assertEqual(page.input_value("#model"), "styles")
+            page.locator("#model option").nth(1).wait_for(state="attached")
+            self.assertEqual(page.input_value("#model"), "styles")
+            self.assertEmpty(answers)
+
+    def test_a_phone_shows_it_without_scrolling_sideways(self):
+        with self.gallery("classes") as page:
+            page.set_viewport_size({"width": 390, "height": 800})
+            for model in ("classes", "styles", "colours"):
+                page.select_option("#model", model)
+                self.assertLessEqual(page.evaluate("document.documentElement.scrollWidth"), 390)
+
+    def captions(self, page):
+        return page.locator("#images .caption").all_inner_texts()
+
+    def wait_for_message(self, page, pattern):
+        page.wait_for_function(
+            "pattern => new RegExp(pattern).test(document.querySelector('#message').innerText)",
+            arg=pattern,
+        )
 
     def test_seed_number_and_label_decide_the_images(self):
         with self.gallery("classes") as page:
@@ -133,7 +206,7 @@ class GalleryTest(tf.test.TestCase):
             self.assertEqual(started.value.suggested_filename, "classes-seed7-1.png")
             file = pathlib.Path(started.value.path()).read_bytes()
             self.assertStartsWith(file, b"\x89PNG")
-            url = page.locator("#images img").nth(1).get_attribute("src")
+            url = page.locator("#images a img").nth(1).get_attribute("src")
             self.assertEqual(file, base64.b64decode(url.partition(",")[2]))
             expected = self.client.sample(2, seed=7, labels=1)[1]
             self.assertEqual(decoded(file).shape, (SIZE, SIZE, 1))
@@ -148,7 +221,12 @@ class GalleryTest(tf.test.TestCase):
         with self.gallery("colours") as page:
             self.assertEqual(self.show(page), "Choose pictures first.")
             page.set_input_files("#files", [folder / "one.png", folder / "two.b.png"])
-            self.assertRegex(self.show(page), r"^2 images in \d+ ms$")
+            self.assertRegex(self.show(page), r"^2 images in \d+ ms; left the originals$")
+            self.assertEqual(self.captions(page), ["one.png", "two.b.png"])
+            originals = page.eval_on_selector_all(
+                "#images img.original", "all => all.map(i => [i.naturalWidth, i.naturalHeight])"
+            )
+            self.assertEqual(originals, [[28, 20]] * 2)
             expected = np.stack(self.client.translate(pictures))
             self.assertLessEqual(differences(self.images(page), expected), 1)
             names = page.eval_on_selector_all("#images a", "all => all.map(a => a.download)")

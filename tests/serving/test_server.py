@@ -4,6 +4,7 @@ import base64
 import contextlib
 import functools
 import http.client
+import io
 import itertools
 import json
 import random
@@ -18,6 +19,7 @@ import grpc
 import numpy as np
 import tensorflow as tf
 from backends import needs_backend
+from PIL import Image
 from served_models import (
     LATENT_DIM,
     NUM_CLASSES,
@@ -38,12 +40,13 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from kerasgan.serving import Client, ServingError, models, rest
+from kerasgan.serving import Client, ServingError, models, rest, web
 
 pytestmark = needs_backend("tensorflow", reason="a server does not know what wrote its SavedModels")
 
 TIMEOUT = 20.0
 LARGEST = 2**20  # bytes of a request
+PIXELS = 2**16  # of its pictures
 SAMPLE = {"seed": [0, 1], "label": [2, 0]}
 
 
@@ -56,7 +59,9 @@ stack = contextlib.ExitStack()
 
 @functools.cache
 def server():
-    return stack.enter_context(served(request_bytes=LARGEST, request_images=4, queue=16))
+    return stack.enter_context(
+        served(request_bytes=LARGEST, request_images=4, request_pixels=PIXELS, queue=16)
+    )
 
 
 def tearDownModule():
@@ -650,28 +655,126 @@ class RefusalTest(ServerTestCase):
                     getattr(made, name).extend(value)
             return made
 
-        for code, tensor in (
-            ("RESOURCE_EXHAUSTED", proto(dims=(10**12,), float_val=[0.0])),
-            ("RESOURCE_EXHAUSTED", proto(dims=(2**62, 2**62))),
-            ("RESOURCE_EXHAUSTED", proto(types_pb2.DT_STRING, (10**12,), string_val=[b""])),
-            ("INVALID_ARGUMENT", proto(dims=(10**12, 0))),
-            ("INVALID_ARGUMENT", proto(dims=(-1, LATENT_DIM), float_val=[0.0])),
-            ("INVALID_ARGUMENT", proto(dims=(-(2**63), 3), float_val=[0.0])),
-            ("INVALID_ARGUMENT", proto(dims=(1,) * 200, float_val=[0.0])),
-            ("INVALID_ARGUMENT", proto(tensor_content=b"123")),
-            ("INVALID_ARGUMENT", proto(tensor_content=b"1234" * 99)),
-            ("INVALID_ARGUMENT", proto(float_val=[0.0] * 99)),
-            *(
-                ("INVALID_ARGUMENT", proto(dtype))
-                for dtype in types_pb2.DataType.values()
-                if dtype != types_pb2.DT_FLOAT
-            ),
-            ("INVALID_ARGUMENT", proto(77)),
-            ("INVALID_ARGUMENT", proto(types_pb2.DT_QINT8, tensor_content=b"1234")),
+        for tensor in (
+            proto(dims=(10**12, LATENT_DIM), float_val=[0.0]),
+            proto(dims=(10**12,), float_val=[0.0]),
+            proto(dims=(2**62, 2**62)),
+            proto(types_pb2.DT_STRING, (10**12,), string_val=[b""]),
+            proto(dims=(10**12, 0)),
+            proto(dims=(-1, LATENT_DIM), float_val=[0.0]),
+            proto(dims=(-(2**63), 3), float_val=[0.0]),
+            proto(dims=(1,) * 200, float_val=[0.0]),
+            proto(tensor_content=b"123"),
+            proto(tensor_content=b"1234" * 99),
+            proto(float_val=[0.0] * 99),
+            *(proto(d) for d in types_pb2.DataType.values() if d != types_pb2.DT_FLOAT),
+            proto(77),
+            proto(types_pb2.DT_QINT8, tensor_content=b"1234"),
         ):
             request = self.request(inputs={"label": np.int32([0])})
             request.inputs["latent"].CopyFrom(tensor)
-            self.assertEqual(self.code(self.predictions.Predict, request)[0], code, tensor)
+            code, _ = self.code(self.predictions.Predict, request)
+            self.assertEqual(code, "INVALID_ARGUMENT", str(tensor))
+
+    def test_what_a_few_bytes_promise_is_not_made(self):
+        def promised(value, *dims):
+            tensor = tf.make_tensor_proto(value)
+            for dim, size in zip(tensor.tensor_shape.dim, dims, strict=True):
+                dim.size = size
+            return tensor
+
+        many = 2**24
+        picture = encoded(np.zeros((16, 16, 1), "uint8")) + bytes(LARGEST // 2)
+        no_picture = {"images": promised(np.zeros((1, 1, 1, 1), "float32"), 1, many, many, 1)}
+        with mock.patch.object(tf, "make_ndarray", side_effect=AssertionError("made")):
+            for model, signature, inputs in (
+                (
+                    "classes",
+                    "sample",
+                    {"seed": promised([0], many), "label": promised([0], many)},
+                ),
+                ("styles", "", {"latent": promised(np.zeros((1, 2), "float32"), many, 2)}),
+                ("colours", "translate", {"image_bytes": promised([picture], 4)}),
+                ("colours", "", no_picture),
+            ):
+                request = self.request(model, signature=signature)
+                for name, tensor in inputs.items():
+                    request.inputs[name].CopyFrom(tensor)
+                code, message = self.code(self.predictions.Predict, request)
+                self.assertEqual(code, "RESOURCE_EXHAUSTED", message)
+                self.assertRegex(message, f"{many}|at most")
+
+    def test_pixels_are_counted_before_they_are_computed(self):
+        def black(height, width, kind="PNG"):
+            file = io.BytesIO()
+            Image.new("L", (width, height)).save(file, kind)
+            return file.getvalue()
+
+        # A side of 1 is filled up to 16.
+        for pictures, found in (
+            ([black(257, 256)], 272 * 256),
+            ([black(256, 257, "JPEG")], 256 * 272),
+            ([black(1, 4097)], 16 * 4112),
+            ([black(128, 130)] * 4, 4 * 128 * 144),
+            ([black(4096, 4096)], 4096**2),
+        ):
+            for ask in (self.by_grpc, self.by_rest):
+                code, message = ask("colours", "translate", pictures)
+                self.assertEqual(code, "RESOURCE_EXHAUSTED", message)
+                self.assertStartsWith(message, f"{found} pixels in a request; ")
+                self.assertIn(f"at most {PIXELS} together", message)
+        floats = self.request("colours", {"images": np.zeros((1, 16, 16 * 257, 1), "float32")})
+        code, message = self.code(self.predictions.Predict, floats)
+        self.assertEqual((code, message[:13]), ("RESOURCE_EXHAUSTED", "65792 pixels "))
+        for ask in (self.by_grpc, self.by_rest):
+            self.assertEqual(ask("colours", "translate", [black(128, 128)] * 4)[0], "OK")
+
+    def by_grpc(self, model, signature, files):
+        request = self.request(model, {"image_bytes": files}, signature)
+        try:
+            self.predictions.Predict(request, timeout=TIMEOUT)
+        except grpc.RpcError as error:
+            return error.code().name, error.details()
+        return "OK", ""
+
+    def by_rest(self, model, signature, files):
+        values = [{"b64": base64.b64encode(file).decode()} for file in files]
+        body = {"signature_name": signature, "inputs": values}
+        status, answer = self.ask(f"{model}:predict", body)
+        return {200: "OK", 429: "RESOURCE_EXHAUSTED"}[status], answer.get("error", "")
+
+    def test_oddities_of_json(self):
+        seeds = '{"signature_name": "sample", "inputs": {"seed": [%s], "label": [0]}}'
+        for body, status, message in (
+            (seeds % "0", 200, "^$"),
+            (b"\xef\xbb\xbf" + (seeds % "0").encode(), 200, "^$"),
+            ((seeds % "0").encode("utf-16"), 200, "^$"),
+            ((seeds % "0").encode("latin-1") + b"\xe9", 400, "no JSON"),
+            (seeds % "NaN", 400, "seed"),
+            (seeds % "-Infinity", 400, "seed"),
+            (seeds % ("9" * 400), 400, "seed"),
+            (seeds % ("9" * 5000), 400, "no JSON"),
+            (seeds % '"\\ud800"', 400, "seed"),
+            (seeds % f'"{"x" * 500_000}"', 400, "seed"),
+            ('{"inputs": 1, "inputs": 2}', 400, "an object has a name twice"),
+            (seeds % '0], "seed": [1', 400, "an object has a name twice"),
+            ('{"signature_name": "\\udfff", "inputs": {}}', 400, r"no signature '\\udfff'"),
+            (json.dumps({"signature_name": "x" * 500_000, "inputs": {}}), 400, "no signature 'xxx"),
+            (json.dumps({"inputs": {"y" * 500_000: [0]}}), 400, "the inputs are 'yyy"),
+            (json.dumps({"inputs": {str(n): [0] for n in range(9999)}}), 400, "the inputs are"),
+        ):
+            found, answer = self.ask("classes:predict", body)
+            self.assertEqual(found, status, (body[:99], answer))
+            self.assertRegex(answer.get("error", ""), message)
+            self.assertLess(len(answer.get("error", "")), 1100)
+        for value in (
+            '"\\ud800"',
+            '["\\udfff\\ud800"]',
+            '{"b64": "\\ud800"}',
+            '[{"b64": "\\ud800"}]',
+        ):
+            body = f'{{"signature_name": "translate", "inputs": {value}}}'
+            self.assertEqual(self.ask("colours:predict", body)[0], 400)
 
     def test_pictures_of_every_size_are_answered_or_refused(self):
         for shape in ((1, 0, 0, 1), (1, 1, 1, 1), (1, 17, 16, 1), (1, 16, 0, 1), (2, 3, 5, 1)):
@@ -788,8 +891,6 @@ class GarbageTest(ServerTestCase):
                 codes.append("OK")
             except grpc.RpcError as error:
                 codes.append(error.code().name)
-                if codes[-1] == "INTERNAL" and "deserializ" in error.details():
-                    continue  # gRPC's own word for what is no message
                 self.assertIn(codes[-1], self.CLIENT_ERRORS, (body, error.details()))
         self.assertGreater(len(codes) - codes.count("OK"), 200)
 
@@ -841,6 +942,50 @@ class GarbageTest(ServerTestCase):
                 break
             time.sleep(0.05)
         self.assertEmpty(self.server.engine.batcher._waiting)
+
+
+class SlowClientsTest(ServerTestCase):
+    """More of them than there are threads, and by REST than there may be connections."""
+
+    def test_halves_of_requests_keep_nobody_waiting(self):
+        half = b"POST /v1/models/classes:predict HTTP/1.1\r\nHost: localhost\r\n"
+        body = {"signature_name": "sample", "inputs": SAMPLE}
+        with contextlib.ExitStack() as open_sockets, mock.patch.object(web, "CONNECTIONS", 40):
+            for number in range(60):
+                slow = socket.create_connection(("127.0.0.1", self.place.port), TIMEOUT)
+                open_sockets.enter_context(slow).sendall(half[: 20 + number])
+            self.assertLen(self.answer("classes:predict", **body)["outputs"], 2)
+            self.assertLess(len(self.server._rest.active_channels), 50)
+
+            # Streams of gRPC that have begun and bring no message.
+            channel = open_sockets.enter_context(
+                grpc.insecure_channel(f"127.0.0.1:{self.server.port}")
+            )
+            ask = channel.stream_unary(
+                "/tensorflow.serving.PredictionService/Predict", lambda message: message
+            )
+            end = threading.Event()
+            open_sockets.callback(end.set)
+            calls = [ask.future(iter(lambda: end.wait(TIMEOUT) and None, None)) for _ in range(60)]
+            for _ in range(3):
+                self.assertLen(self.predict(inputs=latents()).outputs, 1)
+            self.assertEqual(sum(call.done() for call in calls), 0)
+            for call in calls:
+                call.cancel()
+
+    def test_a_request_has_to_arrive_in_time_even_byte_by_byte(self):
+        with (
+            mock.patch.object(web, "REQUEST_SECONDS", 1),
+            served(zoo().folder / "classes") as server,
+        ):
+            port = urllib.parse.urlsplit(server.url).port
+            with socket.create_connection(("127.0.0.1", port), TIMEOUT) as slow:
+                begin = time.monotonic()
+                with contextlib.suppress(ConnectionError):
+                    while time.monotonic() < begin + TIMEOUT:
+                        slow.sendall(b"G")
+                        time.sleep(0.2)
+                self.assertLess(time.monotonic() - begin, TIMEOUT / 2)
 
 
 class LoadTest(tf.test.TestCase):
@@ -903,6 +1048,13 @@ class LoadTest(tf.test.TestCase):
             )
             self.assertEqual(decoded(self.ask(0, 9)).shape, (SIZE, SIZE, 1))
             self.assertEmpty(waiting)
+
+    def test_an_answer_that_takes_too_long_is_refused(self):
+        with self.held(request_seconds=0.3) as server:
+            self.assertEqual([self.ask(way, 0) for way in (0, 1)], ["DEADLINE_EXCEEDED"] * 2)
+            self.free.set()
+            self.wait_for(lambda: not server.engine.batcher._running)
+            self.assertEqual(decoded(self.ask(1, 0)).shape, (SIZE, SIZE, 1))
 
     def test_at_the_end_what_was_accepted_is_answered_and_nothing_is_left(self):
         before = set(threading.enumerate())
