@@ -24,10 +24,12 @@ class PacGAN(ImageGAN):
 
     `fit`'s batch is cut into packs, so the paper's batch of 100 packs of m is one of 100 m here
     (64 m for images). The paper counts an epoch by packs, 1,000 updates whatever m is, and has 400
-    of them; in fewer updates packing need not help (docs/mode_collapse.md).
+    of them; `fit` counts by points, so that an epoch has m times fewer updates. What was found in
+    short runs is in docs/mode_collapse.md.
 
     Departures: the players move in turn, where the program for vectors moves both at once; batch
-    norm normalizes a whole batch, where the program normalizes each place of the packs by itself.
+    norm normalizes a whole batch, where the program normalizes each place of the packs by itself;
+    noise for images is normal, where the program's is uniform.
 
     Args:
         image_shape: (size, size, channels), as for `kerasgan.ImageGAN`, or (n,) for vectors.

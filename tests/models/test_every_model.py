@@ -52,6 +52,9 @@ class EveryModelTest(tf.test.TestCase, parameterized.TestCase):
     def test_trains_and_goes_on_from_its_file(self, entry):
         model = zoo.small_model(entry)
         zoo.compile_small(model)
+        # Adam's of its paper, 1e-8; or what is as good as PyTorch's for RMSprop.
+        for optimizer in model.optimizer.optimizers:
+            self.assertLessEqual(optimizer.epsilon, 1e-8)
         networks = [network for player in model.players.values() for network in player]
         before = [numpy_values(network.trainable_variables) for network in networks]
         self.fit_one_step(model, seed=1)

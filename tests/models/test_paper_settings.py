@@ -2,7 +2,6 @@
 
 import importlib
 import pathlib
-import re
 
 import keras
 import numpy as np
@@ -71,22 +70,15 @@ class BatchTest(tf.test.TestCase):
             self.assertEqual(model.batch_size_for(**settings), batch, (model, settings))
 
     def test_the_table_of_models_says_it(self):
-        rows = re.findall(r"^\| `(\w+)` \|(.*)\|$", DOCUMENT.read_text("utf-8"), re.MULTILINE)
-        head = re.search(r"^\| model \|(.*)\|$", DOCUMENT.read_text("utf-8"), re.MULTILINE)
-        column = [cell.strip() for cell in head[1].split("|")].index("batch")
-        told = {name: int(cells.split("|")[column].split()[0]) for name, cells in rows}
+        table = DOCUMENT.read_text("utf-8").split("\n\n")[1].splitlines()
+        column = [cell.strip() for cell in table[0].split("|")].index("batch")
+        rows = [[cell.strip() for cell in row.split("|")] for row in table[2:]]
+        told = {row[1].strip("`"): int(row[column].split()[0]) for row in rows}
         expected = {e.class_name: class_of(e).default_batch_size for e in registry.entries()}
         self.assertEqual(told, expected)
 
 
 class OptimizersTest(tf.test.TestCase):
-    def test_adam_has_the_epsilon_of_its_paper_in_every_model(self):
-        for entry in registry.entries():
-            optimizers = zoo.small_model(entry).default_optimizers()
-            for player, optimizer in optimizers.items():
-                if entry.name != "wgan":
-                    self.assertEqual(optimizer.epsilon, 1e-8, (entry.name, player))
-
     def test_small_gradients_move_weights_as_algorithm_1_of_adam_says(self):
         """Kingma and Ba 2015, in the form before section 2.1; Keras' 1e-7 would give half of it."""
         weight = keras.Variable(np.zeros(3, "float32"))
