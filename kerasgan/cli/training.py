@@ -85,7 +85,9 @@ from kerasgan.models import registry
     "--out", type=click.Path(path_type=pathlib.Path), help="Run folder.  [default: runs/MODEL]"
 )
 @click.option("--resume", is_flag=True, help="Continue the run in --out exactly.")
-@click.option("--overwrite", is_flag=True, help="Replace the run in --out.")
+@click.option(
+    "--overwrite", is_flag=True, help="Replace the run in --out, once this one has an epoch."
+)
 def train(
     model,
     out,

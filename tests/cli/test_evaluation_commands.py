@@ -219,7 +219,7 @@ class EvaluateTest(CommandTestCase):
             (call("compare", folder / "damaged"), ["run.json is damaged"]),
             (
                 call("compare", other, "--out", folder / "page.html"),
-                ["evaluation.json is not what `kerasgan evaluate` writes; measure the run again"],
+                ["evaluation.json is not what `kerasgan evaluate` writes; move it away and"],
             ),
         ):
             self.assert_refused(ended, *messages)
