@@ -44,8 +44,8 @@ class ProGAN(GrowingGAN):
     Args:
         *args, **kwargs: as for `kerasgan.core.growing.GrowingGAN`: image_shape, latent_dim,
             base_width, max_width, ema_decay, seed, dtype.
-        pool_first: whether the discriminator reduces features before it activates them, which the
-            authors' released networks do, or after, as table 2 says.
+        pool_first: True for the discriminator of the authors' released networks, which reduces
+            features before it activates them; False for that of table 2, which does so after.
 
     Raises:
         ValueError: for an argument out of range.

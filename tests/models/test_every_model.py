@@ -31,7 +31,7 @@ LEARN = {
     "big_gan": ({"num_classes": 10, "base_width": 4}, 1e-3, 6, 1),
     "dragan": ({}, 1e-3, 14, 1),
     "pac_gan": ({}, 1e-3, 8, 1),
-    "r3_gan": ({"base_width": 16}, 2e-3, 5, 1),
+    "r3_gan": ({"base_width": 16, "max_width": 32}, 2e-3, 5, 1),
     "progan": ({"base_width": 16, "max_width": 32}, 3e-3, 8, 1),
     "stylegan": ({"base_width": 16, "max_width": 32}, 3e-3, 7, 1),
 }

@@ -3,7 +3,7 @@ import numpy as np
 import published
 import tensorflow as tf
 from absl.testing import parameterized
-from backends import needs_backend
+from backends import BACKEND, needs_backend
 from keras import ops
 
 import kerasgan
@@ -111,7 +111,7 @@ class PublishedTest(tf.test.TestCase, parameterized.TestCase):
         images = np.moveaxis(published.inputs("r3gan.images", 3, 3, 16, 16), 1, -1)
         labels = np.array([2, 0, 1], "int32")
         unbounded = gan.generator.get_layer("to_image").output
-        generator = keras.Model(gan.generator.inputs, unbounded, name="generator")
+        generator = keras.Model(gan.generator.input, unbounded, name="generator")
         for network, x in ((generator, latents), (gan.discriminator, images)):
             found = network.predict_on_batch([x, labels] if num_classes else x)
             expected = published.outputs(f"{name}.{network.name}")
@@ -392,6 +392,18 @@ class BurnInTest(tf.test.TestCase):
             self.assertAllClose(values(optimizer.beta_2), 0.9)
         self.assertAllClose(values(copy.optimizer["discriminator"].beta_2), 0.99)
         self.assertEqual(copy.optimizer["discriminator"].get_config()["beta_2"], 0.9)
+
+    def test_the_first_average_is_the_generator(self):
+        gan = kerasgan.R3GAN((8, 8, 1), 4, 4, burn_in=self.schedule, seed=0)
+        gan.compile(penalties=[])
+        gan.run_eagerly = BACKEND == "tensorflow"
+        awake(gan.discriminator)
+        before = [w.copy() for w in gan.generator.get_weights()]
+        gan.fit(normal(8, 8, 8, 1), batch_size=8, verbose=0)
+        after = gan.generator.get_weights()
+        self.assertTrue(any(np.any(a != b) for a, b in zip(before, after, strict=True)))
+        for mean, weight in zip(gan.ema_generator.get_weights(), after, strict=True):
+            self.assertAllClose(mean, weight, rtol=1e-6, atol=1e-7)
 
     def test_a_file_of_the_networks_before_is_refused(self):
         config = small_gan(num_classes=3).get_config()
