@@ -3,6 +3,7 @@
 import click
 
 from kerasgan.cli import evaluation, runs
+from kerasgan.printable import printable
 
 NOT_COMPARED = ("kerasgan", "data_dir", "devices")
 
@@ -32,7 +33,7 @@ def compare(folders, out):
             found |= {f"{name}, last epoch": f"{v:.4g}" for name, v in history[last].items()}
             curves.append(page.figure(draw_curves(history), str(folder)))
         found |= _measured(folder)
-        rows[str(folder)] = found
+        rows[printable(folder)] = found
         samples.append(_last_samples(folder))
     names = list(dict.fromkeys(name for found in rows.values() for name in found))
     lines = [[name, *(str(found.get(name, "-")) for found in rows.values())] for name in names]
