@@ -434,6 +434,7 @@ class GameTest(CommandTestCase):
         self.assert_refused([*measure, "--data", self.folder / "other"], "lacks 'dog'")
         (folder / "train" / "bee" / "1.png").rename(folder / "train" / "cat" / "3.png")
         (folder / "test" / "bee" / "1.png").unlink()
+        (folder / "train" / "bee").rmdir()
         self.assert_refused(["train", "--resume", "--out", run, "--epochs", 2], "'bee'")
 
 
