@@ -3,6 +3,7 @@
 import click
 
 from kerasgan.cli import evaluation, outputs, runs
+from kerasgan.printable import printable
 
 NOT_COMPARED = ("kerasgan", "data_dir", "devices")
 
@@ -35,7 +36,7 @@ def compare(folders, out):
             found |= {f"{name}, last epoch": f"{v:.4g}" for name, v in history[last].items()}
             curves.append(page.figure(draw_curves(history), str(folder)))
         found |= _measured(folder)
-        rows[str(folder)] = found
+        rows[printable(folder)] = found
         with runs.warnings_in_one_line():
             samples.append(_last_samples(folder))
     names = list(dict.fromkeys(name for found in rows.values() for name in found))

@@ -193,7 +193,9 @@ class TranslationModel(AdversarialModel):
           multiples of `size_multiple`.
         - `translate` takes and returns `image_bytes`: PNG or JPEG files of any size up to
           4096x4096, to PNG files of the same size (of SRGAN, `scale` times that), each as the
-          method `translate` makes it with `seed=0` and in one tile.
+          method `translate` makes it with `seed=0` and in one tile. Files are read as
+          `kerasgan.data` reads them: turned as the camera was held (EXIF, XMP), on black where they
+          are transparent. The few kinds of which it could not be sure are refused.
 
         A model that translates both ways has both for each, `to_A` and `to_B`, `translate_to_A`
         and `translate_to_B`; B is the default. Exported under JAX, images have to have the size of

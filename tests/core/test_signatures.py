@@ -20,6 +20,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 import kerasgan
 from kerasgan.core import signatures as code
 from kerasgan.core.translation import TranslationModel
+from kerasgan.data.images import read_image
 from kerasgan.models import registry
 from kerasgan.numbering import numbers_of_images
 
@@ -269,12 +270,7 @@ class ImageToImageTest(ServedTestCase):
 
     def decoded(self, file, channels):
         """What a model is given of a file."""
-        if file.startswith(b"\x89PNG"):
-            image = Image.open(io.BytesIO(file)).convert("RGB" if channels == 3 else "L")
-            array = np.asarray(image).reshape(image.height, image.width, channels)
-        else:
-            # Decoders differ by some values, so not Pillow's.
-            array = tf.io.decode_jpeg(file, channels).numpy()
+        array = read_image(io.BytesIO(file), None, channels, "crop")
         return array.astype("float32")[None] / 127.5 - 1.0
 
     @parameterized.named_parameters(models(translate=True))
