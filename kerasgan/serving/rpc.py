@@ -146,13 +146,12 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
     def _arrays(self, request, servable, signature):
         # A shape is a few bytes, whatever it promises: it is looked at before it is filled.
+        wanted = servable.wanted(signature, request.inputs)
         shapes = {
-            name: [dim.size for dim in proto.tensor_shape.dim]
-            for name, proto in request.inputs.items()
+            name: [dim.size for dim in request.inputs[name].tensor_shape.dim] for name in wanted
         }
         self.engine.check_shapes(servable, signature, shapes)
-        wanted = servable.definition(signature).inputs
-        return {name: self._array(name, request.inputs[name], wanted[name]) for name in shapes}
+        return {name: self._array(name, request.inputs[name], wanted[name]) for name in wanted}
 
     def _array(self, name, proto, info):
         check_type(name, proto.dtype, info)
