@@ -57,7 +57,8 @@ def create_app(engine, host="127.0.0.1"):
         return as_rows(outputs) if by_row else as_columns(outputs)
 
     def submit(*place):
-        request = _request()
+        # The images of a request have a list for each of their pixels and rows.
+        request = _request(2 * engine.limits.request_pixels)
         servable = models.get(*place)
         signature = request.get("signature_name") or "serving_default"
         definition = servable.definition(signature)
@@ -114,10 +115,17 @@ def _is_large():
     return length is None or length > SMALL_BODY
 
 
-def _request():
-    """The body of a request for a prediction: dict."""
+def _request(most):
+    """The body of a request for a prediction, of at most so many lists and objects: dict."""
+    body = flask.request.get_data(cache=False)
+    parts = body.count(b"[") + body.count(b"{")
+    if parts > most:
+        raise ServingError(
+            "RESOURCE_EXHAUSTED",
+            f"the request has {parts} lists and objects; send at most {most} (kerasgan serve "
+            "--max-pixels)",
+        )
     try:
-        body = flask.request.get_data(cache=False)
         request = json.loads(body, object_pairs_hook=_without_duplicates)
     except (ValueError, RecursionError) as error:
         raise ServingError("INVALID_ARGUMENT", f"the request is no JSON: {error}") from error

@@ -102,11 +102,14 @@ class _Refusals(aio.ServerInterceptor):
             try:
                 return await handler.unary_unary(handler.request_deserializer(body), context)
             except ServingError as error:
-                await context.abort(getattr(grpc.StatusCode, error.code), error.message)
+                code, message = error.code, error.message
             except DecodeError as error:
-                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+                code, message = "INVALID_ARGUMENT", str(error)
             except NotImplementedError as error:
-                await context.abort(grpc.StatusCode.UNIMPLEMENTED, str(error))
+                code, message = "UNIMPLEMENTED", str(error)
+            # Not above, where the errors would keep the request until garbage is collected.
+            del body
+            await context.abort(getattr(grpc.StatusCode, code), message)
 
         return grpc.unary_unary_rpc_method_handler(
             answer, response_serializer=handler.response_serializer
