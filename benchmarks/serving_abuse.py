@@ -46,16 +46,15 @@ class Target:
         self.rest_place = rest.hostname, rest.port
         self.errors = []
 
-    def post(self, model, body):
+    def post(self, body, model="digits"):
         """Sends a body that the server has to refuse."""
         url = f"{self.addresses['rest']}v1/models/{model}:predict"
         answer = requests.post(url, data=body, timeout=300)
         if not 400 <= answer.status_code < 500:
             self.errors.append(f"HTTP {answer.status_code}: {answer.text[:80]}")
 
-    def call(self, request):
-        """Sends a message, or bytes in its place, that the server has to refuse."""
-        body = request if isinstance(request, bytes) else request.SerializeToString()
+    def call(self, body):
+        """Sends a message that the server has to refuse."""
         with grpc.insecure_channel(self.addresses["grpc"]) as channel:
             ask = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
             try:
@@ -82,12 +81,13 @@ def promised(value, size):
 
 
 def promises(target):
+    """An attack returns what does it, so that what it needs is made before time is taken."""
     seeds = promised(np.int64(0), 2**24), promised(np.int32(0), 2**24)
     small = message("digits", "sample", seed=seeds[0], label=seeds[1])
     picture = promised(black(4, 4) + bytes(8 * 2**20), 64)
-    for _ in range(5):
-        target.call(small)
-        target.call(message("inpaint", "translate", image_bytes=picture))
+    large = message("inpaint", "translate", image_bytes=picture)
+    messages = [small.SerializeToString(), large.SerializeToString()] * 5
+    return lambda: all_of(target.call, messages)
 
 
 def many_values(target):
@@ -100,15 +100,20 @@ def many_values(target):
     names = message("digits", "sample")
     for number in range(500_000):
         names.inputs[f"{number:x}"].Clear()
-    for request in (many, message("inpaint", "translate", image_bytes=strings), names):
-        target.call(request)
+    requests = many, message("inpaint", "translate", image_bytes=strings), names
+    messages = [request.SerializeToString() for request in requests] * 5
+    return lambda: all_of(target.call, messages)
 
 
 def garbage(target):
     random = np.random.default_rng(0)
-    for _ in range(50):
-        target.call(random.bytes(1000))
-        target.post("digits", random.bytes(1000))
+    bodies = [random.bytes(1000) for _ in range(50)]
+
+    def attack():
+        all_of(target.call, bodies)
+        all_of(target.post, bodies)
+
+    return attack
 
 
 def json_bombs(target):
@@ -122,7 +127,7 @@ def json_bombs(target):
         b'{"inputs": ["\\ud800"], "signature_name": "translate"}',
         b'{"inputs": {"seed": [NaN], "label": [Infinity]}, "signature_name": "sample"}',
     ]
-    together(lambda body: target.post("inpaint", body), [b for b in bodies for _ in range(4)])
+    return lambda: together(lambda body: target.post(body, "inpaint"), 4 * bodies)
 
 
 def black(height, width):
@@ -132,11 +137,18 @@ def black(height, width):
 
 
 def black_pictures(target):
+    bodies, messages = [], []
     for pictures in ([black(4096, 4096)], [black(512, 512)] * 64, [black(1, 2**20)]):
         values = [{"b64": base64.b64encode(picture).decode()} for picture in pictures]
-        target.post("inpaint", json.dumps({"signature_name": "translate", "inputs": values}))
+        bodies.append(json.dumps({"signature_name": "translate", "inputs": values}))
         files = tf.make_tensor_proto(pictures)
-        target.call(message("inpaint", "translate", image_bytes=files))
+        messages.append(message("inpaint", "translate", image_bytes=files).SerializeToString())
+
+    def attack():
+        all_of(lambda body: target.post(body, "inpaint"), bodies)
+        all_of(target.call, messages)
+
+    return attack
 
 
 @contextlib.contextmanager
@@ -177,6 +189,11 @@ def slow_streams(target):
             for _ in range(SLOW // 10):
                 stack.callback(ask.future(iter(lambda: ended.wait(600) and None, None)).cancel)
         yield
+
+
+def all_of(function, values):
+    for value in values:
+        function(value)
 
 
 def together(function, values):
@@ -249,8 +266,11 @@ def held(context):
     """An attack that lasts for five seconds."""
 
     def attack(target):
-        with context(target):
-            time.sleep(5.0)
+        def hold():
+            with context(target):
+                time.sleep(5.0)
+
+        return hold
 
     return attack
 
@@ -291,8 +311,9 @@ def main():
                 client.sample(1, labels=3)
         for name, attack in ATTACKS.items():
             target = Target(addresses)
+            prepared = attack(target)
             with Memory(process) as memory, Honest(addresses) as honest:
-                attack(target)
+                prepared()
             grown = (memory.most - memory.before) / 2**20
             print(f"{name:50}  {honest.answers:7}  {honest.longest:9.2f}  {grown:5.0f}", flush=True)
             for problem in sorted({*honest.failed, *target.errors}):

@@ -22,7 +22,7 @@ def table(rows, header=()):
     """A table of rows, each a sequence whose first cell names the others: HTML."""
     lines = [_line(header, "th", "th")] if header else []
     lines += [_line(row, "th", "td") for row in rows]
-    return "<table>" + "\n".join(lines) + "</table>"
+    return '<div class="table"><table>' + "\n".join(lines) + "</table></div>"
 
 
 def _line(cells, first, others):
@@ -38,14 +38,20 @@ def code(text):
     return f"<pre>{html.escape(text)}</pre>"
 
 
-def figure(picture, caption):
-    """A uint8 picture (height, width, 3) with what is to be seen: HTML."""
+def figure(picture, caption, kind="pixels"):
+    """A uint8 picture (height, width, 3) with what is to be seen: HTML.
+
+    Args:
+        picture: the array.
+        caption: str.
+        kind: `"pixels"`, shown as they are; or `"chart"`, shown at the size of a chart.
+    """
     file = io.BytesIO()
     Image.fromarray(picture).save(file, format="PNG")
     data = base64.b64encode(file.getvalue()).decode("ascii")
     caption = html.escape(caption)
     return (
-        f'<figure><img src="data:image/png;base64,{data}" alt="{caption}">'
+        f'<figure class="{kind}"><img src="data:image/png;base64,{data}" alt="{caption}">'
         f"<figcaption>{caption}</figcaption></figure>"
     )
 
@@ -59,6 +65,7 @@ _PAGE = """<!DOCTYPE html>
 <style>
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem;
   color: #222; background: #fff; }}
+.table {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; }}
 th, td {{ text-align: left; padding: .2rem 1rem .2rem 0; border-bottom: 1px solid #ddd;
   vertical-align: top; }}
@@ -66,7 +73,14 @@ th {{ font-weight: 500; color: #555; }}
 figure {{ display: inline-block; margin: 0 1rem 1rem 0; }}
 figcaption {{ color: #555; font-size: .9rem; }}
 pre {{ white-space: pre-wrap; background: #f4f4f4; padding: .5rem 1rem; }}
-img {{ max-width: 100%; image-rendering: pixelated; }}
+img {{ max-width: 100%; }}
+.pixels img {{ image-rendering: pixelated; }}
+.chart img {{ width: 24rem; }}
+@media (max-width: 30rem) {{
+  body {{ margin: 1rem auto; }}
+  figure {{ margin-right: 0; }}
+  td {{ overflow-wrap: anywhere; min-width: 4.5rem; }}
+}}
 </style>
 </head>
 <body>

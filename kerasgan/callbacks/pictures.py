@@ -90,10 +90,10 @@ def _scatter(points, limits):
     return figure_pixels(figure)
 
 
-def figure_pixels(figure):
+def figure_pixels(figure, dpi=100):
     """A matplotlib figure as a uint8 array (height, width, 3)."""
     file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=100)
+    figure.savefig(file, format="png", dpi=dpi)
     return np.asarray(Image.open(file).convert("RGB"))
 
 

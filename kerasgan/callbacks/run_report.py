@@ -11,7 +11,7 @@ import kerasgan
 from kerasgan.callbacks import page, pictures
 from kerasgan.callbacks.epoch_pictures import EpochPictures
 from kerasgan.callbacks.run_history import RunHistory
-from kerasgan.callbacks.training_curves import draw_curves
+from kerasgan.callbacks.training_curves import draw_panels
 from kerasgan.callbacks.training_log import duration
 from kerasgan.core.files import atomic_path
 
@@ -65,7 +65,10 @@ class RunReport(RunHistory):
             "Final figures": page.table(self._figures().items()),
             "Samples": self._samples(),
             **({} if self.real is None else {"Real images": self._real_images()}),
-            "Curves": page.figure(draw_curves(self.rows), "losses and metrics by epoch"),
+            "Curves": "\n".join(
+                page.figure(drawn, f"{title} by epoch", "chart")
+                for title, drawn in draw_panels(self.rows).items()
+            ),
             "Settings": page.table(self._settings().items()),
         }
         if self.command is not None:

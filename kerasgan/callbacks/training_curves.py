@@ -38,27 +38,56 @@ def draw_curves(rows):
         uint8 array (height, width, 3).
     """
     from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
 
+    panels = _panels(rows)
+    figure = Figure(figsize=(5 * len(panels), 3.5), layout="constrained")
+    for index, title in enumerate(panels):
+        _draw(figure.add_subplot(1, len(panels), index + 1), title, panels[title], rows)
+    return pictures.figure_pixels(figure)
+
+
+def draw_panels(rows):
+    """Draws the history of a run, for a page: each panel by itself, as a phone is wide.
+
+    Args:
+        rows: dict from epoch to dict of floats by name.
+
+    Returns:
+        Dict from a panel's title to a uint8 array (height, width, 3).
+    """
+    from matplotlib.figure import Figure
+
+    drawn = {}
+    for title, members in _panels(rows).items():
+        figure = Figure(figsize=(4, 3), layout="constrained")
+        _draw(figure.add_subplot(), title, members, rows)
+        drawn[title] = pictures.figure_pixels(figure, dpi=240)
+    return drawn
+
+
+def _panels(rows):
+    """The names of what is drawn together: dict from a panel's title to a list."""
     names = list(dict.fromkeys(name for row in rows.values() for name in row))
     panels = {}
     for name in names:
         # Validation is drawn dashed into the panel of what it validates.
         base = name.removeprefix("val_")
         panels.setdefault("losses" if base.endswith("_loss") else base, []).append(name)
-    figure = Figure(figsize=(5 * len(panels), 3.5), layout="constrained")
-    for index, (title, members) in enumerate(panels.items()):
-        axes = figure.add_subplot(1, len(panels), index + 1)
-        colors = {}
-        for name in members:
-            base = name.removeprefix("val_")
-            colors.setdefault(base, f"C{len(colors)}")
-            points = [(epoch, row[name]) for epoch, row in sorted(rows.items()) if name in row]
-            style = "--" if name.startswith("val_") else "-"
-            marker = "o" if len(points) == 1 else None
-            axes.plot(*zip(*points, strict=True), style, marker=marker, c=colors[base], label=name)
-        axes.set(title=title.replace("_", " "), xlabel="epoch")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.grid(alpha=0.3)
-        axes.legend(fontsize="small")
-    return pictures.figure_pixels(figure)
+    return panels
+
+
+def _draw(axes, title, members, rows):
+    from matplotlib.ticker import MaxNLocator
+
+    colors = {}
+    for name in members:
+        base = name.removeprefix("val_")
+        colors.setdefault(base, f"C{len(colors)}")
+        points = [(epoch, row[name]) for epoch, row in sorted(rows.items()) if name in row]
+        style = "--" if name.startswith("val_") else "-"
+        marker = "o" if len(points) == 1 else None
+        axes.plot(*zip(*points, strict=True), style, marker=marker, c=colors[base], label=name)
+    axes.set(title=title.replace("_", " "), xlabel="epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small")

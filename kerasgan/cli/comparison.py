@@ -19,7 +19,7 @@ def compare(folders, out):
     runs.import_keras()
     from kerasgan.callbacks import page
     from kerasgan.callbacks.run_history import read_history
-    from kerasgan.callbacks.training_curves import draw_curves
+    from kerasgan.callbacks.training_curves import draw_panels
     from kerasgan.core.files import atomic_path
     from kerasgan.core.text import in_columns
 
@@ -34,7 +34,10 @@ def compare(folders, out):
             last = max(history)
             found["epochs trained"] = last
             found |= {f"{name}, last epoch": f"{v:.4g}" for name, v in history[last].items()}
-            curves.append(page.figure(draw_curves(history), str(folder)))
+            curves += [
+                page.figure(drawn, f"{folder}: {title} by epoch", "chart")
+                for title, drawn in draw_panels(history).items()
+            ]
         found |= _measured(folder)
         rows[printable(folder)] = found
         with runs.warnings_in_one_line():

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import os
 import pathlib
 from collections import abc
 
@@ -83,10 +84,13 @@ def evaluate(path, metrics, out, **options):
         "of": str(path),
         "made by": images.maker,
         **{name: options[name] for name in ("data", "split", "image_size", "seed")},
+        "trained on these": _trained_on(path, options),
         **seen,
         "results": rows,
     }
     click.echo(table(written))
+    if reference is None:
+        click.echo(_about_real(written))
     for row in rows:  # JSON knows neither NaN nor infinity
         row["value"] = row["value"] if math.isfinite(row["value"]) else None
     runs.write_json(out, written)
@@ -96,6 +100,28 @@ def evaluate(path, metrics, out, **options):
 def _default_out(path):
     folder = path.parent if path.name == runs.MODEL else path  # the model of a run
     return folder / RESULTS if folder.is_dir() else path.with_suffix(f".{RESULTS}")
+
+
+def _trained_on(path, options):
+    """Whether the real images are those of a run's training; None where nothing says so."""
+    folder = path.parent if path.name == runs.MODEL else path
+    if not (folder / runs.SETTINGS).exists():
+        return None
+    settings = runs.read_settings(folder)
+    if settings.get("split") != options["split"]:
+        return False
+    both = settings.get("data") or "", options["data"]
+    return both[0] == both[1] or (
+        all(map(os.path.exists, both)) and os.path.samefile(*both)  # however it is spelt
+    )
+
+
+def _about_real(written):
+    """Which the real images are, in a sentence."""
+    said = f"Real images: {written['data']}, split {written['split']}"
+    if written["trained on these"]:
+        return f"{said}, which the model was trained on; --split chooses others."
+    return f"{said}."
 
 
 def table(written):

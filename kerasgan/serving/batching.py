@@ -150,6 +150,8 @@ def _compute(tasks):
         results = _results(tasks)
     except Exception as error:
         if len(tasks) == 1:
+            if isinstance(error, ServingError):
+                error = error.with_traceback(None)  # which refers to the tasks, and they to it
             tasks[0].future.set_exception(error)
             return
         for task in tasks:

@@ -140,7 +140,7 @@ class Servable:
         Raises:
             ServingError: when they are not.
         """
-        wanted = self._wanted(signature, inputs)
+        wanted = self.wanted(signature, inputs)
         return {name: _array(name, inputs[name], info) for name, info in wanted.items()}
 
     def check_shapes(self, signature, shapes):
@@ -153,7 +153,7 @@ class Servable:
         Raises:
             ServingError: when they are not those that the signature wants.
         """
-        wanted = self._wanted(signature, shapes)
+        wanted = self.wanted(signature, shapes)
         for name, info in wanted.items():
             _check_shape(name, shapes[name], info)
         batched = all(
@@ -169,8 +169,16 @@ class Servable:
             )
         return next(iter(sizes.values()))
 
-    def _wanted(self, signature, inputs):
-        """The `TensorInfo`s of a signature by name, if these are the names of the inputs."""
+    def wanted(self, signature, inputs):
+        """What a signature takes: dict from a name to a `TensorInfo`.
+
+        Args:
+            signature: str.
+            inputs: what is given; dict from a name to anything.
+
+        Raises:
+            ServingError: when these are not the names.
+        """
         wanted = self.definition(signature).inputs
         if len(inputs) != len(wanted) or set(inputs) != set(wanted):
             raise ServingError(

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import contextlib
 import json
 import math
 import threading
@@ -15,6 +16,7 @@ from werkzeug import routing
 from kerasgan.serving import rpc, web
 from kerasgan.serving.errors import HTTP_STATUS, ServingError
 
+SMALL_BODY = 2**16  # bytes
 MODEL = "/v1/models/<word:name>"
 PLACES = (MODEL, f"{MODEL}/versions/<int:version>", f"{MODEL}/labels/<word:label>")
 
@@ -36,7 +38,7 @@ def create_app(engine, host="127.0.0.1"):
         `flask.Flask`.
     """
     models = engine.models
-    parsing = threading.Lock()
+    parsing = threading.Lock()  # one large request at a time
     app = flask.Flask(__name__, static_folder=None, template_folder=".")
     app.url_map.converters["word"] = Word
     app.config.update(MAX_CONTENT_LENGTH=engine.limits.request_bytes)
@@ -48,14 +50,15 @@ def create_app(engine, host="127.0.0.1"):
         return {"error": error.message}, HTTP_STATUS[error.code]
 
     def predict(name, version=None, label=None):
-        # JSON becomes up to thirty times its size in memory until it is an array: one at a time.
-        with parsing:
+        # JSON becomes up to thirty times its size in memory until it is an array.
+        with parsing if _is_large() else contextlib.nullcontext():
             by_row, future = submit(name, version, label)
         outputs = engine.result(future)
         return as_rows(outputs) if by_row else as_columns(outputs)
 
     def submit(*place):
-        request = _request()
+        # The images of a request have a list for each of their pixels and rows.
+        request = _request(2 * engine.limits.request_pixels)
         servable = models.get(*place)
         signature = request.get("signature_name") or "serving_default"
         definition = servable.definition(signature)
@@ -107,10 +110,22 @@ def _images_at_most(card, limits):
     return max(1, min(limits.request_images, limits.request_pixels // of_one))
 
 
-def _request():
-    """The body of a request for a prediction: dict."""
+def _is_large():
+    length = flask.request.content_length
+    return length is None or length > SMALL_BODY
+
+
+def _request(most):
+    """The body of a request for a prediction, of at most so many lists and objects: dict."""
+    body = flask.request.get_data(cache=False)
+    parts = body.count(b"[") + body.count(b"{")
+    if parts > most:
+        raise ServingError(
+            "RESOURCE_EXHAUSTED",
+            f"the request has {parts} lists and objects; send at most {most} (kerasgan serve "
+            "--max-pixels)",
+        )
     try:
-        body = flask.request.get_data(cache=False)
         request = json.loads(body, object_pairs_hook=_without_duplicates)
     except (ValueError, RecursionError) as error:
         raise ServingError("INVALID_ARGUMENT", f"the request is no JSON: {error}") from error

@@ -102,11 +102,14 @@ class _Refusals(aio.ServerInterceptor):
             try:
                 return await handler.unary_unary(handler.request_deserializer(body), context)
             except ServingError as error:
-                await context.abort(getattr(grpc.StatusCode, error.code), error.message)
+                code, message = error.code, error.message
             except DecodeError as error:
-                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+                code, message = "INVALID_ARGUMENT", str(error)
             except NotImplementedError as error:
-                await context.abort(grpc.StatusCode.UNIMPLEMENTED, str(error))
+                code, message = "UNIMPLEMENTED", str(error)
+            # Not above, where the errors would keep the request until garbage is collected.
+            del body
+            await context.abort(getattr(grpc.StatusCode, code), message)
 
         return grpc.unary_unary_rpc_method_handler(
             answer, response_serializer=handler.response_serializer
@@ -146,13 +149,12 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
     def _arrays(self, request, servable, signature):
         # A shape is a few bytes, whatever it promises: it is looked at before it is filled.
+        wanted = servable.wanted(signature, request.inputs)
         shapes = {
-            name: [dim.size for dim in proto.tensor_shape.dim]
-            for name, proto in request.inputs.items()
+            name: [dim.size for dim in request.inputs[name].tensor_shape.dim] for name in wanted
         }
         self.engine.check_shapes(servable, signature, shapes)
-        wanted = servable.definition(signature).inputs
-        return {name: self._array(name, request.inputs[name], wanted[name]) for name in shapes}
+        return {name: self._array(name, request.inputs[name], wanted[name]) for name in wanted}
 
     def _array(self, name, proto, info):
         check_type(name, proto.dtype, info)

@@ -10,7 +10,7 @@ from PIL import Image
 
 import kerasgan
 from kerasgan.callbacks import TrainingCurves
-from kerasgan.callbacks.training_curves import draw_curves
+from kerasgan.callbacks.training_curves import draw_curves, draw_panels
 
 POINTS = kerasgan.data.from_array(
     np.random.default_rng(0).standard_normal((8, 2)), batch_size=8, shuffle=False
@@ -83,6 +83,10 @@ class TrainingCurvesTest(tf.test.TestCase):
         three_panels = draw_curves({1: losses | metrics})
         self.assertEqual(three_panels.shape[1], 3 * one_panel.shape[1])
         self.assertEqual(three_panels.shape[0], one_panel.shape[0])
+        # A page has them one by one, for a phone to show them below each other.
+        panels = draw_panels({1: losses | metrics, 2: losses})
+        self.assertEqual(list(panels), ["losses", "fid", "coverage"])
+        self.assertLen({panel.shape for panel in panels.values()}, 1)
 
 
 if __name__ == "__main__":

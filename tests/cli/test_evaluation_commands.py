@@ -2,6 +2,8 @@
 
 import functools
 import json
+import os
+import shutil
 
 import keras
 import numpy as np
@@ -72,6 +74,33 @@ class EvaluateTest(CommandTestCase):
         self.assertEqual(lines[-1], f"Written to {out}")
         self.assertIn("fid: 32 images for 64 features", ended.err)
         self.assertLen(ended.err.strip().splitlines(), 1)
+
+    def test_what_the_real_images_are_is_said_and_whether_the_model_knows_them(self):
+        run = self.copy_of_run()
+        settings = json.loads((run / "run.json").read_text())
+        out = self.folder / "e.json"
+        np.savez(self.folder / "both.npz", x_train=images()[1], x_test=images()[1])
+        os.symlink(self.folder / "both.npz", self.folder / "linked.npz")
+        (run / "run.json").write_text(
+            json.dumps({**settings, "data": str(self.folder / "linked.npz"), "split": "train"})
+        )
+        known = ", which the model was trained on; --split chooses others."
+        for path, split, trained, end in (
+            (run, "train", True, known),
+            (run / "model.keras", "train", True, known),
+            (run, "test", False, "."),
+            (self.copy_of_model(run), "train", None, "."),
+        ):
+            data = self.folder / "both.npz"
+            ended = evaluate(path, "--num", 40, "--split", split, "--out", out, data=data)
+            self.assertEqual(ended.code, 0, ended.err)
+            self.assertEqual(ended.out.splitlines()[-2], f"Real images: {data}, split {split}{end}")
+            written = json.loads(out.read_text())
+            self.assertEqual((written["split"], written["trained on these"]), (split, trained))
+
+    def copy_of_model(self, run):
+        (self.folder / "alone").mkdir()
+        return shutil.copy(run / "model.keras", self.folder / "alone" / "model.keras")
 
     def test_each_row_says_of_how_many_it_is(self):
         out = self.folder / "e.json"

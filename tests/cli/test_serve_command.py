@@ -74,6 +74,8 @@ class ProcessTest(CommandTestCase):
                 stack.enter_context(Client(address, "colours", retries=0, timeout=TIMEOUT))
                 for address in addresses
             ]
+            with Client(addresses[0], "colours", retries=100) as patient:  # until it is loaded
+                self.assertEqual(patient.metadata()["version"], 1)
             for client in clients:
                 self.assertEqual(client.metadata()["version"], 1)
             # A client that stops in the middle of a request keeps nobody from ending.

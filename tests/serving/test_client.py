@@ -229,12 +229,15 @@ class SameTest(ClientTestCase):
                     self.assertRegex(found, message)
 
     def test_what_the_server_refuses_has_the_same_code_by_both(self):
-        labels = np.zeros(33, int)
-        for client in self.both(chunk=100):
-            self.assertEqual(self.code(client.sample, 33, labels=labels)[0], "RESOURCE_EXHAUSTED")
         large = np.random.default_rng(0).bytes(17 * 2**20)
         for client in self.both("colours"):
             self.assertEqual(self.code(client.translate, [large])[0], "RESOURCE_EXHAUSTED")
+
+    def test_what_is_too_much_for_the_server_is_asked_for_in_halves(self):
+        first, second = (client.sample(33, labels=1) for client in self.both(chunk=100))
+        self.assertAllEqual(first, second)
+        (third,) = {client.sample(33, labels=1).tobytes() for client in self.both(chunk=32)}
+        self.assertEqual(third, first.tobytes())
 
     def test_it_is_a_context_manager(self):
         for address in (f"127.0.0.1:{server().port}", server().url):

@@ -4,6 +4,7 @@ import pathlib
 import shutil
 import threading
 import time
+import weakref
 from concurrent import futures
 from unittest import mock
 
@@ -123,13 +124,60 @@ class VersionsTest(ModelsTestCase):
 
     def test_what_is_no_version_is_not_looked_at(self):
         self.add(1)
-        for name in (".partial-2", "2.tmp", "-3", "latest"):
+        for name in (".partial-2", "2.tmp", "-3", "latest", "v2"):
             (self.folder / "classes" / name).mkdir()
         (self.folder / "classes" / "4").mkdir()  # holds nothing yet
         (self.folder / "classes" / "5").write_text("a file")
         (self.folder / "empty").mkdir()
         self.models.refresh()
         self.assertEqual((self.states(), self.models.names()), ({1: "AVAILABLE"}, ["classes"]))
+
+    def test_zeros_before_a_number_make_no_difference(self):
+        path = self.add("00000001")
+        self.models.refresh()
+        self.assertEqual((self.newest(), self.states()), (1, {1: "AVAILABLE"}))
+        self.add("0002")
+        self.models.refresh()
+        self.assertEqual((self.newest(), self.states()), (2, {1: "AVAILABLE", 2: "AVAILABLE"}))
+        self.assert_right(self.models.get("classes"))
+        with self.assertLogs("kerasgan.serving", "INFO"):
+            path.rename(path.with_name("01"))  # another folder is another file
+            self.models.refresh()
+
+    def test_until_the_first_version_is_loaded_a_client_is_to_try_again(self):
+        self.add(1)
+        self.add(2)
+        self.add(3)
+        models = Models(self.folder)
+        self.assertEqual((models.names(), models.loading()), ([], ["classes"]))
+        self.assertEqual(
+            {v.number: v.state for v in models.statuses("classes")}, {2: "LOADING", 3: "LOADING"}
+        )
+        for place in ({}, {"version": 3}, {"label": "stable"}):
+            for name in ("classes", "default"):
+                with self.assertRaisesRegex(ServingError, "UNAVAILABLE: classes .*is being loaded"):
+                    models.get(name, **place)
+        with self.assertRaisesRegex(ServingError, "NOT_FOUND"):
+            models.get("classes", 1)
+        models.refresh()
+        self.assertEqual((models.names(), models.loading()), (["classes"], []))
+        self.assertEqual(models.get("classes", label="canary").version, 3)
+
+    def test_nothing_is_left_of_a_version_that_is_replaced(self):
+        path = self.add(1)
+        self.models.refresh()
+        released = []
+        for number in (2, 3):
+            released.append(weakref.ref(self.models.get("classes")))
+            self.add(number)
+            self.models.refresh()
+        self.assertEqual([servable() is None for servable in released], [True, False])
+        released.append(weakref.ref(self.models.get("classes")))
+        shutil.rmtree(self.folder / "classes" / "3")
+        self.add(3)
+        self.models.refresh()
+        self.assertIsNone(released[-1]())
+        self.assertTrue(path.exists())
 
     def test_a_folder_that_vanishes_goes_on_being_served(self):
         path = self.add(1)
@@ -380,6 +428,10 @@ class WatchTest(ModelsTestCase):
 
     def test_without_any_model_it_says_so(self):
         with self.assertRaisesRegex(ValueError, "holds no SavedModel that can be served.$"):
+            with served(self.folder):
+                pass
+        self.add("v1")
+        with self.assertRaisesRegex(ValueError, r"served \(.*classes/v1 is one, but no version"):
             with served(self.folder):
                 pass
         self.add(1, damage_card)

@@ -51,12 +51,24 @@ class FolderTestCase(tf.test.TestCase, parameterized.TestCase):
 class FoldersTest(FolderTestCase):
     def test_versions_are_whole_and_numbered(self):
         self.assertEqual(folders.versions(self.folder), [])
-        for name in ("2", "10", "1", "latest", ".partial-3", "3.5", "-4", "007", "²"):
+        others = ("latest", ".partial-3", "3.5", "-4", "²", "٣", "9" * 30)
+        for name in ("2", "10", "1", "007", "02", *others):
             (self.folder / name).mkdir(parents=True)
             (self.folder / name / "saved_model.pb").touch()
         (self.folder / "5").mkdir()
         (self.folder / "6").touch()
-        self.assertEqual(folders.versions(self.folder), [1, 2, 10])
+        self.assertEqual(folders.versions(self.folder), [1, 2, 7, 10])
+        found = {n: path.name for n, path in folders.version_folders(self.folder).items()}
+        self.assertEqual(found, {1: "1", 2: "2", 7: "007", 10: "10"})
+
+    def test_models_whose_place_is_none_are_named(self):
+        parent = self.folder.parent
+        for name in ("digits/1", "digits/v2", "letters", ".hidden/x", "signs/latest"):
+            (parent / name).mkdir(parents=True, exist_ok=True)
+            (parent / name / "saved_model.pb").touch()
+        found = [path.relative_to(parent).as_posix() for path in folders.misplaced(parent)]
+        self.assertEqual(found, ["digits/v2", "letters", "signs/latest"])
+        self.assertEqual(folders.misplaced(self.folder / "1"), [self.folder / "1"])
 
     def test_models_are_folders_with_versions(self):
         parent = self.folder.parent

@@ -756,6 +756,7 @@ class RefusalTest(ServerTestCase):
             (seeds % ("9" * 5000), 400, "no JSON"),
             (seeds % '"\\ud800"', 400, "seed"),
             (seeds % f'"{"x" * 500_000}"', 400, "seed"),
+            ('{"inputs": [' + "[]," * 2 * PIXELS + "0]}", 429, "the request has .* lists"),
             ('{"inputs": 1, "inputs": 2}', 400, "an object has a name twice"),
             (seeds % '0], "seed": [1', 400, "an object has a name twice"),
             ('{"signature_name": "\\udfff", "inputs": {}}', 400, r"no signature '\\udfff'"),
