@@ -8,7 +8,7 @@ import tensorflow as tf
 from PIL import Image
 
 import kerasgan
-from kerasgan.callbacks import SampleGrid
+from kerasgan.callbacks import SampleGrid, pictures
 from kerasgan.callbacks.pictures import GAP
 
 IMAGES = kerasgan.data.from_array(
@@ -176,3 +176,19 @@ class SampleGridTest(tf.test.TestCase):
 
 if __name__ == "__main__":
     tf.test.main()
+
+    def test_other_numbers_of_channels_are_shown_in_colours(self):
+        one = np.array([0.0, 1.0, -1.0, 0.5, 0.5]).reshape(1, 1, 1, 5)
+        for channels, colour in ((1, [128] * 3), (2, [128, 255, 0]), (5, [128, 255, 0])):
+            found = pictures.draw(one[..., :channels])
+            self.assertAllEqual(np.unique(found.reshape(-1, 3), axis=0), [colour])
+
+    def test_what_cannot_be_drawn_is_refused_before_training(self):
+        grid = SampleGrid(self.folder, labels=3)
+        with self.assertRaisesRegex(ValueError, "unconditional: generate takes no labels"):
+            tiny_gan().fit(IMAGES, callbacks=[grid], verbose=0)
+        translator = kerasgan.Pix2Pix((8, 8, 1), base_width=1, receptive_field=1)
+        translator.compile()
+        pairs = np.zeros((2, 8, 8, 1), "float32")
+        with self.assertRaisesRegex(ValueError, "Pix2Pix makes them from images; use Translation"):
+            translator.fit(pairs, pairs, callbacks=[SampleGrid(self.folder)], verbose=0)

@@ -227,6 +227,8 @@ class NoiseToImageTest(ServedTestCase):
         latents = gan.latents(4, seed=0)
         points = self.ask("serving_default", latent=latents)
         self.assertAllClose(points, gan.generate_from(latents), atol=1e-5)
+        message = "latent: use finite numbers"
+        self.assert_refused(message, "serving_default", latent=np.nan * latents)
 
     def test_one_that_grows_serves_its_stage_and_its_fade(self):
         gan = randomize(growing("StyleGAN", mapping_layers=2))
@@ -312,6 +314,9 @@ class ImageToImageTest(ServedTestCase):
         if model.size_multiple > 1:
             message = f"images: use sides of at least {model.least_size} that are multiples of"
             self.assert_refused(message, "serving_default", images=images[:, :-1])
+        for wrong in (2.0 * images + 1.0, np.nan * images):
+            message = r"images: use images in \[-1, 1\]"
+            self.assert_refused(message, "serving_default", images=wrong)
         answers = [self.ask("translate", image_bytes=files[:2]) for _ in range(2)]
         self.assertAllEqual(*answers)
         self.check_refusals(files[0])
