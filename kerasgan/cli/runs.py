@@ -21,7 +21,7 @@ from kerasgan.models import registry
 SETTINGS = "run.json"
 MODEL = "model.keras"
 # What a run is computed on, which may change when it is continued on another machine.
-MACHINE = ("data_dir", "devices")
+MACHINE = ("data_dir", "devices", "save_minutes")
 
 data_dir = click.option("--data-dir", help="Where TensorFlow Datasets keeps its data.")
 

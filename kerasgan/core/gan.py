@@ -124,6 +124,11 @@ class GAN(AdversarialModel):
         return {"discriminator": [self.discriminator], "generator": [self.generator]}
 
     @property
+    def networks_and_averages(self):
+        average = [] if self.ema_generator is None else [self.ema_generator]
+        return [*super().networks_and_averages, *average]
+
+    @property
     def further_players(self):
         """The names of the players beyond those two, of which most games have none."""
         return [player for player in self.players if player not in ("discriminator", "generator")]
@@ -670,7 +675,7 @@ class GAN(AdversarialModel):
                 **config,
                 network: keras.saving.deserialize_keras_object(config[network]),
             }
-        return cls(**config)
+        return super().from_config(config)
 
 
 def _check_input(network, role, shape, what):

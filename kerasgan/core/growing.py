@@ -83,15 +83,9 @@ class GrowingGAN(GAN):
     # Growth ------------------------------------------------------------------------------------
 
     @property
-    def networks_and_average(self):
-        """The networks of all players, and the averaged generator if there is one."""
-        networks = [network for player in self.players.values() for network in player]
-        return networks if self.ema_generator is None else [*networks, self.ema_generator]
-
-    @property
     def growing_networks(self):
         """Every `GrowingNetwork` of the model, the averaged one included."""
-        layers = all_layers(self.networks_and_average)
+        layers = all_layers(self.networks_and_averages)
         return [layer for layer in layers if isinstance(layer, GrowingNetwork)]
 
     @property
@@ -162,7 +156,7 @@ class GrowingGAN(GAN):
             network.alpha.assign(alpha)
 
     def _forget_predictions(self):
-        for network in self.networks_and_average:
+        for network in self.networks_and_averages:
             network.predict_function = None  # it was made for another stage
 
     def load_own_variables(self, store):
