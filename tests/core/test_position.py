@@ -18,7 +18,7 @@ POINTS = np.random.default_rng(0).normal(size=(44, 2)).astype("float32")
 BATCH = 4
 
 
-class Interruption(Exception):
+class InterruptionError(Exception):
     pass
 
 
@@ -35,7 +35,7 @@ class Interrupt(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         if (self.epoch, batch + 1) == self.at:
             self.model.save(self.path)
-            raise Interruption
+            raise InterruptionError
 
 
 class Batches(keras.callbacks.Callback):
@@ -126,22 +126,22 @@ class PositionTest(tf.test.TestCase, parameterized.TestCase):
         super().setUp()
         self.path = pathlib.Path(self.create_tempdir().full_path) / "gan.keras"
 
-    def interrupted(self, data, epoch, step, epochs=3, fit={}, **compile_arguments):  # noqa: B006
+    def interrupted(self, data, epoch, step, epochs=3, fit=None, **compile_arguments):
         """A model whose training has ended there, loaded from its file."""
         interrupt = Interrupt(self.path, epoch, step)
-        with self.assertRaises(Interruption):
+        with self.assertRaises(InterruptionError):
             tiny(**compile_arguments).fit(
                 data,
                 batch_size=BATCH,
                 epochs=epochs,
                 verbose=0,
                 callbacks=[interrupt],
-                **fit,
+                **(fit or {}),
             )
         return keras.saving.load_model(self.path)
 
-    def assertContinues(self, make_data, epoch=1, step=3, fit={}, **compile_arguments):  # noqa: B006
-        whole, how = tiny(**compile_arguments), {"batch_size": BATCH, **fit}
+    def check_continues(self, make_data, epoch=1, step=3, fit=None, **compile_arguments):
+        whole, how = tiny(**compile_arguments), {"batch_size": BATCH, **(fit or {})}
         expected = whole.fit(make_data(), epochs=3, verbose=0, **how)
         gan = self.interrupted(make_data(), epoch, step, fit=fit, **compile_arguments)
         self.assertEqual((gan.epochs_trained, gan.position.step), (epoch, step))
@@ -171,23 +171,23 @@ class PositionTest(tf.test.TestCase, parameterized.TestCase):
         ("another data set", lambda: tf.data.Dataset.from_tensor_slices(POINTS).batch(BATCH)),
         ("Python", Own, {"shuffle": False}),
     )
-    def test_an_interrupted_epoch_goes_on_bit_for_bit(self, _, make_data, fit={}):  # noqa: B006
-        self.assertContinues(make_data, fit=fit)
+    def test_an_interrupted_epoch_goes_on_bit_for_bit(self, name, make_data, fit=None):
+        self.check_continues(make_data, fit=fit)
 
     def test_also_after_its_last_step(self):
-        self.assertContinues(numbered, epoch=0, step=11)
+        self.check_continues(numbered, epoch=0, step=11)
 
     def test_also_with_several_steps_an_execution(self):
         if BACKEND == "torch":
             self.skipTest("Keras runs one step at a time on PyTorch")
-        self.assertContinues(numbered, step=4, steps_per_execution=2)
+        self.check_continues(numbered, step=4, steps_per_execution=2)
 
     def test_in_the_same_process_too(self):
         whole = tiny()
         whole.fit(numbered(), epochs=2, verbose=0)
         whole.evaluate(numbered(), verbose=0)
         gan, data = tiny(), numbered()
-        with self.assertRaises(Interruption):
+        with self.assertRaises(InterruptionError):
             gan.fit(data, epochs=2, verbose=0, callbacks=[Interrupt(self.path, 1, 5)])
         gan.evaluate(data, verbose=0)
         gan.save(self.path)
