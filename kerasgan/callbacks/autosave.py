@@ -26,8 +26,8 @@ class Autosave(keras.callbacks.Callback):
 
     Args:
         filepath: a path that ends in `.keras`.
-        minutes: float, the longest time in an epoch without saving. Of several workers each has a
-            clock of its own, so they save after epochs only.
+        minutes: float, the longest time in an epoch without saving. Several workers save after
+            epochs only: each has a clock of its own and is told to end alone.
 
     Raises:
         ValueError: for another file type, or a time that is not above 0.
@@ -83,12 +83,15 @@ class Autosave(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         late = time.monotonic() - self.saved >= self.seconds
-        # Under JAX, to look at the model costs much.
-        if self.signal is not None or (late and not self.model.has_several_workers):
-            self._save()
+        # Only then, because under JAX to look at the model costs much.
+        if late or self.signal is not None:
+            if not self.model.has_several_workers:
+                self._save()
+            self._end_if_told()
 
     def on_epoch_end(self, epoch, logs=None):
         self._save()
+        self._end_if_told()
 
     def on_train_end(self, logs=None):
         self._end_if_told()  # while other callbacks did their last work
@@ -96,7 +99,6 @@ class Autosave(keras.callbacks.Callback):
     def _save(self):
         self.model.save(self.filepath)
         self.saved = time.monotonic()
-        self._end_if_told()
 
     def _end_if_told(self):
         if self.signal == signal.SIGINT:

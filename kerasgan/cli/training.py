@@ -253,7 +253,7 @@ def _draw_unfinished(gan, grid, *histories):
         grid.draw_unfinished()
     grid.write_gif()
     for history in histories:
-        history.write_unfinished(gan.tracked())
+        history.write_unfinished(gan.position.losses())
 
 
 def _load_examples(settings):

@@ -171,7 +171,9 @@ class AdversarialModel(backend.Trainer, keras.Model):
         return {**config, "since_compiled": self._state_since_compiled()}
 
     def compile_from_config(self, config):
-        since_compiled = config.pop("since_compiled")
+        # Files of earlier versions do not tell.
+        since_compiled = config.get("since_compiled", {"moved": None, "synchronized": {}})
+        config = {name: value for name, value in config.items() if name != "since_compiled"}
         arguments = keras.saving.deserialize_keras_object(config)
         if backend.reason_for_single_steps():  # unlike, perhaps, where the file was written
             arguments |= {"jit_compile": "auto", "steps_per_execution": "auto"}
@@ -187,13 +189,10 @@ class AdversarialModel(backend.Trainer, keras.Model):
     def _state_since_compiled(self):
         """What `compile` chose and users may have changed since: dict that JSON can hold."""
         chosen = backend.is_distributed()
+        moved = {id(v) for variables in self.optimizer.moved.values() for v in variables}
         return {
             "moved": {
-                player: [
-                    index
-                    for index, variable in enumerate(self._player_weights(player))
-                    if any(variable is v for v in self.optimizer.moved[player])
-                ]
+                player: [i for i, w in enumerate(self._player_weights(player)) if id(w) in moved]
                 for player in self.players
             },
             "synchronized": {

@@ -242,4 +242,12 @@ class GrowingGAN(GAN):
             "image_shape": self.final_image_shape,
             "base_width": self.base_width,
             "max_width": self.max_width,
+            "batch_size": self.batch_size,
         }
+
+    @classmethod
+    def from_config(cls, config):
+        arguments = {name: value for name, value in config.items() if name != "batch_size"}
+        model = super().from_config(arguments)
+        model.batch_size = config.get("batch_size")
+        return model

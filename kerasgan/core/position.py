@@ -57,6 +57,10 @@ class Position:
         # Of the last execution of an epoch Keras tells where it would have ended.
         self.step = batch + 1 if self.steps is None else min(batch + 1, self.steps)
 
+    def losses(self):
+        """The means of the losses in the epoch that was interrupted: dict of floats by name."""
+        return {name: total / count for name, (total, count, _) in self.means.items()}
+
     def __str__(self):
         of_steps = "" if self.steps is None else f" of {self.steps}"
         return f"epoch {self.epoch + 1}, step {self.step}{of_steps}"

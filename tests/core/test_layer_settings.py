@@ -76,7 +76,10 @@ class LayerSettingsTest(tf.test.TestCase):
             networks[1].trainable = False
             networks[1]._flatten_layers()[-1].trainable = True
             networks[0].weights[-1].trainable = False
+            if gan is progan:
+                gan.grow_to(0, batch_size=2)
             copy = self.copy(gan)
+            self.assertEqual(getattr(copy, "batch_size", 2), 2)
             for own, theirs in zip(networks, copy.networks_and_averages, strict=True):
                 self.assertEqual(
                     [layer.trainable for layer in own._flatten_layers()],
