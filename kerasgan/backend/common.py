@@ -1,5 +1,7 @@
 """What a framework need not supply: the parts of the seam as they are where nothing special is."""
 
+import math
+
 import keras
 
 SeedGenerator = keras.random.SeedGenerator
@@ -23,3 +25,24 @@ def replicas():
 def is_distributed():
     """Whether there are several replicas; no."""
     return False
+
+
+class _BatchesInOrder(keras.utils.PyDataset):
+    def __init__(self, arrays, count, batch_size, order):
+        super().__init__()
+        self.arrays, self.count, self.batch_size = arrays, count, batch_size
+        self.order, self.rows = order, range(count)
+
+    def __len__(self):
+        return math.ceil(self.count / self.batch_size)
+
+    def on_epoch_begin(self):
+        self.rows = self.order()
+
+    def __getitem__(self, index):
+        rows = self.rows[index * self.batch_size : (index + 1) * self.batch_size]
+        return keras.tree.map_structure(lambda array: array[rows], self.arrays)
+
+
+# See `kerasgan.backend.tensorflow.batches_in_order`.
+batches_in_order = _BatchesInOrder

@@ -12,6 +12,7 @@ from keras.src.backend.common.stateless_scope import get_stateless_scope
 from kerasgan.backend.common import (  # noqa: F401
     SeedGenerator,
     accelerate,
+    batches_in_order,
     compile_steps,
     is_distributed,
     predict,
@@ -94,6 +95,11 @@ class Trainer:
     def is_chief(self):
         """Whether this process is the one of its cluster that writes files."""
         return jax.process_index() == 0
+
+    @property
+    def has_several_workers(self):
+        """Whether other processes of a cluster train the same model."""
+        return jax.process_count() > 1
 
     def _purge_model_variables(self, **kwargs):
         """Nothing: JAX frees what it is given to reuse when it runs the step.

@@ -23,6 +23,11 @@ class Trainer:
             return resolver.task_type == "chief"
         return (resolver.task_type, resolver.task_id) == ("worker", 0)
 
+    @property
+    def has_several_workers(self):
+        """Whether other processes of a cluster train the same model."""
+        return isinstance(self.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         """Nothing: our networks are built. Keras' own cannot read a distributed batch."""
 
@@ -31,8 +36,7 @@ class Trainer:
         def step(data):
             return keras.tree.map_structure(lambda log: tf.expand_dims(log, 0), step_function(data))
 
-        several = isinstance(self.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy)
-        return super()._make_function(step if several else step_function)
+        return super()._make_function(step if self.has_several_workers else step_function)
 
 
 class SeedGenerator(keras.random.SeedGenerator):
@@ -118,6 +122,40 @@ def predict(network, inputs):
     if network.distribute_strategy.num_replicas_in_sync == 1:
         return network.predict_on_batch(inputs)
     return network(inputs, training=False).numpy()
+
+
+def batches_in_order(arrays, count, batch_size, order):
+    """Arrays as data for `fit`, in another order in each epoch.
+
+    Args:
+        arrays: an array (count, ...), or a tuple of such.
+        count: int.
+        batch_size: int; the last batch is smaller if that does not divide `count`.
+        order: function without arguments, called when an epoch begins, that gives the numbers of
+            the rows in their order.
+    """
+    whole = count // batch_size * batch_size
+    tensors = tf.nest.map_structure(tf.constant, arrays)  # outside of the graphs below
+
+    def orders():
+        yield order()
+
+    def batches_of_rows(rows):
+        batches = tf.data.Dataset.from_tensor_slices(tf.reshape(rows[:whole], (-1, batch_size)))
+        rest = tf.data.Dataset.from_tensors(rows[whole:])
+        return batches if whole == count else batches.concatenate(rest)
+
+    def batch(rows):
+        return tf.nest.map_structure(lambda tensor: tf.gather(tensor, rows), tensors)
+
+    spec = tf.TensorSpec((count,), "int64")
+    data = tf.data.Dataset.from_generator(orders, output_signature=spec).flat_map(batches_of_rows)
+    data = data.apply(tf.data.experimental.assert_cardinality(-(-count // batch_size)))
+    options = tf.data.Options()
+    policy = tf.data.experimental.AutoShardPolicy.DATA
+    options.experimental_distribute.auto_shard_policy = policy
+    data = data.map(batch, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    return data.with_options(options)
 
 
 def compile_steps(step, steps_per_execution, result):

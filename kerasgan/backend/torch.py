@@ -6,6 +6,7 @@ import torch
 from kerasgan.backend.common import (  # noqa: F401
     SeedGenerator,
     accelerate,
+    batches_in_order,
     compile_steps,
     is_distributed,
     predict,
@@ -51,6 +52,7 @@ class Trainer:
     """Nothing is missing in Keras' trainer, which knows one device."""
 
     is_chief = True
+    has_several_workers = False
 
 
 def devices(count):

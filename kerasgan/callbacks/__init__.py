@@ -2,6 +2,7 @@
 
 import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__init__.py)
 
+from kerasgan.callbacks.autosave import Autosave
 from kerasgan.callbacks.collapse_monitor import CollapseMonitor, CollapseWarning
 from kerasgan.callbacks.progressive_growing import ProgressiveGrowing, Stage
 from kerasgan.callbacks.run_report import RunReport
@@ -11,6 +12,7 @@ from kerasgan.callbacks.training_log import TrainingLog
 from kerasgan.callbacks.translation_grid import TranslationGrid
 
 __all__ = [
+    "Autosave",
     "CollapseMonitor",
     "CollapseWarning",
     "ProgressiveGrowing",

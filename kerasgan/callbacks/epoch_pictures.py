@@ -56,6 +56,7 @@ class EpochPictures(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.epoch = epoch + 1
+        self.unfinished.unlink(missing_ok=True)
         if self.epoch == 1 or self.epoch % self.every == 0:
             self.draw()
 
@@ -74,6 +75,15 @@ class EpochPictures(keras.callbacks.Callback):
             from kerasgan.backend.tensorflow import write_image_summary
 
             write_image_summary(self.tensorboard, "samples", picture, self.epoch)
+
+    @property
+    def unfinished(self):
+        """The file of the picture of an epoch that was interrupted."""
+        return self.folder / "samples" / "unfinished.png"
+
+    def draw_unfinished(self):
+        """Writes `samples/unfinished.png`, what the model makes in the middle of an epoch."""
+        pictures.write_png(self.unfinished, self.picture())
 
     def write_gif(self):
         """Writes `samples.gif` of the pictures so far, if there are any."""

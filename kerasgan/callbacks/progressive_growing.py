@@ -158,7 +158,10 @@ class ProgressiveGrowing(keras.callbacks.Callback):
         self.begun = False
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.epoch_start = self._seen()
+        seen, position = self._seen(), self.model.position
+        # An epoch that goes on began some of these images ago.
+        here = position.first / ((position.steps or 0) * position.epoch + position.first or 1)
+        self.epoch_start = seen - round(here * seen)
         # Not when training begins: a callback that comes after this one may restore the model then.
         if not self.begun:
             self.begun = True
@@ -166,9 +169,9 @@ class ProgressiveGrowing(keras.callbacks.Callback):
 
     def _begin(self):
         """Puts the model where the schedule is: at its beginning, or where the model left it."""
-        self.seen = self.epoch_start
+        self.seen = self._seen()
         if self.model.epochs_trained:  # and saved before this callback had seen the epoch's end
-            self._learn_epoch(self.seen // self.model.epochs_trained)
+            self._learn_epoch(self.epoch_start // self.model.epochs_trained)
         stage, fade_images, _ = self.where(self.seen)
         if self.seen == 0:
             self._grow(stage, fade_images)

@@ -56,6 +56,17 @@ class RunHistory(keras.callbacks.Callback):
         if self.rows:
             self.write()
 
+    def write_unfinished(self, logs):
+        """Shows the course of a run that was interrupted in the middle of an epoch.
+
+        Args:
+            logs: the losses of that epoch so far, by name. They do not go to `history.csv`.
+        """
+        if self.model.position.step:
+            number = self.model.position.epoch + 1
+            self.rows[number] = {name: float(value) for name, value in logs.items()}
+        self.on_train_end()
+
 
 def read_history(folder):
     """The rows of `folder/history.csv`: dict from epoch (from 1) to dict of floats by name.

@@ -77,8 +77,8 @@ class RunReport(RunHistory):
             temporary.write_text(page.page(title, sections), encoding="utf-8")
 
     def _figures(self):
-        last = max(self.rows)
-        figures = {"epochs": last}
+        last, position = max(self.rows), self.model.position
+        figures = {"interrupted at": str(position)} if position.step else {"epochs": last}
         if self.epochs_here:
             took = time.monotonic() - self.began
             now = datetime.datetime.now().astimezone()
@@ -91,12 +91,14 @@ class RunReport(RunHistory):
         pictures_so_far = EpochPictures(self.folder)
         pictures_so_far.epoch = max(self.rows)
         frames = pictures_so_far.frames()
-        if not frames:
+        chosen = [frames[i * (len(frames) - 1) // 3] for i in range(4) if frames]
+        if pictures_so_far.unfinished.exists():
+            chosen.append(pictures_so_far.unfinished)
+        if not chosen:
             return "<p>No samples were drawn (kerasgan.callbacks.SampleGrid).</p>"
-        chosen = [frames[i] for i in sorted({0, len(frames) // 3, 2 * len(frames) // 3})]
         shown = [
             page.figure(picture, _epoch_of(frame))
-            for frame in dict.fromkeys([*chosen, frames[-1]])
+            for frame in dict.fromkeys(chosen)
             if (picture := pictures.read(frame)) is not None
         ]
         return "<p>The same latents, or images, in every picture.</p>" + "\n".join(shown)
@@ -132,4 +134,6 @@ def _short(value):
 
 
 def _epoch_of(frame):
+    if frame.stem == "unfinished":
+        return "as it was interrupted"
     return f"epoch {int(frame.stem.removeprefix('epoch_'))}"

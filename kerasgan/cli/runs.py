@@ -25,7 +25,7 @@ BEST = "best.keras"
 PARTIAL = ".partial-"  # as in core/files.py, which imports Keras
 REPLACES = ".replaces"  # names the runs beside it that are removed once this one has an epoch
 # What a run is computed on, which may change when it is continued on another machine.
-MACHINE = ("data_dir", "devices")
+MACHINE = ("data_dir", "devices", "save_minutes")
 NONE = type(None)
 # What is in run.json; what can be None may be missing.
 TYPES = {
@@ -51,6 +51,7 @@ TYPES = {
     "command": (str, NONE),
     "seed": (int,),
     "devices": (int, NONE),
+    "save_minutes": (int, float, NONE),
     "epochs": (int,),
     "set": (dict,),
 }

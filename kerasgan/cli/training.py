@@ -82,6 +82,11 @@ from kerasgan.models import registry
 @click.option("--seed", type=click.IntRange(0), help="Of all random numbers.  [default: 0]")
 @click.option("--devices", type=click.IntRange(1), help="GPUs that share each batch.  [default: 1]")
 @click.option(
+    "--save-minutes",
+    type=click.FloatRange(0, min_open=True),
+    help="The longest time within an epoch without saving.  [default: 10]",
+)
+@click.option(
     "--out", type=click.Path(path_type=pathlib.Path), help="Run folder.  [default: runs/MODEL]"
 )
 @click.option("--resume", is_flag=True, help="Continue the run in --out exactly.")
@@ -102,9 +107,10 @@ def train(
 ):
     """Train MODEL; `kerasgan models` lists them.
 
-    The run folder gets model.keras after every epoch, sample grids, curves and a report. A run
-    that was interrupted or is to be longer continues with `kerasgan train --resume --out DIR`,
-    which needs no other argument.
+    The run folder gets model.keras after every epoch and within long ones, sample grids, curves
+    and a report. Ctrl-C or SIGTERM saves it and ends. A run that was interrupted or is to be longer
+    continues with `kerasgan train --resume --out DIR`, which needs no other argument, exactly from
+    where it was saved.
     """
     if resume and overwrite:
         raise click.UsageError("--resume and --overwrite exclude each other.")
@@ -188,6 +194,7 @@ def _new_settings(given):
         "tensorboard": None,
         "seed": 0,
         "devices": 1,
+        "save_minutes": 10.0,
         "set": {},
     }
     command = shlex.join(["kerasgan", *sys.argv[1:]])
@@ -248,6 +255,8 @@ def _train_here(keras, out, settings, resume, overwrite):
     if done >= settings["epochs"]:
         click.echo(f"{out} is trained for {done} epochs; --epochs {2 * done} would go on.")
         return
+    if gan.position.step:
+        click.echo(f"Going on at {gan.position}.")
     growing = _growing(gan, settings)
     with runs.usage_errors():
         pictures = _pictures(gan, examples, out, settings)
@@ -260,7 +269,7 @@ def _train_here(keras, out, settings, resume, overwrite):
     report = callbacks.RunReport(
         out, settings=shown, real=_real_images(examples), command=settings.get("command")
     )
-    checkpoint = keras.callbacks.ModelCheckpoint(out / runs.MODEL)
+    autosave = callbacks.Autosave(out / runs.MODEL, settings.get("save_minutes") or 10.0)
     best = (
         [_best_checkpoint(keras, out, measures, settings["metrics"].split(",")[0])]
         if measures
@@ -272,7 +281,7 @@ def _train_here(keras, out, settings, resume, overwrite):
         settings["batch_size"], seconds=60.0 if terminal else 20.0, within_epochs=not terminal
     )
     # Those that log come before those that show what was logged.
-    watching = [*growing, *pictures, curves, report, checkpoint, *best, log]
+    watching = [*growing, *pictures, curves, report, autosave, *best, log]
     if settings.get("tensorboard"):
         watching.append(keras.callbacks.TensorBoard(out / "tensorboard"))
     measured = {"validation_data": validation, "validation_freq": _every(settings)}
@@ -299,17 +308,28 @@ def _train_here(keras, out, settings, resume, overwrite):
                         verbose=1 if terminal else 0,
                         **(measured if measures else {}),
                     )
-    except KeyboardInterrupt:
-        pictures[-1].write_gif()
-        curves.on_train_end()
-        report.on_train_end()
-        _, saved = gan.last_saved
-        click.echo(
-            f"\nInterrupted. The first {saved} epochs are saved in {out}; this goes on with the "
-            f"next one:\n    kerasgan train --resume --out {shlex.quote(str(out))}"
-        )
-        sys.exit(130)
+    except (KeyboardInterrupt, SystemExit) as end:
+        _say_what_is_saved(gan, out)
+        _draw_unfinished(gan, pictures[-1], curves, report)
+        sys.exit(130 if isinstance(end, KeyboardInterrupt) else end.code)
     click.echo(f"Trained for {settings['epochs']} epochs. Open {out / 'report.html'}")
+
+
+def _say_what_is_saved(gan, out):
+    _, how_far = gan.last_saved
+    saved = f"The model {how_far} is saved in {out}" if how_far else "Nothing saved yet"
+    click.echo(
+        f"\nInterrupted. {saved}; this goes on from there:\n"
+        f"    kerasgan train --resume --out {shlex.quote(str(out))}"
+    )
+
+
+def _draw_unfinished(gan, grid, *histories):
+    if gan.position.step:
+        grid.draw_unfinished()
+    grid.write_gif()
+    for history in histories:
+        history.write_unfinished(gan.tracked())
 
 
 def _load_examples(settings, training=True):

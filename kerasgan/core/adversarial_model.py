@@ -1,5 +1,6 @@
 """The base of every model in which networks are trained against each other."""
 
+import contextlib
 import inspect
 import math
 import os
@@ -11,9 +12,10 @@ from keras import ops
 
 import kerasgan
 from kerasgan import backend, losses
-from kerasgan.core import checks, epoch_clock, execution, measuring
+from kerasgan.core import checks, data_order, execution, layer_settings, measuring
 from kerasgan.core.files import atomic_path
 from kerasgan.core.optimizers import all_layers, make_optimizers, portable
+from kerasgan.core.position import PassingCallbacks, Position, passing
 from kerasgan.core.training_watch import LossTracker, NonFiniteError, TrainingWatch
 
 
@@ -49,6 +51,7 @@ class AdversarialModel(backend.Trainer, keras.Model):
     default_batch_size = 64  # examples of a batch of `fit` with the paper's settings
     image_axes = None  # how many numbers its image_shape has, if only so many will do
     skip_broken_saves = False  # while TerminateOnNaN ends a training
+    _moved_when_compiled = None  # while a file is loaded: indices of weights by player
 
     def __new__(cls, *args, **kwargs):
         checks.check_arguments(cls, args, kwargs)
@@ -61,13 +64,19 @@ class AdversarialModel(backend.Trainer, keras.Model):
         self.epoch_counter = self.add_weight(
             shape=(), dtype="int32", initializer="zeros", trainable=False, name="epochs_trained"
         )
-        self.last_saved = None  # (path, finished epochs)
+        self.position = Position()
+        self.last_saved = None  # (path, what of the training is in it)
         self.built = True  # its networks are; Keras refuses to back up a model that is not
 
     @property
     def players(self):
         """Dict from a player's name to the list of networks that its optimizer moves."""
         raise NotImplementedError(f"{type(self).__name__} must say who its players are.")
+
+    @property
+    def networks_and_averages(self):
+        """The networks of all players, and the averaged copies of some if there are any: list."""
+        return [network for networks in self.players.values() for network in networks]
 
     @property
     def loss_names(self):
@@ -141,17 +150,18 @@ class AdversarialModel(backend.Trainer, keras.Model):
             raise ValueError(f"jit_compile={jit_compile!r}; use True, False or 'auto'.")
         generative_metrics = measuring.get(metrics or [])
         adversarial_loss = losses.get(self.default_loss if loss is None else loss)
-        optimizers = make_optimizers(optimizer, self.default_optimizers(), self.players)
+        optimizers = make_optimizers(
+            optimizer, self.default_optimizers(), self.players, self._moved_variables()
+        )
         variables = [v for player in self.players for v in self.player_variables(player)]
         self.execution = execution.choose(jit_compile, steps_per_execution, variables)
         super().compile(
             jit_compile=self.execution.jit_compile,
             steps_per_execution=self.execution.steps_per_execution,
         )
-        for networks in self.players.values():
-            for layer in all_layers(networks):
-                if isinstance(layer, keras.layers.BatchNormalization):
-                    layer.synchronized = backend.is_distributed()
+        for layer in self._synchronizable_layers():
+            layer.synchronized = backend.is_distributed()
+        self.position.clear()
         self.optimizer = optimizers
         self.adversarial_loss = adversarial_loss
         self.choose_trackers()
@@ -177,25 +187,80 @@ class AdversarialModel(backend.Trainer, keras.Model):
     def get_compile_config(self):
         if not self.compiled:
             return None
-        return portable(keras.saving.serialize_keras_object(self.compile_arguments()))
+        config = portable(keras.saving.serialize_keras_object(self.compile_arguments()))
+        return {**config, "since_compiled": self._state_since_compiled()}
 
     def compile_from_config(self, config):
+        # Files of earlier versions do not tell.
+        since_compiled = config.get("since_compiled", {"moved": None, "synchronized": {}})
+        config = {name: value for name, value in config.items() if name != "since_compiled"}
         arguments = keras.saving.deserialize_keras_object(config)
         if backend.reason_for_single_steps():  # unlike, perhaps, where the file was written
             arguments |= {"jit_compile": "auto", "steps_per_execution": "auto"}
-        self.compile(**arguments)
+        self._moved_when_compiled = since_compiled["moved"]
+        try:
+            self.compile(**arguments)
+        finally:
+            self._moved_when_compiled = None
+        layers = self._synchronizable_layers()
+        for index, synchronized in since_compiled["synchronized"].items():
+            layers[int(index)].synchronized = synchronized
+
+    def _state_since_compiled(self):
+        """What `compile` chose and users may have changed since: dict that JSON can hold."""
+        chosen = backend.is_distributed()
+        moved = {id(v) for variables in self.optimizer.moved.values() for v in variables}
+        return {
+            "moved": {
+                player: [i for i, w in enumerate(self._player_weights(player)) if id(w) in moved]
+                for player in self.players
+            },
+            "synchronized": {
+                str(index): layer.synchronized
+                for index, layer in enumerate(self._synchronizable_layers())
+                if layer.synchronized != chosen
+            },
+        }
+
+    def _moved_variables(self):
+        """By player what its optimizer has state for.
+
+        These are the variables that were trainable when the model was compiled, in this process or
+        before it was saved; layers may have been frozen since.
+        """
+        if self._moved_when_compiled is None:
+            return {
+                player: [v for network in networks for v in network.trainable_variables]
+                for player, networks in self.players.items()
+            }
+        return {
+            player: [self._player_weights(player)[index] for index in indices]
+            for player, indices in self._moved_when_compiled.items()
+        }
+
+    def _player_weights(self, player):
+        return [w for network in self.players[player] for w in network.weights]
+
+    def _synchronizable_layers(self):
+        layers = all_layers([network for player in self.players.values() for network in player])
+        return [x for x in layers if isinstance(x, keras.layers.BatchNormalization)]
 
     # Training ----------------------------------------------------------------------------------
 
     def fit(self, *args, **kwargs):
         """Trains, as `keras.Model.fit` does.
 
-        Three things are added. `data` from `kerasgan.data` is shuffled for the number of epochs
-        that this model has been trained, so a restored model goes on with the batches that it
-        would have seen. A loss that is not a number raises `NonFiniteError`, which says where it
+        Four things are added. Arrays, and data from `kerasgan.data`, are shuffled as a function of
+        the number of epochs that this model has been trained, so a restored model goes on with the
+        batches that it would have seen. An epoch that was interrupted, in this process or before
+        the model was saved, goes on with the batches that it lacks, if the data has as many as it
+        had then: bit for bit if these are the same. Data that an epoch does not read from its
+        beginning to its end (an iterator, `steps_per_epoch`) gives a warning, and the epoch
+        begins anew. A loss that is not a number raises `NonFiniteError`, which says where it
         happened and what was saved last (unless `keras.callbacks.TerminateOnNaN` is among the
         callbacks, which then decides). And `evaluate`'s metrics come as `val_...`. Of several
-        workers only the chief runs callbacks that have an attribute `chief_only = True`.
+        workers only the chief runs callbacks that have an attribute `chief_only = True`, and what
+        a callback's `during_fit()` gives is a context around it all.
 
         Args:
             *args, **kwargs: as for `keras.Model.fit`. The data is real images (float, NHWC in
@@ -209,47 +274,53 @@ class AdversarialModel(backend.Trainer, keras.Model):
                 before the step that would use them.
             NonFiniteError: when a loss or a weight becomes NaN or infinite.
         """
-        call = inspect.signature(super().fit).bind(*args, **kwargs)
-        self.agree_on_classes(call.arguments.get("x"), learn=True)
-        self.agree_on_classes(call.arguments.get("validation_data"))
-        check = self._check_data(call.arguments)
-        callbacks = call.arguments.get("callbacks") or []
-        if isinstance(callbacks, keras.callbacks.CallbackList):
-            given = callbacks.callbacks
-        else:
-            given = list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
+        bound = inspect.signature(super().fit).bind(*args, **kwargs)
+        call = bound.arguments
+        self.agree_on_classes(call.get("x"), learn=True)
+        self.agree_on_classes(call.get("validation_data"))
+        check = self._check_data(call)
+        given = call.get("callbacks") or []
+        given = getattr(given, "callbacks", given)  # of a CallbackList
+        given = list(given) if isinstance(given, (list, tuple)) else [given]
         # Several workers would write the same files.
         kept = [c for c in given if self.is_chief or not getattr(c, "chief_only", False)]
-        watch = TrainingWatch(kept)
-        if isinstance(callbacks, keras.callbacks.CallbackList):
-            watch.set_model(self)
-            callbacks.callbacks = [watch, *kept]
-        else:
-            callbacks = [watch, *kept]
-        call.arguments["callbacks"] = callbacks
-        if hasattr(call.arguments.get("x"), "element_spec"):
-            call.arguments.setdefault("shuffle", False)  # a data set shuffles itself
-        x, steps = call.arguments.get("x"), call.arguments.get("steps_per_epoch")
+        x, steps = call.get("x"), call.get("steps_per_epoch")
+        if hasattr(x, "element_spec"):
+            call.setdefault("shuffle", False)  # a data set shuffles itself
         in_epoch = int(x.cardinality()) if steps is None and hasattr(x, "cardinality") else -1
-        self._divide(steps, call.arguments.get("validation_steps"), at_most=in_epoch)
-        validation = call.arguments.get("validation_data")
+        self._divide(steps, call.get("validation_steps"), at_most=in_epoch)
+        validation = call.get("validation_data")
         if validation is not None:
             validation = validation if isinstance(validation, (tuple, list)) else (validation,)
-            given = dict(zip(("x", "y", "sample_weight"), validation, strict=False))
-            self._check_data(given, check)
-            validation = call.arguments["validation_data"] = (
-                given["x"] if len(given) == 1 else tuple(given.values())
+            checked = dict(zip(("x", "y", "sample_weight"), validation, strict=False))
+            self._check_data(checked, check)
+            validation = call["validation_data"] = (
+                checked["x"] if len(checked) == 1 else tuple(checked.values())
             )
         if validation is not None and self.compiled:
             data = validation[0] if isinstance(validation, (tuple, list)) else validation
             self._prepare_metrics(data)
+        self.position.epoch = self.epochs_trained
+        data_order.bind(call, self.position)
+        watch = TrainingWatch(kept, x, validation)
+        call["callbacks"] = PassingCallbacks(
+            self.position,
+            [watch, *kept],
+            add_history=True,
+            add_progbar=call.get("verbose", "auto") != 0,
+            model=self,
+            verbose=call.get("verbose", "auto"),
+            epochs=call.get("epochs", 1),
+            steps=data_order.steps_in_epoch(call.get("x"), call.get("batch_size"), steps),
+        )
         try:
-            with check.own_error():
-                return super().fit(*call.args, **call.kwargs)
+            with contextlib.ExitStack() as around:
+                around.enter_context(check.own_error())
+                for callback in kept:
+                    around.enter_context(getattr(callback, "during_fit", contextlib.nullcontext)())
+                return super().fit(*bound.args, **bound.kwargs)
         finally:
-            epoch_clock.epoch = None
-            if isinstance(callbacks, keras.callbacks.CallbackList):
-                callbacks.callbacks = given
+            self.keep_means()  # before another use of the model resets them
 
     def evaluate(self, *args, num_generated=None, seed=0, return_dict=False, **kwargs):
         """Compares generated images with real ones.
@@ -422,23 +493,27 @@ class AdversarialModel(backend.Trainer, keras.Model):
 
     def make_train_function(self, force=False):
         """Makes what `fit` calls for each execution; see `kerasgan.core.execution`."""
-        if self.train_function is not None and not force:
+        trained = [w.trainable for player in self.players for w in self._player_weights(player)]
+        trained += [layer.trainable for layer in all_layers(self.networks_and_averages)]
+        # Layers may have been frozen since the step was made, which knows nothing of it.
+        if self.train_function is not None and not force and trained == self._trained_in_step:
             return
-        super().make_train_function(force=force)
+        self._trained_in_step = trained
+        super().make_train_function(force=True)
         steps, compile_after = self.steps_per_execution, self.execution.compile_after
         if self.execution.jit_compile:
             compile_after = 0
-        if compile_after is None or steps == 1 or self.run_eagerly or not backend.compile_steps:
-            return
-        first = self.train_function
-        compiled = backend.compile_steps(self.train_step, steps, self.tracked)
+        train_function = first = self.train_function
+        several = steps > 1 and not self.run_eagerly
+        if compile_after is not None and several and backend.compile_steps:
+            compiled = backend.compile_steps(self.train_step, steps, self.tracked)
 
-        def train_function(iterator):
-            single_batch = inspect.isgenerator(iterator)  # what train_on_batch gives
-            wait = single_batch or self.iterations < compile_after
-            return (first if wait else compiled)(iterator)
+            def train_function(iterator):
+                single_batch = inspect.isgenerator(iterator)  # what train_on_batch gives
+                wait = single_batch or self.iterations < compile_after
+                return (first if wait else compiled)(iterator)
 
-        self.train_function = train_function
+        self.train_function = passing(train_function, self.position, steps, self.tracked)
 
     # Saving and restoring ----------------------------------------------------------------------
 
@@ -476,6 +551,7 @@ class AdversarialModel(backend.Trainer, keras.Model):
 
     def _write(self, write, filepath, overwrite, kwargs):
         if not self.is_chief:  # of several workers, who all have the same weights
+            self._means()  # which all workers compute together
             return
         for weight in self.weights:
             if not np.all(np.isfinite(ops.convert_to_numpy(ops.cast(weight, "float32")))):
@@ -505,17 +581,25 @@ class AdversarialModel(backend.Trainer, keras.Model):
         self._remember(filepath)
 
     def _remember(self, filepath):
-        self.last_saved = (pathlib.Path(filepath), self.epochs_trained)
+        self.last_saved = (pathlib.Path(filepath), self.how_far())
+
+    def how_far(self):
+        """Such as `"after 2 epochs"`, `"at epoch 3, step 120 of 600"`, or None before training."""
+        if self.position.step:
+            return f"at {self.position}"
+        if not self.epochs_trained:
+            return None
+        return f"after {self.epochs_trained} epoch{'' if self.epochs_trained == 1 else 's'}"
 
     def last_saved_message(self):
         """A sentence that says which file holds the model as it last was on disk."""
         if self.last_saved is None:
             return (
                 "Nothing was saved since the model was made or loaded; "
-                "keras.callbacks.ModelCheckpoint saves it after every epoch."
+                "kerasgan.callbacks.Autosave saves it after every epoch and within long ones."
             )
-        path, epochs = self.last_saved
-        return f"The model as it was after {epochs} epochs is in {path}."
+        path, how_far = self.last_saved
+        return f"The model as it was {how_far or 'before training'} is in {path}."
 
     def model_card(self):
         """What an exported file tells of the model: dict that JSON can hold."""
@@ -534,6 +618,10 @@ class AdversarialModel(backend.Trainer, keras.Model):
         store["networks_version"] = np.int32(self.networks_version)
         for index, state in enumerate(self._seed_states()):
             store[f"seed_{index}"] = ops.convert_to_numpy(state)
+        if self.position.step:
+            store["position"] = np.array([self.position.step, self.position.steps or 0])
+            for name, mean in self._means().items():
+                store[f"mean_{name}"] = mean
         if self.compiled:
             for name, variable in self.optimizer.state().items():
                 store[name] = ops.convert_to_numpy(variable)
@@ -553,6 +641,13 @@ class AdversarialModel(backend.Trainer, keras.Model):
             )
         for index, state in enumerate(seeds):
             state.assign(store[f"seed_{index}"])
+        self.position.clear()
+        self.position.epoch = self.epochs_trained
+        if "position" in names:
+            step, steps = map(int, store["position"])
+            self.position.step, self.position.steps = step, steps or None
+            means = [name for name in names if name.startswith("mean_")]
+            self.position.means = {n.removeprefix("mean_"): np.array(store[n]) for n in means}
         if self.compiled:
             self.optimizer.load_state({n: store[n] for n in names if not n.isdigit()})
 
@@ -567,6 +662,16 @@ class AdversarialModel(backend.Trainer, keras.Model):
             "SavedModels that were exported are served as before."
         )
 
+    def _means(self):
+        if not self.position.step or not self.compiled:
+            return {}
+        now = {tracker.name: tracker.state() for tracker in self.loss_trackers}
+        return self.position.means or now
+
+    def keep_means(self):
+        """Keeps the means of the losses of an epoch that is half done until it goes on."""
+        self.position.means = self._means()
+
     def _seed_states(self):
         # Keras does not save seed generators, those of Dropout layers neither.
         weights = {id(v) for v in self.weights}
@@ -575,4 +680,16 @@ class AdversarialModel(backend.Trainer, keras.Model):
         ]
 
     def get_config(self):
-        return {"name": self.name, "dtype": keras.dtype_policies.serialize(self.dtype_policy)}
+        return {
+            "name": self.name,
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            "layer_settings": layer_settings.record(self.networks_and_averages),
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        arguments = {name: value for name, value in config.items() if name != "layer_settings"}
+        model = cls(**arguments)
+        if "layer_settings" in config:
+            layer_settings.restore(model.networks_and_averages, config["layer_settings"])
+        return model

@@ -279,7 +279,11 @@ def checked_data(x, y, check, limits):
             return x  # a model that checks nothing
         from kerasgan.backend.tensorflow import checked_dataset
 
-        return checked_dataset(x, check, limits, ENOUGH)
+        def checked(dataset):
+            return checked_dataset(dataset, check, limits, ENOUGH)
+
+        # Of an epoch that goes on in its middle the batches that were had before are blank.
+        return x.epochs.transformed(checked).dataset() if hasattr(x, "epochs") else checked(x)
     if isinstance(x, keras.utils.PyDataset):
         return _checking(x, "__getitem__", lambda batch: check(batch) or batch)
     if isinstance(x, types.GeneratorType):

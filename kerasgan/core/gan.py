@@ -167,6 +167,11 @@ class GAN(AdversarialModel):
         return {"discriminator": [self.discriminator], "generator": [self.generator]}
 
     @property
+    def networks_and_averages(self):
+        average = [] if self.ema_generator is None else [self.ema_generator]
+        return [*super().networks_and_averages, *average]
+
+    @property
     def further_players(self):
         """The names of the players beyond those two, of which most games have none."""
         return [player for player in self.players if player not in ("discriminator", "generator")]
@@ -743,7 +748,8 @@ class GAN(AdversarialModel):
                 network: keras.saving.deserialize_keras_object(config[network]),
             }
         names = config.get("class_names")
-        model = cls(**{name: value for name, value in config.items() if name != "class_names"})
+        config = {name: value for name, value in config.items() if name != "class_names"}
+        model = super().from_config(config)
         model.class_names = names
         return model
 

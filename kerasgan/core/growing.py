@@ -85,15 +85,9 @@ class GrowingGAN(GAN):
     # Growth ------------------------------------------------------------------------------------
 
     @property
-    def networks_and_average(self):
-        """The networks of all players, and the averaged generator if there is one."""
-        networks = [network for player in self.players.values() for network in player]
-        return networks if self.ema_generator is None else [*networks, self.ema_generator]
-
-    @property
     def growing_networks(self):
         """Every `GrowingNetwork` of the model, the averaged one included."""
-        layers = all_layers(self.networks_and_average)
+        layers = all_layers(self.networks_and_averages)
         return [layer for layer in layers if isinstance(layer, GrowingNetwork)]
 
     @property
@@ -164,7 +158,7 @@ class GrowingGAN(GAN):
             network.alpha.assign(alpha)
 
     def _forget_predictions(self):
-        for network in self.networks_and_average:
+        for network in self.networks_and_averages:
             network.predict_function = None  # it was made for another stage
 
     def load_own_variables(self, store):
@@ -250,4 +244,12 @@ class GrowingGAN(GAN):
             "image_shape": self.final_image_shape,
             "base_width": self.base_width,
             "max_width": self.max_width,
+            "batch_size": self.batch_size,
         }
+
+    @classmethod
+    def from_config(cls, config):
+        arguments = {name: value for name, value in config.items() if name != "batch_size"}
+        model = super().from_config(arguments)
+        model.batch_size = config.get("batch_size")
+        return model

@@ -13,12 +13,17 @@ class OptimizerGroup:
     shapes differ Keras only warns and starts them anew, and a run that silently lost its Adam
     moments is not a continued run. `AdversarialModel` saves `state()` and restores it with
     `load_state`, which is strict.
+
+    Args:
+        by_player: dict by player name of built optimizers.
+        moved: dict by player name of the list of variables that each was built for.
     """
 
     built = True
 
-    def __init__(self, by_player):
+    def __init__(self, by_player, moved):
         self.by_player = by_player
+        self.moved = moved
 
     def __getitem__(self, player):
         return self.by_player[player]
@@ -94,7 +99,7 @@ def adam(learning_rate, beta_1=0.9, beta_2=0.999):
     return keras.optimizers.Adam(learning_rate, beta_1, beta_2, epsilon=1e-8)
 
 
-def make_optimizers(optimizer, defaults, networks):
+def make_optimizers(optimizer, defaults, networks, moved):
     """The optimizers that `compile(optimizer=...)` stands for, built.
 
     Args:
@@ -102,6 +107,7 @@ def make_optimizers(optimizer, defaults, networks):
             of these by player name, where a player that is left out or None gets the paper's.
         defaults: dict by player name of the paper's optimizers.
         networks: dict by player name of the list of networks that the player moves.
+        moved: dict by player name of the list of their variables that the optimizer is built for.
 
     Returns:
         An `OptimizerGroup`.
@@ -127,9 +133,9 @@ def make_optimizers(optimizer, defaults, networks):
             own = keras.optimizers.LossScaleOptimizer(own)
         backend.accelerate(own.inner_optimizer if _scales_loss(own) else own)
         own.name = player  # under which callbacks log its learning rate
-        own.build([v for network in networks[player] for v in network.trainable_variables])
+        own.build(moved[player])
         chosen[player] = own
-    return OptimizerGroup(chosen)
+    return OptimizerGroup(chosen, moved)
 
 
 def portable(config):

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kerasgan.core import epoch_clock, measuring
+from kerasgan.core import data_order, measuring
 
 
 class NonFiniteError(ArithmeticError):
@@ -26,19 +26,33 @@ class LossTracker(keras.metrics.Mean):
         # `count` is the number of steps so far, this one included.
         self.non_finite_step.assign_add(ops.cast(first, "float32") * self.count)
 
+    def state(self):
+        """What is to be restored when the epoch goes on elsewhere: float32 array."""
+        return np.array([ops.convert_to_numpy(v) for v in self.variables], "float32")
+
+    def restore(self, state):
+        """Sets what `state` gave."""
+        for variable, value in zip(self.variables, state, strict=True):
+            variable.assign(value)
+
 
 class TrainingWatch(keras.callbacks.Callback):
     """First of the callbacks of each `fit`, put there by `AdversarialModel`.
 
-    It counts the finished epochs in the model before a checkpoint is written, tells the data
-    which epoch is asked for, and raises `NonFiniteError` before another callback can act on a
+    It counts the finished epochs and steps in the model before a checkpoint is written, tells the
+    data which epoch is asked for, and raises `NonFiniteError` before another callback can act on a
     loss that is not a number. If the user has added `keras.callbacks.TerminateOnNaN`, that
     decides how training ends instead.
+
+    Args:
+        other_callbacks: list.
+        *data: what `fit` was given to train on and to validate with.
     """
 
-    def __init__(self, other_callbacks):
+    def __init__(self, other_callbacks, *data):
         super().__init__()
         self.others = other_callbacks
+        self.data = data
         self.defer = any(isinstance(c, keras.callbacks.TerminateOnNaN) for c in other_callbacks)
         self.keras_epoch = 0
 
@@ -61,9 +75,19 @@ class TrainingWatch(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self.keras_epoch = epoch
-        epoch_clock.epoch = self.model.epochs_trained
+        model = self.model
+        for data in self.data:
+            data_order.set_epoch(data, model.epochs_trained)
+        steps = self.params.get("steps")
+        self.position = model.position  # under JAX, `self.model` costs much at each step
+        self.position.begin_epoch(model.epochs_trained, steps, model.steps_per_execution)
+        for tracker in model.loss_trackers:
+            if tracker.name in self.position.means:
+                tracker.restore(self.position.means[tracker.name])
+        self.position.means = {}
 
     def on_train_batch_end(self, batch, logs=None):
+        self.position.end_step(batch)
         broken = [name for name, value in (logs or {}).items() if not np.all(np.isfinite(value))]
         if not broken:
             return
@@ -83,5 +107,10 @@ class TrainingWatch(keras.callbacks.Callback):
             "of mixed precision, or another loss may help."
         )
 
+    def on_test_begin(self, logs=None):
+        if self.model.position.step:  # validation uses the same trackers
+            self.model.keep_means()
+
     def on_epoch_end(self, epoch, logs=None):
         self.model.epoch_counter.assign_add(1)
+        self.position.clear()

@@ -4,8 +4,8 @@ import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__ini
 import numpy as np
 
 from kerasgan.core import class_names as classes
-from kerasgan.core import epoch_clock
 from kerasgan.data import images as image_tools
+from kerasgan.data.epochs import Epochs
 from kerasgan.data.sources import Examples, as_examples, open_source, resized
 
 
@@ -95,7 +95,7 @@ def load(
         skip_damaged,
         class_names if labels else None,
     )
-    return as_batches(
+    return _as_dataset(
         source,
         str(name),
         batch_size,
@@ -148,9 +148,19 @@ def from_array(
     class_names = None if class_names is None else classes.checked(class_names)
     source = resized(as_examples(array, labels, class_names), image_size, channels, fit)
     wanted = labels is not None
-    return as_batches(
+    return _as_dataset(
         source, "the array", batch_size, wanted, shuffle, seed, augment_flip, augment_crop
     )
+
+
+def _as_dataset(source, name, batch_size, with_labels, *how):
+    batches = as_batches(source, name, batch_size, with_labels, *how)
+    dataset = batches.dataset()
+    if with_labels:
+        names = batches.class_names
+        dataset.class_names = names
+        dataset.num_classes = int(1 + source.labels.max()) if names is None else len(names)
+    return dataset
 
 
 def class_names(dataset):
@@ -210,7 +220,7 @@ def as_batches(
     augment_crop=None,
     class_names=None,
 ):
-    """A source as a data set of batches; see `load`."""
+    """A source in batches, as `Epochs`; see `load`."""
     # Here, because it takes seconds and whoever only asks for help need not wait for it.
     from kerasgan.data.reader import tf
 
@@ -240,48 +250,16 @@ def as_batches(
     )
     batches = _batches_in_memory(source) if in_memory else _batches_of_stream(source)
 
-    def one_epoch(epoch):
+    def one_epoch(epoch, first):
         return batches(
             tf.stack([tf.constant(seed, "int64"), epoch]) if shuffle else None,
             batch_size,
+            first,
             steps,
             lambda step, *batch: finish(epoch * steps + step, *batch),
         )
 
-    dataset = by_epoch(one_epoch, steps)
-    if with_labels:
-        dataset.class_names = class_names or own_names
-        known = dataset.class_names
-        dataset.num_classes = int(1 + source.labels.max()) if known is None else len(known)
-    return dataset
-
-
-def by_epoch(one_epoch, steps):
-    """A data set that is another one in every epoch of a training.
-
-    Args:
-        one_epoch: function of the number of the epoch, int64 tensor, that gives a
-            `tf.data.Dataset`.
-        steps: int, how many elements each of these has.
-    """
-    from kerasgan.data.reader import tf
-
-    epochs_begun = 0
-
-    def this_epoch():
-        nonlocal epochs_begun
-        epoch = epochs_begun if epoch_clock.epoch is None else epoch_clock.epoch
-        epochs_begun += 1  # before the epoch is read: nobody may ask for more than a part of it
-        yield epoch
-
-    epoch = tf.data.Dataset.from_generator(this_epoch, output_signature=tf.TensorSpec((), "int64"))
-    dataset = epoch.flat_map(one_epoch)
-    dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps))
-    dataset = dataset.prefetch(tf.data.AUTOTUNE)
-    options = tf.data.Options()
-    # Of several workers each keeps its share of every batch; there are no files to deal out.
-    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
-    return dataset.with_options(options)
+    return Epochs(one_epoch, steps, class_names=class_names or own_names)
 
 
 def _batches_in_memory(examples):
@@ -292,7 +270,7 @@ def _batches_in_memory(examples):
     images = tf.constant(examples.images)
     labels = tf.constant(np.zeros(count, "int32") if examples.labels is None else examples.labels)
 
-    def batches(seed, batch_size, steps, finish):
+    def batches(seed, batch_size, first, steps, finish):
         order = tf.range(count)
         if seed is not None:
             order = tf.random.experimental.stateless_shuffle(order, seed)
@@ -302,17 +280,17 @@ def _batches_in_memory(examples):
             chosen = order[step * batch_size : (step + 1) * batch_size]
             return finish(step, tf.gather(images, chosen), tf.gather(labels, chosen))
 
-        return tf.data.Dataset.range(steps).map(batch)
+        return tf.data.Dataset.range(first, steps).map(batch)
 
     return batches
 
 
 def _batches_of_stream(stream):
-    def batches(seed, batch_size, steps, finish):
+    def batches(seed, batch_size, first, steps, finish):
         if seed is not None:  # a stream shuffles by one number
             seed = seed[0] * 1_000_003 + seed[1]
-        examples = stream.read(seed).batch(batch_size)
-        return examples.take(steps).enumerate().map(lambda step, batch: finish(step, *batch))
+        examples = stream.read(seed, first * batch_size).batch(batch_size).take(steps - first)
+        return examples.enumerate(first).map(lambda step, batch: finish(step, *batch))
 
     return batches
 

@@ -6,6 +6,7 @@ import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__ini
 import numpy as np
 
 from kerasgan.data import folders
+from kerasgan.data.epochs import Epochs
 from kerasgan.data.images import fit_image, open_upright, read_image
 from kerasgan.data.loading import as_batches, check
 from kerasgan.data.sources import EMBEDDED, Examples, open_source, open_tfds, read_files
@@ -108,7 +109,12 @@ def load_pairs(
         augment_flip=augment,
         augment_crop=image_size if augment else None,
     )
-    return batches.map(lambda both: (both[..., :channels], both[..., channels:]))
+
+    def one_epoch(epoch, first):
+        both = batches.one_epoch(epoch, first)
+        return both.map(lambda both: (both[..., :channels], both[..., channels:]))
+
+    return Epochs(one_epoch, batches.steps).dataset()
 
 
 def load_unpaired(
@@ -174,21 +180,24 @@ def load_unpaired(
             else open_tfds(*half, *how)
             for half in halves.values()
         ]
-    return tf.data.Dataset.zip(
-        *(
-            as_batches(
-                source,
-                str(name or a),
-                batch_size,
-                False,
-                shuffle,
-                seed + 1_000 * number,
-                augment_flip=augment,
-                augment_crop=image_size if augment else None,
-            )
-            for number, (source, name) in enumerate(zip(sources, (a, b), strict=True))
+    domains = [
+        as_batches(
+            source,
+            str(name or a),
+            batch_size,
+            False,
+            shuffle,
+            seed + 1_000 * number,
+            augment_flip=augment,
+            augment_crop=image_size if augment else None,
         )
-    )
+        for number, (source, name) in enumerate(zip(sources, (a, b), strict=True))
+    ]
+
+    def one_epoch(epoch, first):
+        return tf.data.Dataset.zip(*(domain.one_epoch(epoch, first) for domain in domains))
+
+    return Epochs(one_epoch, min(domain.steps for domain in domains)).dataset()
 
 
 def _check(image_size, batch_size, channels):

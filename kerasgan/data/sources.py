@@ -40,8 +40,9 @@ class Stream:
     Attributes:
         count: how many there are.
         image_shape: their shape, (height, width, channels).
-        read: function of an int64 seed tensor, or None for the fixed order, that gives a
-            `tf.data.Dataset` of (uint8 image, int32 label) in that seed's order.
+        read: function of an int64 seed tensor, or None for the fixed order, and of how many
+            examples to leave out at the beginning (default 0), that gives a `tf.data.Dataset` of
+            (uint8 image, int32 label) in that seed's order.
         labelled: whether the labels mean anything.
         class_names: tuple of str, or None if the classes have no names.
     """
@@ -313,7 +314,7 @@ def read_files(
     if keep:
         return Examples(np.stack([images[index] for index in good]), labels, class_names)
 
-    def read(seed):
+    def read(seed, first=0):
         from kerasgan.data.reader import tf
 
         def decode(index):
@@ -325,7 +326,7 @@ def read_files(
         order = tf.range(len(good), dtype="int64")
         if seed is not None:
             order = tf.random.experimental.stateless_shuffle(order, tf.stack([seed, 0]))
-        return tf.data.Dataset.from_tensor_slices(order).map(decode, tf.data.AUTOTUNE)
+        return tf.data.Dataset.from_tensor_slices(order[first:]).map(decode, tf.data.AUTOTUNE)
 
     return Stream(len(good), shape, read, labels is not None, class_names)
 
@@ -409,7 +410,7 @@ def open_tfds(name, split, image_size, channels, fit, cache, data_dir):
     shape = (image_size, image_size, channels)
     count = info.splits[split].num_examples
 
-    def read(seed):
+    def read(seed, first=0):
         from kerasgan.data.reader import tf
 
         def pick(features):
@@ -426,7 +427,7 @@ def open_tfds(name, split, image_size, channels, fit, cache, data_dir):
             # shuffle() mixes in TensorFlow's own seed, here that of this function's graph.
             tf.compat.v1.set_random_seed(1)
             examples = examples.shuffle(min(count, 10_000), seed=seed)
-        return examples.map(pick, tf.data.AUTOTUNE)
+        return examples.skip(first).map(pick, tf.data.AUTOTUNE)
 
     stream = Stream(count, shape, read, label_key is not None, class_names)
     return _collect(stream, name) if _fits(count * np.prod(shape), cache) else stream

@@ -4,7 +4,7 @@ import inspect
 
 import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__init__.py)
 
-from kerasgan.data.loading import by_epoch
+from kerasgan.data.epochs import Epochs
 
 
 def paired(images, task, *, seed=0, **options):
@@ -62,14 +62,18 @@ def paired(images, task, *, seed=0, **options):
             ".filter() apply tf.data.experimental.assert_cardinality(n)."
         )
 
-    def one_epoch(epoch):
+    # Of images that were transformed it is not known how to read them from their middle.
+    own = getattr(images, "epochs", None)
+
+    def one_epoch(epoch, first):
         def pair(step, batch):
             random = tf.stack([tf.constant(seed, "int64"), epoch * steps + step])
             return TASKS[task](batch, random, **options), batch
 
-        return images.enumerate().map(pair)
+        batches = images.skip(first) if own is None else own.one_epoch(epoch, first)
+        return batches.enumerate(first).map(pair)
 
-    return by_epoch(one_epoch, steps)
+    return Epochs(one_epoch, steps, within=images).dataset()
 
 
 def _colorize(images, random):

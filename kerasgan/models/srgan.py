@@ -236,7 +236,7 @@ class SRGAN(TranslationModel):
     @classmethod
     def from_config(cls, config):
         features = keras.saving.deserialize_keras_object(config["features"])
-        return cls(**{**config, "features": features})
+        return super().from_config({**config, "features": features})
 
 
 # The networks -----------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import os
 import pathlib
 import shlex
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -102,6 +103,22 @@ def interrupted_in(epoch):
             raise KeyboardInterrupt
 
     return mock.patch.object(callbacks.SampleGrid, "on_epoch_begin", press)
+
+
+def told_to_end(number, epoch, step):
+    """Sends a signal in the middle of that step."""
+    run = {}
+
+    def begin_epoch(callback, epoch, logs=None):
+        run["epoch"] = epoch + 1
+
+    def begin_step(callback, batch, logs=None):
+        if (run["epoch"], batch + 1) == (epoch, step):
+            signal.raise_signal(number)
+
+    return mock.patch.multiple(
+        callbacks.SampleGrid, on_epoch_begin=begin_epoch, on_train_batch_begin=begin_step
+    )
 
 
 class CommandTestCase(tf.test.TestCase):
@@ -304,7 +321,7 @@ class ResumeTest(CommandTestCase):
         with interrupted_in(epoch=2):
             ended = call(*training(), "--epochs", 2, "--out", run)
         self.assertEqual((ended.code, ended.err), (130, ""))
-        self.assertIn("The first 1 epochs are saved", ended.out)
+        self.assertIn("The model after 1 epoch is saved", ended.out)
         self.assertEqual(Image.open(run / "samples.gif").n_frames, 1)
         self.assertTrue((run / "report.html").exists())
         _, *advice = shlex.split(ended.out.splitlines()[-1])
@@ -316,10 +333,34 @@ class ResumeTest(CommandTestCase):
         with interrupted_in(epoch=1):
             ended = call(*training(), "--epochs", 1, "--out", run)
         self.assertEqual(ended.code, 130)
+        self.assertIn("Nothing saved yet", ended.out)
         self.assertEqual(
             shlex.split(ended.out.splitlines()[-1]),
             ["kerasgan", "train", "--resume", "--out", str(run)],
         )
+
+    def test_a_run_that_is_ended_within_an_epoch_goes_on_there(self):
+        single = ("--set", "steps_per_execution=1", "--epochs", 2)
+        whole = self.folder / "whole"
+        self.assert_works(*training(), *single, "--out", whole)
+        for number, code, epoch, step in ((signal.SIGINT, 130, 1, 3), (signal.SIGTERM, 143, 2, 1)):
+            run = self.folder / str(code)
+            with told_to_end(number, epoch, step):
+                ended = call(*training(), *single, "--out", run)
+            self.assertEqual(ended.code, code)
+            self.assertIn("saving after this step", ended.err)
+            self.assertIn(f"The model at epoch {epoch}, step {step} of 4 is saved", ended.out)
+            self.assertLen(read_history(run), epoch - 1)
+            for file in ("samples/unfinished.png", "curves.png"):
+                self.assertTrue((run / file).exists(), file)
+            page = (run / "report.html").read_text()
+            self.assertIn(f"epoch {epoch}, step {step} of 4", page)
+            self.assertIn("as it was interrupted", page)
+            resumed = self.assert_works("train", "--resume", "--out", run)
+            self.assertIn(f"Going on at epoch {epoch}, step {step} of 4", resumed)
+            self.assert_same_run(run, whole)
+            self.assertEqual(contents(run / "samples"), contents(whole / "samples"))
+            self.assertNotIn("as it was interrupted", (run / "report.html").read_text())
 
     def test_ctrl_c_before_training_is_one_line(self):
         with mock.patch.object(kerasgan.data, "load", side_effect=KeyboardInterrupt):

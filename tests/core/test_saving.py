@@ -335,7 +335,7 @@ class NonFiniteTest(tf.test.TestCase):
     def test_says_so_when_nothing_was_saved(self):
         gan = points_gan()
         gan.compile()
-        with self.assertRaisesRegex(kerasgan.NonFiniteError, "step 1 of epoch 1.*ModelCheckpoint"):
+        with self.assertRaisesRegex(kerasgan.NonFiniteError, "step 1 of epoch 1.*Autosave"):
             gan.fit(self.broken_data(0), verbose=0)
 
     def test_terminate_on_nan_decides_if_it_is_there(self):

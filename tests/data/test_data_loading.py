@@ -2,12 +2,11 @@ import re
 
 import numpy as np
 import tensorflow as tf
-from data_helpers import as_bytes, everything, rows
+from data_helpers import as_bytes, everything, in_epoch, rows, same_from_the_middle
 from PIL import Image
 from sklearn.datasets import load_digits
 
 from kerasgan import data
-from kerasgan.core import epoch_clock
 
 
 def pixels(images):
@@ -119,10 +118,6 @@ class ShufflingTest(tf.test.TestCase):
     def orders(self, dataset, epochs=1):
         return [everything(dataset)[:, 0].astype(int).tolist() for _ in range(epochs)]
 
-    def set_epoch(self, epoch):
-        self.addCleanup(setattr, epoch_clock, "epoch", None)
-        epoch_clock.epoch = epoch
-
     def test_epochs_are_the_same_for_fresh_data_sets_and_differ_from_each_other(self):
         epochs = self.orders(self.numbers(), 3)
         self.assertEqual(epochs, self.orders(self.numbers(), 3))
@@ -166,21 +161,24 @@ class ShufflingTest(tf.test.TestCase):
         used = self.numbers()
         epochs = self.orders(used, 3)
         for epoch in (2, 1):
-            self.set_epoch(epoch)
-            self.assertEqual(self.orders(self.numbers()), [epochs[epoch]])
-            self.assertEqual(self.orders(used, 2), [epochs[epoch]] * 2)
+            self.assertEqual(self.orders(in_epoch(self.numbers(), epoch)), [epochs[epoch]])
+            self.assertEqual(self.orders(in_epoch(used, epoch)), [epochs[epoch]])
+            bound = used.epochs.dataset(lambda epoch=epoch: (epoch, 0))
+            self.assertEqual(self.orders(bound, 2), [epochs[epoch]] * 2)
+            self.assertTrue(same_from_the_middle(used, epoch))
 
     def test_the_clock_is_seen_through_other_transformations(self):
         epochs = self.orders(self.numbers(), 3)
-        self.set_epoch(2)
         mapped = self.numbers().map(lambda batch: batch + 1.0).take(3)
-        self.assertEqual(self.orders(mapped), [[1 + number for number in epochs[2][:15]]])
+        self.assertEqual(
+            self.orders(in_epoch(mapped, 2)), [[1 + number for number in epochs[2][:15]]]
+        )
 
     def test_the_clock_chooses_images_and_labels(self):
         dataset = data.load("digits", "test", labels=True)
         _, (images, labels) = everything(dataset), everything(dataset)
-        self.set_epoch(1)
-        same_images, same_labels = everything(data.load("digits", "test", labels=True))
+        again = in_epoch(data.load("digits", "test", labels=True), 1)
+        same_images, same_labels = everything(again)
         self.assertAllEqual(same_images, images)
         self.assertAllEqual(same_labels, labels)
 
@@ -243,9 +241,7 @@ class FlipTest(tf.test.TestCase):
         epochs = [self.mirrored(first) for _ in range(3)]
         self.assertEqual(epochs[:2], [self.mirrored(second) for _ in range(2)])
         self.assertLen({*map(frozenset, epochs), frozenset(self.mirrored(other))}, 4)
-        self.addCleanup(setattr, epoch_clock, "epoch", None)
-        epoch_clock.epoch = 2
-        self.assertEqual(self.mirrored(second), epochs[2])
+        self.assertEqual(self.mirrored(in_epoch(second, 2)), epochs[2])
 
     def test_load_mirrors_too(self):
         originals = everything(data.load("digits", "test", shuffle=False))

@@ -3,11 +3,10 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
-from data_helpers import as_bytes, everything
+from data_helpers import as_bytes, everything, in_epoch, same_from_the_middle
 from PIL import Image
 
 from kerasgan import data
-from kerasgan.core import epoch_clock
 
 
 def random_picture(seed, size=(12, 12)):
@@ -143,8 +142,7 @@ class AugmentationTest(PairsTestCase):
         plain, _ = everything(self.load(image_size=64))
         found = {"mirrored": 0, "moved": set()}
         for epoch in range(6):
-            epoch_clock.epoch = epoch
-            augmented, _ = everything(self.load(image_size=64, augment=True))
+            augmented, _ = everything(in_epoch(self.load(image_size=64, augment=True), epoch))
             for image, cut in zip(plain, augmented, strict=True):
                 # The border between the four fields, at 32 of 64 pixels, is at 36 of 72, less the
                 # place of the cut, 0 to 8.
@@ -157,23 +155,20 @@ class AugmentationTest(PairsTestCase):
                 ((mirrored, place),) = places.items()
                 found["mirrored"] += mirrored
                 found["moved"].add(64 - place if mirrored else place)
-        epoch_clock.epoch = None
         self.assertAllInRange(found["mirrored"], 12, 36)  # of 48
         self.assertGreaterEqual(len(found["moved"]), 5)
         self.assertAllInRange(list(found["moved"]), 26, 37)
 
     def test_is_a_function_of_seed_and_epoch(self):
         def epoch_of(dataset, epoch):
-            epoch_clock.epoch = epoch
-            batches = everything(dataset)[0]
-            epoch_clock.epoch = None
-            return batches
+            return everything(in_epoch(dataset, epoch))[0]
 
         arguments = {"image_size": 64, "augment": True, "shuffle": True}
         first, again = (epoch_of(self.load(**arguments), 3) for _ in range(2))
         self.assertAllEqual(first, again)
         self.assertNotAllEqual(first, epoch_of(self.load(**arguments), 4))
         self.assertNotAllEqual(first, epoch_of(self.load(**arguments, seed=1), 3))
+        self.assertTrue(same_from_the_middle(self.load(**arguments)))
 
 
 class TinyFacades(tfds.core.GeneratorBasedBuilder):
@@ -242,6 +237,7 @@ class LoadUnpairedTest(PairsTestCase):
             self.assertCountEqual(a, [1, 2])
             seen |= set(b)
         self.assertEqual(seen, {11, 12, 13, 14})
+        self.assertTrue(same_from_the_middle(both))
         # One folder with both, named by their order.
         a, b = self.grays(data.load_unpaired(self.folder, **how))
         self.assertCountEqual(a, [1, 2])

@@ -6,11 +6,10 @@ import tempfile
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
-from data_helpers import as_bytes, everything, rows
+from data_helpers import as_bytes, everything, in_epoch, rows, same_from_the_middle
 from PIL import Image
 
 from kerasgan import data
-from kerasgan.core import epoch_clock
 
 SHARED = pathlib.Path(__file__).parents[3] / "shared" / "data" / "tensorflow_datasets"
 
@@ -134,11 +133,13 @@ class StreamTest(FolderTestCase):
         epochs = [grays(first) for _ in range(3)]
         self.assertEqual(epochs[:2], [grays(second) for _ in range(2)])
         self.assertLen({*map(tuple, epochs), tuple(grays(other))}, 4)
-        self.addCleanup(setattr, epoch_clock, "epoch", None)
-        epoch_clock.epoch = 2
-        self.assertEqual(grays(second), epochs[2])
+        self.assertEqual(grays(in_epoch(second, 2)), epochs[2])
         mapped = self.stream().map(lambda images: -images)
-        self.assertEqual(grays(mapped), [255 - gray for gray in epochs[2]])
+        self.assertEqual(grays(in_epoch(mapped, 2)), [255 - gray for gray in epochs[2]])
+
+    def test_an_epoch_can_be_read_from_its_middle(self):
+        for shuffle in (True, False):
+            self.assertTrue(same_from_the_middle(self.stream(shuffle=shuffle)))
 
     def test_batches_are_counted_and_static_as_in_memory(self):
         for shuffle, count, size in ((True, 2, 5), (False, 3, None)):
@@ -391,9 +392,8 @@ class TfdsTest(tf.test.TestCase):
         self.assertLen({*map(tuple, epochs), tuple(grays(other))}, 4)
         for epoch in epochs:
             self.assertEqual(sorted(epoch), list(range(20)))
-        self.addCleanup(setattr, epoch_clock, "epoch", None)
-        epoch_clock.epoch = 2
-        self.assertEqual(grays(self.stream()), epochs[2])
+        self.assertEqual(grays(in_epoch(self.stream(), 2)), epochs[2])
+        self.assertTrue(same_from_the_middle(self.stream()))
 
     def test_the_order_does_not_depend_on_tensorflows_seed(self):
         orders = []
