@@ -1,0 +1,333 @@
+"""`kerasgan train`."""
+
+import contextlib
+import json
+import pathlib
+import shlex
+import shutil
+import sys
+
+import click
+
+import kerasgan
+from kerasgan.cli import runs, translation
+from kerasgan.models import registry
+
+
+@click.command()
+@click.argument("model", required=False)
+@click.option("--data", help="digits, ring8, grid25, a TFDS name, a folder or an .npz file.")
+@click.option("--split", default=None, help="Part of the data to train on.  [default: train]")
+@runs.data_dir
+@click.option("--image-size", type=click.IntRange(1), help="Images become squares of this size.")
+@click.option("--crop", type=click.IntRange(1), help="Train on squares cut out of them at random.")
+@click.option("--source", help="Half of a pair that is translated: left, right, A, B, a folder.")
+@click.option("--task", help="Make the pairs: colorize, inpaint, edges or denoise.")
+@click.option("--data-b", help="The second domain, for unpaired translation.  [default: in --data]")
+@click.option(
+    "--pretrain-epochs",
+    type=click.IntRange(0),
+    help="The first epochs train srgan's generator alone, on pixels.",
+)
+@click.option("--epochs", type=click.IntRange(1), help="Train until this epoch.  [default: 50]")
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1),
+    help="Examples a step.  [default: 64; of a model that translates, the paper's]",
+)
+@click.option(
+    "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="A setting of the model."
+)
+@click.option("--loss", help="minimax, non_saturating, least_squares, hinge, wasserstein, ...")
+@click.option(
+    "--penalty",
+    "penalties",
+    multiple=True,
+    help="wgan-gp, wgan-lp, dragan, r1, r2 or r1-lazy; none for no penalty.  [default: the "
+    "paper's, whatever the --loss]",
+)
+@click.option(
+    "--discriminator-steps",
+    type=click.IntRange(1),
+    help="Updates for one of the generator; each gets its part of a batch.  [default: the paper's]",
+)
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(0, min_open=True),
+    help="Of every player's optimizer.  [default: the paper's]",
+)
+@click.option(
+    "--stage-epochs",
+    type=click.FloatRange(0, min_open=True),
+    help="Of each fade-in and each stabilisation, for a model that grows.  [default: a share of "
+    "--epochs that leaves two for the final resolution]",
+)
+@click.option(
+    "--decay-from",
+    type=click.IntRange(0),
+    metavar="EPOCH",
+    help="From here the learning rate falls linearly, to zero at the end of --epochs.",
+)
+@click.option("--seed", type=click.IntRange(0), help="Of all random numbers.  [default: 0]")
+@click.option("--devices", type=click.IntRange(1), help="GPUs that share each batch.  [default: 1]")
+@click.option(
+    "--out", type=click.Path(path_type=pathlib.Path), help="Run folder.  [default: runs/MODEL]"
+)
+@click.option("--resume", is_flag=True, help="Continue the run in --out exactly.")
+@click.option("--overwrite", is_flag=True, help="Replace the run in --out.")
+def train(
+    model,
+    out,
+    resume,
+    overwrite,
+    epochs,
+    assignments,
+    loss,
+    penalties,
+    discriminator_steps,
+    **options,
+):
+    """Train MODEL; `kerasgan models` lists them.
+
+    The run folder gets model.keras after every epoch, sample grids, curves and a report. A run
+    that was interrupted or is to be longer continues with `kerasgan train --resume --out DIR`,
+    which needs no other argument.
+    """
+    if resume and overwrite:
+        raise click.UsageError("--resume and --overwrite exclude each other.")
+    if resume and out is None and model is None:
+        raise click.UsageError("--resume needs --out, the folder of the run.")
+    out = out or pathlib.Path("runs") / str(model)
+    given = {name: value for name, value in options.items() if value is not None}
+    if model is not None:
+        given["model"] = model
+    for name in {"data", "data_b"} & set(given):
+        if pathlib.Path(given[name]).exists():
+            given[name] = str(pathlib.Path(given[name]).resolve())  # for --resume from elsewhere
+    game = {"loss": loss, "penalties": penalties, "discriminator_steps": discriminator_steps}
+    game = {name: value for name, value in game.items() if value}
+    if "none" in penalties:
+        if len(penalties) > 1:
+            raise click.UsageError("--penalty none excludes other penalties.")
+        game["penalties"] = []
+    if assignments or game:
+        given["set"] = {**runs.parse_assignments(assignments), **game}
+    if resume:
+        settings = runs.read_settings(out)
+        _check_same(settings, given, out)
+        settings |= {name: given[name] for name in runs.MACHINE if name in given}
+        if settings.get("decay_from") is not None and (epochs or 0) > settings["epochs"]:
+            raise click.UsageError(
+                f"--epochs {epochs}: the learning rate of the run in {out} has fallen to zero at "
+                f"epoch {settings['epochs']}; start a longer one."
+            )
+    else:
+        settings = _new_settings(given)
+        runs.prepare_folder(out, overwrite)
+    settings["epochs"] = epochs or settings.get("epochs", 50)
+    _train(out, settings, resume)
+
+
+def _new_settings(given):
+    if "model" not in given:
+        raise click.UsageError("which MODEL? `kerasgan models` lists them.")
+    if "data" not in given:
+        raise click.UsageError("which --data? For example --data digits.")
+    runs.find_entry(given["model"])
+    defaults = {
+        "split": "train",
+        "data_dir": None,
+        "image_size": None,
+        "crop": None,
+        **dict.fromkeys(translation.OPTIONS),
+        "batch_size": None,
+        "learning_rate": None,
+        "decay_from": None,
+        "stage_epochs": None,
+        "seed": 0,
+        "devices": 1,
+        "set": {},
+    }
+    return {"kerasgan": kerasgan.__version__, **defaults, **given}
+
+
+def _check_same(settings, given, out):
+    for name in set(given) - set(runs.MACHINE):
+        value, kept = given[name], settings.get(name)
+        if json.loads(json.dumps(value)) != kept:
+            raise click.UsageError(
+                f"the run in {out} has {name}={kept!r}, not {value!r}; leave that out to continue "
+                "the run, or start another one with another --out."
+            )
+
+
+def _train(out, settings, resume):
+    keras = runs.import_keras()
+    from kerasgan import backend
+
+    model_class = runs.model_class(settings["model"])
+    translation.check_options(settings, model_class)
+    if settings["batch_size"] is None:
+        settings["batch_size"] = getattr(model_class, "default_batch_size", 64)
+    devices = settings.get("devices", 1)
+    if settings["batch_size"] % devices:
+        raise click.UsageError(
+            f"--devices {devices} cannot share batches of {settings['batch_size']} equally; choose "
+            f"a --batch-size that is a multiple of {devices}."
+        )
+    with runs.usage_errors():
+        scope = backend.devices(devices) if devices > 1 else contextlib.nullcontext()
+    with scope:
+        _train_here(keras, out, settings, resume)
+
+
+def _train_here(keras, out, settings, resume):
+    from kerasgan import callbacks
+
+    keras.utils.set_random_seed(settings["seed"])
+    with runs.usage_errors():
+        examples, arguments = _load_examples(settings)
+    if resume and (out / runs.MODEL).exists():
+        gan, _ = runs.load_run(out)
+    else:
+        gan = _new_model(settings, arguments, len(examples))
+    done = gan.epochs_trained
+    if done >= settings["epochs"]:
+        click.echo(f"{out} is trained for {done} epochs; --epochs {2 * done} would go on.")
+        return
+    growing = _growing(gan, settings)
+    with runs.usage_errors():
+        pictures = _pictures(gan, examples, out, settings)
+    if not resume and out.exists():
+        shutil.rmtree(out)  # not before everything that an argument can break is behind us
+    runs.write_settings(out, settings)
+    gan.save(out / runs.MODEL)
+    shown = {name: settings[name] for name in ("data", "split", "batch_size", "seed")}
+    curves = callbacks.TrainingCurves(out)
+    report = callbacks.RunReport(out, settings=shown)
+    checkpoint = keras.callbacks.ModelCheckpoint(out / runs.MODEL)
+    # Those that log come before those that show what was logged.
+    watching = [*growing, *pictures, curves, report, checkpoint]
+    verbose = 1 if sys.stdout.isatty() else 2
+    phases = [(gan.fit, settings["epochs"])]
+    if settings.get("pretrain_epochs"):
+        phases.insert(0, (gan.pretrain, min(settings["pretrain_epochs"], settings["epochs"])))
+    try:
+        with runs.warnings_in_one_line():
+            for train, end in phases:
+                if gan.epochs_trained < end:
+                    train(
+                        examples,
+                        initial_epoch=gan.epochs_trained,
+                        epochs=end,
+                        callbacks=watching,
+                        verbose=verbose,
+                    )
+    except KeyboardInterrupt:
+        pictures[-1].write_gif()
+        curves.on_train_end()
+        report.on_train_end()
+        _, saved = gan.last_saved
+        click.echo(
+            f"\nInterrupted. The first {saved} epochs are saved in {out}; this goes on with the "
+            f"next one:\n    kerasgan train --resume --out {shlex.quote(str(out))}"
+        )
+        sys.exit(130)
+    click.echo(f"Trained for {settings['epochs']} epochs. Open {out / 'report.html'}")
+
+
+def _load_examples(settings):
+    """The data of a run, and the arguments that make a model for it."""
+    from kerasgan import data
+    from kerasgan.core.translation import TranslationModel
+
+    model_class = runs.model_class(settings["model"])
+    if issubclass(model_class, TranslationModel):
+        examples = translation.load_examples(model_class, settings, training=True)
+        shapes = (tuple(half.shape[1:]) for half in examples.element_spec)
+        return examples, model_class.arguments_for(*shapes)
+    source = {name: settings[name] for name in ("split", "data_dir", "image_size", "batch_size")}
+    labels = registry.is_conditional(model_class, settings["set"])
+    examples = data.load(
+        settings["data"],
+        seed=settings["seed"],
+        labels=labels,
+        augment_crop=settings.get("crop"),
+        **source,
+    )
+    images = examples.element_spec[0] if labels else examples.element_spec
+    arguments = {"image_shape": tuple(images.shape[1:])}
+    if labels:
+        settings["class_names"] = list(map(str, data.class_names(examples)))
+        arguments["num_classes"] = len(settings["class_names"])
+        wanted = settings["set"].get("num_classes", arguments["num_classes"])
+        if isinstance(wanted, int) and wanted < arguments["num_classes"]:
+            raise ValueError(
+                f"num_classes={wanted}, but {settings['data']} has {arguments['num_classes']}; "
+                "leave --set num_classes out."
+            )
+    return examples, arguments
+
+
+def _pictures(gan, examples, out, settings):
+    """The callbacks that look at what the model makes; the last one draws it."""
+    from kerasgan import callbacks
+    from kerasgan.core.translation import TranslationModel
+
+    every = max(1, settings["epochs"] // 20)
+    if isinstance(gan, TranslationModel):
+        shown = translation.load_examples(type(gan), settings, training=False)
+        return [callbacks.TranslationGrid(shown, out, every=every)]
+    return [
+        callbacks.CollapseMonitor(examples, out, every=every),
+        callbacks.SampleGrid(out, every=every),
+    ]
+
+
+def _growing(gan, settings):
+    """The callback of a model that grows, in a list; its schedule becomes part of the settings."""
+    from kerasgan import callbacks
+    from kerasgan.core.growing import GrowingGAN
+
+    if not isinstance(gan, GrowingGAN):
+        if settings.get("stage_epochs"):
+            raise click.UsageError(f"--stage-epochs: {type(gan).__name__} does not grow.")
+        return []
+    # Not a function of --epochs from here on, which may be more when the run is continued.
+    if settings["stage_epochs"] is None:
+        settings["stage_epochs"] = settings["epochs"] / (2 * (gan.last_stage + 1))
+    stage = callbacks.Stage(settings["stage_epochs"], settings["stage_epochs"], unit="epochs")
+    return [callbacks.ProgressiveGrowing(stage)]
+
+
+def _new_model(settings, arguments, steps_per_epoch):
+    from kerasgan.core.linear_decay import LinearDecay
+
+    model_class = runs.model_class(settings["model"])
+    of_model, of_compile = runs.split_arguments(model_class, settings["set"])
+    with runs.usage_errors():
+        gan = model_class(seed=settings["seed"], **{**arguments, **of_model})
+        gan.compile(**of_compile)
+    decay_from = settings.get("decay_from")
+    if decay_from is not None and decay_from >= settings["epochs"]:
+        raise click.UsageError(
+            f"--decay-from {decay_from} is not before the end, --epochs {settings['epochs']}."
+        )
+    for player in gan.players:
+        optimizer = gan.optimizer[player]
+        if settings["learning_rate"] is not None:
+            optimizer.learning_rate = settings["learning_rate"]
+        if decay_from is not None:
+            judges = player == "discriminator"
+            updates = steps_per_epoch * (getattr(gan, "discriminator_steps", 1) if judges else 1)
+            # A discriminator counts from where it begins to be trained.
+            begin = (
+                min(settings.get("pretrain_epochs") or 0, settings["epochs"] - 1) if judges else 0
+            )
+            fall_from = max(decay_from, begin)
+            optimizer.learning_rate = LinearDecay(
+                float(optimizer.learning_rate),
+                updates * (fall_from - begin),
+                updates * (settings["epochs"] - fall_from),
+            )
+    return gan
