@@ -13,6 +13,7 @@ chooses its own (`KERAS_BACKEND`):
 - `compile_steps(step, steps_per_execution, result)`: several steps as one program, or None;
 - `SeedGenerator`: Keras' own, drawing other numbers on each replica;
 - `devices(count)`: a scope in which models are made for several devices of this machine;
+- `computed_with()`: what the last bits of a result depend on, besides the machine;
 - `replicas()`, `is_distributed()`, `compiles_by_default()`, `reason_for_single_steps()`: how steps
   are run.
 
@@ -43,6 +44,7 @@ accelerate = _implementation.accelerate
 compile_steps = _implementation.compile_steps
 SeedGenerator = _implementation.SeedGenerator
 devices = _implementation.devices
+computed_with = _implementation.computed_with
 replicas = _implementation.replicas
 is_distributed = _implementation.is_distributed
 compiles_by_default = _implementation.compiles_by_default
