@@ -9,7 +9,11 @@ import importlib
 
 import wrapt
 
+from kerasgan import onednn
+
 __version__ = "0.1.0"
+
+onednn.switch_on()  # before anything imports TensorFlow
 
 _SUBPACKAGES = (
     "backend",

@@ -4,6 +4,8 @@ import gc
 import os
 import tempfile
 
+import kerasgan  # noqa: F401  (before TensorFlow, for oneDNN; tests import it in any order)
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Under JAX these tests are mostly compilation: do less of it, and nothing twice.
 compiled = tempfile.TemporaryDirectory(prefix="kerasgan-compiled")

@@ -15,6 +15,7 @@ chooses its own (`KERAS_BACKEND`):
   in each epoch;
 - `SeedGenerator`: Keras' own, drawing other numbers on each replica;
 - `devices(count)`: a scope in which models are made for several devices of this machine;
+- `computed_with()`: what the last bits of a result depend on, besides the machine;
 - `replicas()`, `is_distributed()`, `compiles_by_default()`, `reason_for_single_steps()`: how steps
   are run.
 
@@ -46,6 +47,7 @@ compile_steps = _implementation.compile_steps
 batches_in_order = _implementation.batches_in_order
 SeedGenerator = _implementation.SeedGenerator
 devices = _implementation.devices
+computed_with = _implementation.computed_with
 replicas = _implementation.replicas
 is_distributed = _implementation.is_distributed
 compiles_by_default = _implementation.compiles_by_default

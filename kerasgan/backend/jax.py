@@ -20,6 +20,11 @@ from kerasgan.backend.common import (  # noqa: F401
 )
 
 
+def computed_with():
+    """What the last bits of a result depend on; see `kerasgan.backend.tensorflow`."""
+    return {"jax": jax.__version__}
+
+
 def update(loss_fn, variables, optimizer, forwarded=None):
     """Moves one player; see `kerasgan.backend.tensorflow.update`."""
 

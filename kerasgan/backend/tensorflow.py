@@ -1,13 +1,67 @@
 """The seam for TensorFlow; see `kerasgan.backend`."""
 
+import functools
 import itertools
+import operator
+import warnings
 
 import keras
 import tensorflow as tf
 
+from kerasgan import onednn
+
+
+def uses_onednn():
+    """Whether TensorFlow computes with oneDNN."""
+    # TensorFlow has no public name for it.
+    from tensorflow.python.util import _pywrap_util_port
+
+    return _pywrap_util_port.IsMklEnabled()
+
+
+if onednn.is_missed(uses_onednn()):
+    warnings.warn(
+        "TensorFlow was imported before kerasgan and does not use oneDNN, so convolutions take up "
+        "to twice as long; import kerasgan first, or set the environment variable "
+        f"{onednn.VARIABLE} to 1, or to 0 to leave it so without this warning.",
+        stacklevel=2,
+    )
+
+
+def computed_with():
+    """What the last bits of a result depend on, besides the machine and kerasgan: a dict."""
+    return {"tensorflow": tf.__version__, "oneDNN": "on" if uses_onednn() else "off"}
+
+
+@functools.cache
+def add_in_order():
+    """Has every sum in a graph that is made from now on added up in one order.
+
+    Sums of more than two tensors make TensorFlow's AddN. It begins with the first of its inputs
+    whose memory nobody else needs any more, and which one that is depends on how far other threads
+    have come: equal trainings end with other last bits, some of the time and on a busy machine
+    more often. `tf.config.experimental.enable_op_determinism` does not change that. So gradients
+    are added up two by two, where the order does not matter, and the arithmetic optimizer, which
+    would make one AddN of them, is off unless the user has set it.
+    """
+    if "arithmetic_optimization" not in tf.config.optimizer.get_experimental_options():
+        tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
+    # TensorFlow has no public name for how a tape adds up.
+    from tensorflow.python import pywrap_tfe
+    from tensorflow.python.eager import backprop
+
+    add_up = backprop._default_vspace.aggregate_fn
+
+    def aggregate(gradients):
+        if len(gradients) > 2 and all(isinstance(g, tf.Tensor) for g in gradients):
+            return functools.reduce(operator.add, gradients)
+        return add_up(gradients)
+
+    pywrap_tfe.TFE_Py_RegisterVSpace(backprop._default_vspace._replace(aggregate_fn=aggregate))
+
 
 class Trainer:
-    """Lets Keras' trainer run on several machines.
+    """Lets Keras' trainer run on several machines, and makes its steps deterministic.
 
     `fit` of Keras 3.15 fails under `MultiWorkerMirroredStrategy` in two places, also for a plain
     compiled model (keras-team/keras#20585).
@@ -32,6 +86,8 @@ class Trainer:
         """Nothing: our networks are built. Keras' own cannot read a distributed batch."""
 
     def _make_function(self, step_function):
+        add_in_order()
+
         # Keras averages the logs over the workers along their first axis, and ours have none.
         def step(data):
             return keras.tree.map_structure(lambda log: tf.expand_dims(log, 0), step_function(data))

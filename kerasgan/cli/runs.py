@@ -49,6 +49,7 @@ TYPES = {
     "skip_damaged": (bool, NONE),
     "tensorboard": (bool, NONE),
     "command": (str, NONE),
+    "computed_with": (dict, NONE),
     "seed": (int,),
     "devices": (int, NONE),
     "save_minutes": (int, float, NONE),

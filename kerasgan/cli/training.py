@@ -9,6 +9,7 @@ import sys
 import click
 
 import kerasgan
+from kerasgan import onednn
 from kerasgan.cli import run_folder, runs, translation
 from kerasgan.models import registry
 
@@ -216,6 +217,10 @@ def _train(out, settings, resume, overwrite):
     keras = runs.import_keras()
     from kerasgan import backend
 
+    computed_with = {"keras": keras.__version__, **backend.computed_with()}
+    if resume:
+        _say_what_differs(out, settings.get("computed_with", computed_with), computed_with)
+    settings["computed_with"] = computed_with
     model_class = runs.model_class(settings["model"])
     translation.check_options(settings, model_class)
     if settings["batch_size"] is None:
@@ -230,6 +235,25 @@ def _train(out, settings, resume, overwrite):
         scope = backend.devices(devices) if devices > 1 else contextlib.nullcontext()
     with scope:
         _train_here(keras, out, settings, resume, overwrite)
+
+
+def _say_what_differs(out, before, now):
+    """Warns that a run goes on with other software, and so not bit for bit."""
+    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    if not names:
+        return
+    had, has = (
+        ", ".join(f"{name} {found.get(name, 'not in use')}" for name in names)
+        for found in (before, now)
+    )
+    how = ""
+    if names == ["oneDNN"]:
+        how = f"; {onednn.VARIABLE}={int(before['oneDNN'] == 'on')} would go on as it was"
+    click.echo(
+        f"kerasgan: warning: the run in {out} was computed with {had}, and goes on with {has}: it "
+        f"continues, but not bit for bit{how}.",
+        err=True,
+    )
 
 
 def _train_here(keras, out, settings, resume, overwrite):

@@ -308,6 +308,29 @@ class ResumeTest(CommandTestCase):
         self.assertIn("trained for 2 epochs", self.assert_works("train", "--resume", "--out", run))
         self.assertEqual(contents(run), before)
 
+    def test_a_run_that_goes_on_with_other_software_says_so(self):
+        run = self.copy_of_run()
+        settings = runs.read_settings(run)
+        self.assertEqual(settings["computed_with"]["keras"], keras.__version__)
+        other = {**settings["computed_with"], BACKEND: "1.2.3"}
+        runs.write_settings(run, {**settings, "computed_with": other})
+        ended = call("train", "--resume", "--out", run)
+        self.assertEqual(ended.code, 0, ended)
+        versions = rf"{BACKEND} 1\.2\.3, and goes on with {BACKEND} \S+"
+        self.assertRegex(ended.err, rf"\Akerasgan: warning: .* {versions}: .* not bit for bit\.\n")
+
+    @needs_backend("tensorflow", reason="oneDNN is TensorFlow's")
+    def test_a_run_that_goes_on_with_another_setting_of_onednn_says_how_to_go_on_as_before(self):
+        run = self.copy_of_run()
+        settings = runs.read_settings(run)
+        was = "off" if settings["computed_with"]["oneDNN"] == "on" else "on"
+        settings["computed_with"]["oneDNN"] = was
+        runs.write_settings(run, settings)
+        ended = call("train", "--resume", "--out", run)
+        self.assertEqual(ended.code, 0, ended)
+        variable = f"TF_ENABLE_ONEDNN_OPTS={int(was == 'on')}"
+        self.assertRegex(ended.err, rf"with oneDNN {was}, .* bit for bit; {variable} would")
+
     def test_a_folder_without_a_run_cannot_be_resumed(self):
         self.assert_refused(["train", "--resume", "--out", self.folder], "not a run folder")
         self.assert_refused(["train", "--resume"], "--out")
