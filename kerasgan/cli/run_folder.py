@@ -17,7 +17,7 @@ LOCK = ".lock"
 # also SavedModels and the files of `kerasgan serving-config`, wherever in the folder they are.
 WRITTEN = re.compile(
     r"run\.json|model\.keras|history\.csv|curves\.png|diversity\.png|report\.html|samples\.gif|"
-    r"samples/(epoch_\d+\.png|axes\.json)|evaluation\.json|\.lock|\.replaces"
+    r"samples/((epoch_\d+|unfinished)\.png|axes\.json)|evaluation\.json|\.lock|\.replaces"
 )
 # Which of these other commands than `train` write.
 RESULTS = "evaluation.json"

@@ -231,13 +231,12 @@ def _train_here(keras, out, settings, resume, overwrite):
     # Those that log come before those that show what was logged.
     watching = [*growing, *pictures, curves, report, checkpoint]
     if runs.replaced(out):
-
-        def remove_replaced(epoch, logs):
-            _, saved = gan.last_saved
-            if saved:  # after the checkpoint, unless there was something not to be saved
-                run_folder.remove_replaced(out)
-
-        watching.append(keras.callbacks.LambdaCallback(on_epoch_end=remove_replaced))
+        # Last, when the epoch is saved: a checkpoint that cannot be written raises.
+        watching.append(
+            keras.callbacks.LambdaCallback(
+                on_epoch_end=lambda epoch, logs: run_folder.remove_replaced(out)
+            )
+        )
     verbose = 1 if sys.stdout.isatty() else 2
     phases = [(gan.fit, settings["epochs"])]
     if settings.get("pretrain_epochs"):
