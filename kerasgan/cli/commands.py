@@ -56,7 +56,7 @@ def _fail(message, exit_code):
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.pass_context
 def commands(context, debug):
-    """Generative adversarial networks: train, sample, translate, measure, serve."""
+    """Train, sample, measure and serve generative adversarial networks."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 
@@ -76,17 +76,25 @@ commands.add_command(training.train)
 
 @commands.command()
 @run_or_file
-@click.option("--num", default=64, show_default=True, type=click.IntRange(1), help="How many.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Which ones.")
-@click.option("--label", help="The class, for a conditional model: its name or number.")
-@click.option("--out", type=click.Path(path_type=pathlib.Path), help="One picture of them all.")
 @click.option(
-    "--individual", type=click.Path(path_type=pathlib.Path), help="Folder for a file of each."
+    "--num", default=64, show_default=True, type=click.IntRange(1), help="Number of images."
+)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Random seed.")
+@click.option("--label", help="The class, for a conditional model: its name or number.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=pathlib.Path),
+    help="Write one PNG with all samples in a grid.",
+)
+@click.option(
+    "--individual",
+    type=click.Path(path_type=pathlib.Path),
+    help="Write each sample to a PNG of its own in this folder.",
 )
 def sample(run_or_file, num, seed, label, out, individual):
     """Draw samples from a run folder or a .keras file.
 
-    The same seed gives the same samples, and the first ones of a larger --num.
+    The same seed always gives the same samples. A larger --num adds samples and keeps the first ones.
     """
     if (out is None) == (individual is None):
         raise click.UsageError("say where to: --out grid.png for one picture, or --individual DIR.")
@@ -136,24 +144,33 @@ def sample(run_or_file, num, seed, label, out, individual):
 @run_or_file
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=pathlib.Path))
 @click.option(
-    "--out", required=True, type=click.Path(path_type=pathlib.Path), help="Folder for the results."
+    "--out",
+    required=True,
+    type=click.Path(path_type=pathlib.Path),
+    help="Write results to this folder.",
 )
-@click.option("--to", help="A or B, for a model that translates both ways.  [default: B]")
 @click.option(
-    "--seed", default=0, show_default=True, type=click.IntRange(0), help="Of noise, if it has any."
+    "--to", help="Target domain, A or B, for a model that translates both ways.  [default: B]"
+)
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Random seed, for a model that adds noise.",
 )
 @click.option(
     "--tile",
     default=512,
     show_default=True,
     type=click.IntRange(1),
-    help="Larger pictures are translated in squares of this size.",
+    help="Translate larger pictures in square tiles of this size, in pixels.",
 )
 @runs.skip_damaged
 def translate(run_or_file, inputs, out, to, seed, tile, skip_damaged):
-    """Translate pictures, or folders of them, of any size.
+    """Translate pictures or folders of pictures, of any size.
 
-    Each result is a PNG file in DIR under its picture's name.
+    Each result is a PNG file with the name of its picture.
     """
     model, _ = runs.load_run(run_or_file)
     if not hasattr(model, "translate"):
@@ -175,16 +192,21 @@ def translate(run_or_file, inputs, out, to, seed, tile, skip_damaged):
 @click.option(
     "--data",
     required=True,
-    help="The real images, as for train; or an .npz file with statistics (mu, sigma) of them.",
+    help="Real images, as for train, or an .npz file with their statistics (mu, sigma).",
 )
-@click.option("--split", default="train", show_default=True, help="Part of the real images.")
+@click.option("--split", default="train", show_default=True, help="Part of the real images to use.")
 @runs.data_dir
 @click.option(
     "--image-size",
     type=click.IntRange(1),
-    help="Of real and generated images.  [default: the generated ones']",
+    help="Resize real and generated images to this size.  [default: the size of the generated images]",
 )
-@click.option("--metrics", default=evaluation.DEFAULT, show_default=True, help="Which numbers.")
+@click.option(
+    "--metrics",
+    default=evaluation.DEFAULT,
+    show_default=True,
+    help="Metrics to compute, separated by commas.",
+)
 @click.option(
     "--features",
     help="inception, inception-clean, inception-pytorch, digits, pixels, or the PATH of a .keras "
@@ -193,20 +215,20 @@ def translate(run_or_file, inputs, out, to, seed, tile, skip_damaged):
 @click.option(
     "--num",
     type=click.IntRange(2),
-    help="How many generated images.  [default: 10000; of a folder, all]",
+    help="Number of generated images.  [default: 10000; for a folder, all]",
 )
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the images.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Random seed.")
 @runs.skip_damaged
 @click.option(
     "--out",
     type=click.Path(path_type=pathlib.Path),
-    help="JSON file.  [default: evaluation.json in the folder]",
+    help="Write the results to this JSON file.  [default: evaluation.json in the folder]",
 )
 def evaluate(run_file_or_folder, **options):
-    """Measure a run, a .keras file, or a folder of anyone's pictures.
+    """Measure a run, a .keras file, or a folder of pictures.
 
-    The table says how many real and generated images each number is of, and what network looked at
-    them: without these two a number means nothing.
+    The table shows each metric with the number of images and the network behind it: compare only
+    values that agree in both.
     """
     evaluation.evaluate(run_file_or_folder, **options)
 
@@ -218,24 +240,26 @@ def evaluate(run_file_or_folder, **options):
     default="compare.html",
     show_default=True,
     type=click.Path(path_type=pathlib.Path),
-    help="The page.",
+    help="Write the page to this HTML file.",
 )
 def compare(folders, out):
-    """Put runs side by side: settings, numbers, samples and curves."""
+    """Compare runs on one page: settings, metrics, samples and curves."""
     comparison.compare(folders, out)
 
 
 @commands.command()
 @run_or_file
 @click.argument("directory", type=click.Path(path_type=pathlib.Path))
-@click.option("--keep", type=click.IntRange(1), help="Remove all but the newest N versions.")
-@click.option("--jit-compile", is_flag=True, help="Have XLA compile the networks; for GPUs.")
+@click.option(
+    "--keep", type=click.IntRange(1), help="Keep the newest N versions and remove the others."
+)
+@click.option("--jit-compile", is_flag=True, help="Compile the networks with XLA. Use it for GPUs.")
 def export(run_or_file, directory, **options):
     """Write a SavedModel for TensorFlow Serving.
 
-    DIRECTORY is the model's, savedmodels/digits, and gets the next version, savedmodels/digits/1;
-    or it is that of a version, which must not exist yet. A server that is watching never sees half
-    of one.
+    DIRECTORY is the folder of the model, such as savedmodels/digits: the next version, such as
+    savedmodels/digits/1, goes in there. Or name a new version yourself. A server that watches the
+    folder never sees an incomplete version.
     """
     serving.export(run_or_file, directory, **options)
 
@@ -245,23 +269,31 @@ def export(run_or_file, directory, **options):
 def serving_config(folder):
     """Write what TensorFlow Serving needs to serve FOLDER.
 
-    FOLDER has a folder for each model, as export makes them. It gets models.config,
-    batching_parameters.txt, monitoring.config and docker-compose.yml.
+    FOLDER has one folder for each model, as export makes them. The command writes models.config,
+    batching_parameters.txt, monitoring.config and docker-compose.yml to it.
     """
     serving.write_configuration(folder)
 
 
 @commands.command()
 @click.argument("folder", type=click.Path(path_type=pathlib.Path, exists=True, file_okay=False))
-@click.option("--host", default="127.0.0.1", show_default=True, help="Who may ask: this machine.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
-    "--port", default=8500, show_default=True, type=click.IntRange(0, 65535), help="gRPC."
+    "--port", default=8500, show_default=True, type=click.IntRange(0, 65535), help="Port for gRPC."
 )
 @click.option(
-    "--rest-port", default=8501, show_default=True, type=click.IntRange(0, 65535), help="REST."
+    "--rest-port",
+    default=8501,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port for REST and the gallery.",
 )
 @click.option(
-    "--max-images", default=64, show_default=True, type=click.IntRange(1), help="In a request."
+    "--max-images",
+    default=64,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Largest number of images in a request.",
 )
 @click.option(
     "--max-pixels",
@@ -278,23 +310,31 @@ def serving_config(folder):
     help="Until an answer.",
 )
 @click.option(
-    "--max-batch", default=32, show_default=True, type=click.IntRange(1), help="Computed together."
+    "--max-batch",
+    default=32,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Largest number of images to compute at once.",
 )
 @click.option(
-    "--max-queue", default=128, show_default=True, type=click.IntRange(1), help="Waiting requests."
+    "--max-queue",
+    default=128,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Largest number of requests to keep waiting.",
 )
 @click.option(
     "--max-megabytes",
     default=16.0,
     show_default=True,
     type=click.FloatRange(0, min_open=True),
-    help="Of a request.",
+    help="Largest size of a request.",
 )
 def serve(folder, **options):
     """Serve the SavedModels in FOLDER on this machine, for development.
 
-    It speaks TensorFlow Serving's gRPC and REST protocols, takes up new versions, and has a
-    gallery. FOLDER is one with a folder for each model, or a model's own.
+    The server speaks TensorFlow Serving's gRPC and REST protocols, loads new versions as they
+    appear, and shows a gallery. FOLDER has one folder for each model, or is the folder of a model.
     """
     serving.serve(folder, **options)
 
@@ -302,7 +342,7 @@ def serve(folder, **options):
 @commands.command()
 @run_or_file
 def info(run_or_file):
-    """Say what is in a run folder or a .keras file."""
+    """Show what a run folder or a .keras file contains."""
     gan, file = runs.load_run(run_or_file)
     rows = {"model": type(gan).__name__, "file": f"{file} ({file.stat().st_size / 2**20:.1f} MiB)"}
     rows["epochs trained"] = gan.epochs_trained
@@ -331,25 +371,31 @@ def info(run_or_file):
     default="infinity",
     show_default=True,
     type=click.Choice(["infinity", "time"]),
-    help="Unlimited time, or images that flash up.",
+    help="Give participants unlimited time, or show each image briefly.",
 )
 @click.option(
-    "--num", type=click.IntRange(1), help="Images a participant.  [default: 100; for time, 450]"
+    "--num",
+    type=click.IntRange(1),
+    help="Images for each participant.  [default: 100; for time, 450]",
 )
-@click.option("--split", default="train", show_default=True, help="Part of the data.")
+@click.option("--split", default="train", show_default=True, help="Part of the data to use.")
 @runs.data_dir
-@click.option("--image-size", type=click.IntRange(1), help="Both become squares of this size.")
+@click.option(
+    "--image-size",
+    type=click.IntRange(1),
+    help="Resize real and generated images to squares of this size.",
+)
 @click.option("--label", help="Only this class, of both: its name or number.")
 @runs.skip_damaged
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Which images.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Random seed.")
 @click.option(
     "--out",
     default="hype.csv",
     show_default=True,
     type=click.Path(path_type=pathlib.Path),
-    help="CSV file that every answer is added to.",
+    help="Add every answer to this CSV file.",
 )
-@click.option("--host", default="127.0.0.1", show_default=True, help="Who may come: this machine.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535))
 def hype_command(run_or_file, real, **options):
     """Let people tell generated images from real ones on a web page.

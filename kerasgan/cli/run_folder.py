@@ -16,9 +16,9 @@ LOCK = ".lock"
 # What kerasgan writes into the folder of a run, and `--overwrite` may therefore replace. There are
 # also SavedModels and the files of `kerasgan serving-config`, wherever in the folder they are.
 WRITTEN = re.compile(
-    r"run\.json|model\.keras|best\.keras|history\.csv|curves\.png|diversity\.png|report\.html|samples\.gif|"
-    r"samples/(epoch_\d+\.png|axes\.json)|evaluation\.json|\.lock|\.replaces|"
-    r"tensorboard/(train|validation)/events\.out\.tfevents\..*"
+    r"run\.json|model\.keras|best\.keras|history\.csv|curves\.png|diversity\.png|report\.html|"
+    r"samples\.gif|samples/((epoch_\d+|unfinished)\.png|axes\.json)|evaluation\.json|\.lock|"
+    r"\.replaces|tensorboard/(train|validation)/events\.out\.tfevents\..*"
 )
 # Which of these other commands than `train` write.
 RESULTS = "evaluation.json"

@@ -16,19 +16,21 @@ from kerasgan.models import registry
 
 @click.command()
 @click.argument("model", required=False)
-@click.option("--data", help="digits, ring8, grid25, a TFDS name, a folder or an .npz file.")
+@click.option(
+    "--data", help="Training data: digits, ring8, grid25, a TFDS name, a folder or an .npz file."
+)
 @click.option("--split", default=None, help="Part of the data to train on.  [default: train]")
 @runs.data_dir
 @runs.skip_damaged
-@click.option("--image-size", type=click.IntRange(1), help="Images become squares of this size.")
-@click.option("--crop", type=click.IntRange(1), help="Train on squares cut out of them at random.")
-@click.option("--source", help="Half of a pair that is translated: left, right, A, B, a folder.")
-@click.option("--task", help="Make the pairs: colorize, inpaint, edges or denoise.")
-@click.option("--data-b", help="The second domain, for unpaired translation.  [default: in --data]")
+@click.option("--image-size", type=click.IntRange(1), help="Resize images to squares of this size.")
+@click.option("--crop", type=click.IntRange(1), help="Train on random square crops of this size.")
+@click.option("--source", help="Half of each pair to translate: left, right, A, B, or a folder.")
+@click.option("--task", help="Make the pairs from --data: colorize, inpaint, edges or denoise.")
+@click.option("--data-b", help="Second domain, for unpaired translation.  [default: in --data]")
 @click.option(
     "--pretrain-epochs",
     type=click.IntRange(0),
-    help="The first epochs train srgan's generator alone, on pixels.",
+    help="Train the generator of srgan alone, on pixels, for the first epochs.",
 )
 @click.option("--epochs", type=click.IntRange(1), help="Train until this epoch.  [default: 50]")
 @click.option(
@@ -37,37 +39,44 @@ from kerasgan.models import registry
     help="Examples a step.  [default: the paper's, times the updates that share a batch]",
 )
 @click.option(
-    "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="A setting of the model."
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a setting of the model or of its compile.",
 )
-@click.option("--loss", help="minimax, non_saturating, least_squares, hinge, wasserstein, ...")
+@click.option(
+    "--loss",
+    help="Adversarial loss: minimax, non_saturating, least_squares, hinge, wasserstein or relativistic.  [default: the paper's]",
+)
 @click.option(
     "--penalty",
     "penalties",
     multiple=True,
-    help="wgan-gp, wgan-lp, dragan, r1, r2 or r1-lazy; none for no penalty.  [default: the "
-    "paper's, whatever the --loss]",
+    help="Gradient penalty: wgan-gp, wgan-lp, dragan, r1, r2, r1-lazy or none. Repeat it for "
+    "several.  [default: the paper's, whatever the --loss]",
 )
 @click.option(
     "--discriminator-steps",
     type=click.IntRange(1),
-    help="Updates for one of the generator; each gets its part of a batch.  [default: the paper's]",
+    help="Discriminator updates for each generator update; each gets its part of a batch.  [default: the paper's]",
 )
 @click.option(
     "--learning-rate",
     type=click.FloatRange(0, min_open=True),
-    help="Of every player's optimizer.  [default: the paper's]",
+    help="Learning rate of all optimizers.  [default: the paper's]",
 )
 @click.option(
     "--stage-epochs",
     type=click.FloatRange(0, min_open=True),
-    help="Of each fade-in and each stabilisation, for a model that grows.  [default: a share of "
-    "--epochs that leaves two for the final resolution]",
+    help="Epochs of each fade-in and each stabilisation, for a model that grows.  [default: a share "
+    "of --epochs that leaves two for the final resolution]",
 )
 @click.option(
     "--decay-from",
     type=click.IntRange(0),
     metavar="EPOCH",
-    help="From here the learning rate falls linearly, to zero at the end of --epochs.",
+    help="Let the learning rate fall linearly from this epoch to zero at the end.",
 )
 @click.option(
     "--metrics",
@@ -80,17 +89,21 @@ from kerasgan.models import registry
 )
 @click.option("--validation-split", help="Part of the data for --metrics.  [default: test]")
 @click.option("--tensorboard", is_flag=True, default=None, help="Write logs for TensorBoard, too.")
-@click.option("--seed", type=click.IntRange(0), help="Of all random numbers.  [default: 0]")
-@click.option("--devices", type=click.IntRange(1), help="GPUs that share each batch.  [default: 1]")
+@click.option("--seed", type=click.IntRange(0), help="Random seed.  [default: 0]")
+@click.option(
+    "--devices", type=click.IntRange(1), help="Number of GPUs that share each batch.  [default: 1]"
+)
 @click.option(
     "--save-minutes",
     type=click.FloatRange(0, min_open=True),
     help="The longest time within an epoch without saving.  [default: 10]",
 )
 @click.option(
-    "--out", type=click.Path(path_type=pathlib.Path), help="Run folder.  [default: runs/MODEL]"
+    "--out",
+    type=click.Path(path_type=pathlib.Path),
+    help="Write the run to this folder.  [default: runs/MODEL]",
 )
-@click.option("--resume", is_flag=True, help="Continue the run in --out exactly.")
+@click.option("--resume", is_flag=True, help="Continue the run in --out where it stopped.")
 @click.option(
     "--overwrite", is_flag=True, help="Replace the run in --out, once this one has an epoch."
 )
@@ -310,13 +323,12 @@ def _train_here(keras, out, settings, resume, overwrite):
         watching.append(keras.callbacks.TensorBoard(out / "tensorboard"))
     measured = {"validation_data": validation, "validation_freq": _every(settings)}
     if runs.replaced(out):
-
-        def remove_replaced(epoch, logs):
-            _, saved = gan.last_saved
-            if saved:  # after the checkpoint, unless there was something not to be saved
-                run_folder.remove_replaced(out)
-
-        watching.append(keras.callbacks.LambdaCallback(on_epoch_end=remove_replaced))
+        # Last, when the epoch is saved: a checkpoint that cannot be written raises.
+        watching.append(
+            keras.callbacks.LambdaCallback(
+                on_epoch_end=lambda epoch, logs: run_folder.remove_replaced(out)
+            )
+        )
     phases = [(gan.fit, settings["epochs"])]
     if settings.get("pretrain_epochs"):
         phases.insert(0, (gan.pretrain, min(settings["pretrain_epochs"], settings["epochs"])))
