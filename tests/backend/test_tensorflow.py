@@ -1,10 +1,13 @@
 """What `kerasgan.backend` does on TensorFlow only."""
 
+from unittest import mock
+
 import keras
 import numpy as np
 import tensorflow as tf
 from backends import needs_backend
 
+import kerasgan
 from kerasgan import backend
 
 pytestmark = needs_backend("tensorflow", reason="TensorFlow's kernels and programs")
@@ -67,3 +70,40 @@ class CompileStepsTest(tf.test.TestCase):
         self.assertAllClose(function(iterator), {"total": sum(range(1, 12)), "calls": 6})
         with self.assertRaises(StopIteration):
             function(iterator)
+
+
+class AddInOrderTest(tf.test.TestCase):
+    """TensorFlow's AddN begins with the first input whose memory is free."""
+
+    def sums(self, keep):
+        """A gradient and a sum of four terms; `keep` others hold on to the first terms."""
+        random = np.random.default_rng(0)
+        data = [tf.constant(random.normal(size=2000), "float32") for _ in range(4)]
+        weight = tf.Variable(tf.ones(2000))
+
+        @tf.function
+        def compute():
+            terms = [tf.math.tanh(x) for x in data]
+            with tf.GradientTape() as tape:
+                uses = [tf.identity(weight) for _ in terms]
+                loss = sum(
+                    tf.reduce_sum(tf.math.sin(use * term))
+                    for use, term in zip(uses, terms, strict=True)
+                )
+            gradient, *parts = tape.gradient(loss, [weight, *uses])
+            total = terms[0] + terms[1] + terms[2] + terms[3]
+            return (gradient, total), parts[:keep], terms[:keep]
+
+        return compute()[0]
+
+    def test_sums_do_not_depend_on_whose_memory_is_free(self):
+        backend.tensorflow.add_in_order()
+        for alone, held in zip(self.sums(keep=0), self.sums(keep=2), strict=True):
+            self.assertAllEqual(alone, held)
+
+    def test_training_adds_up_in_order(self):
+        gan = kerasgan.VanillaGAN((2,), 2, hidden_units=(3,))
+        gan.compile()
+        with mock.patch.object(backend.tensorflow, "add_in_order") as switch:
+            gan.make_train_function()
+        switch.assert_called_once_with()
