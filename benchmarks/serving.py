@@ -28,6 +28,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import psutil
+import requests
 import tensorflow as tf
 
 from kerasgan.serving import Client, ServingError
@@ -48,6 +49,8 @@ def served(folder, *options):
                 raise SystemExit("the server did not start")
             text += line
         grpc, rest = re.search(r"gRPC at (\S+), REST and a gallery at (\S+);", text).groups()
+        while requests.get(f"{rest}gallery.json", timeout=60).json()["loading"]:
+            time.sleep(0.1)
         yield psutil.Process(process.pid), {"grpc": grpc, "rest": rest}
     finally:
         process.terminate()

@@ -306,9 +306,6 @@ def main():
     broken = False
     print(f"{'attack':50}  answers  longest s  + MiB")
     with served(arguments.folder) as (process, addresses):
-        for address in addresses.values():
-            with Client(address, "digits", retries=60) as client:
-                client.sample(1, labels=3)
         for name, attack in ATTACKS.items():
             target = Target(addresses)
             prepared = attack(target)

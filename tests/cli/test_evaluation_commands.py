@@ -274,7 +274,9 @@ class CompareTest(CommandTestCase):
         self.assertEqual(measured[-1], "-")
         self.assertNotIn("model", rows)  # what is the same is on the page
         page = (folder / "page.html").read_text()
-        self.assertEqual(page.count("<img"), 4)
+        self.assertEqual(page.count('<figure class="pixels"><img'), 2)
+        for run in ("first", "second"):
+            self.assertIn(f"{run}: losses by epoch</figcaption>", page)
         self.assertIn("vanilla_gan", page)
         self.assertNotIn("<script", page)
 
