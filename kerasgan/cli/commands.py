@@ -94,7 +94,7 @@ commands.add_command(training.train)
 def sample(run_or_file, num, seed, label, out, individual):
     """Draw samples from a run folder or a .keras file.
 
-    The same seed always gives the same samples. A larger --num adds samples and keeps the first ones.
+    The same seed always gives the same samples. A larger --num adds samples to them.
     """
     if (out is None) == (individual is None):
         raise click.UsageError("say where to: --out grid.png for one picture, or --individual DIR.")
@@ -199,7 +199,7 @@ def translate(run_or_file, inputs, out, to, seed, tile, skip_damaged):
 @click.option(
     "--image-size",
     type=click.IntRange(1),
-    help="Resize real and generated images to this size.  [default: the size of the generated images]",
+    help="Resize real and generated images to this size.  [default: that of the generated images]",
 )
 @click.option(
     "--metrics",

@@ -47,7 +47,8 @@ from kerasgan.models import registry
 )
 @click.option(
     "--loss",
-    help="Adversarial loss: minimax, non_saturating, least_squares, hinge, wasserstein or relativistic.  [default: the paper's]",
+    help="Adversarial loss: minimax, non_saturating, least_squares, hinge, wasserstein or "
+    "relativistic.  [default: the paper's]",
 )
 @click.option(
     "--penalty",
@@ -59,7 +60,8 @@ from kerasgan.models import registry
 @click.option(
     "--discriminator-steps",
     type=click.IntRange(1),
-    help="Discriminator updates for each generator update; each gets its part of a batch.  [default: the paper's]",
+    help="Discriminator updates for each generator update; each gets its part of a batch.  "
+    "[default: the paper's]",
 )
 @click.option(
     "--learning-rate",
@@ -69,8 +71,8 @@ from kerasgan.models import registry
 @click.option(
     "--stage-epochs",
     type=click.FloatRange(0, min_open=True),
-    help="Epochs of each fade-in and each stabilisation, for a model that grows.  [default: a share "
-    "of --epochs that leaves two for the final resolution]",
+    help="Epochs of each fade-in and each stabilisation, for a model that grows.  [default: a "
+    "share of --epochs that leaves two for the final resolution]",
 )
 @click.option(
     "--decay-from",
