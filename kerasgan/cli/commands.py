@@ -80,7 +80,7 @@ commands.add_command(training.train)
     "--num", default=64, show_default=True, type=click.IntRange(1), help="Number of images."
 )
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Random seed.")
-@click.option("--label", help="The class, for a conditional model: its name or number.")
+@click.option("--label", help="Class to draw, for a conditional model: its name or number.")
 @click.option(
     "--out",
     type=click.Path(path_type=pathlib.Path),
@@ -209,8 +209,9 @@ def translate(run_or_file, inputs, out, to, seed, tile, skip_damaged):
 )
 @click.option(
     "--features",
-    help="inception, inception-clean, inception-pytorch, digits, pixels, or the PATH of a .keras "
-    "file or of Inception's weights (.pth).  [default: inception, which is downloaded once]",
+    help="Network that looks at the images: inception, inception-clean, inception-pytorch, digits, "
+    "pixels, or the PATH of a .keras file or of Inception's weights (.pth).  [default: inception, "
+    "which is downloaded once]",
 )
 @click.option(
     "--num",
@@ -385,7 +386,7 @@ def info(run_or_file):
     type=click.IntRange(1),
     help="Resize real and generated images to squares of this size.",
 )
-@click.option("--label", help="Only this class, of both: its name or number.")
+@click.option("--label", help="Show only this class: its name or number.")
 @runs.skip_damaged
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Random seed.")
 @click.option(

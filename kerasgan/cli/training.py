@@ -36,7 +36,7 @@ from kerasgan.models import registry
 @click.option(
     "--batch-size",
     type=click.IntRange(1),
-    help="Examples a step.  [default: the paper's, times the updates that share a batch]",
+    help="Examples in a batch.  [default: the paper's, times the updates that share a batch]",
 )
 @click.option(
     "--set",
@@ -121,12 +121,11 @@ def train(
     discriminator_steps,
     **options,
 ):
-    """Train MODEL; `kerasgan models` lists them.
+    """Train MODEL. `kerasgan models` lists the models.
 
-    The run folder gets model.keras after every epoch and within long ones, sample grids, curves
-    and a report. Ctrl-C or SIGTERM saves it and ends. A run that was interrupted or is to be longer
-    continues with `kerasgan train --resume --out DIR`, which needs no other argument, exactly from
-    where it was saved.
+    The run folder gets model.keras after every epoch and within long ones, sample grids, curves and
+    a report. Ctrl-C and SIGTERM save the model and stop. Continue a run exactly where it stopped
+    with `kerasgan train --resume --out DIR`; add --epochs to make it longer.
     """
     if resume and overwrite:
         raise click.UsageError("--resume and --overwrite exclude each other.")
