@@ -1,8 +1,8 @@
-"""What an epoch costs on a processor, and how large the file of the model is that is written after it.
+"""What an epoch costs on a processor, and how large the file is that is written after it.
 
-Every row is a `kerasgan train` of one epoch, in a process of its own. Its CPU time is that of all its
-threads, tracing, samples and the file included, less what `kerasgan info` takes to load Keras and the
-model.
+Every row is a `kerasgan train` of one epoch, in a process of its own. Its CPU time is that of all
+its threads, tracing, samples and the file included, less what `kerasgan info` takes to load Keras
+and the model.
 
     python benchmarks/small_machines.py --data-dir DATA [--only mnist pix2pix cycle_gan]
 
