@@ -343,7 +343,7 @@ class FromArrayTest(tf.test.TestCase):
         ramp = np.linspace(0, 1, 4)[:, None]
         cases = {
             "floats in 0..255": (image + 255 * ramp, "from 0 to 255.*\\[-1, 1\\]"),
-            "floats in 0..1": (image + ramp, "from 0 to 1.*2 \\* x - 1"),
+            "floats in 0..1": (image + ramp, "from 0 to 1.*2 \\* images - 1"),
             "NaN": (image * np.nan, "NaN"),
             "infinity in vectors": (np.array([[np.inf]]), "infinite"),
             "two channels": (np.zeros((3, 4, 4, 2), "uint8"), "2 channels"),
@@ -363,7 +363,7 @@ class FromArrayTest(tf.test.TestCase):
 
     def test_unusable_labels_are_errors_that_say_why(self):
         cases = {
-            "too few": ([0, 1], "3 examples"),
+            "too few": ([0, 1], "3 images"),
             "negative": ([0, -1, 1], "-1"),
             "floats": ([0.0, 1.0, 2.0], "float64"),
             "bool": ([True, False, True], "bool"),
