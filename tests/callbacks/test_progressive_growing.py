@@ -297,6 +297,30 @@ class FitTest(tf.test.TestCase):
             assert_equal_states(self, state(copy), expected)
         self.assertAllClose(values(gan.discriminator.alpha), 1.0)
 
+    def test_continued_from_the_middle_of_an_epoch(self):
+        """Of the first, which tells how many images an epoch has, and of one in the fade."""
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        schedule = {4: Stage(0, 0.5, unit="epochs"), 8: Stage(2, 0, unit="epochs")}
+        gan = trainable(image_shape=(8, 8, 1))
+        x = images(gan, 12)
+
+        class Save(keras.callbacks.Callback):
+            def on_train_batch_end(self, batch, logs=None):
+                gan.save(folder / f"{self.model.epochs_trained}.{batch + 1}.keras")
+
+        arguments = {"batch_size": 4, "epochs": 2, "verbose": 0}
+        gan.fit(x, callbacks=[quiet(schedule), Save()], **arguments)
+        expected = state(gan)
+        self.assertEqual(int(values(gan.images_an_epoch)), 12)
+        for name, seen in (("0.2", 8), ("1.1", 16)):
+            copy = keras.saving.load_model(folder / f"{name}.keras")
+            copy.run_eagerly = gan.run_eagerly
+            self.assertEqual(int(values(copy.images_seen)), seen)
+            begin = copy.epochs_trained
+            copy.fit(x, callbacks=[quiet(schedule)], initial_epoch=begin, **arguments)
+            assert_equal_states(self, state(copy), expected)
+            self.assertEqual((copy.epochs_trained, copy.stage), (2, 1))
+
     def test_continued_from_a_backup_in_any_order_of_callbacks(self):
         """Restored before the stage is looked at or after; in the fade of the second."""
         folder = pathlib.Path(self.create_tempdir().full_path)
