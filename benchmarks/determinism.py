@@ -7,9 +7,9 @@
 `equal` trains a small version of each model of the zoo so many times, from the same weights, seeds
 and data, in so many processes at a time, and compares all weights, optimizers and random states bit
 by bit after every epoch. More processes than cores disturb each other, which is the point. A
-process makes its model once and trains it several times, in a new `fit` that begins with a new
-graph. Where trainings differ, it says from which epoch on and in which arrays, and exits with 1.
-Models that grow do so. Under JAX and PyTorch (`KERAS_BACKEND`) say `--setting as-it-is`.
+process makes its model once and trains it several times. Where trainings differ, it says from which
+epoch on and in which arrays, and exits with 1. Models that grow do so. Under JAX and PyTorch
+(`KERAS_BACKEND`) say `--setting as-it-is`.
 
 `speed` gives each setting a process of its own. After a warm-up they take turns; a turn is an
 epoch, and its figure the CPU time of the process over the images seen. The ratios are to the first
@@ -71,7 +71,7 @@ def small(name):
     model_class = load(name)
     taken = registry.parameters(model_class)
     arguments = {argument: value for argument, value in SMALL.items() if argument in taken}
-    return name, arguments, 4 * BATCH_SIZE if "latent_dim" in taken else 4
+    return name, arguments, 8 * BATCH_SIZE if "latent_dim" in taken else 4
 
 
 def load(name):
@@ -142,7 +142,6 @@ def train_often(case, epochs, runs):
         for _ in range(runs):
             states = []
             model.load_weights(start)
-            model.make_train_function(force=True)
             model.fit(data, epochs=epochs, callbacks=[*callbacks, Note()], verbose=0)
             print(json.dumps(states), flush=True)
 
