@@ -50,28 +50,39 @@ SMALL = {
     "ema_decay": 0.99,
     "seed": 1,
 }
-# For `speed`: a model, its arguments and how many images an epoch has.
+# For `speed`: a model, its arguments, how many images an epoch has and a batch.
 SIZES = {
-    "vanilla_gan, points": ("vanilla_gan", {"image_shape": (2,), "latent_dim": 2}, 12800),
-    "dcgan 8x8x1, width 4": ("dcgan", {"image_shape": (8, 8, 1), "base_width": 4}, 2560),
-    "dcgan 16x16x1, width 16": ("dcgan", {"image_shape": (16, 16, 1), "base_width": 16}, 1280),
-    "dcgan 28x28x1, width 64": ("dcgan", {"image_shape": (28, 28, 1), "base_width": 64}, 320),
-    "dcgan 32x32x3, width 64": ("dcgan", {"image_shape": (32, 32, 3), "base_width": 64}, 320),
-    "wgan_gp 32x32x3, width 64": ("wgan_gp", {"image_shape": (32, 32, 3), "base_width": 64}, 320),
-    "r3_gan 16x16x3, width 16": ("r3_gan", {"image_shape": (16, 16, 3), "base_width": 16}, 256),
-    "progan 16x16x1": ("progan", {"image_shape": (16, 16, 1)}, 320),
-    "stylegan 16x16x1, width 16": ("stylegan", {"image_shape": (16, 16, 1), "max_width": 64}, 256),
+    "vanilla_gan, points": ("vanilla_gan", {"image_shape": (2,), "latent_dim": 2}, 12800, 64),
+    "dcgan 8x8x1, width 4": ("dcgan", {"image_shape": (8, 8, 1), "base_width": 4}, 2560, 64),
+    "dcgan 16x16x1, width 16": ("dcgan", {"image_shape": (16, 16, 1), "base_width": 16}, 1280, 64),
+    "dcgan 28x28x1, width 64": ("dcgan", {"image_shape": (28, 28, 1), "base_width": 64}, 256, 64),
+    "dcgan 32x32x3, width 64": ("dcgan", {"image_shape": (32, 32, 3), "base_width": 64}, 192, 64),
+    "wgan_gp 32x32x3, width 64": (
+        "wgan_gp",
+        {"image_shape": (32, 32, 3), "base_width": 64},
+        320,
+        320,
+    ),
+    "r3_gan 16x16x3, width 16": (
+        "r3_gan",
+        {"image_shape": (16, 16, 3), "base_width": 16},
+        128,
+        64,
+    ),
+    "progan 16x16x1": ("progan", {"image_shape": (16, 16, 1)}, 320, 32),
+    "stylegan 16x16x1": ("stylegan", {"image_shape": (16, 16, 1), "max_width": 64}, 128, 32),
 }
 BATCH_SIZE = 32
 CLASSES = 4
 
 
 def small(name):
-    """The case of a model for `equal`: its name, arguments, and how many images an epoch has."""
+    """The case of a model for `equal`; see `SIZES`."""
     model_class = load(name)
     taken = registry.parameters(model_class)
     arguments = {argument: value for argument, value in SMALL.items() if argument in taken}
-    return name, arguments, 8 * BATCH_SIZE if "latent_dim" in taken else 4
+    translates = "latent_dim" not in taken
+    return name, arguments, *((4, 1) if translates else (8 * BATCH_SIZE, BATCH_SIZE))
 
 
 def load(name):
@@ -79,7 +90,7 @@ def load(name):
     return getattr(importlib.import_module(entry.module), entry.class_name)
 
 
-def make(name, arguments, count):
+def make(name, arguments, count, batch_size):
     """A compiled model, its data, and the callbacks that it is trained with."""
     import keras
     import numpy as np
@@ -103,10 +114,10 @@ def make(name, arguments, count):
         import tensorflow as tf
 
         pairs = tf.data.Dataset.from_tensor_slices(tuple(map(images, model.pair_shapes)))
-        return model, pairs.batch(model.default_batch_size), []
+        return model, pairs.batch(batch_size), []
     real = images(model.real_image_shape)
     labels = None if model.num_classes is None else random.integers(CLASSES, size=count)
-    data = kerasgan.data.from_array(real, labels, batch_size=min(BATCH_SIZE, count))
+    data = kerasgan.data.from_array(real, labels, batch_size=batch_size)
     growing = isinstance(model, GrowingGAN)
     stage = Stage(count // 2, count // 2)  # so that three epochs see three resolutions
     return model, data, [ProgressiveGrowing(stage, verbose=0)] if growing else []
