@@ -2,6 +2,7 @@
 
     python benchmarks/determinism.py equal [--model NAME ...] [--setting NAME ...]
         [--runs 20] [--processes 4] [--epochs 3]
+    python benchmarks/determinism.py sums [--model NAME ...] [--setting NAME ...]
     python benchmarks/determinism.py speed [--model NAME ...] [--setting NAME ...] [--rounds 5]
 
 `equal` trains a small version of each model of the zoo so many times, from the same weights, seeds
@@ -10,6 +11,9 @@ by bit after every epoch. More processes than cores disturb each other, which is
 process makes its model once and trains it several times. Where trainings differ, it says from which
 epoch on and in which arrays, and exits with 1. Models that grow do so. Under JAX and PyTorch
 (`KERAS_BACKEND`) say `--setting as-it-is`.
+
+`sums` counts, in the graph of a training step as TensorFlow executes it, the sums of more than two
+tensors, whose order TensorFlow leaves to the moment; it exits with 1 if there are any.
 
 `speed` gives each setting a process of its own. After a warm-up they take turns; a turn is an
 epoch, and its figure the CPU time of the process over the images seen. The ratios are to the first
@@ -157,6 +161,26 @@ def train_often(case, epochs, runs):
             print(json.dumps(states), flush=True)
 
 
+def count_sums(case):
+    """Prints how many sums of more than two tensors a training step computes."""
+    import tensorflow as tf
+    from tensorflow.python.eager import context
+
+    model, data, _ = make(*case)
+    model.make_train_function()
+    step = tf.function(model.train_step)
+    batch = next(iter(data))
+    context.enable_run_metadata()
+    step(batch)
+    graphs = [
+        each.post_optimization_graph for each in context.export_run_metadata().function_graphs
+    ]
+    nodes = [node for graph in graphs for node in graph.node]
+    nodes += [n for graph in graphs for f in graph.library.function for n in f.node_def]
+    inputs = ([i for i in n.input if not i.startswith("^")] for n in nodes if n.op == "AddN")
+    print(sum(len(each) > 2 for each in inputs))
+
+
 def take_turns(case):
     """Trains for an epoch whenever a line comes in; prints its CPU seconds an image."""
     model, data, _ = make(*case)  # at its full resolution
@@ -170,19 +194,19 @@ def take_turns(case):
         print((time.process_time() - begin) / images, flush=True)
 
 
-def start(setting, *arguments, **kwargs):
-    """A process of this script in which a setting holds."""
+def start(setting, do, *arguments, **kwargs):
+    """A process of this script in which a setting holds, and what it does."""
     environment = dict(os.environ)
     kernels = setting.split("+")[0]
     if kernels != "as-it-is":
         environment[onednn.VARIABLE] = {"onednn": "1", "plain": "0"}[kernels]
-    command = [sys.executable, __file__, "work", setting, *map(json.dumps, arguments)]
+    command = [sys.executable, __file__, "work", setting, do.__name__, *map(json.dumps, arguments)]
     pipes = {"stdout": subprocess.PIPE, "text": True, **kwargs}
     return subprocess.Popen(command, env=environment, **pipes)
 
 
-def work(setting, case, *arguments):
-    """What such a process does."""
+def work(setting, do, *arguments):
+    """What such a process runs."""
     extras = setting.split("+")[1:]
     if extras:
         import tensorflow as tf
@@ -193,10 +217,18 @@ def work(setting, case, *arguments):
             tf.config.experimental.enable_op_determinism()
         if "any-order" in extras:
             seam.add_in_order = lambda: None
-    if arguments:
-        train_often(case, *arguments)
-    else:
-        take_turns(case)
+    globals()[do](*map(json.loads, arguments))
+
+
+def sums(models, settings):
+    """Prints the number of sums of more than two tensors; returns that of all together."""
+    found = 0
+    for name in models:
+        for setting in settings:
+            count = int(start(setting, count_sums, small(name)).communicate()[0])
+            print(f"{name}, {setting}: {count} sums of more than two tensors", flush=True)
+            found += count
+    return found
 
 
 def equal(models, settings, runs, processes, epochs):
@@ -205,7 +237,7 @@ def equal(models, settings, runs, processes, epochs):
     for name in models:
         for setting in settings:
             shares = [runs // processes + (i < runs % processes) for i in range(processes)]
-            begun = [start(setting, small(name), epochs, n) for n in shares if n]
+            begun = [start(setting, train_often, small(name), epochs, n) for n in shares if n]
             trained = [json.loads(line) for p in begun for line in p.communicate()[0].splitlines()]
             if len(trained) != runs:
                 sys.exit(f"{name}, {setting}: {runs - len(trained)} of {runs} runs failed")
@@ -228,7 +260,9 @@ def speed(cases, settings, rounds):
         with contextlib.ExitStack() as stack:
             workers = {}
             for setting in settings:
-                worker = stack.enter_context(start(setting, case, stdin=subprocess.PIPE))
+                worker = stack.enter_context(
+                    start(setting, take_turns, case, stdin=subprocess.PIPE)
+                )
                 stack.callback(worker.stdin.close)
                 if worker.stdout.readline().strip() != "ready":
                     sys.exit(f"{title}, {setting}: failed")
@@ -250,10 +284,10 @@ def speed(cases, settings, rounds):
 
 def main():
     if sys.argv[1:2] == ["work"]:
-        return work(sys.argv[2], *map(json.loads, sys.argv[3:]))
+        return work(*sys.argv[2:])
     names = [entry.name for entry in registry.entries()]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("equal", "speed"))
+    parser.add_argument("what", choices=("equal", "sums", "speed"))
     parser.add_argument("--model", nargs="+", choices=names)
     parser.add_argument("--setting", nargs="+", default=["onednn", "plain"])
     parser.add_argument("--runs", type=int, default=20)
@@ -261,8 +295,10 @@ def main():
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
+    models = given.model or names
+    if given.what == "sums":
+        return sums(models, given.setting)
     if given.what == "equal":
-        models = given.model or names
         return equal(models, given.setting, given.runs, given.processes, given.epochs)
     cases = {name: small(name) for name in given.model} if given.model else SIZES
     return speed(cases, given.setting, given.rounds)
