@@ -20,6 +20,8 @@ import subprocess
 import sys
 import time
 
+import kerasgan
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 BATCH_SIZE, CRITIC_STEPS, PENALTY = 64, 5, 10.0
@@ -29,8 +31,6 @@ CASES = ("dcgan", "wgan_gp", "mlp")
 def make(case):
     """The model of a case, and real images for some steps."""
     import numpy as np
-
-    import kerasgan
 
     random = np.random.default_rng(0)
     if case == "mlp":

@@ -14,11 +14,11 @@ import os
 import statistics
 import time
 
+import kerasgan  # before TensorFlow, which then uses oneDNN
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as tf
-
-import kerasgan
 
 STEPS = 22
 

@@ -9,11 +9,13 @@ be compared with new ones.
 
 import argparse
 
+import kerasgan  # before TensorFlow, which then uses oneDNN
+
+# isort: split
 import keras
 import numpy as np
 import tensorflow as tf
 
-import kerasgan
 from kerasgan.metrics.digits import WEIGHTS, digits_classifier
 
 

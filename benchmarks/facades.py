@@ -16,13 +16,14 @@ import os
 import pathlib
 import time
 
+import kerasgan  # before TensorFlow, which then uses oneDNN
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
 from keras import layers
 
-import kerasgan
 from kerasgan.callbacks import pictures
 from kerasgan.metrics import FrechetDistance
 from kerasgan.models.pix2pix import unet

@@ -26,6 +26,8 @@ import subprocess
 import sys
 import time
 
+import kerasgan
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
@@ -42,7 +44,6 @@ PHASES = (0, 1, 1, 2, 2, 3, 3)  # the stage of each
 
 
 def make(model, seed=0, **overrides):
-    import kerasgan
 
     return getattr(kerasgan, model)((SIZE, SIZE, 1), **{**SETTINGS, **overrides}, seed=seed)
 
@@ -175,8 +176,6 @@ def classifier(data, data_dir):
     import keras
     from keras import layers
 
-    import kerasgan
-
     keras.utils.set_random_seed(0)
     labelled = kerasgan.data.load(
         data, data_dir=data_dir, image_size=SIZE, labels=True, batch_size=64, seed=0
@@ -200,7 +199,6 @@ def train(model, grows, data, data_dir, minutes, schedule_images, seed, file):
     """Trains for so long and writes rows of (CPU seconds, size, images seen, distance)."""
     import keras
 
-    import kerasgan
     from kerasgan.callbacks import ProgressiveGrowing, Stage
     from kerasgan.metrics import FrechetDistance
 

@@ -16,12 +16,13 @@ import os
 import pathlib
 import time
 
+import kerasgan  # before TensorFlow, which then uses oneDNN
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
 
-import kerasgan
 from kerasgan.callbacks import pictures
 
 TINT = np.array([0.3, 0.0, -0.3], "float32")

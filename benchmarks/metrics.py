@@ -14,6 +14,8 @@ import os
 import resource
 import time
 
+import kerasgan  # noqa: F401  (before TensorFlow, which then uses oneDNN)
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras  # noqa: F401  (first: it registers our classes)

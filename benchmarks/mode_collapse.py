@@ -23,6 +23,8 @@ import subprocess
 import sys
 import time
 
+import kerasgan
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
@@ -39,7 +41,6 @@ RECOMMENDED_EPOCHS = 120
 
 def pac_gan(packing, seed):
     """The paper's networks and optimizers; packing 1 is the GAN that it compares with."""
-    import kerasgan
 
     gan = kerasgan.PacGAN((2,), packing=packing, latent_dim=2, seed=seed)
     gan.compile()
@@ -50,8 +51,6 @@ def recommended(epochs, seed):
     """The start that docs/mode_collapse.md recommends."""
     import keras
     from keras import layers
-
-    import kerasgan
 
     hidden = [layers.Dense(128, "relu", kernel_initializer="he_normal") for _ in range(3)]
     stretch = layers.Rescaling(4.0)  # so that it can be steep between the modes
@@ -71,8 +70,6 @@ def recommended(epochs, seed):
 def run(name, data, seed, epochs, file):
     """Trains and scores one model."""
     import keras
-
-    import kerasgan
 
     keras.utils.set_random_seed(seed)
     begin = time.process_time()
@@ -99,8 +96,6 @@ def run(name, data, seed, epochs, file):
 def draw(files, path):
     """Draws the samples of each file over the modes: a row a data set, a column a configuration."""
     from matplotlib.figure import Figure
-
-    import kerasgan
 
     names = [name for name in NAMES if any(key[0] == name for key in files)]
     rows = list(dict.fromkeys(data for _, data in files))

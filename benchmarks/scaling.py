@@ -22,6 +22,8 @@ import subprocess
 import sys
 import time
 
+import kerasgan
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 BATCH_SIZE, STEPS, EPOCHS = 64, 5, 3
@@ -61,7 +63,6 @@ def work(name, settings):
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
-    import kerasgan
     from kerasgan.models import registry
 
     entry = next(entry for entry in registry.entries() if entry.name == name)

@@ -24,6 +24,8 @@ import sys
 import threading
 import time
 
+import kerasgan  # noqa: F401  (before TensorFlow, which then uses oneDNN)
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np

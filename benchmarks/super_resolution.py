@@ -18,6 +18,8 @@ import argparse
 import os
 import pathlib
 
+import kerasgan  # before TensorFlow, which then uses oneDNN
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
@@ -25,7 +27,6 @@ import numpy as np
 import tensorflow as tf
 from facades import CpuBudget, rotation_network
 
-import kerasgan
 from kerasgan.callbacks import pictures
 from kerasgan.metrics import FrechetDistance
 

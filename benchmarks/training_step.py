@@ -23,13 +23,14 @@ import subprocess
 import sys
 import time
 
+import kerasgan  # before TensorFlow, which then uses oneDNN
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-import kerasgan
 from kerasgan.core.execution import STEPS_BEFORE_COMPILING
 
 BATCH_SIZE = 64

@@ -12,11 +12,12 @@ import argparse
 import os
 import pathlib
 
+import kerasgan  # before TensorFlow, which then uses oneDNN
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 
-import kerasgan
 from kerasgan.models import registry
 
 # What each model is made with, beyond what all have, and the learning rate of its optimizers.

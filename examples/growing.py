@@ -17,12 +17,13 @@ import argparse
 import os
 import pathlib
 
+import kerasgan  # before TensorFlow, which then uses oneDNN
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
 
-import kerasgan
 from kerasgan.callbacks import ProgressiveGrowing, Stage, pictures
 
 MODELS = {"progan": kerasgan.ProGAN, "stylegan": kerasgan.StyleGAN}

@@ -13,6 +13,9 @@ import os
 import pathlib
 import subprocess
 
+import kerasgan  # before TensorFlow, which then uses oneDNN
+
+# isort: split
 import tensorflow as tf
 
 PORT = 12345
@@ -48,8 +51,6 @@ def main():
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
 
     import keras
-
-    import kerasgan
 
     keras.utils.set_random_seed(0)
     with strategy.scope():

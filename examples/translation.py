@@ -16,13 +16,14 @@ import os
 import pathlib
 import time
 
+import kerasgan  # before TensorFlow, which then uses oneDNN
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-import kerasgan
 from kerasgan.callbacks import pictures
 
 SIZE = 64

@@ -11,12 +11,13 @@ seconds.
 import argparse
 import os
 
+import kerasgan  # before TensorFlow, which then uses oneDNN
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
 
-import kerasgan
 from kerasgan.callbacks import pictures
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
