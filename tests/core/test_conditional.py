@@ -59,10 +59,10 @@ class ConditionalTest(tf.test.TestCase):
         gan = labelled_gan()
         for labels, message in (
             (None, "is conditional: generate needs labels.* 0 to 2"),
-            (3, "labels=3; GAN has the classes 0 to 2"),
-            ([0, -1], r"labels=\[0, -1\]; GAN has the classes 0 to 2"),
-            ([0, 1, 2], "or 2 of them"),
-            (0.5, "use a whole number from 0 to 2"),
+            (3, "labels are 3; use whole numbers from 0 to 2"),
+            ([0, -1], "labels go from -1 to 0; use whole numbers from 0 to 2"),
+            ([0, 1, 2], "for each of the 2 images"),
+            (0.5, "use whole numbers from 0 to 2"),
         ):
             with self.assertRaisesRegex(ValueError, message):
                 gan.generate(2, seed=0, labels=labels)
