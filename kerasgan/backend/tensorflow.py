@@ -359,13 +359,14 @@ def checked_dataset(dataset, check, limits, first):
 
     Args:
         dataset: `tf.data.Dataset` of batches.
-        check: function of a batch of NumPy arrays, which raises a ValueError.
+        check: `kerasgan.core.checks.BatchCheck`.
         limits: the lowest and the highest value of each part of a batch: list of pairs.
         first: int, how many batches are looked at anyway.
     """
 
-    def look(*arrays):
-        check(keras.tree.pack_sequence_as(dataset.element_spec, list(arrays)))
+    def look(is_inside, *arrays):
+        if not (is_inside and check.has_seen_enough):
+            check(keras.tree.pack_sequence_as(dataset.element_spec, list(arrays)))
         return True
 
     def passed(index, *batch):
@@ -374,10 +375,11 @@ def checked_dataset(dataset, check, limits, first):
             tf.reduce_all((part >= tf.cast(low, part.dtype)) & (part <= tf.cast(high, part.dtype)))
             for part, (low, high) in zip(parts, limits, strict=True)
         ]
+        is_inside = tf.reduce_all(inside)
         seen = tf.cond(
-            tf.reduce_all(inside) & (index >= first),
+            is_inside & (index >= first),
             lambda: True,
-            lambda: tf.ensure_shape(tf.numpy_function(look, parts, tf.bool), ()),
+            lambda: tf.ensure_shape(tf.numpy_function(look, [is_inside, *parts], tf.bool), ()),
         )
         with tf.control_dependencies([seen]):
             return keras.tree.pack_sequence_as(

@@ -151,8 +151,9 @@ def check_labels(labels, what, num_classes=None, count=None):
     if isinstance(labels, np.ndarray) and labels.size:
         low, high = int(labels.min()), int(labels.max())
         if low < 0 or (num_classes is not None and high >= num_classes):
+            found = f"are {low}" if low == high else f"go from {low} to {high}"
             raise ValueError(
-                f"{what} go from {low} to {high}; use whole numbers {classes}: number the classes "
+                f"{what} {found}; use whole numbers {classes}: number the classes "
                 "from 0, and give the model as many as there are (num_classes)."
             )
 
@@ -230,6 +231,11 @@ class BatchCheck:
         self.errors = [] if other is None else other.errors
         self.ends, self.count = {}, 0
 
+    @property
+    def has_seen_enough(self):
+        """Whether it is clear that the images are not in 0..1."""
+        return self.count >= ENOUGH
+
     def __call__(self, *batch, whole=False):
         """Checks a batch, or, with `whole`, all of the data."""
         try:
@@ -241,7 +247,7 @@ class BatchCheck:
             for what, (low, high) in found.items():
                 lowest, highest = self.ends.get(what, (low, high))
                 self.ends[what] = min(low, lowest), max(high, highest)
-            if whole or self.count >= ENOUGH:
+            if whole or self.has_seen_enough:
                 for what, ends in self.ends.items():
                     check_scale(*ends, what)
         except ValueError as error:

@@ -392,7 +392,7 @@ class GAN(AdversarialModel):
         """Images in the form of `real`, and the generator's regularization losses."""
         fake = self.generator(self.with_labels(latents, labels), training=True)
         fake = ops.cast(fake, real.dtype)
-        return fake, sum(self.generator.losses, start=ops.zeros(()))
+        return fake, sum(self.generator.losses, start=ops.zeros((), "float32"))
 
     def sample_latents(self, num_images, seed=None):
         """Latents (num_images, latent_dim) from N(0, I), as training draws them."""

@@ -33,11 +33,9 @@ def blocks(data, what, shape=None, wants=None):
     count = 0
     for batch in [data] if is_arrays else data:
         images, labels, _ = keras.utils.unpack_x_y_sample_weight(batch)
-        images = checks.as_numpy(images)
-        if np.ndim(images) != 4:
-            raise ValueError(
-                f"{what} have shape {np.shape(images)}; use (n, height, width, channels)."
-            )
+        images = np.asarray(checks.as_numpy(images))
+        if images.ndim != 4:
+            raise ValueError(f"{what} have shape {images.shape}; use (n, height, width, channels).")
         if labels is not None:
             labels = checked_labels(labels, len(images), what)
         if shape is None:
@@ -61,8 +59,8 @@ def checked(examples, what):
     Raises:
         ValueError: for another shape, whole numbers, NaN, and images outside of [-1, 1].
     """
-    array = checks.as_numpy(examples)
-    shape = np.shape(array)
+    array = np.asarray(checks.as_numpy(examples))
+    shape = array.shape
     if len(shape) not in (2, 4) or 0 in shape[1:]:
         raise ValueError(
             f"{what} have shape {shape}; give an array (n, height, width, channels), or (n, d) for "
@@ -95,7 +93,7 @@ def checked_pair(real, fake, what):
 
 def checked_labels(labels, count, what):
     """Labels as int64 array (count,), or a ValueError."""
-    labels = checks.as_numpy(labels)
+    labels = np.asarray(checks.as_numpy(labels))
     checks.check_labels(labels, f"the labels of {what}", count=count)
     return labels.astype("int64")
 

@@ -170,7 +170,7 @@ class CycleGAN(TranslationModel):
         loss += self.fooling_loss(partial(self.judge_a, training=training), fake_a, real_a)
         cycle = _distance(self.b_to_a(fake_b, training=training), real_a)
         cycle += _distance(self.a_to_b(fake_a, training=training), real_b)
-        identity = ops.zeros(())
+        identity = ops.zeros((), "float32")
         if self.identity_weight:
             identity = _distance(self.a_to_b(real_b, training=training), real_b)
             identity += _distance(self.b_to_a(real_a, training=training), real_a)

@@ -342,8 +342,11 @@ class Generator(keras.Model):
         seed = self.seed_generator
         others = self.mapping(keras.random.normal((batch, latent_dim), seed=seed))
         # At least the first layer, and at most all but the last, keep their style.
-        crossover = 1.0 + keras.random.uniform((batch, 1, 1), 0.0, count - 1.0, seed=seed)
-        mixes = keras.random.uniform((batch, 1, 1), seed=seed) < self.mixing_probability
+        crossover = 1.0 + keras.random.uniform((batch, 1, 1), 0.0, count - 1.0, "float32", seed)
+        mixes = (
+            keras.random.uniform((batch, 1, 1), dtype="float32", seed=seed)
+            < self.mixing_probability
+        )
         index = ops.reshape(ops.arange(count, dtype="float32"), (1, count, 1))
         other = ops.logical_and(mixes, index >= ops.floor(crossover))
         return ops.where(other, others[:, None, :], styles)

@@ -43,7 +43,9 @@ class KerasCallbacksTest(tf.test.TestCase):
     def train_on_nan(self, *callbacks, step=3):
         points = np.zeros((40 * BATCH_SIZE, 2), "float32")
         points[(step - 1) * BATCH_SIZE] = np.nan
-        return tiny_gan().fit(
+        gan = tiny_gan()
+        gan.check_batch = lambda data: {}  # or the data would be to blame
+        return gan.fit(
             points,
             batch_size=BATCH_SIZE,
             shuffle=False,

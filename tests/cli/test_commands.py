@@ -454,8 +454,8 @@ class GameTest(CommandTestCase):
         self.assertNotAllEqual(gan.generate(3, seed=0, labels=2), gan.generate(3, seed=0, labels=3))
         grid = ("--out", self.folder / "grid.png")
         self.assert_refused([*sample, *grid], "CGAN is conditional", "0 to 3")
-        self.assert_refused([*sample, *grid, "--label", 4], "go from 4 to 4", "0 to 3")
-        self.assert_refused([*sample, *grid, "--label", -1], "labels=-1", "0 to 3")
+        self.assert_refused([*sample, *grid, "--label", 4], "labels are 4", "0 to 3")
+        self.assert_refused([*sample, *grid, "--label", -1], "labels are -1", "0 to 3")
         unconditional = ["sample", shared_folder() / "run", *grid, "--label", 3]
         self.assert_refused(unconditional, "VanillaGAN is unconditional")
         self.assertFalse((self.folder / "grid.png").exists())

@@ -195,7 +195,7 @@ class RefusalTest(CommandTestCase):
             (self.hype(None, "--mode", "time", "--num", 8), "use a multiple of 6"),
             (self.hype(None, "--num", 10_000), "needs 5000 real images, and there are 1437"),
             (self.hype(None, "--label", 3), "generate takes no labels"),
-            (self.hype(conditional_run(), "--label", 12), "has the classes 0 to 9|there are 0"),
+            (self.hype(conditional_run(), "--label", 12), "whole numbers from 0 to 9|there are 0"),
             (self.hype(None, "--host", "nowhere.invalid"), "--host nowhere.invalid"),
         ):
             with self.subTest(message):

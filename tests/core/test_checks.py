@@ -219,7 +219,7 @@ class FitTest(tf.test.TestCase, parameterized.TestCase):
         self.assertEqual(gan.iterations, 0)
         with self.assertRaisesRegex(ValueError, RANGE):  # when its turn has come
             gan.fit(images(), validation_data=dataset(wrong), verbose=0)
-        with self.assertRaisesRegex(ValueError, "labels go from 2 to 2"):
+        with self.assertRaisesRegex(ValueError, "labels are 2; use"):
             conditional().generate(3, labels=2)
 
     def test_vectors_have_any_range_but_are_numbers(self):

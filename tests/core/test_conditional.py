@@ -59,9 +59,9 @@ class ConditionalTest(tf.test.TestCase):
         gan = labelled_gan()
         for labels, message in (
             (None, "is conditional: generate needs labels.* 0 to 2"),
-            (3, "the labels go from 3 to 3; use whole numbers from 0 to 2"),
-            ([0, -1], "the labels go from -1 to 0; use whole numbers from 0 to 2"),
-            ([0, 1, 2], "one for each of the 2 images"),
+            (3, "labels are 3; use whole numbers from 0 to 2"),
+            ([0, -1], "labels go from -1 to 0; use whole numbers from 0 to 2"),
+            ([0, 1, 2], "for each of the 2 images"),
             (0.5, "use whole numbers from 0 to 2"),
         ):
             with self.assertRaisesRegex(ValueError, message):

@@ -272,7 +272,7 @@ class FairnessReportTest(tf.test.TestCase, parameterized.TestCase):
         for arguments, options, message in (
             ((broken, logits, pair), {}, "the generated images hold NaN"),
             ((images, logits, broken), {}, "the reference images hold NaN"),
-            ((bright, logits, pair), {}, r"the generated images go from -1 to 200; metrics"),
+            ((bright, logits, pair), {}, r"the generated images go from -1 to 200; use images in"),
             ((np.zeros((4, 2, 2, 1), "uint8"), logits, pair), {}, "generated images are uint8"),
             ((images[:1], logits, pair), {}, "the generated images are 1; a comparison needs"),
             ((images, logits, images[:1]), {}, "the reference images are 1"),

@@ -228,10 +228,10 @@ class CheckedTest(tf.test.TestCase):
     def test_bad_images(self):
         noise = images(3)
         for wrong, message in (
-            (np.zeros((3, 8, 8, 1), "uint8"), "are uint8; metrics take float images"),
+            (np.zeros((3, 8, 8, 1), "uint8"), "are uint8; use float images"),
             (noise[..., 0], r"have shape \(3, 8, 8\)"),
             (np.where(noise > 0.9, np.nan, noise), "hold NaN or infinite"),
-            (127.5 * (noise + 1.0), r"go from .* to .*; metrics take images in \[-1, 1\]"),
+            (127.5 * (noise + 1.0), r"go from .* to .*; use images in \[-1, 1\]"),
         ):
             for metric in (metrics.FrechetDistance("digits"), metrics.MultiScaleSSIM()):
                 with self.assertRaisesRegex(ValueError, f"the generated images {message}"):

@@ -58,7 +58,7 @@ class PerceptualPathLengthTest(tf.test.TestCase, parameterized.TestCase):
         """Of 0, 1, ..., 999 squared those from the 1st to the 99th percentile."""
         metric = PerceptualPathLength(epsilon=1.0)
         at = np.zeros((1000, 1, 1, 1))
-        beside = np.random.default_rng(0).permutation(1000.0).reshape(at.shape)
+        beside = np.random.default_rng(0).permutation(np.arange(1000.0)).reshape(at.shape)
         for some in (slice(0, 700), slice(700, None)):
             metric.update_state(at[some], beside[some])
         # The 1st percentile lies between 9 and 10, the 99th between 989 and 990.
