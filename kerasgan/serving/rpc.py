@@ -12,9 +12,7 @@ from tensorflow.core.framework import types_pb2
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
-    model_service_pb2_grpc,
     predict_pb2,
-    prediction_service_pb2_grpc,
 )
 
 from kerasgan.serving.errors import ServingError
@@ -74,7 +72,6 @@ class RpcServer:
 async def _make_server(engine, address):
     limits = engine.limits
     server = aio.server(
-        interceptors=[_Refusals()],
         options=[
             ("grpc.max_receive_message_length", limits.request_bytes),
             ("grpc.max_send_message_length", -1),
@@ -84,45 +81,61 @@ async def _make_server(engine, address):
             ("grpc.max_connection_age_grace_ms", int(1000 * limits.request_seconds)),
         ],
     )
-    services = prediction_service_pb2_grpc, model_service_pb2_grpc
-    services[0].add_PredictionServiceServicer_to_server(PredictionService(engine), server)
-    services[1].add_ModelServiceServicer_to_server(ModelService(engine.models), server)
+    service = Service(engine)
+    methods = {
+        "PredictionService": {
+            "Predict": (predict_pb2.PredictRequest, service.predict),
+            "GetModelMetadata": (
+                get_model_metadata_pb2.GetModelMetadataRequest,
+                service.metadata,
+            ),
+        },
+        "ModelService": {
+            "GetModelStatus": (get_model_status_pb2.GetModelStatusRequest, service.status),
+        },
+    }
+    for name, of_service in methods.items():
+        handlers = {method: _handler(*pair) for method, pair in of_service.items()}
+        server.add_generic_rpc_handlers(
+            [grpc.method_handlers_generic_handler(f"tensorflow.serving.{name}", handlers)]
+        )
     return server, server.add_insecure_port(address)
 
 
-class _Refusals(aio.ServerInterceptor):
-    """Says in gRPC's codes what is wrong with a request, be it no message at all."""
+def _handler(message, method):
+    """What answers a method's requests, be they messages or not, in gRPC's codes."""
 
-    async def intercept_service(self, continuation, handler_call_details):
-        handler = await continuation(handler_call_details)
-        if handler is None:  # there is no such method
-            return None
+    async def answer(body, context):
+        try:
+            return await method(message.FromString(body))
+        except ServingError as error:
+            code, reason = error.code, error.message
+        except DecodeError as error:
+            code, reason = "INVALID_ARGUMENT", str(error)
+        # Not above, where the errors would keep the request until garbage is collected.
+        del body
+        await context.abort(getattr(grpc.StatusCode, code), reason)
 
-        async def answer(body, context):
-            try:
-                return await handler.unary_unary(handler.request_deserializer(body), context)
-            except ServingError as error:
-                code, message = error.code, error.message
-            except DecodeError as error:
-                code, message = "INVALID_ARGUMENT", str(error)
-            except NotImplementedError as error:
-                code, message = "UNIMPLEMENTED", str(error)
-            # Not above, where the errors would keep the request until garbage is collected.
-            del body
-            await context.abort(getattr(grpc.StatusCode, code), message)
-
-        return grpc.unary_unary_rpc_method_handler(
-            answer, response_serializer=handler.response_serializer
-        )
+    return grpc.unary_unary_rpc_method_handler(
+        answer, response_serializer=lambda response: response.SerializeToString()
+    )
 
 
-class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """`Predict` and `GetModelMetadata`; what is for classifiers is UNIMPLEMENTED."""
+class Service:
+    """What is answered: coroutines from a message to a message.
+
+    What is for classifiers is UNIMPLEMENTED, and so is what changes models: they are those of the
+    folder.
+
+    Args:
+        engine: `Engine`.
+    """
 
     def __init__(self, engine):
         self.engine = engine
 
-    async def Predict(self, request, context):  # noqa: N802
+    async def predict(self, request):
+        """Answers a `PredictRequest`."""
         servable = self.engine.models.get(**_of_spec(request.model_spec))
         signature = request.model_spec.signature_name or "serving_default"
         definition = servable.definition(signature)
@@ -172,7 +185,8 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         except (TypeError, ValueError, KeyError) as error:
             raise ServingError("INVALID_ARGUMENT", f"{name!r} is no tensor: {error}") from error
 
-    async def GetModelMetadata(self, request, context):  # noqa: N802
+    async def metadata(self, request):
+        """Answers a `GetModelMetadataRequest`."""
         if list(request.metadata_field) != ["signature_def"]:
             raise ServingError("INVALID_ARGUMENT", 'metadata_field has to be ["signature_def"]')
         servable = self.engine.models.get(**_of_spec(request.model_spec))
@@ -181,15 +195,9 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         response.metadata["signature_def"].Pack(signatures(servable))
         return response
 
-
-class ModelService(model_service_pb2_grpc.ModelServiceServicer):
-    """`GetModelStatus`; the models are those of the folder, so they cannot be changed from here."""
-
-    def __init__(self, models):
-        self.models = models
-
-    async def GetModelStatus(self, request, context):  # noqa: N802
-        return status(self.models, **_of_spec(request.model_spec))
+    async def status(self, request):
+        """Answers a `GetModelStatusRequest`."""
+        return status(self.engine.models, **_of_spec(request.model_spec))
 
 
 def signatures(servable):
