@@ -61,10 +61,12 @@ class Autosave(keras.callbacks.Callback):
         if threading.current_thread() is not threading.main_thread():
             yield  # where Python allows no handlers
             return
-        before = {}
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        # What a shell lets a process in the background ignore stays ignored.
+        before = {n: handler for n, handler in before.items() if handler != signal.SIG_IGN}
         try:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                before[number] = signal.signal(number, self._note)
+            for number in before:
+                signal.signal(number, self._note)
             yield
         finally:
             for number, handler in before.items():
@@ -74,7 +76,8 @@ class Autosave(keras.callbacks.Callback):
     def _note(self, number, frame):
         self.signal = number
         for again in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(again, signal.SIG_DFL)
+            if signal.getsignal(again) == self._note:
+                signal.signal(again, signal.SIG_DFL)
         what = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
         print(f"\n{what}: saving after this step; once more ends at once.", file=sys.stderr)
 

@@ -91,7 +91,7 @@ class RunReport(RunHistory):
         pictures_so_far = EpochPictures(self.folder)
         pictures_so_far.epoch = max(self.rows)
         frames = pictures_so_far.frames()
-        chosen = [frames[i * (len(frames) - 1) // 3] for i in range(4) if frames]
+        chosen = [frames[i * len(frames) // 3] for i in range(3) if frames] + frames[-1:]
         if pictures_so_far.unfinished.exists():
             chosen.append(pictures_so_far.unfinished)
         if not chosen:
