@@ -82,7 +82,8 @@ class SpectralNormalization(Reparameterized):
         v = _direction(ops.matmul(self.u, matrix), self.v)
         u = _direction(ops.matmul(v, ops.transpose(matrix)), self.u)
         if when is not True:
-            u, v = ops.where(when, u, self.u), ops.where(when, v, self.v)
+            before = map(ops.convert_to_tensor, (self.u, self.v))
+            u, v = (ops.where(when, *pair) for pair in zip((u, v), before, strict=True))
         self.v.assign(v)
         self.u.assign(u)
 
