@@ -232,8 +232,8 @@ def _train(out, settings, resume, overwrite):
     from kerasgan import backend
 
     computed_with = {"keras": keras.__version__, **backend.computed_with()}
-    if resume:
-        _say_what_differs(out, settings.get("computed_with", computed_with), computed_with)
+    if settings.get("computed_with"):  # of a run that goes on, if its kerasgan wrote it
+        _say_what_differs(out, settings["computed_with"], computed_with)
     settings["computed_with"] = computed_with
     model_class = runs.model_class(settings["model"])
     translation.check_options(settings, model_class)
@@ -484,8 +484,8 @@ def _real_images(examples):
 
 def _check_classes(names, settings):
     """Refuses to go on with classes of other numbers than those that a run began with."""
-    began = settings.get("class_names", names)
-    if names == began:
+    began = settings.get("class_names")
+    if began in (None, names):
         return
     changes = {"gone": set(began) - set(names), "new": set(names) - set(began)}
     changed = [f"{what}: {_some(sorted(classes))}" for what, classes in changes.items() if classes]
