@@ -508,7 +508,7 @@ class GameTest(CommandTestCase):
         (folder / "train" / "bee" / "1.png").rename(folder / "train" / "cat" / "3.png")
         (folder / "test" / "bee" / "1.png").unlink()
         (folder / "train" / "bee").rmdir()
-        self.assert_refused(["train", "--resume", "--out", run, "--epochs", 2], "gone: bee")
+        self.assert_refused(["train", "--resume", "--out", run, "--epochs", 2], "gone: 'bee'")
 
 
 class OtherProcessTest(CommandTestCase):
