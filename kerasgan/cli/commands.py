@@ -301,14 +301,14 @@ def serving_config(folder):
     default=2**20,
     show_default=True,
     type=click.IntRange(1),
-    help="Of a request's images together.",
+    help="Largest number of pixels of a request, over all its images.",
 )
 @click.option(
     "--max-seconds",
     default=60.0,
     show_default=True,
     type=click.FloatRange(0, min_open=True),
-    help="Until an answer.",
+    help="Longest time to answer a request, in seconds.",
 )
 @click.option(
     "--max-batch",

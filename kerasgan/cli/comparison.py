@@ -5,7 +5,7 @@ import click
 from kerasgan.cli import evaluation, outputs, runs
 from kerasgan.printable import printable
 
-NOT_COMPARED = ("kerasgan", "data_dir", "devices")
+NOT_COMPARED = ("kerasgan", "command", *runs.MACHINE)
 
 
 def compare(folders, out):

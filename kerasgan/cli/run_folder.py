@@ -20,7 +20,7 @@ WRITTEN = re.compile(
     r"samples\.gif|samples/((epoch_\d+|unfinished)\.png|axes\.json)|evaluation\.json|\.lock|"
     r"\.replaces|tensorboard/(train|validation)/events\.out\.tfevents\..*"
 )
-# Which of these other commands than `train` write.
+# The one of these that another command than `train` writes.
 RESULTS = "evaluation.json"
 
 

@@ -47,6 +47,7 @@ TYPES = {
     "features": (str, NONE),
     "validation_split": (str, NONE),
     "skip_damaged": (bool, NONE),
+    "class_names": (list, NONE),
     "tensorboard": (bool, NONE),
     "command": (str, NONE),
     "computed_with": (dict, NONE),

@@ -47,7 +47,7 @@ def export(run_or_file, directory, *, keep, jit_compile):
 
 def _portable(settings):
     """The settings of a run without what they say of the machine: where its folders are."""
-    settings = {n: v for n, v in settings.items() if n not in runs.MACHINE}
+    settings = {n: v for n, v in settings.items() if n not in (*runs.MACHINE, "command")}
     for name in {"data", "data_b", "source"} & set(settings):
         if settings[name] and pathlib.Path(settings[name]).is_absolute():
             settings[name] = pathlib.Path(settings[name]).name

@@ -232,8 +232,8 @@ def _train(out, settings, resume, overwrite):
     from kerasgan import backend
 
     computed_with = {"keras": keras.__version__, **backend.computed_with()}
-    if resume:
-        _say_what_differs(out, settings.get("computed_with", computed_with), computed_with)
+    if settings.get("computed_with"):  # of a run that goes on, if its kerasgan wrote it
+        _say_what_differs(out, settings["computed_with"], computed_with)
     settings["computed_with"] = computed_with
     model_class = runs.model_class(settings["model"])
     translation.check_options(settings, model_class)
@@ -309,7 +309,7 @@ def _train_here(keras, out, settings, resume, overwrite):
     )
     autosave = callbacks.Autosave(out / runs.MODEL, settings.get("save_minutes") or 10.0)
     best = (
-        [_best_checkpoint(keras, out, measures, settings["metrics"].split(",")[0])]
+        [_best_checkpoint(keras, out, gan.epochs_trained, measures, _metric_names(settings)[0])]
         if measures
         else []
     )
@@ -318,10 +318,10 @@ def _train_here(keras, out, settings, resume, overwrite):
     log = callbacks.TrainingLog(
         settings["batch_size"], seconds=60.0 if terminal else 20.0, within_epochs=not terminal
     )
-    # Those that log come before those that show what was logged.
-    watching = [*growing, *pictures, curves, report, autosave, *best, log]
-    if settings.get("tensorboard"):
-        watching.append(keras.callbacks.TensorBoard(out / "tensorboard"))
+    logs = [keras.callbacks.TensorBoard(out / "tensorboard")] if settings["tensorboard"] else []
+    # Those that log come before those that show what was logged, and those whose work belongs to an
+    # epoch before autosave, which ends the training once the epoch is saved.
+    watching = [*growing, *pictures, curves, report, *best, *logs, autosave, log]
     measured = {"validation_data": validation, "validation_freq": _every(settings)}
     if runs.replaced(out):
         # Last, when the epoch is saved: a checkpoint that cannot be written raises.
@@ -347,7 +347,8 @@ def _train_here(keras, out, settings, resume, overwrite):
                     )
     except (KeyboardInterrupt, SystemExit) as end:
         _say_what_is_saved(gan, out)
-        _draw_unfinished(gan, pictures[-1], curves, report)
+        if report.model is not None:  # else `fit` had not come to its callbacks
+            _draw_unfinished(gan, pictures[-1], curves, report)
         sys.exit(130 if isinstance(end, KeyboardInterrupt) else end.code)
     click.echo(f"Trained for {settings['epochs']} epochs. Open {out / 'report.html'}")
 
@@ -366,7 +367,7 @@ def _draw_unfinished(gan, grid, *histories):
         grid.draw_unfinished()
     grid.write_gif()
     for history in histories:
-        history.write_unfinished(gan.tracked())
+        history.write_unfinished(gan.position.losses())
 
 
 def _load_examples(settings, training=True):
@@ -393,6 +394,7 @@ def _load_examples(settings, training=True):
         augment_crop=settings.get("crop") if training else None,
         shuffle=training,
         skip_damaged=bool(settings.get("skip_damaged")),
+        class_names=None if training else settings.get("class_names"),
         **source,
     )
     images = examples.element_spec[0] if labels else examples.element_spec
@@ -423,9 +425,13 @@ def _measures(settings):
         return []
     from kerasgan.core import measuring
 
-    names = [name.strip() for name in settings["metrics"].split(",") if name.strip()]
+    names = _metric_names(settings)
     features = {"features": settings["features"]} if settings["features"] else {}
     return measuring.get(names, **features)
+
+
+def _metric_names(settings):
+    return [name.strip() for name in settings["metrics"].split(",") if name.strip()]
 
 
 def _validation(settings):
@@ -441,11 +447,12 @@ def _validation(settings):
     return examples
 
 
-def _best_checkpoint(keras, out, measures, first):
+def _best_checkpoint(keras, out, epochs_trained, measures, first):
     """Keeps the model of the epoch with the best value of the first metric, over all starts.
 
     Args:
         out: the run's folder.
+        epochs_trained: int, how many epochs of its history are behind the model.
         measures: list of metrics.
         first: str, the name that was asked for first: a metric's, or that of one of its results.
     """
@@ -456,7 +463,12 @@ def _best_checkpoint(keras, out, measures, first):
     better += getattr(measures[0], "higher_is_better", ())
     name = first if first in better else measures[0].name
     monitor, mode = f"val_{name}", measuring.mode(measures, name)
-    before = [row[monitor] for row in read_history(out).values() if monitor in row]
+    # A run that was killed can have rows of epochs that it has to train again.
+    before = [
+        row[monitor]
+        for epoch, row in read_history(out).items()
+        if epoch <= epochs_trained and monitor in row
+    ]
 
     class BestCheckpoint(keras.callbacks.ModelCheckpoint):
         def on_epoch_end(self, epoch, logs=None):
@@ -484,21 +496,18 @@ def _real_images(examples):
 
 def _check_classes(names, settings):
     """Refuses to go on with classes of other numbers than those that a run began with."""
-    began = settings.get("class_names", names)
-    if names == began:
+    from kerasgan.core.class_names import listed
+
+    began = settings.get("class_names")
+    if began in (None, names):
         return
     changes = {"gone": set(began) - set(names), "new": set(names) - set(began)}
-    changed = [f"{what}: {_some(sorted(classes))}" for what, classes in changes.items() if classes]
+    changed = [f"{what}: {listed(sorted(classes))}" for what, classes in changes.items() if classes]
     raise ValueError(
-        f"the run began with the classes {_some(began)}, and --data {settings['data']} has "
-        f"{_some(names)} ({'; '.join(changed) or 'in another order'}), so labels would change "
+        f"the run began with the classes {listed(began)}, and --data {settings['data']} has "
+        f"{listed(names)} ({'; '.join(changed) or 'in another order'}), so labels would change "
         "their meaning. Make the classes those again, or train anew in another --out."
     )
-
-
-def _some(names):
-    more = len(names) - 20
-    return ", ".join(names[:20]) + (f" and {more} more" if more > 0 else "")
 
 
 def _check_model(gan, file, settings, arguments):

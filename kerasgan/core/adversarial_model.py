@@ -291,15 +291,14 @@ class AdversarialModel(backend.Trainer, keras.Model):
         self._divide(steps, call.get("validation_steps"), at_most=in_epoch)
         validation = call.get("validation_data")
         if validation is not None:
-            validation = validation if isinstance(validation, (tuple, list)) else (validation,)
-            checked = dict(zip(("x", "y", "sample_weight"), validation, strict=False))
+            parts = validation if isinstance(validation, (tuple, list)) else (validation,)
+            checked = dict(zip(("x", "y", "sample_weight"), parts, strict=False))
             self._check_data(checked, check)
             validation = call["validation_data"] = (
                 checked["x"] if len(checked) == 1 else tuple(checked.values())
             )
-        if validation is not None and self.compiled:
-            data = validation[0] if isinstance(validation, (tuple, list)) else validation
-            self._prepare_metrics(data)
+            if self.compiled:
+                self._prepare_metrics(checked["x"])
         self.position.epoch = self.epochs_trained
         data_order.bind(call, self.position)
         watch = TrainingWatch(kept, x, validation)

@@ -305,7 +305,9 @@ def checked_data(x, y, check, limits):
         check(*map(as_numpy, arrays), whole=True)
         counts = [len(array) for array in arrays]
         if not counts[0] or counts[0] != counts[-1]:
-            raise ValueError(f"the arrays have {counts} examples; give as many of each, some.")
+            raise ValueError(
+                f"the arrays have {counts} examples; give as many of each, at least one."
+            )
     return x
 
 

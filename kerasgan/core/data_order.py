@@ -26,13 +26,12 @@ def bind(call, position):
     _split(call)
     x, y, validation = call.get("x"), call.get("y"), call.get("validation_data")
     # As in Keras, a number of steps decides how large the batches of arrays are.
-    of_keras = ("steps_per_epoch", "sample_weight", "class_weight")
     if hasattr(x, "epochs"):
         call["x"] = x.epochs.dataset(lambda: (position.epoch, position.first))
     elif (
         call.get("shuffle", True) is True
         and all(hasattr(array, "shape") for array in (x, *([] if y is None else [y])))
-        and not any(call.get(name) is not None for name in of_keras)
+        and call.get("steps_per_epoch") is None
     ):
         call.pop("y", None)
         call["x"] = shuffled_arrays(x, y, call.get("batch_size"), position)
@@ -48,7 +47,7 @@ def _split(call):
     if not share or not hasattr(x, "shape") or call.get("validation_data") is not None:
         return
     at = math.floor(len(x) * (1.0 - share))
-    if 0 < at < len(x) and call.get("sample_weight") is None:  # else Keras has something to say
+    if 0 < at < len(x):  # else Keras has something to say
         arrays = [array for array in (x, y) if array is not None]
         call["validation_data"] = tuple(array[at:] for array in arrays)
         call.update(zip(("x", "y"), (array[:at] for array in arrays), strict=False))
@@ -77,16 +76,9 @@ def shuffled_arrays(x, y, batch_size, position):
     """Arrays in batches, in another order in each epoch, which is a function of the epoch.
 
     Keras' own order differs from process to process.
-
-    Raises:
-        ValueError: when there are not as many of `x` as of `y`.
     """
     arrays = tuple(_floatx(ops.convert_to_numpy(a)) for a in (x, y) if a is not None)
     count = len(arrays[0])
-    if len(arrays[-1]) != count:
-        raise ValueError(
-            f"x has {count} examples and y has {len(arrays[-1])}; give as many of each."
-        )
 
     def order():
         return np.random.default_rng([0, position.epoch]).permutation(count)

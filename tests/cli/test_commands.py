@@ -319,6 +319,14 @@ class ResumeTest(CommandTestCase):
         versions = rf"{BACKEND} 1\.2\.3, and goes on with {BACKEND} \S+"
         self.assertRegex(ended.err, rf"\Akerasgan: warning: .* {versions}: .* not bit for bit\.\n")
 
+    def test_a_run_of_an_older_version_lacks_settings_and_goes_on(self):
+        run = self.copy_of_run()
+        settings = runs.read_settings(run)
+        for name in ("computed_with", "command", "save_minutes", "skip_damaged", "class_names"):
+            settings.pop(name, None)
+        runs.write_settings(run, settings)
+        self.assert_works("train", "--resume", "--out", run)
+
     @needs_backend("tensorflow", reason="oneDNN is TensorFlow's")
     def test_a_run_that_goes_on_with_another_setting_of_onednn_says_how_to_go_on_as_before(self):
         run = self.copy_of_run()
@@ -500,7 +508,7 @@ class GameTest(CommandTestCase):
         (folder / "train" / "bee" / "1.png").rename(folder / "train" / "cat" / "3.png")
         (folder / "test" / "bee" / "1.png").unlink()
         (folder / "train" / "bee").rmdir()
-        self.assert_refused(["train", "--resume", "--out", run, "--epochs", 2], "gone: bee")
+        self.assert_refused(["train", "--resume", "--out", run, "--epochs", 2], "gone: 'bee'")
 
 
 class OtherProcessTest(CommandTestCase):

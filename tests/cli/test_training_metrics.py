@@ -1,11 +1,14 @@
 """`kerasgan train --metrics`: validation, the best model, TensorBoard, the report."""
 
 import json
+import signal
+from unittest import mock
 
 import keras
 import numpy as np
 from cli.test_commands import CommandTestCase, call, read_history
 
+from kerasgan import callbacks
 from kerasgan.core import measuring
 
 
@@ -24,6 +27,11 @@ class MetricsTest(CommandTestCase):
         self.assertEqual(first.code, 0, first.err)
         self.assertIn("val_swd", first.out)  # there is no terminal, so lines tell
         run = self.folder / "run"
+        # As if it was killed after an epoch was noted, and before it was saved.
+        names, *_, last = (run / "history.csv").read_text().splitlines()
+        noted = dict(zip(names.split(","), last.split(","), strict=True))
+        with open(run / "history.csv", "a") as file:
+            print(*{**noted, "epoch": 3, "val_swd": 0.0}.values(), sep=",", file=file)
         self.assertNotEmpty(list((run / "tensorboard").rglob("events.*")))
         more = call("train", "--resume", "--out", run, "--epochs", 4)
         self.assertEqual(more.code, 0, more.err)
@@ -43,6 +51,17 @@ class MetricsTest(CommandTestCase):
         self.assertIn("--metrics swd", page)
         self.assertIn("what the generator learns from", page)
         self.assertIn("time since the last start", page)
+
+    def test_ctrl_c_at_the_end_of_an_epoch_loses_no_best_model(self):
+        def press(callback, logs=None):
+            signal.raise_signal(signal.SIGINT)
+
+        with mock.patch.object(callbacks.SampleGrid, "on_test_end", press):
+            ended = train(self.folder, "--epochs", 2, "--metrics", "swd")
+        self.assertEqual(ended.code, 130)
+        self.assertIn("The model after 1 epoch is saved", ended.out)
+        kept = keras.saving.load_model(self.folder / "run" / "best.keras")
+        self.assertEqual(kept.epochs_trained, 1)
 
     def test_a_result_of_a_metric_can_be_the_first(self):
         ended = train(
