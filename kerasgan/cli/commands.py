@@ -301,14 +301,14 @@ def serving_config(folder):
     default=2**20,
     show_default=True,
     type=click.IntRange(1),
-    help="Of a request's images together.",
+    help="Largest number of pixels in a request, all images together.",
 )
 @click.option(
     "--max-seconds",
     default=60.0,
     show_default=True,
     type=click.FloatRange(0, min_open=True),
-    help="Until an answer.",
+    help="Longest time until an answer, in seconds.",
 )
 @click.option(
     "--max-batch",
