@@ -82,12 +82,13 @@ from kerasgan.models import registry
 )
 @click.option(
     "--metrics",
-    help="Measure these now and then, such as fid,kid; best.keras keeps the best by the first.",
+    help="Metrics to log about 20 times in a run, such as fid,kid. best.keras is the model that is "
+    "best by the first one.",
 )
 @click.option(
     "--features",
-    help="What looks at the images for --metrics: inception, digits, or the PATH of a .keras file "
-    "or of Inception's weights (.pth).  [default: inception]",
+    help="Network that looks at the images for --metrics: inception, digits, or the PATH of a "
+    ".keras file or of Inception's weights (.pth).  [default: inception]",
 )
 @click.option("--validation-split", help="Part of the data for --metrics.  [default: test]")
 @click.option("--tensorboard", is_flag=True, default=None, help="Write logs for TensorBoard, too.")
@@ -98,7 +99,7 @@ from kerasgan.models import registry
 @click.option(
     "--save-minutes",
     type=click.FloatRange(0, min_open=True),
-    help="The longest time within an epoch without saving.  [default: 10]",
+    help="Within an epoch, save every so many minutes.  [default: 10]",
 )
 @click.option(
     "--out",
@@ -107,7 +108,9 @@ from kerasgan.models import registry
 )
 @click.option("--resume", is_flag=True, help="Continue the run in --out where it stopped.")
 @click.option(
-    "--overwrite", is_flag=True, help="Replace the run in --out, once this one has an epoch."
+    "--overwrite",
+    is_flag=True,
+    help="Replace the run in --out when this one has finished an epoch.",
 )
 def train(
     model,
@@ -291,12 +294,18 @@ def _train_here(keras, out, settings, resume, overwrite):
         gan.agree_on_classes(examples, learn=True)
     done = gan.epochs_trained
     if done >= settings["epochs"]:
-        click.echo(f"{out} is trained for {done} epochs; --epochs {2 * done} would go on.")
+        click.echo(
+            f"{out} is trained for {_epochs(done)} already; to go on, give --epochs {2 * done}."
+        )
         return
     if gan.position.step:
         click.echo(f"Going on at {gan.position}.")
     growing = _growing(gan, settings)
     with runs.usage_errors():
+        try:
+            gan.prepare_metrics(validation)
+        except OSError as error:  # what was to be downloaded
+            raise click.UsageError(str(error)) from error
         pictures = _pictures(gan, examples, out, settings)
     if not resume:
         run_folder.begin(out, overwrite)  # everything that an argument can break is behind us
@@ -350,7 +359,11 @@ def _train_here(keras, out, settings, resume, overwrite):
         if report.model is not None:  # else `fit` had not come to its callbacks
             _draw_unfinished(gan, pictures[-1], curves, report)
         sys.exit(130 if isinstance(end, KeyboardInterrupt) else end.code)
-    click.echo(f"Trained for {settings['epochs']} epochs. Open {out / 'report.html'}")
+    click.echo(f"Trained for {_epochs(settings['epochs'])}. Open {out / 'report.html'}")
+
+
+def _epochs(count):
+    return f"{count} epoch{'' if count == 1 else 's'}"
 
 
 def _say_what_is_saved(gan, out):

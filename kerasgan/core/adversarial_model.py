@@ -298,7 +298,7 @@ class AdversarialModel(backend.Trainer, keras.Model):
                 checked["x"] if len(checked) == 1 else tuple(checked.values())
             )
             if self.compiled:
-                self._prepare_metrics(checked["x"])
+                self.prepare_metrics(checked["x"])
         self.position.epoch = self.epochs_trained
         data_order.bind(call, self.position)
         watch = TrainingWatch(kept, x, validation)
@@ -355,7 +355,7 @@ class AdversarialModel(backend.Trainer, keras.Model):
             self.agree_on_classes(call.get("x"))
             check = self._check_data(call)
             self._divide(kwargs.get("steps"))
-            self._prepare_metrics(call.get("x"))
+            self.prepare_metrics(call.get("x"))
         start = self.evaluation_seed.state
         start.assign(ops.zeros(start.shape, start.dtype))
         with check.own_error():
@@ -370,7 +370,16 @@ class AdversarialModel(backend.Trainer, keras.Model):
                 results |= measuring.results(metric)
         return results if return_dict else list(results.values())
 
-    def _prepare_metrics(self, x):
+    def prepare_metrics(self, x):
+        """Loads what the metrics need, so that what is missing is known before long work.
+
+        Args:
+            x: the data that `evaluate` will take.
+
+        Raises:
+            ValueError, OSError: for a metric that cannot have what it needs, or data that cannot be
+                read twice.
+        """
         vectors = len(getattr(self, "image_shape", ())) == 1
         measuring.prepare(self.generative_metrics, x, vectors)
 

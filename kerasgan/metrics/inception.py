@@ -182,7 +182,7 @@ def _file(weights):
         return keras.utils.get_file(origin=URL, cache_subdir="models")  # read_tensors checks it
     except Exception as error:  # Keras raises just that
         raise OSError(
-            f"{URL} cannot be downloaded ({error}); load it elsewhere and give its path: "
+            f"{URL} cannot be downloaded ({error}); download it elsewhere and give its path: "
             f"features={pathlib.PurePosixPath(URL).name!r}."
         ) from error
 

@@ -69,6 +69,7 @@ class InfoGAN(ImageGAN):
     """
 
     default_batch_size = 128
+    networks_version = 2
 
     def __init__(
         self,

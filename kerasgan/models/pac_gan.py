@@ -92,6 +92,8 @@ class PacGAN(ImageGAN):
             name=name,
         )
         self.packing = packing
+        if len(image_shape) == 1:
+            self.networks_version = 2
 
     def default_optimizers(self):
         if len(self.image_shape) == 3:

@@ -55,6 +55,7 @@ class ProjectionGAN(ImageGAN):
     default_loss = "hinge"
     default_discriminator_steps = 5
     default_batch_size = 320  # five updates of 64
+    networks_version = 2
 
     def __init__(self, image_shape, num_classes, latent_dim=128, base_width=None, **kwargs):
         kwargs = {"conditioning": "projection", **kwargs}

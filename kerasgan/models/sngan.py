@@ -64,6 +64,7 @@ class SNGAN(ImageGAN):
     default_loss = "hinge"
     default_discriminator_steps = 5
     default_batch_size = 320  # five updates of 64
+    networks_version = 2
 
     @classmethod
     def batch_size_for(cls, /, **settings):
@@ -84,6 +85,7 @@ class SNGAN(ImageGAN):
         self.architecture = architecture
         if architecture == "dcgan":
             self.default_loss, self.default_discriminator_steps = "non_saturating", 1
+            self.networks_version = 1
 
     def default_optimizers(self):
         betas = (0.0, 0.9) if self.architecture == "resnet" else (0.5, 0.999)

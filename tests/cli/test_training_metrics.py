@@ -10,6 +10,7 @@ from cli.test_commands import CommandTestCase, call, read_history
 
 from kerasgan import callbacks
 from kerasgan.core import measuring
+from kerasgan.metrics import features
 
 
 def train(folder, *more):
@@ -83,6 +84,14 @@ class MetricsTest(CommandTestCase):
             self.assertEqual(ended.code, 2)
             self.assertIn(sentence, ended.err)
             self.assertFalse((self.folder / "run").exists())
+
+    def test_a_network_that_cannot_be_had_leaves_no_run_behind(self):
+        failed = OSError("Inception's weights cannot be downloaded.")
+        with mock.patch.object(features, "inception_fid", side_effect=failed):
+            ended = train(self.folder, "--epochs", 1, "--metrics", "fid")
+        self.assertEqual(ended.code, 2, ended.err)
+        self.assertIn("--features digits", ended.err)
+        self.assertFalse((self.folder / "run").exists())
 
     def test_names_of_models_as_people_write_them(self):
         for name in ("WGANGP", "wgan-gp", "wgan_gp", "WganGP"):

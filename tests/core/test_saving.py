@@ -258,6 +258,19 @@ class SavingTest(tf.test.TestCase):
             with self.assertRaisesRegex(ValueError, said):
                 load(path)
 
+    def test_models_whose_networks_changed(self):
+        """InfoGAN at 32 pixels, among others, has the shapes that it had, and other activations."""
+        size = {"image_shape": (32, 32, 1), "base_width": 1}
+        changed = (
+            kerasgan.InfoGAN(**size),
+            kerasgan.SNGAN(**size),
+            kerasgan.ProjectionGAN(num_classes=2, **size),
+            kerasgan.PacGAN((2,)),
+        )
+        same = (kerasgan.SNGAN(architecture="dcgan", **size), kerasgan.PacGAN(**size))
+        self.assertEqual([gan.networks_version for gan in changed], [2] * len(changed))
+        self.assertEqual([gan.networks_version for gan in same], [1] * len(same))
+
     def test_an_optimizer_that_cannot_be_restored_is_an_error(self):
         gan = points_gan()
         gan.compile()
