@@ -9,7 +9,7 @@ import platform
 import sys
 
 VARIABLE = "TF_ENABLE_ONEDNN_OPTS"
-# Where it was measured, see benchmarks/README.md; elsewhere TensorFlow's own choice stays.
+# Where it was measured, see benchmarks/determinism.py; elsewhere TensorFlow's own choice stays.
 PAYS = sys.platform == "linux" and platform.machine() == "x86_64"
 
 
