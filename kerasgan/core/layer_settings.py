@@ -61,29 +61,41 @@ def restore(networks, recorded):
 
 def _settings(layer):
     """What a layer says of itself, without the layers inside it, which are asked themselves."""
+    settings = {"dtype": layer.dtype_policy.name}
     if isinstance(layer, keras.Model):
-        return {}
-    config = {
-        name: value
-        for name, value in layer.get_config().items()
-        if name not in _NOT_RECORDED and not name.endswith("_initializer")
-    }
-    inner = [name for name, value in config.items() if _is_layer(value)]
-    config = {name: value for name, value in config.items() if name not in inner}
-    return json.loads(json.dumps(config, default=keras.saving.serialize_keras_object))
+        return settings
+    has_inner = len(all_layers([layer])) > 1
+    for name, value in layer.get_config().items():
+        inner = has_inner and isinstance(value, (dict, list))
+        made_when_built = name.endswith("_initializer")
+        if name not in (*_NOT_RECORDED, *settings) and not made_when_built and not inner:
+            settings[name] = _plain(value)
+    return settings
 
 
-def _is_layer(value):
-    return isinstance(value, dict) and "build_config" in value
+def _plain(value):
+    """A value of a configuration as it comes back from JSON."""
+    value = json.loads(json.dumps(value, default=keras.saving.serialize_keras_object))
+    # While a model is saved, Keras numbers what occurs twice.
+    return _without_numbers(value)
+
+
+def _without_numbers(value):
+    if isinstance(value, dict):
+        return {k: _without_numbers(v) for k, v in value.items() if k != "shared_object_id"}
+    return [_without_numbers(v) for v in value] if isinstance(value, list) else value
 
 
 def _restore_settings(layer, wanted):
     has = _settings(layer)
-    changed = [name for name in has if name in wanted and wanted[name] != has[name]]
-    if not changed:
-        return
-    # A setting such as an activation is not what the configuration holds but made from it.
-    made = type(layer).from_config({**layer.get_config(), **{n: wanted[n] for n in changed}})
-    for name in changed:
-        attribute = "dtype_policy" if name == "dtype" else name
-        setattr(layer, attribute, getattr(made, attribute))
+    changed = {n: wanted[n] for n in has if n in wanted and wanted[n] != has[n]}
+    if "dtype" in changed:
+        layer.dtype_policy = keras.dtype_policies.get(changed.pop("dtype"))
+    made = None
+    for name, value in changed.items():
+        if isinstance(value, (int, float)) and getattr(layer, name, None) == has[name]:
+            setattr(layer, name, value)
+            continue
+        # What the configuration holds stands for something else, such as an activation.
+        made = made or type(layer).from_config({**layer.get_config(), **changed})
+        setattr(layer, name, getattr(made, name))
