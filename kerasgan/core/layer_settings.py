@@ -70,7 +70,13 @@ def _settings(layer):
     }
     inner = [name for name, value in config.items() if _is_layer(value)]
     config = {name: value for name, value in config.items() if name not in inner}
-    return json.loads(json.dumps(config, default=keras.saving.serialize_keras_object))
+    text = json.dumps(config, default=keras.saving.serialize_keras_object)
+    return json.loads(text, object_hook=_without_identity)
+
+
+def _without_identity(config):
+    """While a file is written Keras gives each object a number, another one each time."""
+    return {name: value for name, value in config.items() if name != "shared_object_id"}
 
 
 def _is_layer(value):
