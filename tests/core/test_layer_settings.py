@@ -1,4 +1,5 @@
 import pathlib
+from unittest import mock
 
 import keras
 import numpy as np
@@ -45,6 +46,13 @@ class LayerSettingsTest(tf.test.TestCase):
             strict=True,
         ):
             np.testing.assert_array_equal(ours, theirs)
+
+    def test_layers_that_nobody_changed_are_not_made_anew(self):
+        """Some, such as those of StyleGAN, cannot be made from their configurations."""
+        gan = kerasgan.VanillaGAN((2,), 2, hidden_units=(4,), seed=0)
+        with mock.patch.object(keras.layers.LeakyReLU, "from_config") as made:
+            self.copy(gan)
+        made.assert_not_called()
 
     def test_layers_frozen_after_the_first_fit_do_not_move(self):
         gan = kerasgan.VanillaGAN((2,), 2, hidden_units=(4,), seed=0)
