@@ -23,7 +23,6 @@ PRELUDE = """
     from kerasgan.core import execution
     from keras import layers
 
-    tf.config.experimental.enable_op_determinism()
     execution.STEPS_BEFORE_COMPILING = 3
     # Keras' unseeded Dropout draws from PyTorch's global generator, which is in no file.
     DROPOUT_SEED = 5 if keras.backend.backend() == "torch" else None
