@@ -106,7 +106,7 @@ class AdversarialModel(backend.Trainer, keras.Model):
         So far the largest singular values of `kerasgan.layers.SpectralNormalization`. Steps that
         accumulate the gradients of one update see one estimate, as one large batch would.
         """
-        begins = self.optimizer.begins_update(player)
+        begins = not self.compiled or self.optimizer.begins_update(player)
         for layer in all_layers(self.players[player]):
             if hasattr(layer, "improve"):
                 layer.improve(begins)

@@ -376,6 +376,8 @@ def check_arguments(model_class, args, kwargs):
             raise ValueError(f"{name} has no argument {argument!r}; it takes {accepted}.")
     for argument, value in {**dict(zip(positional or (), args, strict=False)), **kwargs}.items():
         default = known[argument].default if argument in known else None
+        if value is None and default is None:
+            continue
         if argument == "image_shape":
             check_image_shape(value, model_class.image_axes)
         elif argument in NETWORKS:

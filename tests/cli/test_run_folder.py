@@ -268,10 +268,10 @@ class ResumeTest(RunFolderTestCase):
         before = contents(self.run_)
         resume = ["train", "--resume", "--out", self.run_, "--epochs", 2]
         shutil.move(data / "cat", away)
-        self.assert_refused(resume, "began with the classes cat, dog, fox", "gone: cat")
+        self.assert_refused(resume, "classes 'cat', 'dog', 'fox'", "gone: 'cat'")
         shutil.copytree(away, data / "cat")
         shutil.move(away, data / "ant")
-        self.assert_refused(resume, "began with the classes cat, dog, fox", "new: ant")
+        self.assert_refused(resume, "classes 'cat', 'dog', 'fox'", "new: 'ant'")
         self.assertEqual(contents(self.run_), before)
         shutil.rmtree(data / "ant")
         self.assert_works(*resume)
