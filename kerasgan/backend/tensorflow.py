@@ -275,7 +275,7 @@ def checked_dataset(dataset, check, limits, first):
             check(keras.tree.pack_sequence_as(dataset.element_spec, list(arrays)))
         return True
 
-    def passed(index, *batch):
+    def passed(index, batch):
         parts = keras.tree.flatten(batch)
         inside = [
             tf.reduce_all((part >= tf.cast(low, part.dtype)) & (part <= tf.cast(high, part.dtype)))
@@ -292,5 +292,4 @@ def checked_dataset(dataset, check, limits, first):
                 dataset.element_spec, [tf.identity(p) for p in parts]
             )
 
-    checked = dataset.enumerate().map(lambda index, batch: passed(index, batch))
-    return checked.prefetch(2)
+    return dataset.enumerate().map(passed)

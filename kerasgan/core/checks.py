@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import inspect
+import math
 import numbers
 import types
 
@@ -281,11 +282,13 @@ def checked_data(x, y, check, limits):
     """
     if hasattr(x, "element_spec") and hasattr(x, "map"):  # tf.data
         check.check(x.element_spec)
-        if len(limits) != len(keras.tree.flatten(x.element_spec)):
+        parts = keras.tree.flatten(x.element_spec)
+        if len(limits) != len(parts):
             return x  # a model that checks nothing
+        first = math.ceil(ENOUGH / (parts[0].shape[0] or 1))
         from kerasgan.backend.tensorflow import checked_dataset
 
-        return checked_dataset(x, check, limits, ENOUGH)
+        return checked_dataset(x, check, limits, first)
     if isinstance(x, keras.utils.PyDataset):
         return _checking(x, "__getitem__", lambda batch: check(batch) or batch)
     if isinstance(x, types.GeneratorType):

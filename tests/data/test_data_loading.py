@@ -336,7 +336,7 @@ class FromArrayTest(tf.test.TestCase):
 
     def test_unusable_labels_are_errors_that_say_why(self):
         cases = {
-            "too few": ([0, 1], "3 examples"),
+            "too few": ([0, 1], "3 images"),
             "negative": ([0, -1, 1], "-1"),
             "floats": ([0.0, 1.0, 2.0], "float64"),
             "bool": ([True, False, True], "bool"),
