@@ -386,4 +386,4 @@ def checked_dataset(dataset, check, limits, first):
                 dataset.element_spec, [tf.identity(p) for p in parts]
             )
 
-    return dataset.enumerate().map(passed).prefetch(2)
+    return dataset.enumerate().map(passed)

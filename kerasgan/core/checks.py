@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import inspect
+import math
 import numbers
 import types
 
@@ -281,12 +282,14 @@ def checked_data(x, y, check, limits):
     """
     if hasattr(x, "element_spec") and hasattr(x, "map"):  # tf.data
         check.check(x.element_spec)
-        if len(limits) != len(keras.tree.flatten(x.element_spec)):
+        parts = keras.tree.flatten(x.element_spec)
+        if len(limits) != len(parts):
             return x  # a model that checks nothing
+        first = math.ceil(ENOUGH / (parts[0].shape[0] or 1))
         from kerasgan.backend.tensorflow import checked_dataset
 
         def checked(dataset):
-            return checked_dataset(dataset, check, limits, ENOUGH)
+            return checked_dataset(dataset, check, limits, first)
 
         # Of an epoch that goes on in its middle the batches that were had before are blank.
         return x.epochs.transformed(checked).dataset() if hasattr(x, "epochs") else checked(x)
