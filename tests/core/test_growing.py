@@ -352,7 +352,7 @@ class TrainingTest(tf.test.TestCase, parameterized.TestCase):
             with self.assertRaisesRegex(NotImplementedError, "mixed_bfloat16"):
                 gan.train_on_batch(images(gan, 4))
             return
-        for _ in range(2):
+        for _ in range(4):  # dynamic scaling leaves out the first ones, until its scale fits
             logs = gan.train_on_batch(images(gan, 4), return_dict=True)
             self.assertTrue(np.all(np.isfinite(list(logs.values()))), logs)
         for weight, old in zip(block, before, strict=True):
