@@ -101,7 +101,7 @@ def make(name, arguments, count, batch_size):
 
     import kerasgan
     from kerasgan.callbacks import ProgressiveGrowing, Stage
-    from kerasgan.core.growing import GrowingGAN
+    from kerasgan.growing.model import GrowingGAN
 
     keras.utils.set_random_seed(0)
     model_class = load(name)

@@ -99,7 +99,7 @@ def draw(samples_by_name, path):
     """A row of twenty samples for each model."""
     from matplotlib.figure import Figure
 
-    from kerasgan.callbacks import pictures
+    from kerasgan import pictures
 
     rows = len(samples_by_name)
     figure = Figure(figsize=(11, 0.5 * rows), layout="constrained")

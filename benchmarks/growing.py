@@ -247,7 +247,7 @@ def train(model, grows, data, data_dir, minutes, schedule_images, seed, file):
 def curve(arguments):
     from matplotlib.figure import Figure
 
-    from kerasgan.callbacks import pictures
+    from kerasgan import pictures
 
     arguments.out.mkdir(parents=True, exist_ok=True)
     found = {"growing": [], "32x32 from the start": []}

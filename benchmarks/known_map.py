@@ -23,7 +23,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 
-from kerasgan.callbacks import pictures
+from kerasgan import pictures
 
 TINT = np.array([0.3, 0.0, -0.3], "float32")
 SETTINGS = {"base_width": 8, "residual_blocks": 2, "receptive_field": 34}

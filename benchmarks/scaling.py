@@ -33,7 +33,7 @@ def reduced_bytes(gan):
     """Bytes that one step reduces over the workers, by what they are."""
     import keras
 
-    from kerasgan.core.optimizers import all_layers
+    from kerasgan.training.optimizers import all_layers
 
     rounds = {"discriminator": gan.discriminator_steps}
     gradients = {

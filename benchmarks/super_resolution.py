@@ -27,7 +27,7 @@ import numpy as np
 import tensorflow as tf
 from facades import CpuBudget, rotation_network
 
-from kerasgan.callbacks import pictures
+from kerasgan import pictures
 from kerasgan.metrics import FrechetDistance
 
 SCALE, CUT = 2, 64

@@ -31,7 +31,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerasgan.core.execution import STEPS_BEFORE_COMPILING
+from kerasgan.training.step_options import STEPS_BEFORE_COMPILING
 
 BATCH_SIZE = 64
 

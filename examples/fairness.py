@@ -24,7 +24,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from kerasgan.callbacks import pictures
+from kerasgan import pictures
 from kerasgan.metrics import fairness_report, memorization_report
 
 RARE, ONE_IN = (3, 8), 20

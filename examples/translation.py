@@ -24,7 +24,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerasgan.callbacks import pictures
+from kerasgan import pictures
 
 SIZE = 64
 APPLICATIONS = {

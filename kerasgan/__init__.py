@@ -20,6 +20,7 @@ _SUBPACKAGES = (
     "callbacks",
     "core",
     "data",
+    "hype",
     "layers",
     "losses",
     "metrics",
@@ -30,9 +31,9 @@ _NAMES = {
     "AdversarialModel": "kerasgan.core",
     "GAN": "kerasgan.core",
     "ImageGAN": "kerasgan.core",
-    "LinearDecay": "kerasgan.core",
-    "NonFiniteError": "kerasgan.core",
-    "TranslationModel": "kerasgan.core",
+    "LinearDecay": "kerasgan.training",
+    "NonFiniteError": "kerasgan.training",
+    "TranslationModel": "kerasgan.translation",
 }
 
 
@@ -42,7 +43,7 @@ def _register_with_keras(keras):
     # that a file can name are loaded as soon as Keras is, in whichever order the user imports.
     from kerasgan.models import registry
 
-    for name in ("losses", "layers", "core", "metrics"):
+    for name in ("losses", "layers", "core", "growing", "translation", "metrics"):
         importlib.import_module(f"kerasgan.{name}")
     for entry in registry.entries():
         importlib.import_module(entry.module)

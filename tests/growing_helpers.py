@@ -8,8 +8,8 @@ from backends import BACKEND
 from keras import ops
 
 import kerasgan
-from kerasgan.core.optimizers import all_layers
 from kerasgan.layers import Equalized
+from kerasgan.training.optimizers import all_layers
 
 SMALL = {
     "image_shape": (16, 16, 1),

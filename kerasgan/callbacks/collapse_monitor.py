@@ -5,9 +5,8 @@ import warnings
 import keras
 import numpy as np
 
-from kerasgan.callbacks import pictures
+from kerasgan import checks, pictures
 from kerasgan.callbacks.run_history import RunHistory
-from kerasgan.core import checks
 
 
 class CollapseWarning(UserWarning):

@@ -5,7 +5,7 @@ import re
 
 import keras
 
-from kerasgan.callbacks import pictures
+from kerasgan import pictures
 
 
 class EpochPictures(keras.callbacks.Callback):
@@ -71,8 +71,7 @@ class EpochPictures(keras.callbacks.Callback):
         picture = self.picture()
         pictures.write_png(self.folder / "samples" / f"epoch_{self.epoch:04d}.png", picture)
         if self.tensorboard is not None:
-            # TensorFlow writes the event file under every backend.
-            from kerasgan.backend.tensorflow import write_image_summary
+            from kerasgan.pictures.tensorboard import write_image_summary
 
             write_image_summary(self.tensorboard, "samples", picture, self.epoch)
 

@@ -7,8 +7,8 @@ import time
 import keras
 from keras import ops
 
-from kerasgan.core.growing import GrowingGAN
-from kerasgan.core.growing_networks import START_SIZE
+from kerasgan.growing.model import GrowingGAN
+from kerasgan.growing.networks import START_SIZE
 
 UNITS = ("images", "epochs")
 

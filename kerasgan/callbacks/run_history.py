@@ -6,7 +6,7 @@ import time
 
 import keras
 
-from kerasgan.core.files import atomic_path
+from kerasgan.utils.files import atomic_path
 
 
 class RunHistory(keras.callbacks.Callback):

@@ -8,12 +8,13 @@ import keras
 import numpy as np
 
 import kerasgan
-from kerasgan.callbacks import page, pictures
+from kerasgan import pictures
 from kerasgan.callbacks.epoch_pictures import EpochPictures
 from kerasgan.callbacks.run_history import RunHistory
 from kerasgan.callbacks.training_curves import draw_panels
 from kerasgan.callbacks.training_log import duration
-from kerasgan.core.files import atomic_path
+from kerasgan.pictures import page
+from kerasgan.utils.files import atomic_path
 
 
 class RunReport(RunHistory):

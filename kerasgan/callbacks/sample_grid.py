@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 
-from kerasgan.callbacks import pictures
+from kerasgan import pictures
 from kerasgan.callbacks.epoch_pictures import EpochPictures
-from kerasgan.core.files import atomic_path
+from kerasgan.utils.files import atomic_path
 
 
 class SampleGrid(EpochPictures):

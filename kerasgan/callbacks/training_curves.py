@@ -1,6 +1,6 @@
 """Losses and metrics as curves."""
 
-from kerasgan.callbacks import pictures
+from kerasgan import pictures
 from kerasgan.callbacks.run_history import RunHistory
 
 

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from kerasgan.callbacks import pictures
+from kerasgan import pictures
 from kerasgan.callbacks.epoch_pictures import EpochPictures
 
 

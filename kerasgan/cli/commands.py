@@ -10,7 +10,7 @@ import click
 import kerasgan
 from kerasgan.cli import comparison, evaluation, hype, outputs, runs, serving, training, translation
 from kerasgan.models import registry
-from kerasgan.printable import printable
+from kerasgan.utils.printable import printable
 
 run_or_file = click.argument("run_or_file", type=click.Path(path_type=pathlib.Path))
 
@@ -107,8 +107,8 @@ def sample(run_or_file, num, seed, label, out, individual):
     for file in files:
         outputs.check_existing("--individual", file, "picture")
     gan, _ = runs.load_run(run_or_file)
-    from kerasgan.callbacks import pictures
-    from kerasgan.core.images import to_uint8
+    from kerasgan import pictures
+    from kerasgan.utils.images import to_uint8
 
     if not hasattr(gan, "generate"):
         raise click.UsageError(

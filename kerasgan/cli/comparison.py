@@ -3,7 +3,7 @@
 import click
 
 from kerasgan.cli import evaluation, outputs, runs
-from kerasgan.printable import printable
+from kerasgan.utils.printable import printable
 
 NOT_COMPARED = ("kerasgan", "command", *runs.MACHINE)
 
@@ -17,11 +17,11 @@ def compare(folders, out):
     """
     outputs.check_file("--out", out, "comparison")
     runs.import_keras()
-    from kerasgan.callbacks import page
     from kerasgan.callbacks.run_history import read_history
     from kerasgan.callbacks.training_curves import draw_panels
-    from kerasgan.core.files import atomic_path
-    from kerasgan.core.text import in_columns
+    from kerasgan.pictures import page
+    from kerasgan.utils.files import atomic_path
+    from kerasgan.utils.text import in_columns
 
     rows, curves, samples = {}, [], []
     for folder in dict.fromkeys(folders):
@@ -104,7 +104,8 @@ def _numbers(written):
 def _last_samples(folder):
     import html
 
-    from kerasgan.callbacks import page, pictures
+    from kerasgan import pictures
+    from kerasgan.pictures import page
 
     files = (folder / "samples").glob("epoch_*.png")
     for file in sorted(files, key=lambda file: (len(file.name), file.name), reverse=True):

@@ -41,7 +41,7 @@ def evaluate(path, metrics, out, **options):
     runs.import_keras()
     import tqdm
 
-    from kerasgan.core import measuring
+    from kerasgan.training import measuring
 
     names = [name.strip() for name in metrics.split(",") if name.strip()]
     if not names:
@@ -126,7 +126,7 @@ def _about_real(written):
 
 def table(written):
     """What `evaluate` wrote, as lines of text: one for a number, its deviation beside it."""
-    from kerasgan.core.text import in_columns
+    from kerasgan.utils.text import in_columns
 
     values = {row["metric"]: row["value"] for row in written["results"]}
     lines = [("metric", "value", "", "real", "generated", "network")]
@@ -172,7 +172,7 @@ def _statistics(data):
 
 def _images(path, options, reference, paired):
     """The images that are compared; see `evaluate`."""
-    from kerasgan.core.translation import TranslationModel
+    from kerasgan.translation.model import TranslationModel
 
     if runs.is_folder_of_pictures(path):
         if paired:
@@ -220,7 +220,7 @@ def _generated(model, num, seed):
     """Batches of generated images alone, of all classes in equal shares."""
     import numpy as np
 
-    from kerasgan.numbering import numbers_of_images
+    from kerasgan.utils.image_numbers import numbers_of_images
 
     labels = None if model.num_classes is None else np.arange(num) % model.num_classes
     for start in range(0, num, BATCH):

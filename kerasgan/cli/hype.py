@@ -31,7 +31,8 @@ def run(
     """Serves the page until it is interrupted, and prints the results; see `kerasgan hype`."""
     runs.needs("flask", "waitress", extra="web")
     runs.import_keras()
-    from kerasgan.serving import hype, web
+    from kerasgan.hype import study as hype
+    from kerasgan.serving import web
 
     num = num or NUM[mode]
     if out.is_dir():
@@ -90,7 +91,7 @@ def _generator(run_or_file, num, seed, label, image_size, skip_damaged=False):
         drawn = np.random.default_rng(seed).permutation(len(files))[:num]
         return Generator(shape, lambda: np.stack([read(files[index]) for index in sorted(drawn)]))
     gan, _ = runs.load_run(run_or_file)
-    from kerasgan.core.images import to_uint8
+    from kerasgan.utils.images import to_uint8
 
     if not hasattr(gan, "generate"):
         raise ValueError(
@@ -118,7 +119,7 @@ def _real_images(name, num, generator, **how):
     import numpy as np
 
     from kerasgan import data
-    from kerasgan.core.images import to_uint8
+    from kerasgan.utils.images import to_uint8
 
     height, width, channels = generator.image_shape
     label = generator.label
@@ -144,8 +145,8 @@ def _real_images(name, num, generator, **how):
 
 def summary(answers):
     """The results in a file of answers as a table."""
-    from kerasgan.core.text import in_columns
-    from kerasgan.serving import hype
+    from kerasgan.hype import study as hype
+    from kerasgan.utils.text import in_columns
 
     if not answers.rows:
         return f"Nobody has answered yet. {answers.path} is ready."

@@ -63,7 +63,7 @@ def _is_evaluation(path):
 
 def _is_picture(path):
     runs.import_keras()
-    from kerasgan.callbacks import pictures
+    from kerasgan import pictures
 
     return pictures.is_written(path)
 

@@ -107,7 +107,7 @@ def begin(out, overwrite):
 
     A run that is in it is renamed, in one move, to a name beside it, until `remove_replaced`.
     """
-    from kerasgan.core import files
+    from kerasgan.utils import files
 
     folder = out.resolve()
     context = click.get_current_context()
@@ -131,7 +131,7 @@ def begin(out, overwrite):
 
 
 def _set_aside(folder):
-    from kerasgan.core import files
+    from kerasgan.utils import files
 
     number, old = 1, folder.with_name(f"{folder.name}.old")
     while os.path.lexists(old):
@@ -155,7 +155,7 @@ def _set_aside(folder):
 
 def remove_replaced(out):
     """Removes the runs that the one in a folder replaces, if nothing else is in their folders."""
-    from kerasgan.core import files
+    from kerasgan.utils import files
 
     folder = out.resolve()
     for old in runs.replaced(folder):

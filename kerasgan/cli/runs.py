@@ -17,12 +17,12 @@ import zipfile
 import click
 
 from kerasgan.models import registry
-from kerasgan.printable import printable
+from kerasgan.utils.printable import printable
 
 SETTINGS = "run.json"
 MODEL = "model.keras"
 BEST = "best.keras"
-PARTIAL = ".partial-"  # as in core/files.py, which imports Keras
+PARTIAL = ".partial-"  # as in utils/files.py, which imports Keras
 REPLACES = ".replaces"  # names the runs beside it that are removed once this one has an epoch
 # What a run is computed on, which may change when it is continued on another machine.
 MACHINE = ("data_dir", "devices", "save_minutes")
@@ -210,7 +210,7 @@ def write_settings(folder, settings):
 
 def write_json(path, values):
     """Writes what JSON can hold to a file."""
-    from kerasgan.core.files import atomic_path
+    from kerasgan.utils.files import atomic_path
 
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")

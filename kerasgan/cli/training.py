@@ -391,7 +391,7 @@ def _load_examples(settings, training=True):
         training: whether to shuffle and augment.
     """
     from kerasgan import data
-    from kerasgan.core.translation import TranslationModel
+    from kerasgan.translation.model import TranslationModel
 
     model_class = runs.model_class(settings["model"])
     if issubclass(model_class, TranslationModel):
@@ -436,7 +436,7 @@ def _measures(settings):
     """The metrics of a run: a list, empty for none."""
     if not settings.get("metrics"):
         return []
-    from kerasgan.core import measuring
+    from kerasgan.training import measuring
 
     names = _metric_names(settings)
     features = {"features": settings["features"]} if settings["features"] else {}
@@ -470,7 +470,7 @@ def _best_checkpoint(keras, out, epochs_trained, measures, first):
         first: str, the name that was asked for first: a metric's, or that of one of its results.
     """
     from kerasgan.callbacks.run_history import read_history
-    from kerasgan.core import measuring
+    from kerasgan.training import measuring
 
     better = [*getattr(measures[0], "lower_is_better", ())]
     better += getattr(measures[0], "higher_is_better", ())
@@ -509,7 +509,7 @@ def _real_images(examples):
 
 def _check_classes(names, settings):
     """Refuses to go on with classes of other numbers than those that a run began with."""
-    from kerasgan.core.class_names import listed
+    from kerasgan.checks.class_names import listed
 
     began = settings.get("class_names")
     if began in (None, names):
@@ -548,7 +548,7 @@ def _plain(values):
 def _pictures(gan, examples, out, settings):
     """The callbacks that look at what the model makes; the last one draws it."""
     from kerasgan import callbacks
-    from kerasgan.core.translation import TranslationModel
+    from kerasgan.translation.model import TranslationModel
 
     every = _every(settings)
     if isinstance(gan, TranslationModel):
@@ -563,7 +563,7 @@ def _pictures(gan, examples, out, settings):
 def _growing(gan, settings):
     """The callback of a model that grows, in a list; its schedule becomes part of the settings."""
     from kerasgan import callbacks
-    from kerasgan.core.growing import GrowingGAN
+    from kerasgan.growing.model import GrowingGAN
 
     if not isinstance(gan, GrowingGAN):
         if settings.get("stage_epochs"):
@@ -577,7 +577,7 @@ def _growing(gan, settings):
 
 
 def _new_model(settings, arguments, steps_per_epoch, measures):
-    from kerasgan.core.linear_decay import LinearDecay
+    from kerasgan.training.linear_decay import LinearDecay
 
     model_class = runs.model_class(settings["model"])
     of_model, of_compile = runs.split_arguments(model_class, settings["set"])

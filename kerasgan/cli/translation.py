@@ -12,7 +12,7 @@ OPTIONS = ("source", "task", "data_b", "pretrain_epochs")
 
 def check_options(settings, model_class):
     """Refuses options that mean nothing to a model."""
-    from kerasgan.core.translation import TranslationModel
+    from kerasgan.translation.model import TranslationModel
 
     given = {name for name in (*OPTIONS, "crop") if settings.get(name)}
     if not issubclass(model_class, TranslationModel):
@@ -71,10 +71,10 @@ def translate_files(model, inputs, out, *, to, seed, tile, skip_damaged):
     import numpy as np
     import tqdm
 
-    from kerasgan.callbacks import pictures
-    from kerasgan.core.images import to_uint8
+    from kerasgan import pictures
     from kerasgan.data.folders import SUFFIXES, picture_files, regular_file
     from kerasgan.data.images import read_image
+    from kerasgan.utils.images import to_uint8
 
     outputs.check_folder("--out", out)
     files = {}

@@ -11,12 +11,12 @@ import numpy as np
 from keras import ops
 
 import kerasgan
-from kerasgan import backend, losses
-from kerasgan.core import checks, data_order, execution, layer_settings, measuring
-from kerasgan.core.files import atomic_path
-from kerasgan.core.optimizers import all_layers, make_optimizers, portable
-from kerasgan.core.position import PassingCallbacks, Position, passing
-from kerasgan.core.training_watch import LossTracker, NonFiniteError, TrainingWatch
+from kerasgan import backend, checks, losses
+from kerasgan.training import data_order, layer_settings, measuring, step_options
+from kerasgan.training.optimizers import all_layers, make_optimizers, portable
+from kerasgan.training.position import PassingCallbacks, Position, passing
+from kerasgan.training.training_watch import LossTracker, NonFiniteError, TrainingWatch
+from kerasgan.utils.files import atomic_path
 
 
 class AdversarialModel(backend.Trainer, keras.Model):
@@ -154,7 +154,7 @@ class AdversarialModel(backend.Trainer, keras.Model):
             optimizer, self.default_optimizers(), self.players, self._moved_variables()
         )
         variables = [v for player in self.players for v in self.player_variables(player)]
-        self.execution = execution.choose(jit_compile, steps_per_execution, variables)
+        self.execution = step_options.choose(jit_compile, steps_per_execution, variables)
         super().compile(
             jit_compile=self.execution.jit_compile,
             steps_per_execution=self.execution.steps_per_execution,
@@ -500,7 +500,7 @@ class AdversarialModel(backend.Trainer, keras.Model):
         return int(ops.convert_to_numpy(self.epoch_counter))
 
     def make_train_function(self, force=False):
-        """Makes what `fit` calls for each execution; see `kerasgan.core.execution`."""
+        """Makes what `fit` calls for each execution; see `kerasgan.training.step_options`."""
         trained = [w.trainable for player in self.players for w in self._player_weights(player)]
         trained += [layer.trainable for layer in all_layers(self.networks_and_averages)]
         # Layers may have been frozen since the step was made, which knows nothing of it.

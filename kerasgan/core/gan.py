@@ -6,16 +6,16 @@ import keras
 import numpy as np
 from keras import ops
 
-from kerasgan import backend, losses
-from kerasgan.core import checks, ema
-from kerasgan.core import class_names as naming
+from kerasgan import backend, checks, losses
+from kerasgan.checks import class_names as naming
+from kerasgan.checks import float_images
 from kerasgan.core.adversarial_model import AdversarialModel
-from kerasgan.core.export import Computation, export_model
-from kerasgan.core.images import float_images
-from kerasgan.core.latents import erf, erfinv, standard_normal
-from kerasgan.core.optimizers import adam
+from kerasgan.export.saved_model import Computation, export_model
 from kerasgan.layers.minibatch import split_batch
-from kerasgan.numbering import numbers_of_images
+from kerasgan.sampling.normals import erf, erfinv, standard_normal
+from kerasgan.training import ema
+from kerasgan.training.optimizers import adam
+from kerasgan.utils.image_numbers import numbers_of_images
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")
@@ -706,7 +706,7 @@ class GAN(AdversarialModel):
         }
 
         def signatures(functions):
-            from kerasgan.core.signatures import noise_to_image
+            from kerasgan.export.endpoints import noise_to_image
 
             return noise_to_image(
                 functions,

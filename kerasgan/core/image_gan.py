@@ -3,9 +3,9 @@
 import keras
 
 from kerasgan.core.gan import GAN
-from kerasgan.core.precision import dtype_policy
 from kerasgan.layers.conditioning import CONDITIONINGS
 from kerasgan.layers.convolutional import convolutional_discriminator, convolutional_generator
+from kerasgan.layers.precision import dtype_policy
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")

@@ -2,7 +2,7 @@
 
 import copy
 
-from kerasgan.core.data_order import epochs_in
+from kerasgan.training.data_order import epochs_in
 
 
 class Epochs:

@@ -4,7 +4,7 @@ import pathlib
 import stat
 import sys
 
-from kerasgan.printable import printable
+from kerasgan.utils.printable import printable
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 # The names of each split, in small letters.

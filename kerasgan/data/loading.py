@@ -3,7 +3,7 @@
 import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__init__.py)
 import numpy as np
 
-from kerasgan.core import class_names as classes
+from kerasgan.checks import class_names as classes
 from kerasgan.data import images as image_tools
 from kerasgan.data.epochs import Epochs
 from kerasgan.data.sources import Examples, as_examples, open_source, resized

@@ -10,7 +10,7 @@ from kerasgan.data.epochs import Epochs
 from kerasgan.data.images import fit_image, open_upright, read_image
 from kerasgan.data.loading import as_batches, check
 from kerasgan.data.sources import EMBEDDED, Examples, open_source, open_tfds, read_files
-from kerasgan.printable import printable
+from kerasgan.utils.printable import printable
 
 
 def load_pairs(

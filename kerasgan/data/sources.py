@@ -10,10 +10,10 @@ from concurrent import futures
 import numpy as np
 import tqdm
 
-from kerasgan.core import checks
+from kerasgan import checks
 from kerasgan.data import folders
 from kerasgan.data.images import fit_image, read_image
-from kerasgan.printable import printable
+from kerasgan.utils.printable import printable
 
 EMBEDDED = ("digits", "ring8", "grid25")
 

@@ -2,7 +2,7 @@
 
 import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__init__.py)
 
-from kerasgan.metrics import features, hype
+from kerasgan.metrics import features
 from kerasgan.metrics.distortion import PSNR, SSIM
 from kerasgan.metrics.fairness import FairnessReport, fairness_report
 from kerasgan.metrics.feature_metric import FeatureMetric, SampleSizeWarning
@@ -41,6 +41,5 @@ __all__ = [
     "SlicedWasserstein",
     "fairness_report",
     "features",
-    "hype",
     "memorization_report",
 ]

@@ -5,7 +5,7 @@ import os
 import keras
 import numpy as np
 
-from kerasgan.core import checks
+from kerasgan import checks
 from kerasgan.metrics.features import Extractor, extractor
 
 BLOCK = 256  # images at a time

@@ -5,7 +5,7 @@ import pathlib
 import keras
 from keras import layers
 
-from kerasgan.core.precision import measuring_networks
+from kerasgan.layers.precision import measuring_networks
 
 WEIGHTS = pathlib.Path(__file__).with_name("digits_classifier.weights.h5")
 

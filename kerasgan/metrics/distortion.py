@@ -4,8 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from kerasgan.core import measuring
 from kerasgan.metrics.batches import checked_pair
+from kerasgan.training import measuring
 
 
 class _OnLuminance(keras.metrics.Metric):

@@ -5,9 +5,9 @@ import statistics
 
 import numpy as np
 
-from kerasgan.core import class_names as classes
-from kerasgan.core.text import in_columns
+from kerasgan.checks import class_names as classes
 from kerasgan.metrics.batches import blocks, checked_labels, outputs
+from kerasgan.utils.text import in_columns
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -137,7 +137,7 @@ class FairnessReport:
         # Here, because whoever only imports the package need not wait for it.
         from matplotlib.figure import Figure
 
-        from kerasgan.callbacks import pictures
+        from kerasgan import pictures
 
         panels = self.sections
         size = (1.0 + 3.2 * len(panels), 1.4 + 0.28 * len(self.group_names))

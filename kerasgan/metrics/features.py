@@ -11,11 +11,11 @@ import keras
 import numpy as np
 
 from kerasgan import backend
-from kerasgan.core.images import to_uint8
-from kerasgan.core.optimizers import all_layers
-from kerasgan.core.precision import measuring_networks
+from kerasgan.layers.precision import measuring_networks
 from kerasgan.metrics.digits import digits_classifier
 from kerasgan.metrics.inception import inception_fid
+from kerasgan.training.optimizers import all_layers
+from kerasgan.utils.images import to_uint8
 
 __all__ = ["Extractor", "application", "digits_classifier", "extractor", "inception_fid"]
 

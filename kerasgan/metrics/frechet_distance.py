@@ -6,9 +6,9 @@ import os
 import keras
 import numpy as np
 
-from kerasgan.core import measuring
 from kerasgan.metrics.feature_metric import VECTORS, FeatureMetric
 from kerasgan.metrics.statistics import FeatureStatistics
+from kerasgan.training import measuring
 
 
 @measuring.named("fid")

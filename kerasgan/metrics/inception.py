@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from kerasgan.core.precision import measuring_networks
+from kerasgan.layers.precision import measuring_networks
 from kerasgan.metrics.torch_file import read_tensors
 
 URL = (

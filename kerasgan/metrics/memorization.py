@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from kerasgan.core.images import to_uint8
 from kerasgan.metrics.batches import BLOCK, blocks, outputs
+from kerasgan.utils.images import to_uint8
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -66,7 +66,7 @@ class MemorizationReport:
         Returns:
             uint8 array (height, width, 3).
         """
-        from kerasgan.callbacks import pictures  # here: it takes a while to import
+        from kerasgan import pictures  # here: it takes a while to import
 
         return pictures.strip(list(self.suspects))
 

@@ -4,9 +4,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from kerasgan.core import measuring
 from kerasgan.metrics.distortion import luminance, structural_similarity
 from kerasgan.metrics.feature_metric import FeatureMetric
+from kerasgan.training import measuring
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the scales, the finest first
 

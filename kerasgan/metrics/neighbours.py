@@ -4,8 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from kerasgan.core import measuring
 from kerasgan.metrics.feature_metric import KeptFeatures
+from kerasgan.training import measuring
 
 BLOCK = 512  # rows of a matrix of distances that exist at a time: 100 MB for 50,000 columns
 

@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 
-from kerasgan.core import measuring
 from kerasgan.metrics.batches import checked_pair
 from kerasgan.metrics.feature_metric import FeatureMetric
+from kerasgan.training import measuring
 
 
 class _PairedDistance(FeatureMetric):

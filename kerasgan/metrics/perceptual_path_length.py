@@ -6,10 +6,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from kerasgan.core.checks import whole_number
-from kerasgan.core.latents import spherical
-from kerasgan.core.optimizers import all_layers
+from kerasgan.checks import whole_number
 from kerasgan.metrics.features import Extractor, extractor
+from kerasgan.sampling.latents import spherical
+from kerasgan.training.optimizers import all_layers
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")

@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 
-from kerasgan.core import measuring
 from kerasgan.metrics.feature_metric import FeatureMetric
+from kerasgan.training import measuring
 
 LEAST_RESOLUTION = 16
 

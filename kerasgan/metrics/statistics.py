@@ -6,9 +6,9 @@ import zipfile
 
 import numpy as np
 
-from kerasgan.core.files import atomic_path
 from kerasgan.metrics.batches import checked
 from kerasgan.metrics.features import extractor
+from kerasgan.utils.files import atomic_path
 
 BLOCK = 500  # examples that are added at a time: the covariance is read and written once for all
 

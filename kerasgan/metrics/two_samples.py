@@ -5,8 +5,8 @@ import math
 import keras
 import numpy as np
 
-from kerasgan.core import measuring
 from kerasgan.metrics.feature_metric import KeptFeatures
+from kerasgan.training import measuring
 
 
 @measuring.named("c2st")

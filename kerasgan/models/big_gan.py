@@ -6,13 +6,13 @@ import keras
 from keras import layers, ops
 
 from kerasgan.core.image_gan import ImageGAN
-from kerasgan.core.optimizers import adam
 from kerasgan.layers.attention import SelfAttention2D
 from kerasgan.layers.conditioning import ConditionalBatchNormalization
 from kerasgan.layers.orthogonal import OrthogonalRegularization
 from kerasgan.layers.residual import down_block, pooled_logits, up_block
 from kerasgan.layers.shapes import doublings_to
 from kerasgan.layers.spectral_normalization import normalized
+from kerasgan.training.optimizers import adam
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")

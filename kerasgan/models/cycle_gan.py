@@ -6,9 +6,6 @@ import keras
 from keras import layers, ops
 
 from kerasgan import backend
-from kerasgan.core.optimizers import adam
-from kerasgan.core.precision import dtype_policy
-from kerasgan.core.translation import TranslationModel
 from kerasgan.layers.image_history import ImageHistory
 from kerasgan.layers.patch_gan import (
     convolution,
@@ -16,8 +13,11 @@ from kerasgan.layers.patch_gan import (
     patch_discriminator,
     transposed_convolution,
 )
+from kerasgan.layers.precision import dtype_policy
 from kerasgan.layers.reflection_padding import ReflectionPadding2D
 from kerasgan.losses.adversarial import LeastSquares
+from kerasgan.training.optimizers import adam
+from kerasgan.translation.model import TranslationModel
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")

@@ -6,13 +6,13 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from kerasgan.core import checks
+from kerasgan import checks
 from kerasgan.core.image_gan import ImageGAN
-from kerasgan.core.latents import erf
-from kerasgan.core.optimizers import adam
-from kerasgan.core.precision import dtype_policy
 from kerasgan.layers.convolutional import convolutional_discriminator, convolutional_generator
+from kerasgan.layers.precision import dtype_policy
 from kerasgan.layers.shapes import doublings_to
+from kerasgan.sampling.normals import erf
+from kerasgan.training.optimizers import adam
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")

@@ -6,9 +6,9 @@ import keras
 from keras import layers, ops
 
 from kerasgan.core.image_gan import ImageGAN
-from kerasgan.core.optimizers import adam
 from kerasgan.layers.convolutional import convolutional_discriminator, convolutional_generator
 from kerasgan.layers.minibatch import Pack
+from kerasgan.training.optimizers import adam
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")

@@ -5,8 +5,8 @@ import functools
 import keras
 from keras import layers, ops
 
-from kerasgan.core.growing import GrowingGAN
-from kerasgan.core.growing_networks import (
+from kerasgan.growing.model import GrowingGAN
+from kerasgan.growing.networks import (
     START_SIZE,
     GrowingDiscriminator,
     GrowingNetwork,
@@ -14,12 +14,12 @@ from kerasgan.core.growing_networks import (
     stage_widths,
     to_image,
 )
-from kerasgan.core.optimizers import adam
-from kerasgan.core.precision import dtype_policy
 from kerasgan.layers.equalized import equalized
 from kerasgan.layers.pixel_normalization import PixelNormalization
+from kerasgan.layers.precision import dtype_policy
 from kerasgan.losses.adversarial import Wasserstein
 from kerasgan.losses.penalties import GradientPenalty
+from kerasgan.training.optimizers import adam
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")
@@ -42,7 +42,7 @@ class ProGAN(GrowingGAN):
     variant of the paper adds noise to the discriminator's layers.
 
     Args:
-        *args, **kwargs: as for `kerasgan.core.growing.GrowingGAN`: image_shape, latent_dim,
+        *args, **kwargs: as for `kerasgan.growing.model.GrowingGAN`: image_shape, latent_dim,
             base_width, max_width, ema_decay, seed, dtype.
         pool_first: True for the discriminator of the authors' released networks, which reduces
             features before it activates them; False for that of table 2, which does so after.

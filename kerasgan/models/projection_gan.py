@@ -3,12 +3,12 @@
 import keras
 
 from kerasgan.core.image_gan import ImageGAN
-from kerasgan.core.optimizers import adam
 from kerasgan.layers.residual import (
     published_width,
     residual_discriminator,
     residual_generator,
 )
+from kerasgan.training.optimizers import adam
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")

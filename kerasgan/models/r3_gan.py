@@ -7,11 +7,11 @@ import keras
 from keras import layers, ops
 
 from kerasgan.core.image_gan import ImageGAN
-from kerasgan.core.optimizers import adam
 from kerasgan.layers.blur import Blur
 from kerasgan.layers.grouped import GroupedConv2D
 from kerasgan.layers.shapes import doublings_to
 from kerasgan.losses.penalties import GradientPenalty
+from kerasgan.training.optimizers import adam
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")

@@ -5,9 +5,9 @@ import functools
 import keras
 
 from kerasgan.core.image_gan import ImageGAN
-from kerasgan.core.optimizers import adam
 from kerasgan.layers.residual import residual_discriminator, residual_generator
 from kerasgan.layers.shapes import doublings_to
+from kerasgan.training.optimizers import adam
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")

@@ -6,7 +6,6 @@ import keras
 from keras import layers
 
 from kerasgan.core.image_gan import ImageGAN
-from kerasgan.core.optimizers import adam
 from kerasgan.layers.conditioning import label_maps, logits
 from kerasgan.layers.convolutional import convolutional_generator
 from kerasgan.layers.residual import (
@@ -16,6 +15,7 @@ from kerasgan.layers.residual import (
 )
 from kerasgan.layers.shapes import doublings_to
 from kerasgan.layers.spectral_normalization import normalized
+from kerasgan.training.optimizers import adam
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")

@@ -7,9 +7,9 @@ import keras
 from keras import layers, ops
 
 from kerasgan import backend
-from kerasgan.core.optimizers import adam
-from kerasgan.core.precision import dtype_policy
-from kerasgan.core.translation import TranslationModel
+from kerasgan.layers.precision import dtype_policy
+from kerasgan.training.optimizers import adam
+from kerasgan.translation.model import TranslationModel
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")

@@ -7,8 +7,8 @@ import numpy as np
 from keras import layers, ops
 
 from kerasgan import backend
-from kerasgan.core.growing import GrowingGAN
-from kerasgan.core.growing_networks import (
+from kerasgan.growing.model import GrowingGAN
+from kerasgan.growing.networks import (
     START_SIZE,
     GrowingDiscriminator,
     GrowingNetwork,
@@ -16,14 +16,15 @@ from kerasgan.core.growing_networks import (
     stage_widths,
     to_image,
 )
-from kerasgan.core.latents import spherical, standard_normal
-from kerasgan.core.optimizers import adam
-from kerasgan.core.precision import dtype_policy
 from kerasgan.layers.blur import Blur
 from kerasgan.layers.equalized import equalized
 from kerasgan.layers.pixel_normalization import PixelNormalization
+from kerasgan.layers.precision import dtype_policy
 from kerasgan.layers.styles import AdaptiveInstanceNormalization, NoiseInjection
 from kerasgan.losses.penalties import GradientPenalty
+from kerasgan.sampling.latents import spherical
+from kerasgan.sampling.normals import standard_normal
+from kerasgan.training.optimizers import adam
 
 MEAN_DECAY = 0.995  # of the tracked mean of w
 TRUNCATED_LAYERS = 8  # those up to 32x32
@@ -53,7 +54,7 @@ class StyleGAN(GrowingGAN):
     drawn once for all; `stochastic_variation` draws it anew.
 
     Args:
-        *args, **kwargs: as for `kerasgan.core.growing.GrowingGAN`: image_shape, latent_dim (which
+        *args, **kwargs: as for `kerasgan.growing.model.GrowingGAN`: image_shape, latent_dim (which
             is the length of z and of w), base_width, max_width, ema_decay, seed, dtype.
         mapping_layers: int of at least 1, the depth of the mapping network (the paper's table 4
             compares several). For trainings of minutes see docs/growing.md.

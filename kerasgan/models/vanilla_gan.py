@@ -5,9 +5,9 @@ import math
 import keras
 from keras import layers
 
-from kerasgan.core.checks import whole_number
+from kerasgan.checks import whole_number
 from kerasgan.core.gan import GAN
-from kerasgan.core.precision import dtype_policy
+from kerasgan.layers.precision import dtype_policy
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")

@@ -5,9 +5,9 @@ import functools
 import keras
 
 from kerasgan.core.image_gan import ImageGAN
-from kerasgan.core.optimizers import adam
 from kerasgan.layers.convolutional import convolutional_discriminator, convolutional_generator
 from kerasgan.losses.penalties import GradientPenalty
+from kerasgan.training.optimizers import adam
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")

@@ -9,8 +9,8 @@ import urllib.parse
 import numpy as np
 from PIL import Image
 
-from kerasgan.numbering import numbers_of_images
 from kerasgan.serving.errors import ServingError, code_of_http
+from kerasgan.utils.image_numbers import numbers_of_images
 
 LONGEST_PAUSE = 2.0  # seconds between two tries
 LARGEST_CHUNK = 3 * 2**20  # bytes, of which JSON makes five times as many

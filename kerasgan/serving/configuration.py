@@ -2,7 +2,6 @@
 
 import pathlib
 
-from kerasgan.core.files import atomic_path
 from kerasgan.serving.folders import (
     BATCH_SIZES,
     CONFIGURATION,
@@ -11,6 +10,7 @@ from kerasgan.serving.folders import (
     model_folders,
     versions,
 )
+from kerasgan.utils.files import atomic_path
 
 LOADED_VERSIONS = 2  # so that there can be a stable version and a canary
 

@@ -4,7 +4,7 @@ import json
 import pathlib
 import re
 
-MODEL_CARD = "assets.extra/model_card.json"  # as in core/export.py, which imports Keras
+MODEL_CARD = "assets.extra/model_card.json"  # as in export/saved_model.py, which imports Keras
 WARMUP_REQUESTS = "assets.extra/tf_serving_warmup_requests"
 EXPORTED = re.compile(
     r"saved_model\.pb|fingerprint\.pb|variables/variables\.(index|data-\d+-of-\d+)|"

@@ -15,7 +15,7 @@ import tensorflow as tf
 from google.protobuf import text_format
 from tensorflow.core.framework import types_pb2
 
-from kerasgan.core.signatures import sides
+from kerasgan.export.endpoints import sides
 from kerasgan.serving import saved_models
 from kerasgan.serving.configuration import LOADED_VERSIONS, labels_of
 from kerasgan.serving.errors import ServingError

@@ -12,8 +12,7 @@ import tensorflow as tf
 from PIL import Image
 from tensorflow.core.protobuf import saved_model_pb2
 
-from kerasgan.core.export import MODEL_CARD, check_destination
-from kerasgan.core.files import atomic_path, make_folder, move
+from kerasgan.export.saved_model import MODEL_CARD, check_destination
 from kerasgan.serving.folders import (
     BATCH_SIZES,
     WARMUP_REQUESTS,
@@ -21,6 +20,7 @@ from kerasgan.serving.folders import (
     version_folders,
     version_number,
 )
+from kerasgan.utils.files import atomic_path, make_folder, move
 
 REMOVED = ".partial-removed-"
 

@@ -10,7 +10,7 @@ from scipy.spatial import distance
 
 import kerasgan
 from kerasgan.callbacks.collapse_monitor import first_examples, mean_distance
-from kerasgan.core.latents import standard_normal
+from kerasgan.sampling.normals import standard_normal
 
 
 class Scripted(keras.callbacks.Callback):

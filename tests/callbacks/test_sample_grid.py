@@ -9,7 +9,7 @@ from PIL import Image
 
 import kerasgan
 from kerasgan.callbacks import SampleGrid, pictures
-from kerasgan.callbacks.pictures import GAP
+from kerasgan.pictures import GAP
 
 IMAGES = kerasgan.data.from_array(
     np.random.default_rng(0).integers(0, 256, (8, 8, 8), dtype="uint8"), batch_size=8

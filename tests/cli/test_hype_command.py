@@ -18,7 +18,7 @@ from PIL import Image
 
 import kerasgan
 from kerasgan.cli import hype
-from kerasgan.serving import hype as serving
+from kerasgan.hype import study as serving
 from kerasgan.serving import web
 
 

@@ -26,7 +26,7 @@ from test_commands import (
 
 import kerasgan
 from kerasgan.cli import run_folder, runs
-from kerasgan.core import files
+from kerasgan.utils import files
 
 
 def write(file, text="x"):

@@ -9,8 +9,8 @@ import numpy as np
 from cli.test_commands import CommandTestCase, call, read_history
 
 from kerasgan import callbacks
-from kerasgan.core import measuring
 from kerasgan.metrics import features
+from kerasgan.training import measuring
 
 
 def train(folder, *more):

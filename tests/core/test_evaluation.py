@@ -9,8 +9,8 @@ from backends import needs_backend
 
 import kerasgan
 from kerasgan import metrics
-from kerasgan.core import measuring
 from kerasgan.metrics.features import Extractor, digits_classifier
+from kerasgan.training import measuring
 
 HIGHER_IS_BETTER = (
     *("precision", "recall", "density", "coverage"),

@@ -20,10 +20,10 @@ PRELUDE = """
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     import keras, numpy as np, tensorflow as tf
     import kerasgan
-    from kerasgan.core import execution
+    from kerasgan.training import step_options
     from keras import layers
 
-    execution.STEPS_BEFORE_COMPILING = 3
+    step_options.STEPS_BEFORE_COMPILING = 3
     # Keras' unseeded Dropout draws from PyTorch's global generator, which is in no file.
     DROPOUT_SEED = 5 if keras.backend.backend() == "torch" else None
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kerasgan.core.data_order import set_epoch
+from kerasgan.training.data_order import set_epoch
 
 
 def everything(dataset):

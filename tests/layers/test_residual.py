@@ -3,7 +3,6 @@ import tensorflow as tf
 from keras import layers, ops
 from layer_helpers import normal
 
-from kerasgan.core.optimizers import all_layers
 from kerasgan.layers import (
     ConditionalBatchNormalization,
     SelfAttention2D,
@@ -11,6 +10,7 @@ from kerasgan.layers import (
     residual_discriminator,
     residual_generator,
 )
+from kerasgan.training.optimizers import all_layers
 
 
 def count(network):

@@ -10,10 +10,10 @@ from metric_helpers import images
 
 import kerasgan
 from kerasgan import metrics
-from kerasgan.core.optimizers import all_layers
 from kerasgan.metrics import features
 from kerasgan.metrics.batches import checked
 from kerasgan.metrics.features import Extractor, application, extractor
+from kerasgan.training.optimizers import all_layers
 
 
 def flatten(shape=(8, 8, 1)):

@@ -6,9 +6,9 @@ from keras import layers, ops
 from keras.optimizers import SGD
 
 import kerasgan
-from kerasgan.core.optimizers import all_layers
 from kerasgan.layers import ConditionalBatchNormalization, SelfAttention2D, SpectralNormalization
 from kerasgan.models import big_gan
+from kerasgan.training.optimizers import all_layers
 
 
 def values(x):

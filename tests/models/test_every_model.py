@@ -11,7 +11,7 @@ from models import zoo
 
 import kerasgan
 from kerasgan.callbacks import ProgressiveGrowing, Stage
-from kerasgan.core.growing import GrowingGAN
+from kerasgan.growing.model import GrowingGAN
 from kerasgan.models import registry
 
 

@@ -9,8 +9,8 @@ import tensorflow as tf
 from models import zoo
 
 import kerasgan
-from kerasgan.core.optimizers import adam
 from kerasgan.models import registry
+from kerasgan.training.optimizers import adam
 
 # The paper's images an update, and its updates of the discriminator for one of the generator. That
 # of BigGAN is the smallest that the paper tries; models that grow change theirs at each stage.

@@ -6,8 +6,8 @@ import tensorflow as tf
 from growing_helpers import growing, images, made, randomize, reduced, shared, values
 
 import kerasgan
-from kerasgan.core import growing_networks
-from kerasgan.core.growing_networks import stage_widths
+from kerasgan.growing import networks
+from kerasgan.growing.networks import stage_widths
 from kerasgan.layers import Blur
 
 # Table 2 of the paper, from 4x4 on.
@@ -125,7 +125,7 @@ class ProGANTest(tf.test.TestCase):
         x = np.random.default_rng(0).normal(size=(2, 8, 8, 4)).astype("float32")
         found = {}
         for pool_first in (True, False):
-            block = growing_networks.down_block(1, 4, 8, blur=False, pool_first=pool_first)
+            block = networks.down_block(1, 4, 8, blur=False, pool_first=pool_first)
             bias = block.get_layer("conv2_eq").layer.bias
             bias.assign(np.linspace(-1.0, 1.0, 8))
             y = values(keras.Model(block.input, block.get_layer("conv2_eq").output)(x))

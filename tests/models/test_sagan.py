@@ -4,12 +4,12 @@ from backends import needs_backend
 from keras import layers, ops
 
 import kerasgan
-from kerasgan.core.optimizers import all_layers
 from kerasgan.layers import (
     ConditionalBatchNormalization,
     SelfAttention2D,
     SpectralNormalization,
 )
+from kerasgan.training.optimizers import all_layers
 
 
 def attention_sizes(gan):

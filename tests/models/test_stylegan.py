@@ -18,12 +18,12 @@ from growing_helpers import (
 from keras import layers
 
 import kerasgan
-from kerasgan.core.growing_networks import stage_widths
-from kerasgan.core.latents import standard_normal
-from kerasgan.core.optimizers import all_layers
+from kerasgan.growing.networks import stage_widths
 from kerasgan.layers import AdaptiveInstanceNormalization, Blur, Equalized
 from kerasgan.models import stylegan
-from kerasgan.numbering import numbers_of_images
+from kerasgan.sampling.normals import standard_normal
+from kerasgan.training.optimizers import all_layers
+from kerasgan.utils.image_numbers import numbers_of_images
 
 
 def strengths(network):

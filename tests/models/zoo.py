@@ -5,8 +5,8 @@ import inspect
 
 import numpy as np
 
-from kerasgan.core.translation import TranslationModel
 from kerasgan.models import registry
+from kerasgan.translation.model import TranslationModel
 
 SMALL = {
     "image_shape": (8, 8, 1),

@@ -13,7 +13,7 @@ import tensorflow as tf
 from backends import needs_backend
 from served_models import NUM_CLASSES, decoded, differences, pixels, served, zoo
 
-from kerasgan.core.export import MODEL_CARD
+from kerasgan.export.saved_model import MODEL_CARD
 from kerasgan.serving import Client, ServingError
 from kerasgan.serving.batching import Limits
 from kerasgan.serving.engine import Engine

@@ -1,0 +1,31 @@
+"""What models, data and metrics make sure of before they begin."""
+
+from kerasgan.checks.arguments import check_arguments, whole_number
+from kerasgan.checks.batches import BatchCheck, checked_data, refuse_weights
+from kerasgan.checks.images import (
+    LARGEST,
+    as_numpy,
+    check_images,
+    check_labels,
+    check_scale,
+    float_images,
+    limits,
+)
+from kerasgan.checks.networks import check_discriminator, check_generator
+
+__all__ = [
+    "LARGEST",
+    "BatchCheck",
+    "as_numpy",
+    "check_arguments",
+    "check_discriminator",
+    "check_generator",
+    "check_images",
+    "check_labels",
+    "check_scale",
+    "checked_data",
+    "float_images",
+    "limits",
+    "refuse_weights",
+    "whole_number",
+]

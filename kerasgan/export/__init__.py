@@ -1,0 +1,1 @@
+"""From networks to a SavedModel that needs neither kerasgan nor Keras."""

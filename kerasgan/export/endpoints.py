@@ -1,0 +1,190 @@
+"""What the endpoints of a SavedModel do before and after the networks, as TensorFlow's graphs.
+
+Every input has the batch as its first axis, so that a server can put requests together, and what
+comes out for an example depends on that example only.
+"""
+
+import math
+
+import tensorflow as tf
+
+from kerasgan import checks
+from kerasgan.export.picture_files import check, decoded, png, sides
+from kerasgan.sampling import normals
+
+NO_TRUNCATION = -1.0
+LARGEST_IMAGE = 2**24  # pixels that `translate` takes, 4096x4096
+
+
+def compiled(function, jit_compile=False):
+    """A function of tensors as a part of graphs."""
+    return tf.function(function, autograph=False, jit_compile=jit_compile or None)
+
+
+def traced(function, specs):
+    """A function of tensors as a graph for inputs of these specs."""
+    graph = tf.function(function, input_signature=specs, autograph=False)
+    graph.get_concrete_function()
+    return graph
+
+
+def noise_to_image(functions, image_shape, latent_dim, num_classes, truncation, noise_shapes):
+    """The endpoints of a model that makes images, or vectors, of noise.
+
+    Args:
+        functions: dict: `generator` takes latents and, if conditional, labels; `sampler` takes
+            normal numbers, labels if conditional, truncation if there is one, and noise.
+        image_shape: tuple of int.
+        latent_dim: int.
+        num_classes: int or None.
+        truncation: None, or the smallest and the largest that there can be; the largest is none.
+        noise_shapes: sequence of tuples, the shapes of an image's noise.
+
+    Returns:
+        Dict from a signature's name to (function, list of `tf.TensorSpec`).
+    """
+    label = [] if num_classes is None else [tf.TensorSpec((None,), tf.int32, "label")]
+    latent = tf.TensorSpec((None, latent_dim), tf.float32, "latent")
+
+    def serving_default(latent, label=None):
+        finite = check(tf.math.is_finite(latent), "latent: use finite numbers", latent)
+        with tf.control_dependencies([finite, *_checks(latent, label, num_classes)]):
+            inputs = [latent] if label is None else [latent, tf.identity(label)]
+            return {"images": tf.cast(functions["generator"](*inputs), tf.float32)}
+
+    def sample(seed, *others):
+        rest = list(others)
+        given = {"label": rest.pop(0) if label else None}
+        given["truncation"] = rest.pop(0) if truncation else None
+        checks = _checks(seed, given["label"], num_classes, given["truncation"], truncation)
+        if truncation:
+            none = given["truncation"] == NO_TRUNCATION
+            given["truncation"] = tf.where(none, truncation[1], given["truncation"])
+        checks.append(check(seed >= 0, "seed: use whole numbers of at least 0", seed))
+        with tf.control_dependencies(checks):
+            normal = standard_normal(tf.identity(seed), (latent_dim,))
+            noise = [standard_normal(seed, shape, n + 1) for n, shape in enumerate(noise_shapes)]
+            # What is not computed here would reach the networks before it is checked.
+            others = [tf.identity(tensor) for tensor in given.values() if tensor is not None]
+        return {"image_bytes": png(functions["sampler"](normal, *others, *noise))}
+
+    signatures = {"serving_default": (serving_default, [latent, *label])}
+    if len(image_shape) == 3 and image_shape[-1] <= 4:
+        seed = tf.TensorSpec((None,), tf.int64, "seed")
+        strength = [tf.TensorSpec((None,), tf.float32, "truncation")] if truncation else []
+        signatures["sample"] = (sample, [seed, *label, *strength])
+    return signatures
+
+
+def image_to_image(functions, size, channels, multiple, least_size, scale):
+    """The endpoints of a model that translates images.
+
+    Args:
+        functions: dict from a direction, "to_A", or "" for the only one, to a function of images.
+        size: (height, width) that images have to have; None for any that is a multiple.
+        channels: dict from a direction to the number of channels that are taken.
+        multiple: int, what heights and widths have to be a multiple of.
+        least_size: int, the smallest height and width.
+        scale: int, by how much it enlarges.
+
+    Returns:
+        Dict from a signature's name to (function, list of `tf.TensorSpec`).
+    """
+    images = {
+        to: tf.TensorSpec((None, *size, n), tf.float32, "images") for to, n in channels.items()
+    }
+    files = tf.TensorSpec((None,), tf.string, "image_bytes")
+    signatures = {}
+    for direction, network in functions.items():
+        of_arrays = (_serving(network, multiple, least_size), [images[direction]])
+        translate = _translating(network, channels[direction], multiple, least_size, scale)
+        of_files = {"translate": (translate, [files])} if None in size else {}
+        if not signatures:
+            signatures = {"serving_default": of_arrays, **of_files}
+        if direction:
+            signatures[direction] = of_arrays
+            signatures |= {f"{name}_{direction}": graph for name, graph in of_files.items()}
+    return signatures
+
+
+def _serving(network, multiple, least_size):
+    def serve(images):
+        sides = tf.shape(images)[1:3]
+        right = (sides % multiple == 0) & (sides >= least_size)
+        message = f"images: use sides of at least {least_size} that are multiples of {multiple}"
+        inside = check(tf.abs(images) <= checks.LARGEST, "images: use images in [-1, 1]", images)
+        with tf.control_dependencies([check(right, message, sides), inside]):
+            return {"images": tf.cast(network(tf.identity(images)), tf.float32)}
+
+    return serve
+
+
+def _translating(network, channels, multiple, least_size, scale):
+    def translate_file(file):
+        height_and_width = sides(file)
+        small_enough = check(
+            (tf.reduce_max(height_and_width) <= LARGEST_IMAGE)
+            & (tf.reduce_prod(height_and_width) <= LARGEST_IMAGE),
+            f"image_bytes: use images of at most {LARGEST_IMAGE} pixels",
+            height_and_width,
+        )
+        # A few kilobytes can hold an image that does not fit into memory.
+        with tf.control_dependencies([small_enough]):
+            image = decoded(tf.identity(file), channels)
+        height, width = tf.unstack(tf.shape(image)[:2])
+        image = tf.cast(image, tf.float32) / 127.5 - 1.0
+        for axis, length in enumerate((height, width)):
+            image = _mirrored(image, axis, length, multiple, least_size)
+        return png(network(image[None])[0, : height * scale, : width * scale])
+
+    def translate(image_bytes):
+        return {"image_bytes": tf.map_fn(translate_file, image_bytes, parallel_iterations=1)}
+
+    return translate
+
+
+def standard_normal(numbers, shape, stream=0):
+    """`standard_normal` of `kerasgan.sampling.normals` in a graph: the same but for rounding.
+
+    Args:
+        numbers: int64 tensor (n,).
+        shape, stream: as there.
+
+    Returns:
+        float32 tensor (n, *shape).
+    """
+    low = tf.cast(tf.bitwise.bitwise_and(numbers, 0xFFFFFFFF), tf.uint32)
+    high = tf.cast(tf.bitwise.right_shift(numbers, tf.constant(32, tf.int64)), tf.uint32)
+    pairs = -(-math.prod(shape) // 2)
+    position = tf.cast(tf.range(pairs), tf.uint32)[None]
+    counter = (position, tf.fill((1, 1), tf.constant(stream, tf.uint32)))
+    words = normals.threefry(tf.bitwise, (low[:, None], high[:, None]), counter)
+    eight = tf.constant(8, tf.uint32)
+    uniform = [tf.cast(tf.bitwise.right_shift(word, eight), tf.float32) for word in words]
+    normal = tf.concat(normals.box_muller(tf.math, *uniform), axis=1)
+    return tf.reshape(normal[:, : math.prod(shape)], (-1, *shape))
+
+
+def _checks(first, label, num_classes, strength=None, limits=None):
+    """What an endpoint makes sure of; a client that is wrong gets INVALID_ARGUMENT."""
+    checks = []
+    for name, tensor in (("label", label), ("truncation", strength)):
+        if tensor is not None:
+            equal = tf.shape(tensor)[0] == tf.shape(first)[0]
+            checks.append(check(equal, f"{name}: there have to be as many as images", tensor))
+    if label is not None:
+        right = (label >= 0) & (label < num_classes)
+        checks.append(check(right, f"label: use whole numbers from 0 to {num_classes - 1}", label))
+    if strength is not None:
+        right = (strength >= limits[0]) & (strength <= limits[1]) | (strength == NO_TRUNCATION)
+        message = f"truncation: use numbers from {limits[0]} to {limits[1]}, or -1 for none"
+        checks.append(check(right, message, strength))
+    return checks
+
+
+def _mirrored(image, axis, length, multiple, least_size):
+    """An image continued by its mirror image to a length that the network can take."""
+    wanted = tf.maximum(length, least_size)
+    wanted = -(-wanted // multiple) * multiple
+    index = tf.range(wanted) % (2 * length)
+    return tf.gather(image, tf.minimum(index, 2 * length - 1 - index), axis=axis)

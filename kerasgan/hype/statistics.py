@@ -1,0 +1,176 @@
+"""HYPE: how often people take generated images for real ones, and how long they must look.
+
+Reference: HYPE: A Benchmark for Human eYe Perceptual Evaluation of Generative Models, Zhou et al.,
+2019, arXiv:1904.01121. `kerasgan hype` asks the people.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+RESAMPLES = 10_000
+
+
+class Estimate(NamedTuple):
+    """A number and its bootstrap 95 % confidence interval; NaN is what too few answers leave."""
+
+    value: float
+    low: float
+    high: float
+
+
+def error_rates(real, taken_for_real, participants, *, seed=0):
+    """The HYPE-infinity score: the share of wrong answers, with unlimited time.
+
+    0.5 is what guessing gives: nobody can tell the generated images from the real ones.
+
+    Args:
+        real: bool (answers,), whether the image was real.
+        taken_for_real: bool (answers,), whether it was said to be.
+        participants: (answers,), who said it. Several are resampled by the bootstrap as a whole, as
+            in the paper; of one alone, it is the answers.
+        seed: int, of the bootstrap's 10,000 resamples.
+
+    Returns:
+        Dict of `Estimate`, shares in 0..1: `"all"` is the score, `"real"` and `"generated"` are the
+        shares of wrong answers among these images.
+
+    Raises:
+        ValueError: for no answer, or arguments of different lengths.
+
+    Example:
+
+    >>> real, said = [True, True, False, False], [True, False, True, False]
+    >>> rates = kerasgan.hype.error_rates(real, said, ["ada"] * 4)
+    >>> rates["all"].value, rates["generated"].value
+    (0.5, 0.5)
+
+    Reference: HYPE: A Benchmark for Human eYe Perceptual Evaluation of Generative Models, Zhou et
+    al., 2019, arXiv:1904.01121.
+    """
+    real, taken_for_real = np.asarray(real, bool), np.asarray(taken_for_real, bool)
+    lengths = len(real), len(taken_for_real), len(participants)
+    if len(set(lengths)) > 1 or not lengths[0]:
+        raise ValueError(
+            f"real, taken_for_real and participants have {lengths[0]}, {lengths[1]} and "
+            f"{lengths[2]} elements; give one of each for every answer, at least one."
+        )
+    _, units = np.unique(participants, return_inverse=True)
+    if units.max() == 0:
+        units = np.arange(len(real))
+    counted = np.stack([np.ones_like(real), real, ~real], axis=1)
+    wrong = counted & (real != taken_for_real)[:, None]
+    sums = np.zeros((2, units.max() + 1, 3))
+    np.add.at(sums, (0, units), wrong)
+    np.add.at(sums, (1, units), counted)
+    return dict(zip(("all", "real", "generated"), _estimates(*sums, seed), strict=True))
+
+
+def exposure_threshold(blocks, participants, *, seed=0):
+    """The HYPE-time score: how long people must see an image to tell whether it is real.
+
+    The mean over participants of the mean over their blocks of the modal exposure.
+
+    Args:
+        blocks: list of sequences of the exposures, in milliseconds, of a whole block each.
+        participants: (blocks,), whose blocks they are. Several are resampled by the bootstrap as a
+            whole; of one alone, it is the blocks.
+        seed: int, of the bootstrap's 10,000 resamples.
+
+    Returns:
+        `Estimate` in milliseconds; a single block has no interval.
+
+    Raises:
+        ValueError: for no block, or not one participant for each.
+
+    Example:
+
+    >>> blocks = [[500, 490, 480, 480], [500, 530, 520, 520]]
+    >>> kerasgan.hype.exposure_threshold(blocks, ["ada", "ada"]).value
+    500.0
+
+    Reference: HYPE: A Benchmark for Human eYe Perceptual Evaluation of Generative Models, Zhou et
+    al., 2019, arXiv:1904.01121.
+    """
+    if len(blocks) != len(participants) or not len(blocks):
+        raise ValueError(
+            f"there are {len(blocks)} blocks of {len(participants)} participants; give the "
+            "participant of each block, at least one."
+        )
+    modes = np.array([modal_exposure(block) for block in blocks])
+    _, whose = np.unique(participants, return_inverse=True)
+    if whose.max() > 0:
+        modes = np.bincount(whose, modes) / np.bincount(whose)
+    return _estimates(modes[:, None], np.ones((len(modes), 1)), seed)[0]
+
+
+def modal_exposure(exposures):
+    """The most frequent exposure of a block; of several, which the paper leaves open, their mean.
+
+    Args:
+        exposures: sequence of numbers.
+
+    Returns:
+        float.
+
+    Example:
+
+    >>> kerasgan.hype.modal_exposure([500, 490, 490, 480, 480])
+    485.0
+    """
+    values, counts = np.unique(exposures, return_counts=True)
+    return float(values[counts == counts.max()].mean())
+
+
+class Staircase:
+    """How long the images of a block are shown: shorter after each right answer, else longer.
+
+    It begins at 500 ms and stays in 100..1000 ms. The paper wants it to hover where 75 % of the
+    answers are right, with steps of 10 and 30 ms; for that the smaller step has to be the one down.
+
+    Attributes:
+        exposure: int, the milliseconds for which the next image is to be shown.
+
+    Example:
+
+    >>> staircase = kerasgan.hype.Staircase()
+    >>> staircase.answered(correct=True)
+    >>> staircase.exposure
+    490
+    >>> staircase.answered(correct=False)
+    >>> staircase.exposure
+    520
+
+    Reference: HYPE: A Benchmark for Human eYe Perceptual Evaluation of Generative Models, Zhou et
+    al., 2019, arXiv:1904.01121; on such steps, Simple adaptive testing with the weighted up-down
+    method, Kaernbach, 1991, Perception & Psychophysics 49(3).
+    """
+
+    BEGIN, LEAST, LONGEST = 500, 100, 1000  # milliseconds
+    DOWN, UP = 10, 30
+
+    def __init__(self):
+        self.exposure = self.BEGIN
+
+    def answered(self, correct):
+        """Takes one step; `correct` is whether the last answer was."""
+        exposure = self.exposure + (-self.DOWN if correct else self.UP)
+        self.exposure = min(max(exposure, self.LEAST), self.LONGEST)
+
+
+def _estimates(sums, counts, seed):
+    """`Estimate`s of sum / count in each column, by resampling the rows of both."""
+    units = len(sums)
+    with np.errstate(invalid="ignore"):  # 0 / 0: no answer of that kind
+        values = sums.sum(axis=0) / counts.sum(axis=0)
+        if units == 1:
+            return [Estimate(float(value), np.nan, np.nan) for value in values]
+        # How often each different row is drawn says as much as which rows are, and is quicker.
+        rows, times = np.unique(np.hstack([sums, counts]), axis=0, return_counts=True)
+        drawn = np.random.default_rng(seed).multinomial(units, times / units, size=RESAMPLES)
+        resampled_sums, resampled_counts = np.hsplit(drawn @ rows, 2)
+        resampled = resampled_sums / resampled_counts
+    known = ~np.isnan(values)
+    intervals = np.full((2, len(values)), np.nan)
+    intervals[:, known] = np.nanquantile(resampled[:, known], (0.025, 0.975), axis=0)
+    return [Estimate(*map(float, row)) for row in zip(values, *intervals, strict=True)]

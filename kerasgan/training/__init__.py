@@ -1,0 +1,8 @@
+"""What surrounds a step: optimizers, averages, the order of the data, the watch on losses."""
+
+import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__init__.py)
+
+from kerasgan.training.linear_decay import LinearDecay
+from kerasgan.training.training_watch import NonFiniteError
+
+__all__ = ["LinearDecay", "NonFiniteError"]

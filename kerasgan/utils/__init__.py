@@ -1,0 +1,1 @@
+"""What any part may use: files, texts, image numbers. Imports nothing of kerasgan."""

@@ -1,0 +1,362 @@
+"""What the endpoints of exported models answer, against what the models do themselves."""
+
+import io
+import json
+import pathlib
+import struct
+import sys
+
+import keras
+import numpy as np
+import scipy.stats
+import tensorflow as tf
+from absl.testing import parameterized
+from backends import BACKEND, needs_backend
+from growing_helpers import growing, randomize
+from models import zoo
+from PIL import Image
+from tensorflow.core.protobuf import saved_model_pb2
+
+import kerasgan
+from kerasgan.data.images import read_image
+from kerasgan.export import endpoints as code
+from kerasgan.models import registry
+from kerasgan.translation.model import TranslationModel
+from kerasgan.utils.image_numbers import numbers_of_images
+
+# One that goes to and fro in color, one from color to gray.
+OVERRIDES = {"cycle_gan": {"image_shape": (16, 16, 3)}, "pix2pix": {"source_channels": 3}}
+TRANSLATORS = ("cycle_gan", "pix2pix", "srgan")
+# Under JAX each is compiled twice more, for both kinds of devices, which takes long.
+FEW = ("big_gan", "info_gan", "stylegan", *TRANSLATORS)
+# What TensorFlow calls operations that are Python functions, or read files.
+ELSEWHERE = ("PyFunc", "PyFuncStateless", "EagerPyFunc", "ReadFile", "WriteFile", "HashTableV2")
+
+
+def models(translate):
+    """The entries of the registry that translate, or that do not, for `named_parameters`."""
+    wanted = [e for e in registry.entries() if (e.name in TRANSLATORS) == translate]
+    return [(e.name, e) for e in wanted if BACKEND != "jax" or e.name in FEW]
+
+
+def vivid(model):
+    """A model whose images differ, which those of new weights of 0.02 hardly do."""
+    random = np.random.default_rng(0)
+    networks = (
+        model.networks_by_direction.values()
+        if isinstance(model, TranslationModel)
+        else [model.generator]
+    )
+    for weight in (weight for network in networks for weight in network.trainable_weights):
+        old = keras.ops.convert_to_numpy(weight)
+        if old.ndim < 2 or max(old.shape) == old.size:  # biases, scales, strengths
+            weight.assign(old + random.normal(0.0, 0.2, old.shape))
+        elif old.std() < 0.5:  # the others are scaled where they are used
+            fan_in = np.prod(old.shape[:-1])
+            weight.assign(random.normal(0.0, np.sqrt(2.0 / fan_in), old.shape))
+    if getattr(model, "ema_generator", None) is not None:
+        model.ema_generator.set_weights(model.generator.get_weights())
+    return model
+
+
+def small_model(entry):
+    keras.utils.set_random_seed(0)
+    return vivid(zoo.small_model(entry, **OVERRIDES.get(entry.name, {})))
+
+
+def pixels(images):
+    """Images in [-1, 1] as the whole numbers of a file, as int to be subtracted."""
+    return np.clip(np.round((np.asarray(images) + 1.0) * 127.5), 0, 255).astype("int32")
+
+
+def opened(files):
+    """PNG files by Pillow: int array if all have one size, else a list of these."""
+    images = []
+    for file in np.asarray(files):
+        image = Image.open(io.BytesIO(file))
+        assert image.format == "PNG"
+        array = np.asarray(image).astype("int32")
+        images.append(array[..., None] if array.ndim == 2 else array)
+    return images
+
+
+class ServedTestCase(tf.test.TestCase, parameterized.TestCase):
+    """Exports a model and answers requests by its SavedModel."""
+
+    def serve(self, model, **arguments):
+        folder = pathlib.Path(self.create_tempdir().full_path) / "1"
+        model.export(folder, **arguments)
+        # The signatures alone do not keep the variables.
+        self.loaded = tf.saved_model.load(str(folder))
+        self.served = self.loaded.signatures
+        self.card = json.loads((folder / "assets.extra/model_card.json").read_text())
+        return folder
+
+    def ask(self, endpoint, **inputs):
+        types = {"seed": tf.int64, "label": tf.int32, "image_bytes": tf.string}
+        tensors = {
+            name: tf.constant(value, types.get(name, tf.float32)) for name, value in inputs.items()
+        }
+        ((name, answer),) = self.served[endpoint](**tensors).items()
+        files = endpoint.startswith(("sample", "translate"))
+        self.assertEqual(name, "image_bytes" if files else "images")
+        return answer.numpy()
+
+    def assert_same_pictures(self, found, expected):
+        """As 8-bit images, but for a rounding error now and then."""
+        for ours, theirs in zip(found, expected, strict=True):
+            self.assertEqual(ours.shape, theirs.shape)
+            differences = np.abs(ours - theirs)
+            self.assertLessEqual(differences.max(), 1)
+            self.assertLess(differences.mean(), 0.01)
+
+    def assert_refused(self, message, endpoint, **inputs):
+        with self.assertRaisesRegex(tf.errors.InvalidArgumentError, message):
+            self.ask(endpoint, **inputs)
+
+    def assert_self_contained(self, folder):
+        """No operation of Python's, and no place of this machine in any file."""
+        saved_model = saved_model_pb2.SavedModel.FromString(
+            (folder / "saved_model.pb").read_bytes()
+        )
+        (graph,) = saved_model.meta_graphs
+        nodes = list(graph.graph_def.node)
+        for function in graph.graph_def.library.function:
+            nodes.extend(function.node_def)
+        operations = {node.op for node in nodes}
+        self.assertContainsSubset({"EncodePng", "Assert", "StatefulPartitionedCall"}, operations)
+        self.assertNoCommonElements(operations, ELSEWHERE)
+        if BACKEND == "jax":
+            return  # it notes beside each operation where that was written
+        places = [str(folder.parent), str(pathlib.Path.home()), sys.prefix, kerasgan.__file__]
+        places += [pathlib.Path(keras.__file__).parent.as_posix(), "\x00/tmp", "file://"]
+        for file in filter(pathlib.Path.is_file, folder.rglob("*")):
+            data = file.read_bytes()
+            for place in places:
+                self.assertNotIn(place.encode(), data, file.name)
+
+
+@needs_backend("tensorflow", "jax", reason="it cannot write a SavedModel")
+class NoiseToImageTest(ServedTestCase):
+    @parameterized.named_parameters(models(translate=False))
+    def test_sample_is_generate(self, entry):
+        gan = small_model(entry)
+        folder = self.serve(gan, model_card={"class_names": ["a", "b", "c"]})
+        public = {"serving_default", "sample"}
+        alone = {"generator", "sampler"} if BACKEND == "jax" else set()
+        self.assertCountEqual(self.served, public | alone)
+        labels = zoo.labels_for(gan, 5)
+        label = {} if labels is None else {"label": labels}
+        none = {} if gan.truncation_limits is None else {"truncation": [-1.0] * 5}
+        seeds = numbers_of_images(3, range(5))
+        files = self.ask("sample", seed=seeds, **label, **none)
+        found = opened(files)
+        drawn = pixels(gan.generate(5, seed=3, labels=labels))
+        self.assertGreater(drawn.std(0).mean(), 3.0)  # or everything would be the same
+        self.assert_same_pictures(found, drawn)
+
+        self.assertAllEqual(self.ask("sample", seed=seeds, **label, **none), files)
+        # Other neighbours, places and batch sizes.
+        for rows in ([4], [3, 0, 3, 3, 2, 1, 4, 0]):
+            some = {name: np.take(value, rows) for name, value in (label | none).items()}
+            again = opened(self.ask("sample", seed=seeds[rows], **some))
+            self.assert_same_pictures(again, [found[row] for row in rows])
+        if none:
+            self.check_truncation(gan, seeds, labels, label, found)
+
+        latents = gan.latents(5, seed=3)
+        images = self.ask("serving_default", latent=latents, **label)
+        self.assertEqual(images.dtype, np.float32)
+        self.assertAllClose(images, gan.generate_from(latents, labels=labels), atol=1e-4)
+
+        self.check_refusals(seeds, label, none, latents)
+        self.assert_self_contained(folder)
+        shape, classes = [*gan.image_shape], None if labels is None else zoo.NUM_CLASSES
+        for name, value in (
+            ("model", entry.class_name),
+            ("latent_dim", gan.latent_dim),
+            ("num_classes", classes),
+            ("image_shape", shape),
+            ("truncation", gan.truncation_limits and [*gan.truncation_limits]),
+            ("class_names", ["a", "b", "c"]),
+            ("epochs_trained", 0),
+            ("kerasgan", kerasgan.__version__),
+        ):
+            self.assertEqual(self.card[name], value, name)
+
+    def check_truncation(self, gan, seeds, labels, label, untruncated):
+        """That rows may differ in it, and 1 of StyleGAN's and 20 of BigGAN's is none."""
+        largest = min(20.0, gan.truncation_limits[1])
+        strengths = [-1.0, 0.3, largest, 0.7, 0.3]
+        found = opened(self.ask("sample", seed=seeds, **label, truncation=strengths))
+        for row, strength in enumerate(strengths):
+            same = strength in (-1.0, largest)
+            drawn = gan.generate(5, seed=3, labels=labels, truncation=None if same else strength)
+            self.assert_same_pictures([found[row]], [pixels(drawn)[row]])
+            if not same:
+                self.assertGreater(np.abs(found[row] - untruncated[row]).max(), 3)
+        least, most = gan.truncation_limits
+        for wrong in (least - 0.5, most * 1.1, -2.0, np.nan):
+            wrong = [0.5, wrong, 0.5, 0.5, 0.5]
+            message = f"truncation: use numbers from {least} to {most}, or -1 for none; got"
+            self.assert_refused(message, "sample", seed=seeds, **label, truncation=wrong)
+
+    def check_refusals(self, seeds, label, none, latents):
+        wrong = np.where(np.arange(5) == 2, -1, seeds)
+        message = "seed: use whole numbers of at least 0; got"
+        self.assert_refused(message, "sample", seed=wrong, **label, **none)
+        for name in (*label, *none):
+            message = f"{name}: there have to be as many as images"
+            one_less = {**label, **none, name: {**label, **none}[name][:-1]}
+            self.assert_refused(message, "sample", seed=seeds, **one_less)
+            one = {**label, **none, name: {**label, **none}[name][:1]}
+            self.assert_refused(message, "sample", seed=seeds, **one)
+        for index in (-1, zoo.NUM_CLASSES) if label else ():
+            wrong = {"label": [0, 1, index, 0, 1]}
+            message = "label: use whole numbers from 0 to 2; got"
+            self.assert_refused(message, "sample", seed=seeds, **wrong, **none)
+            self.assert_refused(message, "serving_default", latent=latents, **wrong)
+        if label:
+            message = "label: there have to be as many as images"
+            self.assert_refused(message, "serving_default", latent=latents[:4], **label)
+
+    def test_vectors_are_served_without_files(self):
+        gan = kerasgan.VanillaGAN((2,), 3, hidden_units=(8,), seed=0)
+        self.serve(gan)
+        self.assertNotIn("sample", self.served)
+        latents = gan.latents(4, seed=0)
+        points = self.ask("serving_default", latent=latents)
+        self.assertAllClose(points, gan.generate_from(latents), atol=1e-5)
+        message = "latent: use finite numbers"
+        self.assert_refused(message, "serving_default", latent=np.nan * latents)
+
+    def test_one_that_grows_serves_its_stage_and_its_fade(self):
+        gan = randomize(growing("StyleGAN", mapping_layers=2))
+        gan.grow_to(1, fade_images=100)
+        for network in gan.growing_networks:
+            network.alpha.assign(0.25)
+        self.serve(gan)
+        self.assertEqual(self.card["image_shape"], [8, 8, 1])
+        seeds = numbers_of_images(5, range(3))
+        found = opened(self.ask("sample", seed=seeds, truncation=[-1.0] * 3))
+        self.assert_same_pictures(found, pixels(gan.generate(3, seed=5)))
+        gan.grow_to(1)
+        faded_in = pixels(gan.generate(3, seed=5))
+        self.assertGreater(np.abs(faded_in - np.stack(found)).max(), 3)
+
+    @needs_backend("tensorflow", reason="what XLA compiled is in the file, for JAX' own devices")
+    def test_compiled_by_xla_the_images_are_the_same(self):
+        entry = next(entry for entry in registry.entries() if entry.name == "cgan")
+        gan = small_model(entry)
+        folder = self.serve(gan, jit_compile=True)
+        graph = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+        library = graph.meta_graphs[0].graph_def.library.function
+        compiled = [f.signature.name for f in library if f.attr["_XlaMustCompile"].b]
+        self.assertNotEmpty(compiled)
+        labels, seeds = [0, 1, 2, 0], numbers_of_images(3, range(4))
+        found = opened(self.ask("sample", seed=seeds, label=labels))
+        self.assert_same_pictures(found, pixels(gan.generate(4, seed=3, labels=labels)))
+        self.assert_refused("label: use whole", "sample", seed=seeds, label=[0, 1, 2, 3])
+
+
+@needs_backend("tensorflow", reason="files of any size need TensorFlow's networks")
+class ImageToImageTest(ServedTestCase):
+    SIZES = ((2, 3), (5, 7), (16, 16), (19, 33))
+
+    def file(self, size, channels, file_format):
+        array = np.random.default_rng(size[0]).integers(0, 256, (*size, 3), "uint8")
+        image = Image.fromarray(array).convert("RGB" if channels == 3 else "L")
+        file = io.BytesIO()
+        image.save(file, file_format)
+        return file.getvalue()
+
+    def decoded(self, file, channels):
+        """What a model is given of a file."""
+        array = read_image(io.BytesIO(file), None, channels, "crop")
+        return array.astype("float32")[None] / 127.5 - 1.0
+
+    @parameterized.named_parameters(models(translate=True))
+    def test_translate_is_the_method(self, entry):
+        model = small_model(entry)
+        folder = self.serve(model)
+        names = {"serving_default", "translate"}
+        directions = {"": next(iter(model.networks_by_direction))}
+        if entry.name == "cycle_gan":
+            names |= {"to_A", "to_B", "translate_to_A", "translate_to_B"}
+            directions |= {"_to_A": "A", "_to_B": "B"}
+            self.assertEqual(directions[""], "B")
+        self.assertCountEqual(self.served, names)
+        for suffix, to in directions.items():
+            channels = model.translator(to).input_shape[-1]
+            files = [self.file(size, channels, "PNG") for size in self.SIZES]
+            files += [self.file(self.SIZES[-1], channels, "JPEG")]
+            files += [self.file((5, 7), 1, "PNG")]  # gray to all
+            expected = [
+                pixels(model.translate(self.decoded(file, channels), to, seed=0)[0])
+                for file in files
+            ]
+            found = opened(self.ask(f"translate{suffix}", image_bytes=files))
+            self.assert_same_pictures(found, expected)
+            self.assertGreater(expected[3].std(), 5.0)
+            for row in (4, 1):
+                alone = opened(self.ask(f"translate{suffix}", image_bytes=files[row : row + 1]))
+                self.assert_same_pictures(alone, expected[row : row + 1])
+            image = self.decoded(files[2], channels)
+            images = np.concatenate([image, -image, image])
+            served = self.ask(suffix.removeprefix("_") or "serving_default", images=images)
+            translated = model.translate(images, to, seed=0)
+            self.assertAllClose(np.clip(served, -1.0, 1.0), translated, atol=1e-4)
+            # Dropout, too, is the same for every image of a batch.
+            self.assertAllClose(served[2], served[0], atol=1e-4)
+            if entry.name == "pix2pix":
+                others = model.translate(images, to, seed=1)
+                self.assertGreater(np.abs(others - translated).max(), 0.05)
+        if model.size_multiple > 1:
+            message = f"images: use sides of at least {model.least_size} that are multiples of"
+            self.assert_refused(message, "serving_default", images=images[:, :-1])
+        for wrong in (2.0 * images + 1.0, np.nan * images):
+            message = r"images: use images in \[-1, 1\]"
+            self.assert_refused(message, "serving_default", images=wrong)
+        answers = [self.ask("translate", image_bytes=files[:2]) for _ in range(2)]
+        self.assertAllEqual(*answers)
+        self.check_refusals(files[0])
+        self.assert_self_contained(folder)
+        for name, value in (
+            ("model", entry.class_name),
+            ("image_shape", [*model.image_shape]),
+            ("size_multiple", model.size_multiple),
+            ("scale", model.scale),
+        ):
+            self.assertEqual(self.card[name], value, name)
+
+    def check_refusals(self, good):
+        for wrong in (b"", b"no picture", good[:20], good[:-30], b"\xff\xd8\xff" + bytes(30)):
+            with self.subTest(wrong=wrong):
+                self.assert_refused("", "translate", image_bytes=[good, wrong])
+        for file_format in ("GIF", "BMP"):
+            file = self.file((4, 4), 1, file_format)
+            message = f"image_bytes: use PNG or JPEG files; got.*{len(file)}"
+            self.assert_refused(message, "translate", image_bytes=[good, file])
+        self.assertEqual(code.LARGEST_IMAGE, 4096 * 4096)
+        # The head is enough to refuse an image: nothing follows that could be decoded.
+        message = r"image_bytes: use images of at most 16777216 pixels; got.*{}.*{}"
+        for height, width in ((4096, 4097), (1, 2**24 + 1), (2**31, 2), (2**32 - 1, 2**32 - 1)):
+            file = good[:16] + struct.pack(">II", width, height) + good[24:30]
+            self.assert_refused(message.format(height, width), "translate", image_bytes=[file])
+        file = self.file((4, 4), 1, "JPEG")
+        start = file.index(b"\xff\xc0") + 5
+        file = file[:start] + struct.pack(">HH", 4097, 4096) + file[start + 4 :]
+        self.assert_refused(message.format(4097, 4096), "translate", image_bytes=[file])
+
+
+class TruncationTest(tf.test.TestCase):
+    def test_a_large_one_changes_no_latents(self):
+        gan = kerasgan.VanillaGAN((2,), 64, hidden_units=())
+        latents = gan.latents(500, seed=0)
+        self.assertGreater(np.abs(latents).max(), 4.0)
+        for bound in (20.0, 1e9, np.inf):
+            self.assertAllEqual(gan.latents(500, seed=0, truncation=bound), latents)
+        # A bound below that is that of the distribution, as SciPy has it.
+        normal, bounds = scipy.stats.norm, (-4.9, 4.9)
+        expected = scipy.stats.truncnorm(*bounds).ppf(normal.cdf(latents.astype("float64")))
+        self.assertAllClose(gan.latents(500, seed=0, truncation=4.9), expected, atol=1e-3)
