@@ -47,7 +47,7 @@ def train(name, seconds, file):
         gan.fit(digits, initial_epoch=epochs - 1, epochs=epochs, verbose=2)
     labels = None if gan.num_classes is None else np.arange(1000) % 10
     samples = gan.generate(1000, seed=0, labels=labels)
-    weights = {p: sum(int(np.prod(v.shape)) for v in gan.player_variables(p)) for p in gan.players}
+    weights = {p: sum(int(np.prod(v.shape)) for v in gan.part_variables(p)) for p in gan.players}
     taken = {
         "class_name": type(gan).__name__,
         "conditional": labels is not None,

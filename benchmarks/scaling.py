@@ -38,7 +38,7 @@ def reduced_bytes(gan):
     rounds = {"discriminator": gan.discriminator_steps}
     gradients = {
         player: 4 * rounds.get(player, 1) * sum(v.value.shape.num_elements() for v in variables)
-        for player, variables in ((p, gan.player_variables(p)) for p in gan.players)
+        for player, variables in ((p, gan.part_variables(p)) for p in gan.players)
     }
     # The discriminator runs on real, fake, and fake again; the generator once a round. A batch
     # norm reduces three sums of its size forward (of x, x^2 and 1) and two backward.

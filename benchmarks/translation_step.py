@@ -59,8 +59,8 @@ def square(x, target):
 def cycle_gan_losses(gan, a, b):
     """The generators' loss and both translations."""
     to_b, to_a = gan.a_to_b(a, training=True), gan.b_to_a(b, training=True)
-    fooling_b = square(gan.judge_b(to_b, training=True), 1.0)
-    fooling_a = square(gan.judge_a(to_a, training=True), 1.0)
+    fooling_b = square(gan.discriminator_b(to_b, training=True), 1.0)
+    fooling_a = square(gan.discriminator_a(to_a, training=True), 1.0)
     cycle = distance(gan.b_to_a(to_b, training=True), a)
     cycle += distance(gan.a_to_b(to_a, training=True), b)
     identity = distance(gan.a_to_b(b, training=True), b)
@@ -77,7 +77,7 @@ def cycle_gan_by_hand():
     gan = cycle_gan()
     players = (
         gan.a_to_b.trainable_variables + gan.b_to_a.trainable_variables,
-        gan.judge_a.trainable_variables + gan.judge_b.trainable_variables,
+        gan.discriminator_a.trainable_variables + gan.discriminator_b.trainable_variables,
     )
     optimizers = [adam(variables) for variables in players]
 
@@ -89,7 +89,9 @@ def cycle_gan_by_hand():
         optimizers[0].apply(tape.gradient(loss, players[0]), players[0])
         to_a, to_b = gan.history_a(to_a), gan.history_b(to_b)
         with tf.GradientTape() as tape:
-            judges_loss = judged(gan.judge_a, a, to_a) + judged(gan.judge_b, b, to_b)
+            judges_loss = judged(gan.discriminator_a, a, to_a) + judged(
+                gan.discriminator_b, b, to_b
+            )
         optimizers[1].apply(tape.gradient(judges_loss, players[1]), players[1])
         return loss, judges_loss
 
@@ -98,7 +100,7 @@ def cycle_gan_by_hand():
 
 def cycle_gan_keras_io():
     gan = cycle_gan()
-    networks = (gan.a_to_b, gan.b_to_a, gan.judge_a, gan.judge_b)
+    networks = (gan.a_to_b, gan.b_to_a, gan.discriminator_a, gan.discriminator_b)
     optimizers = [adam(network.trainable_variables) for network in networks]
 
     @tf.function
@@ -108,8 +110,8 @@ def cycle_gan_keras_io():
             losses = (
                 fooling_b + rest,
                 fooling_a + rest,
-                judged(gan.judge_a, a, to_a),
-                judged(gan.judge_b, b, to_b),
+                judged(gan.discriminator_a, a, to_a),
+                judged(gan.discriminator_b, b, to_b),
             )
         gradients = [
             tape.gradient(loss, network.trainable_variables)

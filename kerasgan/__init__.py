@@ -25,11 +25,13 @@ _SUBPACKAGES = (
     "losses",
     "metrics",
     "models",
+    "roles",
     "serving",
 )
 _NAMES = {
     "AdversarialModel": "kerasgan.core",
     "GAN": "kerasgan.core",
+    "GenerativeModel": "kerasgan.core",
     "ImageGAN": "kerasgan.core",
     "LinearDecay": "kerasgan.training",
     "NonFiniteError": "kerasgan.training",

@@ -18,6 +18,7 @@ ROOMS = (
     "checks",
     "sampling",
     "export",
+    "roles",
     "training",
     "core",
     "growing",

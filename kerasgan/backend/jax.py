@@ -73,11 +73,11 @@ def input_gradient(fn, x):
 
 def forward(fn, variables):
     """Runs `fn()` to be differentiated later; see `kerasgan.backend.tensorflow.forward`."""
-    output, pullback, assigned = jax.vjp(
+    output, backward, assigned = jax.vjp(
         lambda values: _run(fn, variables, values), [v.value for v in variables], has_aux=True
     )
     get_stateless_scope().state_mapping.update(assigned)
-    return output, lambda gradient: pullback(gradient)[0]
+    return output, lambda gradient: backward(gradient)[0]
 
 
 def _run(fn, variables=(), values=()):

@@ -131,7 +131,7 @@ def update(loss_fn, variables, optimizer, forwarded=None):
     if forwarded is None:
         gradients = tape.gradient(scaled, at)
     else:
-        # A missing output gradient would be taken for ones, not zeros, by the pullback's tape.
+        # A missing output gradient would be taken for ones, not zeros, by the backward's tape.
         zero = tf.UnconnectedGradients.ZERO
         gradients = forwarded[1](tape.gradient(scaled, at, unconnected_gradients=zero))
     optimizer.apply(gradients, variables)
@@ -154,7 +154,7 @@ def forward(fn, variables):
         variables: list of `keras.Variable` that `fn` depends on.
 
     Returns:
-        `(output, pullback)`. `pullback(gradient)` turns the gradient of a loss with respect to
+        `(output, backward)`. `backward(gradient)` turns the gradient of a loss with respect to
         `output` into the list of its gradients with respect to `variables`. It may be called
         once, and the variables must not have changed since, or it would not be their gradient.
     """
@@ -163,10 +163,10 @@ def forward(fn, variables):
         tape.watch(values)
         output = fn()
 
-    def pullback(gradient):
+    def backward(gradient):
         return tape.gradient(output, values, output_gradients=gradient)
 
-    return output, pullback
+    return output, backward
 
 
 def predict(network, inputs):

@@ -44,13 +44,13 @@ def forward(fn, variables):
     output = fn()
     values = [v.value for v in variables]
 
-    def pullback(gradients):
+    def backward(gradients):
         pairs = zip(keras.tree.flatten(output), gradients, strict=True)
         used = [(o, g) for o, g in pairs if o.requires_grad and g is not None]
         outputs, gradients = zip(*used, strict=True)
         return torch.autograd.grad(outputs, values, gradients, allow_unused=True)
 
-    return keras.tree.map_structure(lambda o: o.detach().requires_grad_(), output), pullback
+    return keras.tree.map_structure(lambda o: o.detach().requires_grad_(), output), backward
 
 
 class Trainer:

@@ -114,7 +114,7 @@ class RunReport(RunHistory):
             if not isinstance(value, dict):
                 settings[name] = value
         for player in model.players:
-            count = sum(int(np.prod(v.shape)) for v in model.player_variables(player))
+            count = sum(int(np.prod(v.shape)) for v in model.part_variables(player))
             settings[f"{player}: weights"] = f"{count:,}"
             optimizer = model.optimizer[player]
             shown = {k: v for k, v in optimizer.get_config().items() if k in _OPTIMIZER_SETTINGS}

@@ -4,6 +4,7 @@ import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__ini
 
 from kerasgan.core.adversarial_model import AdversarialModel
 from kerasgan.core.gan import GAN
+from kerasgan.core.generative_model import GenerativeModel
 from kerasgan.core.image_gan import ImageGAN
 
-__all__ = ["GAN", "AdversarialModel", "ImageGAN"]
+__all__ = ["GAN", "AdversarialModel", "GenerativeModel", "ImageGAN"]

@@ -28,29 +28,44 @@ def traced(function, specs):
     return graph
 
 
-def noise_to_image(functions, image_shape, latent_dim, num_classes, truncation, noise_shapes):
-    """The endpoints of a model that makes images, or vectors, of noise.
+def latent_to_image(generator, latent_dim, num_classes):
+    """The endpoint of a model that makes images, or vectors, of latents.
 
     Args:
-        functions: dict: `generator` takes latents and, if conditional, labels; `sampler` takes
-            normal numbers, labels if conditional, truncation if there is one, and noise.
-        image_shape: tuple of int.
+        generator: function of latents and, if conditional, labels.
         latent_dim: int.
         num_classes: int or None.
-        truncation: None, or the smallest and the largest that there can be; the largest is none.
-        noise_shapes: sequence of tuples, the shapes of an image's noise.
 
     Returns:
         Dict from a signature's name to (function, list of `tf.TensorSpec`).
     """
-    label = [] if num_classes is None else [tf.TensorSpec((None,), tf.int32, "label")]
-    latent = tf.TensorSpec((None, latent_dim), tf.float32, "latent")
 
     def serving_default(latent, label=None):
-        finite = check(tf.math.is_finite(latent), "latent: use finite numbers", latent)
+        finite = _finite(latent, "latent")
         with tf.control_dependencies([finite, *_checks(latent, label, num_classes)]):
             inputs = [latent] if label is None else [latent, tf.identity(label)]
-            return {"images": tf.cast(functions["generator"](*inputs), tf.float32)}
+            return {"images": tf.cast(generator(*inputs), tf.float32)}
+
+    latent = tf.TensorSpec((None, latent_dim), tf.float32, "latent")
+    return {"serving_default": (serving_default, [latent, *_label(num_classes)])}
+
+
+def sample(sampler, image_shape, noise_shapes, num_classes, truncation):
+    """The endpoint of a model that makes images of random numbers.
+
+    Args:
+        sampler: function of normal numbers, an array for each of `noise_shapes`, labels if
+            conditional, and truncation if there is one.
+        image_shape: tuple of int.
+        noise_shapes: sequence of tuples, the shapes of an image's random numbers.
+        num_classes: int or None.
+        truncation: None, or the smallest and the largest that there can be; the largest is none.
+
+    Returns:
+        Dict from a signature's name to (function, list of `tf.TensorSpec`); for vectors, and for
+        images that no PNG file can hold, without any.
+    """
+    label = _label(num_classes)
 
     def sample(seed, *others):
         rest = list(others)
@@ -62,18 +77,79 @@ def noise_to_image(functions, image_shape, latent_dim, num_classes, truncation, 
             given["truncation"] = tf.where(none, truncation[1], given["truncation"])
         checks.append(check(seed >= 0, "seed: use whole numbers of at least 0", seed))
         with tf.control_dependencies(checks):
-            normal = standard_normal(tf.identity(seed), (latent_dim,))
-            noise = [standard_normal(seed, shape, n + 1) for n, shape in enumerate(noise_shapes)]
+            seed = tf.identity(seed)
+            noise = [standard_normal(seed, shape, n) for n, shape in enumerate(noise_shapes)]
             # What is not computed here would reach the networks before it is checked.
             others = [tf.identity(tensor) for tensor in given.values() if tensor is not None]
-        return {"image_bytes": png(functions["sampler"](normal, *others, *noise))}
+        return {"image_bytes": png(sampler(*noise, *others))}
 
-    signatures = {"serving_default": (serving_default, [latent, *label])}
-    if len(image_shape) == 3 and image_shape[-1] <= 4:
-        seed = tf.TensorSpec((None,), tf.int64, "seed")
-        strength = [tf.TensorSpec((None,), tf.float32, "truncation")] if truncation else []
-        signatures["sample"] = (sample, [seed, *label, *strength])
-    return signatures
+    if len(image_shape) != 3 or image_shape[-1] > 4:
+        return {}
+    seed = tf.TensorSpec((None,), tf.int64, "seed")
+    strength = [tf.TensorSpec((None,), tf.float32, "truncation")] if truncation else []
+    return {"sample": (sample, [seed, *label, *strength])}
+
+
+def of_images_and_codes(functions, image_shape, code_shape):
+    """The endpoints `encode`, `decode` and `reconstruct` of a model that encodes images.
+
+    Args:
+        functions: dict: `encoder` takes images, `decoder` codes.
+        image_shape, code_shape: tuples of int.
+
+    Returns:
+        Dict from a signature's name to (function, list of `tf.TensorSpec`).
+    """
+    images = tf.TensorSpec((None, *image_shape), tf.float32, "images")
+    codes = tf.TensorSpec((None, *code_shape), tf.float32, "codes")
+
+    def encode(images):
+        with tf.control_dependencies([_inside(images)]):
+            return {"codes": tf.cast(functions["encoder"](tf.identity(images)), tf.float32)}
+
+    def decode(codes):
+        with tf.control_dependencies([_finite(codes, "codes")]):
+            return {"images": tf.cast(functions["decoder"](tf.identity(codes)), tf.float32)}
+
+    def reconstruct(images):
+        return decode(encode(images)["codes"])
+
+    return {
+        "reconstruct": (reconstruct, [images]),
+        "encode": (encode, [images]),
+        "decode": (decode, [codes]),
+    }
+
+
+def likelihood(function, image_shape):
+    """The endpoint `log_likelihood`.
+
+    Args:
+        function: from images to nats.
+        image_shape: tuple of int.
+
+    Returns:
+        Dict from a signature's name to (function, list of `tf.TensorSpec`).
+    """
+
+    def log_likelihood(images):
+        with tf.control_dependencies([_inside(images)]):
+            return {"nats": tf.cast(function(tf.identity(images)), tf.float32)}
+
+    images = tf.TensorSpec((None, *image_shape), tf.float32, "images")
+    return {"log_likelihood": (log_likelihood, [images])}
+
+
+def _label(num_classes):
+    return [] if num_classes is None else [tf.TensorSpec((None,), tf.int32, "label")]
+
+
+def _inside(images):
+    return check(tf.abs(images) <= checks.LARGEST, "images: use images in [-1, 1]", images)
+
+
+def _finite(values, name):
+    return check(tf.math.is_finite(values), f"{name}: use finite numbers", values)
 
 
 def image_to_image(functions, size, channels, multiple, least_size, scale):
@@ -112,8 +188,7 @@ def _serving(network, multiple, least_size):
         sides = tf.shape(images)[1:3]
         right = (sides % multiple == 0) & (sides >= least_size)
         message = f"images: use sides of at least {least_size} that are multiples of {multiple}"
-        inside = check(tf.abs(images) <= checks.LARGEST, "images: use images in [-1, 1]", images)
-        with tf.control_dependencies([check(right, message, sides), inside]):
+        with tf.control_dependencies([check(right, message, sides), _inside(images)]):
             return {"images": tf.cast(network(tf.identity(images)), tf.float32)}
 
     return serve

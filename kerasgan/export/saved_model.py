@@ -1,5 +1,6 @@
 """From networks to a SavedModel that needs neither kerasgan nor Keras."""
 
+import dataclasses
 import json
 import pathlib
 from typing import NamedTuple
@@ -40,17 +41,31 @@ def check_destination(filepath):
         )
 
 
-def export_model(filepath, networks, computations, signatures, model_card, jit_compile=False):
+@dataclasses.dataclass
+class Exports:
+    """What a model's roles put into its SavedModel.
+
+    Attributes:
+        networks: list of the Keras models that the computations use.
+        computations: dict from a name to a `Computation`: what the model's framework computes.
+        signatures: list of functions from dict of these, as functions of TensorFlow's tensors, to
+            dict from the name of a signature to (function, list of `tf.TensorSpec`). Of all, the
+            first is `serving_default` as well, unless one has that name.
+        card: dict, which becomes `assets.extra/model_card.json`.
+    """
+
+    networks: list = dataclasses.field(default_factory=list)
+    computations: dict = dataclasses.field(default_factory=dict)
+    signatures: list = dataclasses.field(default_factory=list)
+    card: dict = dataclasses.field(default_factory=dict)
+
+
+def export_model(filepath, exports, jit_compile=False):
     """Writes a SavedModel, with a model card beside its graph.
 
     Args:
         filepath: a folder that does not exist or is empty.
-        networks: the Keras models that the computations use.
-        computations: dict from a name to a `Computation`: what the model's framework computes.
-        signatures: function from dict of these, as functions of TensorFlow's tensors, to dict from
-            the name of a signature, one of them `serving_default`, to (function, list of
-            `tf.TensorSpec`).
-        model_card: dict, which becomes `assets.extra/model_card.json`.
+        exports: `Exports`.
         jit_compile: whether XLA compiles the computations.
 
     Raises:
@@ -63,13 +78,13 @@ def export_model(filepath, networks, computations, signatures, model_card, jit_c
 
     from kerasgan.export.endpoints import compiled, traced
 
-    model_card = {**model_card, "tensorflow": tf.__version__}
+    model_card = {**exports.card, "tensorflow": tf.__version__}
     card = json.dumps(model_card, indent=2, allow_nan=False, default=str) + "\n"
     archive = keras.export.ExportArchive()
-    for network in networks:
+    for network in {id(network): network for network in exports.networks}.values():
         archive.track(network)  # all before the first endpoint, or JAX misses their variables
     functions = {}
-    for name, (function, inputs) in computations.items():
+    for name, (function, inputs) in exports.computations.items():
         if backend == "jax":
             # JAX computes it as an endpoint of its own, which the signatures call. It would compile
             # for the device at hand, and a server may have the other one.
@@ -80,7 +95,11 @@ def export_model(filepath, networks, computations, signatures, model_card, jit_c
             functions[name] = archive.add_endpoint(name, function, specs, **platforms)
         else:
             functions[name] = compiled(function, jit_compile)
-    for name, (function, specs) in signatures(functions).items():
+    signatures = {}
+    for of_role in exports.signatures:
+        signatures |= of_role(functions)
+    signatures.setdefault("serving_default", next(iter(signatures.values())))
+    for name, (function, specs) in signatures.items():
         archive.add_endpoint(name, traced(function, specs))
     with atomic_path(filepath) as temporary:
         archive.write_out(str(temporary), verbose=False)

@@ -8,12 +8,13 @@ from kerasgan.core.gan import GAN
 from kerasgan.growing.networks import GrowingNetwork
 from kerasgan.layers.minibatch import split_batch
 from kerasgan.layers.precision import dtype_policy
+from kerasgan.roles import Grows
 from kerasgan.training.optimizers import all_layers
 
 FLOAT_IMAGES = {"dtype": "float32", "data_format": "channels_last"}
 
 
-class GrowingGAN(GAN):
+class GrowingGAN(Grows, GAN):
     """A `GAN` that `kerasgan.callbacks.ProgressiveGrowing` grows, of `GrowingNetwork`s.
 
     The data is images of the final resolution throughout. The model reduces them to the resolution
@@ -45,6 +46,8 @@ class GrowingGAN(GAN):
     Reference: Progressive Growing of GANs for Improved Quality, Stability, and Variation, Karras
     et al., 2018, arXiv:1710.10196.
     """
+
+    _trained_at = _tested_at = None  # the stage for which steps were made
 
     def __init__(
         self,
@@ -173,18 +176,18 @@ class GrowingGAN(GAN):
 
     def make_train_function(self, force=False):
         stage = (self.stage, self.batch_size)
-        changed = getattr(self, "_trained_at", None) != stage
+        changed = self._trained_at != stage
         self._trained_at = stage
         super().make_train_function(force=force or changed)
 
     def make_test_function(self, force=False):
-        changed = getattr(self, "_tested_at", None) != self.stage
+        changed = self._tested_at != self.stage
         self._tested_at = self.stage
         super().make_test_function(force=force or changed)
 
-    def player_variables(self, player):
+    def part_variables(self, part):
         idle = {id(w) for network in self.growing_networks for w in network.idle_weights()}
-        return [v for v in super().player_variables(player) if id(v) not in idle]
+        return [v for v in super().part_variables(part) if id(v) not in idle]
 
     def averaged_weights(self, network):
         idle = {id(w) for network in self.growing_networks for w in network.idle_weights()}

@@ -24,8 +24,8 @@ class SpectralNormalization(Reparameterized):
     the kernel instead, at each call, so that the real and the generated batch of one step see
     different weights and no gradient passes through sigma.
 
-    `kerasgan` models call `improve` before each update of the player whose networks hold this
-    layer; a training step of your own has to do so.
+    `kerasgan` models call `power_iteration` before each update of the player whose networks hold
+    this layer; a training step of your own has to do so.
 
     Args:
         layer: `Dense`, `Conv2D`, `Conv2DTranspose`, `Embedding`, or another layer with a `kernel`
@@ -40,7 +40,7 @@ class SpectralNormalization(Reparameterized):
     >>> layer = kerasgan.layers.SpectralNormalization(keras.layers.Dense(3))
     >>> y = layer(np.ones((2, 5), "float32"))
     >>> for _ in range(100):
-    ...     layer.improve()
+    ...     layer.power_iteration()
     >>> largest = np.linalg.svd(keras.ops.convert_to_numpy(layer.layer.kernel))[1].max()
     >>> bool(np.isclose(float(layer.sigma()), largest))
     True
@@ -56,7 +56,8 @@ class SpectralNormalization(Reparameterized):
         kept = {"initializer": normal, "trainable": False}
         self.u = self.add_weight((1, rows), name="u", **kept)
         self.v = self.add_weight((1, columns), name="v", **kept)
-        self.improve()  # or a network that is used before its first update would be far too large
+        # Or a network that is used before its first update would be far too large.
+        self.power_iteration()
 
     def _kernel(self):
         for name in ("kernel", "embeddings"):
@@ -72,7 +73,7 @@ class SpectralNormalization(Reparameterized):
             kernel = ops.swapaxes(kernel, -1, -2)  # of shape (height, width, outputs, inputs)
         return ops.reshape(kernel, (-1, kernel.shape[-1]))
 
-    def improve(self, when=True):
+    def power_iteration(self, when=True):
         """One power iteration.
 
         Args:

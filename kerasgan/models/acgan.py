@@ -47,6 +47,7 @@ class ACGAN(ImageGAN):
     """
 
     needs_classes = True
+    discriminator_takes_labels = False
     default_batch_size = 100
 
     def __init__(
@@ -96,7 +97,7 @@ class ACGAN(ImageGAN):
 
     def generator_loss(self, real, fake, labels, latents, training=True):
         fake_logits, fake_classes = self.discriminator(fake, training=training)
-        source = self.fooling_loss(fake_logits, real, labels, training)
+        source = self.fooling_loss(fake_logits, self.real_logits(real, labels, training))
         classes = cross_entropy(labels, fake_classes)
         loss = source + self.classification_weight * classes
         return loss, {"generator_classification_loss": classes}

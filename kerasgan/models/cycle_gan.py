@@ -16,7 +16,6 @@ from kerasgan.layers.patch_gan import (
 from kerasgan.layers.precision import dtype_policy
 from kerasgan.layers.reflection_padding import ReflectionPadding2D
 from kerasgan.losses.adversarial import LeastSquares
-from kerasgan.training.optimizers import adam
 from kerasgan.translation.model import TranslationModel
 
 
@@ -71,7 +70,7 @@ class CycleGAN(TranslationModel):
     # The paper's have no factor of 1/2 for the generators.
     default_loss = LeastSquares(weight=2.0)
     networks_version = 2
-    pairing = "unpaired"
+    takes = "unpaired"
     pair_names = ("A", "B")
     size_multiple = 4
     least_size = 8  # a border of one feature cannot be mirrored
@@ -108,9 +107,9 @@ class CycleGAN(TranslationModel):
                 resnet_generator(channels, base_width, residual_blocks, name=name)
                 for name in ("a_to_b", "b_to_a")
             )
-            self.judge_a, self.judge_b = (
+            self.discriminator_a, self.discriminator_b = (
                 patch_discriminator(self.image_shape, receptive_field, base_width, name=name)
-                for name in ("judge_a", "judge_b")
+                for name in ("discriminator_a", "discriminator_b")
             )
         seeds = [None, None] if seed is None else [seed + 1, seed + 2]
         self.history_a, self.history_b = (
@@ -124,15 +123,12 @@ class CycleGAN(TranslationModel):
     def players(self):
         return {
             "generator": [self.a_to_b, self.b_to_a],
-            "discriminator": [self.judge_a, self.judge_b],
+            "discriminator": [self.discriminator_a, self.discriminator_b],
         }
 
     @property
     def loss_names(self):
         return (*super().loss_names, "cycle_loss", "identity_loss")
-
-    def default_optimizers(self):
-        return {player: adam(2e-4, beta_1=0.5) for player in self.players}
 
     @property
     def pair_shapes(self):
@@ -146,28 +142,35 @@ class CycleGAN(TranslationModel):
 
     def train_step(self, data):
         """One round on a batch of each set; returns the mean losses so far."""
-        real_a, real_b = self.image_pair(data)
-        generator_loss, logs = backend.update(
-            lambda: self.generator_loss(real_a, real_b),
-            self.player_variables("generator"),
-            self.optimizer["generator"],
+        pair = self.image_pair(data)
+
+        def generators():
+            # The cycles go through the generators once more, so gradients cannot wait.
+            fakes = self.generated(*pair, training=True)
+            loss, logs = self.generator_loss(*pair, *fakes)
+            return loss, (logs, fakes)
+
+        generator_loss, (logs, (fake_b, fake_a)) = backend.update(
+            generators, self.part_variables("generator"), self.optimizer["generator"]
         )
-        fake_a = self.history_a(logs.pop("fake_a"))
-        fake_b = self.history_b(logs.pop("fake_b"))
+        shown = self.history_a(fake_a), self.history_b(fake_b)
         discriminator_loss, _ = backend.update(
-            lambda: (self.discriminator_loss(real_a, real_b, fake_a, fake_b), {}),
-            self.player_variables("discriminator"),
+            lambda: self.discriminator_loss(*pair, *reversed(shown)),
+            self.part_variables("discriminator"),
             self.optimizer["discriminator"],
         )
         logs |= {"generator_loss": generator_loss, "discriminator_loss": discriminator_loss}
         return self.track(logs)
 
-    def generator_loss(self, real_a, real_b, training=True):
-        """What the generators minimize, and logs, the translations among them: `(loss, logs)`."""
-        fake_b = self.a_to_b(real_a, training=training)
-        fake_a = self.b_to_a(real_b, training=training)
-        loss = self.fooling_loss(partial(self.judge_b, training=training), fake_b, real_b)
-        loss += self.fooling_loss(partial(self.judge_a, training=training), fake_a, real_a)
+    def generated(self, real_a, real_b, training):
+        return self.a_to_b(real_a, training=training), self.b_to_a(real_b, training=training)
+
+    def generator_loss(self, real_a, real_b, fake_b, fake_a, training=True):
+        """What the generators minimize, and logs: `(loss, logs)`."""
+        judge_a = partial(self.discriminator_a, training=training)
+        judge_b = partial(self.discriminator_b, training=training)
+        loss = self.fooling_loss(judge_b(fake_b), lambda: judge_b(real_b))
+        loss += self.fooling_loss(judge_a(fake_a), lambda: judge_a(real_a))
         cycle = _distance(self.b_to_a(fake_b, training=training), real_a)
         cycle += _distance(self.a_to_b(fake_a, training=training), real_b)
         identity = ops.zeros((), "float32")
@@ -175,28 +178,19 @@ class CycleGAN(TranslationModel):
             identity = _distance(self.a_to_b(real_b, training=training), real_b)
             identity += _distance(self.b_to_a(real_a, training=training), real_a)
         loss += self.cycle_weight * (cycle + self.identity_weight * identity)
-        logs = {"cycle_loss": cycle, "identity_loss": identity}
-        return loss, {**logs, "fake_a": fake_a, "fake_b": fake_b}
+        return loss, {"cycle_loss": cycle, "identity_loss": identity}
 
-    def discriminator_loss(self, real_a, real_b, fake_a, fake_b, training=True):
-        """What the discriminators minimize: float32 scalar."""
+    def discriminator_loss(self, real_a, real_b, fake_b, fake_a, training=True):
+        """What the discriminators minimize, and logs: `(loss, logs)`."""
         loss = 0.0
         for judge, real, fake in (
-            (self.judge_a, real_a, fake_a),
-            (self.judge_b, real_b, fake_b),
+            (self.discriminator_a, real_a, fake_a),
+            (self.discriminator_b, real_b, fake_b),
         ):
             loss += 0.5 * self.adversarial_loss.discriminator(
                 judge(real, training=training), judge(fake, training=training)
             )
-        return loss
-
-    def test_step(self, data):
-        """Losses of a batch of images of A and one of B."""
-        real_a, real_b = self.image_pair(data)
-        generator_loss, logs = self.generator_loss(real_a, real_b, training=False)
-        fake_a, fake_b = logs.pop("fake_a"), logs.pop("fake_b")
-        loss = self.discriminator_loss(real_a, real_b, fake_a, fake_b, training=False)
-        return self.track({**logs, "generator_loss": generator_loss, "discriminator_loss": loss})
+        return loss, {}
 
     def call(self, images, training=False):
         """Images of A to images of B."""

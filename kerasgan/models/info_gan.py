@@ -139,20 +139,20 @@ class InfoGAN(ImageGAN):
         real_logits = self.discriminate(real, labels, training)
         fake_logits, features = self.discriminator(fake, training=training)
         loss = self.adversarial_loss.discriminator(real_logits, fake_logits)
-        loss += self.information_weight * self.surprise(features, latents, training)
+        loss += self.information_weight * self.code_loss(features, latents, training)
         return self.with_penalties(loss, real, fake, labels, training)
 
     def generator_loss(self, real, fake, labels, latents, training=True):
         fake_logits, features = self.discriminator(fake, training=training)
-        loss = self.fooling_loss(fake_logits, real, labels, training)
-        return loss + self.information_weight * self.surprise(features, latents, training), {}
+        loss = self.fooling_loss(fake_logits, self.real_logits(real, labels, training))
+        return loss + self.information_weight * self.code_loss(features, latents, training), {}
 
     def recognizer_loss(self, real, fake, labels, latents, training=True):
         """What Q minimizes: the information that it does not find."""
         _, features = self.discriminator(fake, training=training)
-        return self.surprise(features, latents, training), {}
+        return self.code_loss(features, latents, training), {}
 
-    def surprise(self, features, latents, training):
+    def code_loss(self, features, latents, training):
         """The mean of `-log Q(c | x)` without constants: float32 scalar.
 
         Args:
@@ -162,10 +162,10 @@ class InfoGAN(ImageGAN):
         """
         found = self.split_codes(self.recognizer(features, training=training))
         codes = self.split_codes(latents[:, -self.num_codes :])
-        surprise = 0.5 * ops.mean(ops.sum(ops.square(codes[-1] - found[-1]), axis=-1))
+        loss = 0.5 * ops.mean(ops.sum(ops.square(codes[-1] - found[-1]), axis=-1))
         for one_hot, logits in zip(codes[:-1], found[:-1], strict=True):
-            surprise += ops.mean(ops.categorical_crossentropy(one_hot, logits, from_logits=True))
-        return surprise
+            loss += ops.mean(ops.categorical_crossentropy(one_hot, logits, from_logits=True))
+        return loss
 
     # The codes ---------------------------------------------------------------------------------
 
@@ -196,12 +196,9 @@ class InfoGAN(ImageGAN):
         )
         return ops.concatenate([noise, *one_hot, numbers], axis=-1)
 
-    def sample_latents(self, num_images, seed=None):
-        """Latents (num_images, latent_dim): one-hot vectors between numbers from U(-1, 1)."""
-        return self.with_codes(super().sample_latents(num_images, seed))
-
-    def latents_from_normal(self, normal, truncation=None):
-        return self.with_codes(super().latents_from_normal(normal, truncation))
+    def to_latents(self, normal, truncation=None):
+        """Turns N(0, I) into one-hot vectors between numbers from U(-1, 1)."""
+        return self.with_codes(super().to_latents(normal, truncation))
 
     def latents(self, num_images, *, seed=None, truncation=None, categories=None, continuous=None):
         """The latents that `generate` turns into images; see there."""

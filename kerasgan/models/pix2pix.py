@@ -11,7 +11,6 @@ from kerasgan.layers.patch_gan import (
     transposed_convolution,
 )
 from kerasgan.layers.precision import dtype_policy
-from kerasgan.training.optimizers import adam
 from kerasgan.translation.model import TranslationModel
 
 
@@ -102,9 +101,6 @@ class Pix2Pix(TranslationModel):
     def arguments_for(cls, source_shape, target_shape):
         return {"image_shape": target_shape, "source_channels": source_shape[-1]}
 
-    def default_optimizers(self):
-        return {player: adam(2e-4, beta_1=0.5) for player in self.players}
-
     @property
     def pair_shapes(self):
         height, width, channels = self.image_shape
@@ -120,52 +116,27 @@ class Pix2Pix(TranslationModel):
 
     # The game ----------------------------------------------------------------------------------
 
-    def train_step(self, data):
-        """One round on a batch of pairs; returns the mean losses so far."""
-        source, target = self.image_pair(data)
-        fake, pullback = backend.forward(
-            lambda: self.generator(source, training=True), self.player_variables("generator")
-        )
-        discriminator_loss, _ = backend.update(
-            lambda: (self.discriminator_loss(source, target, fake), {}),
-            self.player_variables("discriminator"),
-            self.optimizer["discriminator"],
-        )
-        generator_loss, logs = backend.update(
-            lambda fake: self.generator_loss(source, target, fake),
-            self.player_variables("generator"),
-            self.optimizer["generator"],
-            forwarded=(fake, pullback),
-        )
-        logs |= {"generator_loss": generator_loss, "discriminator_loss": discriminator_loss}
-        return self.track(logs)
+    def generated(self, source, target, training):
+        return (self.generator(source, training=training),)
 
     def discriminator_loss(self, source, target, fake, training=True):
-        """What the discriminator minimizes: float32 scalar."""
+        """What the discriminator minimizes, and logs: `(loss, logs)`."""
         real_logits = self.discriminate(source, target, training)
         fake_logits = self.discriminate(source, fake, training)
-        return 0.5 * self.adversarial_loss.discriminator(real_logits, fake_logits)
+        return 0.5 * self.adversarial_loss.discriminator(real_logits, fake_logits), {}
 
     def generator_loss(self, source, target, fake, training=True):
         """What the generator minimizes, and logs: `(loss, logs)`."""
         l1 = ops.mean(ops.abs(target - fake))
         fooling = self.fooling_loss(
-            lambda images: self.discriminate(source, images, training), fake, target
+            self.discriminate(source, fake, training),
+            lambda: self.discriminate(source, target, training),
         )
         return fooling + self.l1_weight * l1, {"l1_loss": l1}
 
     def discriminate(self, source, images, training):
         """A map of logits for images beside what they were translated from."""
         return self.discriminator(ops.concatenate([source, images], axis=-1), training=training)
-
-    def test_step(self, data):
-        """Losses of a batch of pairs."""
-        source, target = self.image_pair(data)
-        fake = self.generator(source, training=False)
-        generator_loss, logs = self.generator_loss(source, target, fake, training=False)
-        discriminator_loss = self.discriminator_loss(source, target, fake, training=False)
-        logs |= {"generator_loss": generator_loss, "discriminator_loss": discriminator_loss}
-        return self.track(logs)
 
     def call(self, images, training=False):
         """Source images to target images."""

@@ -1,7 +1,6 @@
 """SRGAN, Ledig et al. 2017: large images from small ones."""
 
 import pathlib
-from functools import partial
 
 import keras
 from keras import layers, ops
@@ -65,10 +64,11 @@ class SRGAN(TranslationModel):
     Ledig et al., 2017, arXiv:1609.04802.
     """
 
-    pairing = "super_resolve"
+    takes = "super_resolve"
     pair_names = ("small", "large")
     size_multiple = 1
     default_batch_size = 16
+    waits_for_pretraining = ("discriminator",)
 
     def __init__(
         self,
@@ -153,31 +153,18 @@ class SRGAN(TranslationModel):
 
     def train_step(self, data):
         """One round on a batch of pairs; returns the mean losses so far."""
+        if not self.pretraining:
+            return super().train_step(data)
         small, large = self.image_pair(data)
-        generator_variables = self.player_variables("generator")
-        if self.pretraining:
-            loss, logs = backend.update(
-                lambda: self.pixel_loss(large, self.generator(small, training=True)),
-                generator_variables,
-                self.optimizer["generator"],
-            )
-            return self.track({"generator_loss": loss, **logs})
-        fake, pullback = backend.forward(
-            lambda: self.generator(small, training=True), generator_variables
-        )
-        discriminator_loss, _ = backend.update(
-            lambda: (self.discriminator_loss(large, fake), {}),
-            self.player_variables("discriminator"),
-            self.optimizer["discriminator"],
-        )
-        generator_loss, logs = backend.update(
-            lambda fake: self.generator_loss(large, fake),
-            generator_variables,
+        loss, logs = backend.update(
+            lambda: self.pixel_loss(large, *self.generated(small, large, training=True)),
+            self.part_variables("generator"),
             self.optimizer["generator"],
-            forwarded=(fake, pullback),
         )
-        logs |= {"generator_loss": generator_loss, "discriminator_loss": discriminator_loss}
-        return self.track(logs)
+        return self.track({"generator_loss": loss, **logs})
+
+    def generated(self, small, large, training):
+        return (self.generator(small, training=training),)
 
     def pixel_loss(self, large, fake):
         """What the generator minimizes in pre-training, and logs: `(loss, logs)`."""
@@ -192,29 +179,30 @@ class SRGAN(TranslationModel):
         difference = ops.cast(true, "float32") - ops.cast(made, "float32")
         return ops.mean(ops.square(self.feature_scale * difference))
 
-    def generator_loss(self, large, fake, training=True):
+    def generator_loss(self, small, large, fake, training=True):
         """Equation 3: what the generator minimizes, and logs: `(loss, logs)`."""
         content = self.content_loss(large, fake)
-        adversarial = self.fooling_loss(partial(self.discriminator, training=training), fake, large)
+        adversarial = self.fooling_loss(
+            self.discriminator(fake, training=training),
+            lambda: self.discriminator(large, training=training),
+        )
         return content + self.adversarial_weight * adversarial, {"content_loss": content}
 
-    def discriminator_loss(self, large, fake, training=True):
-        """Equation 2: what the discriminator minimizes: float32 scalar."""
-        return self.adversarial_loss.discriminator(
+    def discriminator_loss(self, small, large, fake, training=True):
+        """Equation 2: what the discriminator minimizes, and logs: `(loss, logs)`."""
+        loss = self.adversarial_loss.discriminator(
             self.discriminator(large, training=training),
             self.discriminator(fake, training=training),
         )
+        return loss, {}
 
     def test_step(self, data):
         """Losses of a batch of pairs."""
+        if not self.pretraining:
+            return super().test_step(data)
         small, large = self.image_pair(data)
-        fake = self.generator(small, training=False)
-        if self.pretraining:
-            loss, logs = self.pixel_loss(large, fake)
-            return self.track({"generator_loss": loss, **logs})
-        generator_loss, logs = self.generator_loss(large, fake, training=False)
-        loss = self.discriminator_loss(large, fake, training=False)
-        return self.track({**logs, "generator_loss": generator_loss, "discriminator_loss": loss})
+        loss, logs = self.pixel_loss(large, *self.generated(small, large, training=False))
+        return self.track({"generator_loss": loss, **logs})
 
     def call(self, images, training=False):
         """Small images to large images."""

@@ -22,8 +22,8 @@ from kerasgan.layers.pixel_normalization import PixelNormalization
 from kerasgan.layers.precision import dtype_policy
 from kerasgan.layers.styles import AdaptiveInstanceNormalization, NoiseInjection
 from kerasgan.losses.penalties import GradientPenalty
+from kerasgan.roles import HasStyles
 from kerasgan.sampling.latents import spherical
-from kerasgan.sampling.normals import standard_normal
 from kerasgan.training.optimizers import adam
 
 MEAN_DECAY = 0.995  # of the tracked mean of w
@@ -32,7 +32,7 @@ PARTS = ("coarse", "middle", "fine")
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")
-class StyleGAN(GrowingGAN):
+class StyleGAN(HasStyles, GrowingGAN):
     """A mapping network turns latents into styles; the synthesis network grows, as ProGAN does.
 
     Section 2 of the paper: the latent z, normalized, becomes w by eight dense layers that learn at
@@ -120,7 +120,7 @@ class StyleGAN(GrowingGAN):
     @property
     def noise_shapes(self):
         sizes = START_SIZE * 2 ** np.repeat(np.arange(self.stage + 1), 2)
-        return tuple((int(size), int(size), 1) for size in sizes)
+        return (*super().noise_shapes, *((int(size), int(size), 1) for size in sizes))
 
     def styles(self, latents, truncation=None):
         """The styles w of latents, one for each layer.
@@ -154,13 +154,12 @@ class StyleGAN(GrowingGAN):
         Returns:
             float32 array (num_images, height, width, channels) in [-1, 1].
         """
-        images = np.empty((len(styles), *self.image_shape), "float32")
-        for start in range(0, len(styles), 64):
-            chunk = slice(start, start + 64)
-            inputs = [array[chunk] for array in (styles, *(noise or []))]
-            inputs = inputs if noise else inputs[0]
-            images[chunk] = backend.predict(self.sampling_generator.synthesis, inputs)
-        return images
+
+        def draw(styles, *noise):
+            inputs = [styles, *noise] if noise else styles
+            return backend.predict(self.sampling_generator.synthesis, inputs)
+
+        return self.some_at_a_time(draw, styles, *(noise or []))
 
     def generate(self, num_images, *, seed=None, labels=None, truncation=None):
         """Draws images; see `kerasgan.GAN.generate`.
@@ -178,26 +177,25 @@ class StyleGAN(GrowingGAN):
         """
         return super().generate(num_images, seed=seed, labels=labels, truncation=truncation)
 
-    def generate_numbers(self, numbers, *, labels=None, truncation=None):
+    def check_truncation(self, truncation):
         if truncation is not None and (not np.isscalar(truncation) or not 0.0 <= truncation <= 1.0):
             raise ValueError(f"truncation={truncation!r}; use None or a number from 0 to 1.")
-        if labels is not None:
-            self.checked_labels(labels, len(numbers))
-        images = np.empty((len(numbers), *self.image_shape), "float32")
-        for start in range(0, len(numbers), 64):
-            some = np.asarray(numbers)[start : start + 64]
-            noise = [standard_normal(some, s, n + 1) for n, s in enumerate(self.noise_shapes)]
-            styles = self.styles(self.latents_of(some), truncation)
-            images[start : start + 64] = self.generate_from_styles(styles, noise)
-        return images
 
-    def images_from_normal(self, normal, *others):
-        truncation, *noise = others
+    def latents(self, num_images, *, seed=None):
+        """The latents that `generate` turns into images; see `kerasgan.GAN.latents`."""
+        return super().latents(num_images, seed=seed)
+
+    def draw(self, noise, labels=None, truncation=None):
+        normal, *noise = noise
+        return self.generate_from_styles(self.styles(normal, truncation), noise)
+
+    def images_from_noise(self, noise, labels=None, truncation=None):
+        normal, *noise = noise
         generator = self.sampling_generator
         w = generator.mapping(normal)[:, None, :]
         cut = generator.mean + truncation[:, None, None] * (w - generator.mean)
-        truncated = [cut] * min(TRUNCATED_LAYERS, self.style_layers)
-        styles = truncated + [w] * (self.style_layers - len(truncated))
+        kept = [cut] * min(TRUNCATED_LAYERS, self.style_layers)
+        styles = kept + [w] * (self.style_layers - len(kept))
         return generator.synthesis([ops.concatenate(styles, axis=1), *noise], training=False)
 
     def style_mix(self, sources, targets, layers="coarse", truncation=None):
@@ -254,7 +252,7 @@ class StyleGAN(GrowingGAN):
         random = np.random.default_rng(np.random.randint(2**31) if seed is None else seed)
         noise = [
             random.standard_normal((num_images, *shape), dtype="float32")
-            for shape in self.noise_shapes
+            for shape in self.noise_shapes[1:]
         ]
         return self.generate_from_styles(np.repeat(styles, num_images, axis=0), noise)
 

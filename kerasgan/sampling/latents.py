@@ -1,6 +1,9 @@
 """Ways through the space of latents."""
 
 import numpy as np
+from keras import ops
+
+from kerasgan.sampling.normals import erf, erfinv
 
 
 def spherical(first, second, share):
@@ -28,3 +31,20 @@ def spherical(first, second, share):
     across = across / np.maximum(np.linalg.norm(across, axis=-1, keepdims=True), 1e-12)
     way = first * np.cos(angle) + across * np.sin(angle)
     return (way * np.sqrt(first.shape[-1])).astype("float32")
+
+
+def truncated(normal, bound):
+    """Maps N(0, 1) to the normal distribution truncated to [-bound, bound], monotonically.
+
+    Args:
+        normal: float32 tensor or array.
+        bound: number above 0, or a tensor of them that broadcasts.
+
+    Returns:
+        float32 tensor.
+    """
+    root2 = np.sqrt(2.0).astype("float32")
+    bound = ops.cast(bound, "float32")
+    inside = erfinv(erf(normal / root2) * erf(bound / root2)) * root2
+    # From there on nothing changes, but that float32 takes large numbers for infinite ones.
+    return ops.clip(ops.where(bound > 5.0, normal, inside), -bound, bound)

@@ -1,4 +1,4 @@
-"""One optimizer a player, kept together."""
+"""One optimizer a part, kept together."""
 
 import keras
 
@@ -6,47 +6,47 @@ from kerasgan import backend
 
 
 class OptimizerGroup:
-    """The optimizers of all players, by player name, as one `model.optimizer`.
+    """The optimizers of all parts, by part name, as one `model.optimizer`.
 
     Keras' trainers and callbacks ask a model's optimizer for `built`, `build` and `variables`.
     It is a plain object, not a Keras one, so that Keras does not save the optimizers: when the
     shapes differ Keras only warns and starts them anew, and a run that silently lost its Adam
-    moments is not a continued run. `AdversarialModel` saves `state()` and restores it with
+    moments is not a continued run. `GenerativeModel` saves `state()` and restores it with
     `load_state`, which is strict.
 
     Args:
-        by_player: dict by player name of built optimizers.
-        moved: dict by player name of the list of variables that each was built for.
+        by_part: dict by part name of built optimizers.
+        moved: dict by part name of the list of variables that each was built for.
     """
 
     built = True
 
-    def __init__(self, by_player, moved):
-        self.by_player = by_player
+    def __init__(self, by_part, moved):
+        self.by_part = by_part
         self.moved = moved
 
-    def __getitem__(self, player):
-        return self.by_player[player]
+    def __getitem__(self, part):
+        return self.by_part[part]
 
     def build(self, variables):
-        """Nothing to do: each player's optimizer was built when the model was compiled."""
+        """Nothing to do: each part's optimizer was built when the model was compiled."""
 
     @property
     def optimizers(self):
-        return list(self.by_player.values())
+        return list(self.by_part.values())
 
     @property
     def iterations(self):
-        # Of the last player, who moves once a step, however often the others do.
+        # Of the last part, who moves once a step, however often the others do.
         return self.optimizers[-1].iterations
 
-    def begins_update(self, player):
-        """Whether the player's next step is the first for its next update.
+    def begins_update(self, part):
+        """Whether the part's next step is the first for its next update.
 
         Returns:
             True, or, of an optimizer that accumulates gradients, a bool tensor.
         """
-        optimizer = getattr(self.by_player[player], "inner_optimizer", self.by_player[player])
+        optimizer = getattr(self.by_part[part], "inner_optimizer", self.by_part[part])
         steps = optimizer.gradient_accumulation_steps
         return optimizer._iterations % steps == 0 if steps else True
 
@@ -57,8 +57,8 @@ class OptimizerGroup:
     def state(self):
         """All variables of all optimizers by a name that stays the same from run to run."""
         return {
-            f"{player}_optimizer_{index}": variable
-            for player, optimizer in self.by_player.items()
+            f"{part}_optimizer_{index}": variable
+            for part, optimizer in self.by_part.items()
             for index, variable in enumerate(optimizer.variables)
         }
 
@@ -72,14 +72,14 @@ class OptimizerGroup:
             ValueError: when the arrays are not exactly those of this group's optimizers.
         """
         saved = {name for name in store if "_optimizer_" in name}
-        for player, optimizer in self.by_player.items():
-            own = {f"{player}_optimizer_{i}": v for i, v in enumerate(optimizer.variables)}
-            found = {name for name in saved if name.startswith(f"{player}_optimizer_")}
+        for part, optimizer in self.by_part.items():
+            own = {f"{part}_optimizer_{i}": v for i, v in enumerate(optimizer.variables)}
+            found = {name for name in saved if name.startswith(f"{part}_optimizer_")}
             if set(own) != found or any(tuple(v.shape) != store[n].shape for n, v in own.items()):
                 kind = type(optimizer).__name__
                 raise ValueError(
-                    f"the file does not hold the state of the {player}'s optimizer: {kind} here "
-                    f"has {len(own)} arrays, the file has {len(found)} for this player, or their "
+                    f"the file does not hold the state of the {part}'s optimizer: {kind} here "
+                    f"has {len(own)} arrays, the file has {len(found)} for this part, or their "
                     "shapes differ. Compile with the optimizers that the file was saved with, or "
                     "load the weights before compile() to start with fresh optimizers."
                 )
@@ -103,38 +103,38 @@ def make_optimizers(optimizer, defaults, networks, moved):
     """The optimizers that `compile(optimizer=...)` stands for, built.
 
     Args:
-        optimizer: None (the paper's), one optimizer, name or config for all players, or a dict
-            of these by player name, where a player that is left out or None gets the paper's.
-        defaults: dict by player name of the paper's optimizers.
-        networks: dict by player name of the list of networks that the player moves.
-        moved: dict by player name of the list of their variables that the optimizer is built for.
+        optimizer: None (the paper's), one optimizer, name or config for all parts, or a dict
+            of these by part name, where a part that is left out or None gets the paper's.
+        defaults: dict by part name of the paper's optimizers.
+        networks: dict by part name of the list of networks that the part moves.
+        moved: dict by part name of the list of their variables that the optimizer is built for.
 
     Returns:
         An `OptimizerGroup`.
 
     Raises:
-        ValueError: for a name that is not a player.
+        ValueError: for a name that is not a part.
     """
-    by_player = isinstance(optimizer, dict) and "class_name" not in optimizer
-    given = dict(optimizer) if by_player else dict.fromkeys(defaults, optimizer)
+    by_part = isinstance(optimizer, dict) and "class_name" not in optimizer
+    given = dict(optimizer) if by_part else dict.fromkeys(defaults, optimizer)
     unknown = sorted(set(given) - set(defaults))
     if unknown:
         raise ValueError(
-            f"optimizer names the players {unknown}; this model's players are {list(defaults)}."
+            f"optimizer names the parts {unknown}; this model's parts are {list(defaults)}."
         )
     chosen = {}
-    for player, default in defaults.items():
-        own = given.get(player)
+    for part, default in defaults.items():
+        own = given.get(part)
         own = keras.optimizers.get(default if own is None else own)
-        if own.built or not by_player:
-            # Slots belong to one player's variables, so each player has an optimizer of its own.
+        if own.built or not by_part:
+            # Slots belong to one part's variables, so each part has an optimizer of its own.
             own = type(own).from_config(own.get_config())
-        if _has_float16(networks[player]) and not _scales_loss(own):
+        if _has_float16(networks[part]) and not _scales_loss(own):
             own = keras.optimizers.LossScaleOptimizer(own)
         backend.accelerate(own.inner_optimizer if _scales_loss(own) else own)
-        own.name = player  # under which callbacks log its learning rate
-        own.build(moved[player])
-        chosen[player] = own
+        own.name = part  # under which callbacks log its learning rate
+        own.build(moved[part])
+        chosen[part] = own
     return OptimizerGroup(chosen, moved)
 
 

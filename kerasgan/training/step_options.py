@@ -14,7 +14,7 @@ STEPS_BEFORE_COMPILING = 6000
 
 
 @dataclasses.dataclass(frozen=True)
-class Execution:
+class StepOptions:
     """How the steps of a model are run.
 
     Attributes:
@@ -46,7 +46,7 @@ def choose(jit_compile, steps_per_execution, variables):
         variables: the trainable variables of all players.
 
     Returns:
-        An `Execution`.
+        An `StepOptions`.
 
     Raises:
         ValueError: when the backend cannot do what was asked for.
@@ -61,8 +61,10 @@ def choose(jit_compile, steps_per_execution, variables):
     if steps_per_execution == "auto":
         steps_per_execution = 32 if dense else 1
     if jit_compile != "auto":
-        return Execution(jit_compile, steps_per_execution)
+        return StepOptions(jit_compile, steps_per_execution)
     if backend.compiles_by_default():
-        return Execution(True, steps_per_execution)
+        return StepOptions(True, steps_per_execution)
     compile_later = tiny and steps_per_execution > 1
-    return Execution(False, steps_per_execution, STEPS_BEFORE_COMPILING if compile_later else None)
+    return StepOptions(
+        False, steps_per_execution, STEPS_BEFORE_COMPILING if compile_later else None
+    )

@@ -16,7 +16,7 @@ def made(x, spectral_normalization=False, gamma=1.0, **kwargs):
         kernel.assign(normal(*kernel.shape, seed=index))
         if spectral_normalization:
             for _ in range(3):
-                conv.improve()
+                conv.power_iteration()
     layer.gamma.assign(gamma)
     return layer
 

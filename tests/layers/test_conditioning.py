@@ -121,8 +121,8 @@ class ConditionalBatchNormalizationTest(tf.test.TestCase):
             lengths = (1.0, 1.0)
             if spectral:
                 for _ in range(60):
-                    layer.gamma.improve()
-                    layer.beta.improve()
+                    layer.gamma.power_iteration()
+                    layer.beta.power_iteration()
                 lengths = [np.linalg.svd(kernel)[1][0] for kernel in (gamma, beta)]
             self.assertLen(layer.trainable_variables, 2)
             y = ops.convert_to_numpy(layer([x, condition], training=True))

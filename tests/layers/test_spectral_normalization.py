@@ -90,7 +90,7 @@ class EstimateTest(tf.test.TestCase):
             layer.u.assign(u)
             for run in (lambda fn, variables: fn(), compiled):
                 u, v = power_iteration(matrix(layer.layer), u)
-                run(lambda layer=layer: layer.improve(), layer.variables)
+                run(lambda layer=layer: layer.power_iteration(), layer.variables)
                 self.assertAllClose(arrays([layer.u])[0], u, atol=1e-5)
                 self.assertAllClose(arrays([layer.v])[0], v, atol=1e-5)
             by_numpy = (u @ matrix(layer.layer) @ v.T).item()
@@ -195,10 +195,10 @@ class OutputTest(tf.test.TestCase):
     def test_a_kernel_of_zeros_stays_so(self):
         layer = SpectralNormalization(layers.Dense(3, kernel_initializer="zeros"))
         self.assertAllEqual(ops.convert_to_numpy(layer(normal(2, 4))), np.zeros((2, 3)))
-        layer.improve()
+        layer.power_iteration()
         layer.layer.kernel.assign(5.0 * np.eye(4, 3))
         for _ in range(20):
-            layer.improve()
+            layer.power_iteration()
         self.assertAllClose(sigma_of(layer), 5.0)
         half = SpectralNormalization(
             layers.Dense(3, kernel_initializer="zeros", dtype="mixed_float16"),
@@ -278,7 +278,7 @@ class GradientTest(tf.test.TestCase):
             layers.Dense(4, use_bias=False, kernel_regularizer=l2, activity_regularizer=l2)
         )
         layer.build(x.shape)
-        layer.improve()
+        layer.power_iteration()
 
         def loss():
             layer(x)

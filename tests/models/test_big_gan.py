@@ -208,7 +208,7 @@ class BigGANTest(tf.test.TestCase):
         norms = [x for x in gan.generator.layers if isinstance(x, ConditionalBatchNormalization)]
         for norm in norms:
             before = values(norm.gamma.u)
-            gan.improve_estimates("generator")
+            gan.power_iteration("generator")
             self.assertNotAllClose(values(norm.gamma.u), before, atol=1e-6)
         self.assertLen(norms, 2)
 

@@ -52,7 +52,7 @@ class CompositionTest(tf.test.TestCase, parameterized.TestCase):
                     moved = [
                         not np.array_equal(old, keras.ops.convert_to_numpy(v))
                         for old, v in zip(before, model.trainable_variables, strict=True)
-                        if any(v is own for own in model.player_variables(player))
+                        if any(v is own for own in model.part_variables(player))
                     ]
                     # All but biases that batch norm or a constant kernel makes inconsequential.
                     self.assertGreater(np.mean(moved), 0.6, player)

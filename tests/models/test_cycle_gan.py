@@ -71,7 +71,7 @@ class GameTest(tf.test.TestCase):
         gan.compile()
         self.assertEqual((gan.cycle_weight, gan.identity_weight), (10.0, 0.5))
         self.assertEqual(gan.history_size, 50)
-        self.assertEqual(gan.judge_a.output_shape, (None, 14, 14, 1))  # 70x70
+        self.assertEqual(gan.discriminator_a.output_shape, (None, 14, 14, 1))  # 70x70
         for player in gan.players:
             self.assertAllClose(gan.optimizer[player].learning_rate, 2e-4)
             self.assertEqual(gan.optimizer[player].beta_1, 0.5)
@@ -84,8 +84,8 @@ class GameTest(tf.test.TestCase):
             return ops.convert_to_numpy(network(x))
 
         to_b, to_a = run(gan.a_to_b, a), run(gan.b_to_a, b)
-        fooling = ((run(gan.judge_b, to_b) - 1) ** 2).mean()
-        fooling += ((run(gan.judge_a, to_a) - 1) ** 2).mean()
+        fooling = ((run(gan.discriminator_b, to_b) - 1) ** 2).mean()
+        fooling += ((run(gan.discriminator_a, to_a) - 1) ** 2).mean()
         cycle = np.abs(run(gan.b_to_a, to_b) - a).mean() + np.abs(run(gan.a_to_b, to_a) - b).mean()
         identity = np.abs(run(gan.a_to_b, b) - b).mean() + np.abs(run(gan.b_to_a, a) - a).mean()
         loss, logs = gan.generator_loss(*tensors(2))
@@ -94,7 +94,7 @@ class GameTest(tf.test.TestCase):
         self.assertAllClose(number(logs["identity_loss"]), identity)
 
         expected = 0.0
-        for judge, real, fake in ((gan.judge_a, a, to_a), (gan.judge_b, b, to_b)):
+        for judge, real, fake in ((gan.discriminator_a, a, to_a), (gan.discriminator_b, b, to_b)):
             expected += 0.5 * ((run(judge, real) - 1) ** 2).mean()
             expected += 0.5 * (run(judge, fake) ** 2).mean()
         fakes = map(ops.convert_to_tensor, (to_a, to_b))
@@ -110,7 +110,10 @@ class GameTest(tf.test.TestCase):
         self.assertEqual(number(logs["identity_loss"]), 0.0)
         fooling = [
             ((ops.convert_to_numpy(judge(fake)) - 1) ** 2).mean()
-            for judge, fake in ((gan.judge_b, images(2)), (gan.judge_a, images(2, seed=1)))
+            for judge, fake in (
+                (gan.discriminator_b, images(2)),
+                (gan.discriminator_a, images(2, seed=1)),
+            )
         ]
         self.assertAllClose(number(loss), sum(fooling))
 

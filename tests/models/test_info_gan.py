@@ -155,7 +155,7 @@ class GameTest(tf.test.TestCase):
         rates = {name: SGD(0.1 if name == player else 0.0) for name in gan.players}
         gan.compile(rates)
         gan.run_eagerly = True
-        before = {name: values_of(gan.player_variables(name)) for name in gan.players}
+        before = {name: values_of(gan.part_variables(name)) for name in gan.players}
         logs = gan.train_on_batch(images(8), return_dict=True)
         self.assertCountEqual(logs, [f"{name}_loss" for name in gan.players])
         return {
@@ -163,7 +163,7 @@ class GameTest(tf.test.TestCase):
                 [
                     (new - old).ravel()
                     for old, new in zip(
-                        before[name], values_of(gan.player_variables(name)), strict=True
+                        before[name], values_of(gan.part_variables(name)), strict=True
                     )
                 ]
             )
@@ -193,8 +193,8 @@ class GameTest(tf.test.TestCase):
         features = 16 * 4  # of the dense layer
         shapes = [tuple(v.shape) for v in gan.recognizer.trainable_variables]
         self.assertEqual(shapes, [(features, 128), (128,), (128,), (128, 9), (9,)])
-        owned = {id(v) for v in gan.player_variables("recognizer")}
-        others = [*gan.player_variables("generator"), *gan.player_variables("discriminator")]
+        owned = {id(v) for v in gan.part_variables("recognizer")}
+        others = [*gan.part_variables("generator"), *gan.part_variables("discriminator")]
         self.assertFalse(owned & {id(v) for v in others})
 
     def test_networks_for_mnist(self):

@@ -86,7 +86,7 @@ class SAGANTest(tf.test.TestCase):
                 v = u @ matrix
                 u = v @ matrix.T
                 expected.append(u / np.linalg.norm(u))
-            gan.improve_estimates(player)
+            gan.power_iteration(player)
             for layer, u in zip(normalized, expected, strict=True):
                 self.assertAllClose(ops.convert_to_numpy(layer.u), u, atol=1e-4, msg=layer.name)
 

@@ -56,7 +56,7 @@ class SNGANTest(tf.test.TestCase):
     def test_the_discriminator_is_lipschitz_per_layer(self):
         gan = kerasgan.SNGAN((8, 8, 1), base_width=8, architecture="dcgan", seed=0)
         for _ in range(50):
-            gan.improve_estimates("discriminator")
+            gan.power_iteration("discriminator")
         for layer in gan.discriminator.layers:
             if isinstance(layer, SpectralNormalization):
                 matrix = ops.convert_to_numpy(layer._matrix(layer.layer.kernel)) / float(

@@ -76,7 +76,7 @@ class Tiny(AdversarialModel):
 
     def train_step(self, data):
         data = keras.utils.unpack_x_y_sample_weight(data)[0]
-        variables = self.player_variables("judge")
+        variables = self.part_variables("judge")
         loss, _ = backend.update(
             lambda: self.judge_loss(data, self.seed_generator), variables, self.optimizer["judge"]
         )

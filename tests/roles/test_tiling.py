@@ -2,7 +2,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kerasgan.translation.tiling import translate_tiled
+from kerasgan.roles.tiling import translate_tiled
 
 
 def random_images(height, width, channels=2):

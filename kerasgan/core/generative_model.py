@@ -1,0 +1,648 @@
+"""The base of every generative model: parts that optimizers move, trained, saved and measured."""
+
+import contextlib
+import inspect
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+import kerasgan
+from kerasgan import backend, checks, roles
+from kerasgan.export.saved_model import Exports, export_model
+from kerasgan.layers.spectral_normalization import SpectralNormalization
+from kerasgan.training import data_order, measuring, step_options
+from kerasgan.training.optimizers import all_layers, make_optimizers, portable
+from kerasgan.training.position import PassingCallbacks, Position, passing
+from kerasgan.training.saving import SavesExactly
+from kerasgan.training.training_watch import LossTracker, TrainingWatch
+
+
+class GenerativeModel(SavesExactly, backend.Trainer, keras.Model):
+    """Networks that learn to make, translate, encode or weigh data, as one Keras model.
+
+    A **part** is the set of networks that one optimizer moves together. This class gives a model
+    `compile` with one optimizer a part, a `fit` that stops at the first loss that is not a number,
+    files that continue bit for bit, `evaluate` with generative metrics, and `export`. What it can
+    do beyond that is a matter of its roles (`kerasgan.roles`), base classes beside this one.
+
+    A subclass owes:
+
+    - `parts`: dict from a part's name to the list of its networks, which must be built;
+    - `default_optimizers()`: dict by part name, the paper's;
+    - `loss_names`: the names under which a step logs its losses;
+    - the step: `batch_loss(data, training=True)`, which returns `(loss, logs)`, the scalar that the
+      only part minimizes, logged as `"loss"`, and a dict of what else is logged. A model with
+      several parts overrides `train_step(data)` and `test_step(data)` instead, which return
+      `self.track(logs)`.
+
+    It may set:
+
+    - `default_batch_size`: the paper's images an update;
+    - `real_and_generated(batches, num_generated, seed)`: what metrics are fed with. Roles give it.
+
+    The arguments of the constructor that `get_config` returns are saved with the model.
+
+    Args:
+        seed: int, where the model's own random numbers (latents, and whatever else its step
+            draws, with `self.seed_generator`) start. None takes it from
+            `keras.utils.set_random_seed`, or from entropy.
+        **kwargs: `name` and `dtype`, as for `keras.Model`.
+
+    Raises:
+        NotImplementedError: from `compile`, when something that a subclass owes is missing.
+
+    Example:
+
+    >>> class Autoencoder(kerasgan.roles.Reconstructs, kerasgan.GenerativeModel):
+    ...     loss_names = ("loss",)
+    ...     def __init__(self, image_shape, **kwargs):
+    ...         super().__init__(**kwargs)
+    ...         self.image_shape = tuple(image_shape)
+    ...         numbers = math.prod(image_shape)
+    ...         self.encoder = keras.Sequential(
+    ...             [keras.Input(image_shape), keras.layers.Flatten(), keras.layers.Dense(4)]
+    ...         )
+    ...         self.decoder = keras.Sequential(
+    ...             [
+    ...                 keras.Input((4,)),
+    ...                 keras.layers.Dense(numbers, "tanh"),
+    ...                 keras.layers.Reshape(image_shape),
+    ...             ]
+    ...         )
+    ...     @property
+    ...     def parts(self):
+    ...         return {"autoencoder": [self.encoder, self.decoder]}
+    ...     def default_optimizers(self):
+    ...         return {"autoencoder": keras.optimizers.Adam(1e-3)}
+    ...     def batch_loss(self, data, training=True):
+    ...         images, _ = self.real_batch(data)
+    ...         made = self.decoder(self.encoder(images, training=training), training=training)
+    ...         return keras.ops.mean((images - made) ** 2), {}
+    >>> model = Autoencoder((8, 8, 1))
+    >>> model.compile()
+    >>> history = model.fit(kerasgan.data.load("digits"), epochs=1, verbose=0)
+    >>> sorted(history.history)
+    ['loss']
+    """
+
+    owes = {
+        "parts": "a property: dict from a part's name to the list of its networks",
+        "default_optimizers": "a method: dict from a part's name to its optimizer",
+        "loss_names": "the names of the losses that a step logs, a tuple",
+    }
+    default_batch_size = 64  # examples of a batch of `fit` with the paper's settings
+    image_axes = None  # how many numbers its image_shape has, if only so many will do
+    compares_pairs = False  # whether metrics are given each real image with its generated one
+    compares_vectors = False  # rather than images
+    waits_for_pretraining = ()  # the parts that `pretrain` does not train, where there is one
+    _moved_when_compiled = None  # while a file is loaded: indices of weights by part
+
+    def __new__(cls, *args, **kwargs):
+        checks.check_arguments(cls, args, kwargs)
+        return super().__new__(cls, *args, **kwargs)
+
+    def __init__(self, *, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        self.seed_generator = backend.SeedGenerator(seed)
+        self.evaluation_seed = backend.SeedGenerator(0)
+        self.epoch_counter = self.add_weight(
+            shape=(), dtype="int32", initializer="zeros", trainable=False, name="epochs_trained"
+        )
+        self.position = Position()
+        self.built = True  # its networks are; Keras refuses to back up a model that is not
+
+    @property
+    def networks_and_averages(self):
+        """The networks of all parts, and the averaged copies of some if there are any: list."""
+        return [network for networks in self.parts.values() for network in networks]
+
+    @classmethod
+    def batch_size_for(cls, /, **settings):
+        """The batch of `fit` with which each update sees as many examples as in the paper: int.
+
+        Args:
+            **settings: arguments of the constructor and of `compile` that are not the defaults.
+        """
+        return cls.default_batch_size
+
+    def updates_per_batch(self, part):
+        """How often the part's optimizer moves it for a batch of `fit`: int."""
+        return 1
+
+    def part_variables(self, part):
+        """The variables that the part's optimizer moves."""
+        return [v for network in self.parts[part] for v in network.trainable_variables]
+
+    def power_iteration(self, part):
+        """Lets the part's layers estimate the largest singular values of their weights anew.
+
+        Those of `kerasgan.layers.SpectralNormalization`, once an update. Steps that accumulate the
+        gradients of one update see one estimate, as one large batch would.
+        """
+        begins = not self.compiled or self.optimizer.begins_update(part)
+        for layer in all_layers(self.parts[part]):
+            if isinstance(layer, SpectralNormalization):
+                layer.power_iteration(begins)
+
+    # Compiling ---------------------------------------------------------------------------------
+
+    def compile(
+        self,
+        optimizer=None,
+        *,
+        metrics=None,
+        jit_compile="auto",
+        steps_per_execution="auto",
+    ):
+        """Prepares for training.
+
+        Under a `tf.distribute` strategy batch norm takes its statistics of the batches of all
+        replicas together; set `synchronized = False` on the layers after `compile` if not wanted.
+
+        Args:
+            optimizer: None for the paper's; one optimizer (or name) for all parts, each of
+                which gets a copy; or a dict by part name, e.g.
+                `{"generator": keras.optimizers.Adam(1e-4, beta_1=0.5)}`, where a part that is
+                left out gets the paper's. Networks that compute in float16 get loss scaling.
+            metrics: list of `keras.metrics.Metric` whose `update_state` takes
+                `(real_images, generated_images)`, or of their names, such as `"fid"`; `evaluate`
+                and `fit(validation_data=...)` feed them.
+            jit_compile: True, False, or `"auto"`, which compiles with XLA where that was
+                measured to pay (benchmarks/README.md).
+            steps_per_execution: how many batches run between two looks of the callbacks, or
+                `"auto"`: several for networks so small that starting a step costs as much as
+                the step.
+
+        Raises:
+            NotImplementedError: when something that a subclass owes is missing.
+            ValueError: for an unknown part, metric or jit_compile, or a way of running
+                steps that the backend or strategy cannot do.
+        """
+        roles.check_complete(self)
+        if jit_compile not in (True, False, "auto"):
+            raise ValueError(f"jit_compile={jit_compile!r}; use True, False or 'auto'.")
+        generative_metrics = measuring.get(metrics or [])
+        for metric in generative_metrics:
+            if getattr(metric, "paired", False) and not self.compares_pairs:
+                raise ValueError(
+                    f"metrics holds {type(metric).__name__}, which compares images in pairs; "
+                    "images made from noise have no partners. It is for models that translate."
+                )
+        optimizers = make_optimizers(
+            optimizer, self.default_optimizers(), self.parts, self._moved_variables()
+        )
+        variables = [v for part in self.parts for v in self.part_variables(part)]
+        self.step_options = step_options.choose(jit_compile, steps_per_execution, variables)
+        super().compile(
+            jit_compile=self.step_options.jit_compile,
+            steps_per_execution=self.step_options.steps_per_execution,
+        )
+        for layer in self._synchronizable_layers():
+            layer.synchronized = backend.is_distributed()
+        self.position.clear()
+        self.optimizer = optimizers
+        self.choose_trackers()
+        self.generative_metrics = generative_metrics
+        # What was asked for rather than what "auto" became: the next machine may differ.
+        self._asked_jit_compile = jit_compile
+        self._asked_steps_per_execution = steps_per_execution
+
+    def choose_trackers(self):
+        """Tracks what `loss_names` says, from now on."""
+        self.loss_trackers = [LossTracker(name) for name in self.loss_names]
+
+    def compile_arguments(self):
+        """The arguments with which `compile` gives the same training again."""
+        return {
+            "optimizer": dict(self.optimizer.by_part),
+            "metrics": list(self.generative_metrics),
+            "jit_compile": self._asked_jit_compile,
+            "steps_per_execution": self._asked_steps_per_execution,
+        }
+
+    def get_compile_config(self):
+        if not self.compiled:
+            return None
+        config = portable(keras.saving.serialize_keras_object(self.compile_arguments()))
+        return {**config, "since_compiled": self._state_since_compiled()}
+
+    def compile_from_config(self, config):
+        # Files of earlier versions do not tell.
+        since_compiled = config.get("since_compiled", {"moved": None, "synchronized": {}})
+        config = {name: value for name, value in config.items() if name != "since_compiled"}
+        arguments = keras.saving.deserialize_keras_object(config)
+        if backend.reason_for_single_steps():  # unlike, perhaps, where the file was written
+            arguments |= {"jit_compile": "auto", "steps_per_execution": "auto"}
+        self._moved_when_compiled = since_compiled["moved"]
+        try:
+            self.compile(**arguments)
+        finally:
+            self._moved_when_compiled = None
+        layers = self._synchronizable_layers()
+        for index, synchronized in since_compiled["synchronized"].items():
+            layers[int(index)].synchronized = synchronized
+
+    def _state_since_compiled(self):
+        """What `compile` chose and users may have changed since: dict that JSON can hold."""
+        chosen = backend.is_distributed()
+        moved = {id(v) for variables in self.optimizer.moved.values() for v in variables}
+        return {
+            "moved": {
+                part: [i for i, w in enumerate(self._part_weights(part)) if id(w) in moved]
+                for part in self.parts
+            },
+            "synchronized": {
+                str(index): layer.synchronized
+                for index, layer in enumerate(self._synchronizable_layers())
+                if layer.synchronized != chosen
+            },
+        }
+
+    def _moved_variables(self):
+        """By part what its optimizer has state for.
+
+        These are the variables that were trainable when the model was compiled, in this process or
+        before it was saved; layers may have been frozen since.
+        """
+        if self._moved_when_compiled is None:
+            return {
+                part: [v for network in networks for v in network.trainable_variables]
+                for part, networks in self.parts.items()
+            }
+        return {
+            part: [self._part_weights(part)[index] for index in indices]
+            for part, indices in self._moved_when_compiled.items()
+        }
+
+    def _part_weights(self, part):
+        return [w for network in self.parts[part] for w in network.weights]
+
+    def _synchronizable_layers(self):
+        layers = all_layers([network for part in self.parts.values() for network in part])
+        return [x for x in layers if isinstance(x, keras.layers.BatchNormalization)]
+
+    # Training ----------------------------------------------------------------------------------
+
+    def fit(self, *args, **kwargs):
+        """Trains, as `keras.Model.fit` does.
+
+        Four things are added. Arrays, and data from `kerasgan.data`, are shuffled as a function of
+        the number of epochs that this model has been trained, so a restored model goes on with the
+        batches that it would have seen. An epoch that was interrupted, in this process or before
+        the model was saved, goes on with the batches that it lacks, if the data has as many as it
+        had then: bit for bit if these are the same. Data that an epoch does not read from its
+        beginning to its end (an iterator, `steps_per_epoch`) gives a warning, and the epoch
+        begins anew. A loss that is not a number raises `NonFiniteError`, which says where it
+        happened and what was saved last (unless `keras.callbacks.TerminateOnNaN` is among the
+        callbacks, which then decides). And `evaluate`'s metrics come as `val_...`. Of several
+        workers only the chief runs callbacks that have an attribute `chief_only = True`, and what
+        a callback's `during_fit()` gives is a context around it all.
+
+        Args:
+            *args, **kwargs: as for `keras.Model.fit`. The data is real images (float, NHWC in
+                [-1, 1]) or what else the model says.
+
+        Returns:
+            A `keras.callbacks.History`.
+
+        Raises:
+            ValueError: for data that is not what the model takes: arrays before training, batches
+                before the step that would use them.
+            NonFiniteError: when a loss or a weight becomes NaN or infinite.
+        """
+        bound = inspect.signature(super().fit).bind(*args, **kwargs)
+        call = bound.arguments
+        self.agree_on_classes(call.get("x"), learn=True)
+        self.agree_on_classes(call.get("validation_data"))
+        check = self._check_data(call)
+        given = call.get("callbacks") or []
+        given = getattr(given, "callbacks", given)  # of a CallbackList
+        given = list(given) if isinstance(given, (list, tuple)) else [given]
+        # Several workers would write the same files.
+        kept = [c for c in given if self.is_chief or not getattr(c, "chief_only", False)]
+        x, steps = call.get("x"), call.get("steps_per_epoch")
+        if hasattr(x, "element_spec"):
+            call.setdefault("shuffle", False)  # a data set shuffles itself
+        in_epoch = int(x.cardinality()) if steps is None and hasattr(x, "cardinality") else -1
+        self._divide(steps, call.get("validation_steps"), at_most=in_epoch)
+        validation = call.get("validation_data")
+        if validation is not None:
+            parts = validation if isinstance(validation, (tuple, list)) else (validation,)
+            checked = dict(zip(("x", "y", "sample_weight"), parts, strict=False))
+            self._check_data(checked, check)
+            validation = call["validation_data"] = (
+                checked["x"] if len(checked) == 1 else tuple(checked.values())
+            )
+            if self.compiled:
+                self.prepare_metrics(checked["x"])
+        self.position.epoch = self.epochs_trained
+        data_order.bind(call, self.position)
+        watch = TrainingWatch(kept, x, validation)
+        call["callbacks"] = PassingCallbacks(
+            self.position,
+            [watch, *kept],
+            add_history=True,
+            add_progbar=call.get("verbose", "auto") != 0,
+            model=self,
+            verbose=call.get("verbose", "auto"),
+            epochs=call.get("epochs", 1),
+            steps=data_order.steps_in_epoch(call.get("x"), call.get("batch_size"), steps),
+        )
+        try:
+            with contextlib.ExitStack() as around:
+                around.enter_context(check.own_error())
+                for callback in kept:
+                    around.enter_context(getattr(callback, "during_fit", contextlib.nullcontext)())
+                return super().fit(*bound.args, **bound.kwargs)
+        finally:
+            self.keep_means()  # before another use of the model resets them
+
+    def evaluate(self, *args, num_generated=None, seed=0, return_dict=False, **kwargs):
+        """Compares generated images with real ones.
+
+        Real images come from the data. Images are generated from the same latents at every call, so
+        that the numbers of two epochs differ by the networks only. Training is not disturbed: its
+        random numbers are not drawn from. The losses come first, from compiled steps; then the
+        metrics are fed, batch by batch and outside of them, so that a metric may keep what it wants
+        and use NumPy.
+
+        Args:
+            *args, **kwargs: as for `keras.Model.evaluate`.
+            num_generated: int, how many generated images the metrics are given, of all real images
+                of the data; None for as many as real ones. The losses are not concerned. Labels, if
+                any, are the real images', again and again.
+            seed: int; the images are those of `generate` with it.
+            return_dict: whether to return a dict rather than a list.
+
+        Returns:
+            The losses and the metrics given to `compile`, by name with `return_dict=True`.
+
+        Raises:
+            ValueError: for a number out of range, or images that a metric cannot take.
+        """
+        whole = isinstance(num_generated, (int, np.integer))
+        if num_generated is not None and (not whole or num_generated < 1):
+            raise ValueError(
+                f"num_generated={num_generated!r}; use None or a whole number of at least 1."
+            )
+        bound = inspect.signature(super().evaluate).bind(*args, **kwargs)
+        call, check = bound.arguments, checks.BatchCheck(self.check_batch)
+        if "_use_cached_eval_dataset" not in kwargs:  # not from within fit, which has done it
+            self.agree_on_classes(call.get("x"))
+            check = self._check_data(call)
+            self._divide(call.get("steps"))
+            self.prepare_metrics(call.get("x"))
+        start = self.evaluation_seed.state
+        start.assign(ops.zeros(start.shape, start.dtype))
+        with check.own_error():
+            results = super().evaluate(*bound.args, return_dict=True, **bound.kwargs)
+        if self.generative_metrics:
+            given = {name: call.get(name) for name in ("x", "y", "batch_size", "steps")}
+            of_fit = getattr(call.get("callbacks"), "params", {})
+            shown = call.get("verbose", of_fit.get("verbose", "auto")) not in (0, 2)
+            pairs = self.real_and_generated(measuring.batches_of(**given), num_generated, seed)
+            measuring.feed(self.generative_metrics, pairs, progress=shown)
+            for metric in self.generative_metrics:
+                results |= measuring.results(metric)
+        return results if return_dict else list(results.values())
+
+    def prepare_metrics(self, x):
+        """Loads what the metrics need, so that what is missing is known before long work.
+
+        Args:
+            x: the data that `evaluate` will take.
+
+        Raises:
+            ValueError, OSError: for a metric that cannot have what it needs, or data that cannot be
+                read twice.
+        """
+        measuring.prepare(self.generative_metrics, x, self.compares_vectors)
+
+    def agree_on_classes(self, data, learn=False):
+        """Makes sure that the labels of data mean what they mean to this model, if to it they do.
+
+        Args:
+            data: what `fit` takes.
+            learn: whether a model whose classes have no names yet takes those of the data.
+
+        Raises:
+            ValueError: for a label that means something else.
+        """
+
+    def real_and_generated(self, batches, num_generated=None, seed=0):
+        """What metrics are fed with.
+
+        Args:
+            batches: iterable of what `fit` takes as a batch.
+            num_generated, seed: as for `evaluate`.
+
+        Yields:
+            Real and generated images, float32 arrays, as many of each or, where one kind has come
+            to its end, none of it.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} has no metrics. Give it `real_and_generated`, or a role that "
+            "has it."
+        )
+
+    def _divide(self, *steps, at_most=-1):
+        """Lowers an automatic `steps_per_execution` to a divisor of the steps asked for.
+
+        Keras would run more steps than were asked for, and count past the end of a short epoch.
+        """
+        if self.compiled and self._asked_steps_per_execution == "auto":
+            wanted = [n for n in steps if n]
+            divisor = math.gcd(self.step_options.steps_per_execution, *wanted)
+            if at_most > 0:
+                divisor = min(divisor, at_most)
+            if divisor != self.steps_per_execution:
+                self.steps_per_execution = divisor
+                self.train_function = self.test_function = None
+
+    # The step ----------------------------------------------------------------------------------
+
+    def batch_loss(self, data, training=True):
+        """What the only part minimizes, and logs: `(loss, logs)`.
+
+        Args:
+            data: what `fit` takes as a batch.
+            training: False in evaluation, where random numbers come from `self.evaluation_seed`.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} is incomplete. Give it `batch_loss`, a method that returns "
+            "(loss, logs), or `train_step` and `test_step`."
+        )
+
+    def train_step(self, data):
+        """One update of the only part; returns the mean losses so far."""
+        (part,) = self.parts
+        loss, logs = backend.update(
+            lambda: self.batch_loss(data), self.part_variables(part), self.optimizer[part]
+        )
+        return self.track({"loss": loss, **logs})
+
+    def test_step(self, data):
+        """The losses of a batch."""
+        loss, logs = self.batch_loss(data, training=False)
+        return self.track({"loss": loss, **logs})
+
+    # Checking ----------------------------------------------------------------------------------
+
+    def check_batch(self, data):
+        """Makes sure that a batch is what the model can be trained on; here, anything is.
+
+        Args:
+            data: what `fit` takes as a batch, or the specification of it; values are looked at
+                where it holds NumPy arrays.
+
+        Returns:
+            Dict from the name of images in [-1, 1] to their lowest and highest value, where there
+            are values.
+
+        Raises:
+            ValueError: for other data.
+        """
+        return {}
+
+    @property
+    def batch_limits(self):
+        """The lowest and the highest value of each part of a batch: list of pairs, one or none."""
+        return []
+
+    def _check_data(self, arguments, check=None):
+        """Puts data that is checked into the arguments of `fit` or `evaluate`.
+
+        Args:
+            arguments: dict with `x`, `y` and weights, as far as they were given.
+            check: the `BatchCheck` whose `own_error` is to tell of these data, too.
+
+        Returns:
+            A `BatchCheck`.
+        """
+        weights = {name: arguments.get(name) for name in ("sample_weight", "class_weight")}
+        checks.refuse_weights(**weights)
+        own = checks.BatchCheck(self.check_batch, check)
+        x, y = arguments.get("x"), arguments.get("y")
+        arguments["x"] = checks.checked_data(x, y, own, self.batch_limits)
+        return own
+
+    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, **kwargs):
+        """One step on a batch, which is checked; see `fit` and `keras.Model.train_on_batch`."""
+        given = {"x": x, "y": y, "sample_weight": sample_weight, "class_weight": class_weight}
+        self._check_data(given)
+        return super().train_on_batch(x, y, **kwargs)
+
+    def test_on_batch(self, x, y=None, sample_weight=None, **kwargs):
+        """The losses of a batch, which is checked; see `keras.Model.test_on_batch`."""
+        self._check_data({"x": x, "y": y, "sample_weight": sample_weight})
+        return super().test_on_batch(x, y, **kwargs)
+
+    def get_metrics_result(self):
+        # Not the generative metrics: they cost much, and `evaluate` asks them once at its end.
+        return self.tracked()
+
+    def track(self, logs):
+        """Adds a step's losses to the means of the epoch and returns those means by name."""
+        for tracker in self.loss_trackers:
+            tracker.update_state(logs[tracker.name])
+        return self.tracked()
+
+    def tracked(self):
+        """The means of the losses over the epoch so far, by name."""
+        return {tracker.name: tracker.result() for tracker in self.loss_trackers}
+
+    @property
+    def iterations(self):
+        """How many training steps the model has had: int.
+
+        Steps that accumulate the gradients of one update count as one.
+        """
+        return int(ops.convert_to_numpy(self.optimizer.iterations))
+
+    @property
+    def epochs_trained(self):
+        """How many epochs the model has finished, in this process and before: int."""
+        return int(ops.convert_to_numpy(self.epoch_counter))
+
+    def make_train_function(self, force=False):
+        """Makes what `fit` calls for each execution; see `kerasgan.training.step_options`."""
+        trained = [w.trainable for part in self.parts for w in self._part_weights(part)]
+        trained += [layer.trainable for layer in all_layers(self.networks_and_averages)]
+        # Layers may have been frozen since the step was made, which knows nothing of it.
+        if self.train_function is not None and not force and trained == self._trained_in_step:
+            return
+        self._trained_in_step = trained
+        super().make_train_function(force=True)
+        steps, compile_after = self.steps_per_execution, self.step_options.compile_after
+        if self.step_options.jit_compile:
+            compile_after = 0
+        train_function = first = self.train_function
+        several = steps > 1 and not self.run_eagerly
+        if compile_after is not None and several and backend.compile_steps:
+            compiled = backend.compile_steps(self.train_step, steps, self.tracked)
+
+            def train_function(iterator):
+                single_batch = inspect.isgenerator(iterator)  # what train_on_batch gives
+                wait = single_batch or self.iterations < compile_after
+                return (first if wait else compiled)(iterator)
+
+        self.train_function = passing(train_function, self.position, steps, self.tracked)
+
+    # Export ------------------------------------------------------------------------------------
+
+    def exports(self):
+        """What a SavedModel of this model holds: `kerasgan.export.Exports`; roles add to it."""
+        return Exports(card=self.model_card())
+
+    def export(self, filepath, *, jit_compile=False, model_card=None):
+        """Writes a SavedModel that TensorFlow Serving loads.
+
+        It needs neither kerasgan nor Keras. Each role of the model adds its endpoints:
+
+        - `kerasgan.roles.HasLatents`: `serving_default`, `latent`, float32 (batch, latent_dim), and
+          if conditional `label`, int32 (batch), to `images`, float32 (batch, height, width,
+          channels) in [-1, 1];
+        - `kerasgan.roles.GeneratesImages`: `sample`, `seed`, int64 (batch), `label` if conditional,
+          and `truncation`, float32 (batch), -1 for none, of models whose papers have it, to
+          `image_bytes`, a PNG file each. The seeds are what `generate_numbers` takes, so those from
+          s * 2**32 on give the images of `generate(n, seed=s)`;
+        - `kerasgan.roles.Translates`: `serving_default` from `images` to `images`, and `translate`
+          from and to `image_bytes`, picture files;
+        - `kerasgan.roles.Encodes`: `encode`, `decode` and `reconstruct`;
+        - `kerasgan.roles.HasLikelihood`: `log_likelihood`.
+
+        What comes out for an example depends on that example only, and what is out of range is an
+        INVALID_ARGUMENT. Exported under JAX, the file also shows the networks alone, which check
+        nothing. `assets.extra/model_card.json` in it tells what the model is.
+
+        Args:
+            filepath: a folder that does not exist or is empty. TensorFlow Serving wants its last
+                part to be a version number: `savedmodels/digits/1`.
+            jit_compile: whether XLA compiles the networks where they are served, for each batch
+                size, and size of images, anew. For GPUs: on a CPU it makes convolutions slower.
+            model_card: dict of what else the model card is to tell.
+
+        Raises:
+            FileExistsError: when the folder holds something.
+            RuntimeError: under PyTorch, which cannot write a SavedModel.
+            ValueError: for a model without a role that has an endpoint.
+        """
+        exports = self.exports()
+        if not exports.signatures:
+            raise ValueError(f"{type(self).__name__} has no role with an endpoint to export.")
+        exports.card |= model_card or {}
+        export_model(filepath, exports, jit_compile)
+
+    def model_card(self):
+        """What an exported file tells of the model: dict that JSON can hold."""
+        config = self.get_config()
+        return {
+            "model": type(self).__name__,
+            "kerasgan": kerasgan.__version__,
+            "keras": keras.__version__,
+            "epochs_trained": self.epochs_trained,
+            "steps_trained": self.iterations if self.compiled else None,
+            "settings": {n: v for n, v in config.items() if not isinstance(v, dict)},
+        }

@@ -1,0 +1,26 @@
+"""What a model can do: one role, one file."""
+
+from kerasgan.roles.base import Role, check_complete, has, require
+from kerasgan.roles.encodes import Encodes, Reconstructs
+from kerasgan.roles.generates_images import GeneratesImages, HasLatents
+from kerasgan.roles.grows import Grows
+from kerasgan.roles.has_styles import HasStyles
+from kerasgan.roles.likelihood import HasLikelihood
+from kerasgan.roles.takes_images import TakesImages
+from kerasgan.roles.translates import Translates
+
+__all__ = [
+    "Encodes",
+    "GeneratesImages",
+    "Grows",
+    "HasLatents",
+    "HasLikelihood",
+    "HasStyles",
+    "Reconstructs",
+    "Role",
+    "TakesImages",
+    "Translates",
+    "check_complete",
+    "has",
+    "require",
+]

@@ -1,0 +1,119 @@
+"""The role of models that turn images into codes and codes into images."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from kerasgan import backend, checks
+from kerasgan.export.saved_model import Computation
+from kerasgan.roles.takes_images import TakesImages
+
+
+class Encodes(TakesImages):
+    """A model that encodes images and decodes the codes.
+
+    A subclass owes, besides what `TakesImages` wants:
+
+    - `encoder`: the built Keras model from images to codes (batch, ...);
+    - `decoder`: the built Keras model from codes to images in [-1, 1].
+
+    Both take what they need for each image from that image alone. A model that draws its codes (a
+    VAE) gives as `encoder` the network to the mean.
+    """
+
+    can = "encode images"
+    owes = {
+        "encoder": "the network from images to codes",
+        "decoder": "the network from codes to images",
+    }
+
+    def encode(self, images):
+        """The codes of images.
+
+        Args:
+            images: float array (num_images, height, width, channels) in [-1, 1].
+
+        Returns:
+            float32 array (num_images, ...).
+
+        Raises:
+            ValueError: for images of another shape, or not in [-1, 1].
+        """
+        images = checks.as_numpy(images)
+        checks.check_images(images, "the images", self.image_shape)
+        return _rows(lambda some: backend.predict(self.encoder, some), images.astype("float32"))
+
+    def decode(self, codes):
+        """The images of codes.
+
+        Args:
+            codes: float array (num_images, ...), such as `encode` returns.
+
+        Returns:
+            float32 array (num_images, height, width, channels) in [-1, 1].
+
+        Raises:
+            ValueError: for codes of another shape.
+        """
+        codes = np.asarray(codes, "float32")
+        wanted = tuple(self.decoder.input_shape[1:])
+        if codes.shape[1:] != wanted:
+            raise ValueError(f"codes has shape {codes.shape}; use (num_images, *{wanted}).")
+        return _rows(lambda some: backend.predict(self.decoder, some), codes)
+
+    def reconstruct(self, images):
+        """What is left of images once they are encoded and decoded; see `encode` and `decode`."""
+        return self.decode(self.encode(images))
+
+    def exports(self):
+        """Adds `encode`, `decode` and `reconstruct`, between `images` and `codes`."""
+        exports = super().exports()
+        images = {"images": _spec(self.image_shape)}
+        codes = {"codes": _spec(self.decoder.input_shape[1:])}
+
+        def encode(images):
+            return self.encoder(images, training=False)
+
+        def decode(codes):
+            return self.decoder(codes, training=False)
+
+        def signatures(functions):
+            from kerasgan.export.endpoints import of_images_and_codes
+
+            return of_images_and_codes(functions, self.image_shape, self.decoder.input_shape[1:])
+
+        exports.networks += [self.encoder, self.decoder]
+        exports.computations |= {
+            "encoder": Computation(encode, images),
+            "decoder": Computation(decode, codes),
+        }
+        exports.signatures.append(signatures)
+        exports.card |= {"image_shape": self.image_shape}
+        return exports
+
+
+class Reconstructs(Encodes):
+    """A model that is measured by what it makes of real images: an autoencoder."""
+
+    can = "reconstruct images"
+    compares_pairs = True
+
+    def real_and_generated(self, batches, num_generated=None, seed=0):
+        if num_generated is not None:
+            raise ValueError(
+                f"num_generated={num_generated}: {type(self).__name__} reconstructs each image of "
+                "the data once; leave it out."
+            )
+        for batch in batches:
+            images, _ = self.real_batch(batch)
+            images = ops.convert_to_numpy(images)
+            yield images, self.reconstruct(images)
+
+
+def _spec(shape):
+    return keras.InputSpec(shape=(None, *shape), dtype="float32")
+
+
+def _rows(function, rows, at_once=64):
+    starts = range(0, max(len(rows), 1), at_once)
+    return np.concatenate([function(rows[start : start + at_once]) for start in starts])

@@ -1,0 +1,341 @@
+"""The roles of models that make images from noise."""
+
+from numbers import Real
+
+import keras
+import numpy as np
+from keras import ops
+
+from kerasgan import backend
+from kerasgan.export.saved_model import Computation
+from kerasgan.roles.takes_images import TakesImages
+from kerasgan.sampling.latents import truncated
+from kerasgan.sampling.normals import standard_normal
+from kerasgan.utils.image_numbers import numbers_of_images
+
+AT_ONCE = 64  # images that are made together
+
+
+class GeneratesImages(TakesImages):
+    """A model that makes images, or vectors, from random numbers.
+
+    Every image that it can make has a number. The random numbers that an image is made from are a
+    function of that number and of nothing else, here and in the endpoint `sample`.
+
+    A subclass owes, besides what `TakesImages` wants:
+
+    - `noise_shapes`: tuple of the shapes of the arrays from N(0, 1) that one image is made from;
+    - `images_from_noise(noise, labels=None, truncation=None)`: written with `keras.ops`, from a
+      list of float32 tensors (batch, *shape), one for each of `noise_shapes`, to images (batch,
+      height, width, channels) in [-1, 1], or vectors (batch, n). `labels` is an int32 tensor
+      (batch,) if the model is conditional, `truncation` a float32 tensor (batch,) if it has
+      `truncation_limits`.
+
+    It may set:
+
+    - `truncation_limits`: the smallest and the largest `truncation` of the endpoint, where the
+      paper has it; the largest changes nothing.
+    """
+
+    can = "draw images"
+    owes = {
+        "noise_shapes": "the shapes of the random numbers of an image, a tuple of tuples",
+        "images_from_noise": "a method that makes images of random numbers",
+    }
+    truncation_limits = None
+
+    def generate(self, num_images, *, seed=None, labels=None, truncation=None):
+        """Draws images.
+
+        Args:
+            num_images: int, how many.
+            seed: int, or None for new images at each call. Image i of a seed does not depend on
+                `num_images`.
+            labels: int for all images, or a sequence of num_images ints, or names of classes
+                instead; only, and always, for conditional models.
+            truncation: None, or the largest absolute value of a latent: smaller values give
+                more typical and less varied images.
+
+        Returns:
+            float32 array (num_images, height, width, channels) in [-1, 1], or (num_images, n)
+            for vectors.
+
+        Raises:
+            ValueError: for an argument out of range, labels that are missing or unexpected.
+
+        Reference: the truncation trick is of Large Scale GAN Training for High Fidelity Natural
+        Image Synthesis, Brock et al., 2019, arXiv:1809.11096, who draw again what falls outside;
+        here the same distribution comes from the inverse of its cumulative distribution.
+        """
+        numbers = image_numbers(num_images, seed)
+        return self.generate_numbers(numbers, labels=labels, truncation=truncation)
+
+    def generate_numbers(self, numbers, *, labels=None, truncation=None):
+        """Draws the images that have these numbers among all that the model can make.
+
+        `generate(n, seed=s)` makes those from s * 2**32 on. Endpoints call the numbers seeds.
+
+        Args:
+            numbers: sequence of int from 0 to 2**63 - 1.
+            labels, truncation: as for `generate`.
+
+        Returns:
+            As `generate`.
+        """
+        labels = self.checked_labels(labels, len(numbers))
+        self.check_truncation(truncation)
+
+        def draw(numbers, *labels):
+            shapes = enumerate(self.noise_shapes)
+            noise = [standard_normal(numbers, shape, stream) for stream, shape in shapes]
+            return self.draw(noise, *labels, truncation=truncation)
+
+        inputs = [np.asarray(numbers)] if labels is None else [np.asarray(numbers), labels]
+        return self.some_at_a_time(draw, *inputs)
+
+    def draw(self, noise, labels=None, truncation=None):
+        """`images_from_noise` of a few images, as arrays: float32 (n, height, width, channels)."""
+        if truncation is not None:
+            truncation = np.full(len(noise[0]), truncation, "float32")
+        return ops.convert_to_numpy(self.images_from_noise(noise, labels, truncation))
+
+    def some_at_a_time(self, draw, *inputs):
+        """The images that a function of arrays makes, of at most 64 rows at each call."""
+        count = len(inputs[0])
+        images = np.empty((count, *self.image_shape), "float32")
+        for start in range(0, count, AT_ONCE):
+            some = slice(start, start + AT_ONCE)
+            images[some] = draw(*(array[some] for array in inputs))
+        return images
+
+    def check_truncation(self, truncation):
+        """Raises a ValueError for what is neither None nor a number that `generate` takes."""
+        is_number = isinstance(truncation, Real)
+        if truncation is not None and not (is_number and truncation > 0):
+            raise ValueError(f"truncation={truncation!r}; use None or a number above 0.")
+
+    def real_and_generated(self, batches, num_generated=None, seed=0):
+        all_labels = np.zeros(0, "int32")
+        start = 0
+
+        def generate(stop):
+            number = np.arange(start, stop) % max(len(all_labels), 1)
+            labels = None if self.num_classes is None else all_labels[number]
+            numbers = numbers_of_images(seed, range(start, stop))
+            return self.as_in_a_file(self.generate_numbers(numbers, labels=labels))
+
+        real = None
+        for batch in batches:
+            _, labels = self.real_batch(batch)
+            real, *_ = keras.utils.unpack_x_y_sample_weight(batch)
+            real = np.asarray(ops.convert_to_numpy(real), "float32")
+            if labels is not None:
+                all_labels = np.concatenate([all_labels, ops.convert_to_numpy(labels)])
+            stop = start + len(real)
+            if num_generated is not None:
+                stop = min(stop, num_generated)
+            yield real, generate(stop)
+            start = stop
+        if real is None:
+            raise ValueError("the data holds no real images; the metrics compare with them.")
+        while start < (num_generated or 0):
+            stop = min(start + 256, num_generated)
+            yield real[:0], generate(stop)
+            start = stop
+
+    def as_in_a_file(self, images):
+        """Generated images in the size of real ones and in [-1, 1]; vectors as they are."""
+        if images.ndim != 4:
+            return images
+        # One that grows makes smaller ones at first.
+        zoom = self.real_image_shape[0] // images.shape[1]
+        images = images.repeat(zoom, axis=1).repeat(zoom, axis=2)
+        return np.clip(images, -1.0, 1.0)
+
+    # Export ------------------------------------------------------------------------------------
+
+    @property
+    def sampling_networks(self):
+        """The networks that draw images, which an exported file holds: list."""
+        return self.networks_and_averages
+
+    def exports(self):
+        """Adds the endpoint `sample`, of models that make images.
+
+        It takes `seed`, int64 (batch), `label`, int32 (batch), if conditional, and `truncation`,
+        float32 (batch), -1 for none, of models whose papers have it, and returns `image_bytes`, a
+        PNG file each. The seeds are what `generate_numbers` takes. An image depends on its own seed
+        only.
+        """
+        exports = super().exports()
+        label, truncation = self._inputs_beside_noise()
+        inputs = {
+            f"noise_{number}": keras.InputSpec(shape=(None, *shape), dtype="float32")
+            for number, shape in enumerate(self.noise_shapes)
+        }
+        count = len(inputs)
+
+        def sampler(*given):
+            others = list(given[count:])
+            labels = others.pop(0) if label else None
+            strength = others.pop(0) if truncation else None
+            return self.images_from_noise(list(given[:count]), labels, strength)
+
+        def signatures(functions):
+            from kerasgan.export.endpoints import sample
+
+            return sample(
+                functions["sampler"],
+                self.image_shape,
+                self.noise_shapes,
+                self.num_classes,
+                self.truncation_limits,
+            )
+
+        exports.networks += self.sampling_networks
+        exports.computations["sampler"] = Computation(sampler, inputs | label | truncation)
+        exports.signatures.append(signatures)
+        exports.card |= {
+            "num_classes": self.num_classes,
+            "class_names": self.class_names,
+            "image_shape": self.image_shape,
+            "truncation": self.truncation_limits,
+        }
+        return exports
+
+    def _inputs_beside_noise(self):
+        number = {"shape": (None,)}
+        label = {"label": keras.InputSpec(**number, dtype="int32")}
+        truncation = {"truncation": keras.InputSpec(**number, dtype="float32")}
+        return (
+            {} if self.num_classes is None else label,
+            {} if self.truncation_limits is None else truncation,
+        )
+
+
+class HasLatents(GeneratesImages):
+    """A model that makes each image from one vector of noise, its latent.
+
+    A subclass owes, besides what `TakesImages` wants:
+
+    - `latent_dim`: int, the length of a latent;
+    - `sampling_generator`: the built Keras model from latents (batch, latent_dim), or [latents,
+      labels] if conditional, to images.
+
+    It may override:
+
+    - `to_latents(normal, truncation=None)`: from N(0, I) to what the generator takes, where that is
+      something else.
+    """
+
+    owes = {
+        "latent_dim": "the length of a latent, an int",
+        "sampling_generator": "the network from latents to images",
+    }
+
+    @property
+    def noise_shapes(self):
+        return ((self.latent_dim,),)
+
+    def images_from_noise(self, noise, labels=None, truncation=None):
+        truncation = None if truncation is None else truncation[:, None]
+        latents = self.to_latents(noise[0], truncation)
+        return self.sampling_generator(self.with_labels(latents, labels), training=False)
+
+    def draw(self, noise, labels=None, truncation=None):
+        latents = ops.convert_to_numpy(self.to_latents(noise[0], truncation))
+        return backend.predict(self.sampling_generator, self.with_labels(latents, labels))
+
+    def to_latents(self, normal, truncation=None):
+        """Turns N(0, I) into latents: tensor (batch, latent_dim) to the same.
+
+        Args:
+            normal: float32 tensor or array.
+            truncation: None, or a number or tensor (batch, 1).
+        """
+        return normal if truncation is None else truncated(normal, truncation)
+
+    def with_labels(self, images_or_latents, labels):
+        """What a network takes: the labels as well if the model is conditional."""
+        return images_or_latents if self.num_classes is None else [images_or_latents, labels]
+
+    def latents(self, num_images, *, seed=None, truncation=None):
+        """The latents that `generate` turns into images.
+
+        Args:
+            num_images: int, at least 0.
+            seed: int, or None for new ones at each call (`keras.utils.set_random_seed` makes
+                these reproducible, too). Row i of a seed does not depend on `num_images`.
+            truncation: None, or the largest absolute value wanted: latents then follow the
+                normal distribution truncated there. Each row moves continuously with it.
+
+        Returns:
+            float32 array (num_images, latent_dim).
+        """
+        self.check_truncation(truncation)
+        normal = standard_normal(image_numbers(num_images, seed), self.noise_shapes[0])
+        return ops.convert_to_numpy(self.to_latents(normal, truncation))
+
+    def generate_from(self, latents, *, labels=None):
+        """Turns given latents into images; see `generate`.
+
+        Args:
+            latents: float array (num_images, latent_dim), such as `latents` returns.
+            labels: as for `generate`.
+
+        Returns:
+            float32 array (num_images, height, width, channels) in [-1, 1], or (num_images, n)
+            for vectors.
+
+        Raises:
+            ValueError: for latents of another shape, labels that are missing, unexpected or out of
+                range.
+        """
+        latents = np.asarray(latents, "float32")
+        if latents.ndim != 2 or latents.shape[1] != self.latent_dim:
+            raise ValueError(
+                f"latents has shape {latents.shape}; use (num_images, {self.latent_dim})."
+            )
+        labels = self.checked_labels(labels, len(latents))
+
+        def draw(latents, *labels):
+            inputs = self.with_labels(latents, *(labels or (None,)))
+            return backend.predict(self.sampling_generator, inputs)
+
+        return self.some_at_a_time(draw, *([latents] if labels is None else [latents, labels]))
+
+    @property
+    def sampling_networks(self):
+        return [self.sampling_generator]
+
+    def exports(self):
+        """Adds `serving_default`.
+
+        It takes `latent`, float32 (batch, latent_dim), and if conditional `label`, int32 (batch),
+        and returns `images`, float32 (batch, height, width, channels) in [-1, 1].
+        """
+        exports = super().exports()
+        label, _ = self._inputs_beside_noise()
+        latent = {"latent": keras.InputSpec(shape=(None, self.latent_dim), dtype="float32")}
+        network = self.sampling_generator
+
+        def generator(latents, labels=None):
+            return network(self.with_labels(latents, labels), training=False)
+
+        def signatures(functions):
+            from kerasgan.export.endpoints import latent_to_image
+
+            return latent_to_image(functions["generator"], self.latent_dim, self.num_classes)
+
+        exports.computations["generator"] = Computation(generator, latent | label)
+        exports.signatures.append(signatures)
+        exports.card["latent_dim"] = self.latent_dim
+        return exports
+
+
+def image_numbers(num_images, seed):
+    """The numbers of the images of a seed, of a random one for None: int64 array (num_images,)."""
+    if not isinstance(num_images, (int, np.integer)) or num_images < 0:
+        raise ValueError(f"num_images={num_images!r}; use a whole number of at least 0.")
+    seed = np.random.randint(2**31) if seed is None else seed
+    return numbers_of_images(seed, range(num_images))

@@ -1,0 +1,20 @@
+"""The role of models whose networks grow."""
+
+from kerasgan.roles.base import Role
+
+
+class Grows(Role):
+    """A model that `kerasgan.callbacks.ProgressiveGrowing` can grow.
+
+    A subclass owes:
+
+    - `stage`, `last_stage`: int, where it is and the final one;
+    - `grow_to(stage, fade_images, batch_size, reset_optimizers)`: goes to a stage.
+    """
+
+    can = "grow"
+    owes = {
+        "stage": "the stage at which it is, an int",
+        "last_stage": "the final stage, an int",
+        "grow_to": "a method that goes to a stage",
+    }

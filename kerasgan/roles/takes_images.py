@@ -1,0 +1,158 @@
+"""The role of models that are trained on images, or vectors, and perhaps their labels."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from kerasgan import checks
+from kerasgan.checks import class_names as naming
+from kerasgan.roles.base import Role
+
+
+class TakesImages(Role):
+    """A model whose data is real images, or pairs of images and labels if it is conditional.
+
+    A subclass owes:
+
+    - `image_shape`: (height, width, channels), or (n,) for vectors.
+
+    It may set:
+
+    - `num_classes`: None, or int: the data is (images, labels), and labels are 0 to
+      num_classes - 1.
+
+    Its step gets the images as float32 with `self.real_batch(data)`.
+
+    Its attribute `class_names` says what the labels stand for: a tuple of str that `fit` takes from
+    data that has one (`kerasgan.data.class_names`), or that you set. It is saved and exported with
+    the model; data with other names is refused.
+    """
+
+    owes = {"image_shape": "the shape of an image, (height, width, channels), or (n,) of a vector"}
+    takes = "images"  # the kind of data, a name in kerasgan.data.KINDS
+    num_classes = None
+    _class_names = None
+
+    @property
+    def class_names(self):
+        """The names of the classes, the name of label i at position i, or None: tuple of str."""
+        return self._class_names
+
+    @class_names.setter
+    def class_names(self, names):
+        if names is not None and self.num_classes is None:
+            raise ValueError(
+                f"class_names={names!r}: this {type(self).__name__} is unconditional, it has no "
+                "classes."
+            )
+        self._class_names = None if names is None else naming.checked(names, self.num_classes)
+
+    def agree_on_classes(self, data, learn=False):
+        names = naming.of_data(data)
+        if self.num_classes is None or names is None:
+            return
+        if self.class_names is None and len(names) > self.num_classes:
+            raise ValueError(
+                f"the data has {len(names)} classes ({naming.listed(names)}), and "
+                f"{type(self).__name__} num_classes={self.num_classes}; make a model with "
+                f"num_classes={len(names)}, or choose other data."
+            )
+        naming.compare(self.class_names, names, f"this {type(self).__name__}", "the data")
+        if learn and self.class_names is None:
+            others = range(len(names), self.num_classes)
+            self.class_names = (*names, *(f"unnamed {label}" for label in others))
+
+    @property
+    def real_image_shape(self):
+        """The shape of the images that `fit` and `evaluate` take."""
+        return self.image_shape
+
+    @property
+    def compares_vectors(self):
+        return len(self.real_image_shape) == 1
+
+    def check_batch(self, data):
+        images, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
+        checks.refuse_weights(sample_weight=weights)
+        if labels is not None and self.num_classes is None:
+            raise ValueError(
+                f"{type(self).__name__} is unconditional and takes images alone, but the data is "
+                "(images, labels); leave the labels out (kerasgan.data: labels=False)."
+            )
+        if labels is None and self.num_classes is not None:
+            raise ValueError(
+                f"{type(self).__name__} is conditional and takes (images, labels), but the data is "
+                "images alone; add the labels (kerasgan.data: labels=True)."
+            )
+        what = "the real images"
+        ends = checks.check_images(images, what, self.real_image_shape, "the generator makes")
+        if labels is not None:
+            checks.check_labels(labels, "the labels", self.num_classes)
+        return {what: ends} if ends and len(self.real_image_shape) == 3 else {}
+
+    @property
+    def batch_limits(self):
+        limits = [checks.limits(self.real_image_shape)]
+        return limits if self.num_classes is None else [*limits, (0, self.num_classes - 1)]
+
+    def real_batch(self, data):
+        """The images and labels (None if unconditional) of a batch that `fit` was given.
+
+        Raises:
+            ValueError: for what `check_batch` refuses.
+        """
+        self.check_batch(data)
+        images, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
+        return self.real_images(images), None if labels is None else ops.cast(labels, "int32")
+
+    def real_images(self, images):
+        """The images of a batch as float32.
+
+        Raises:
+            ValueError: for integers, for another image shape.
+        """
+        shape, wants = self.real_image_shape, "the generator makes"
+        return checks.float_images(images, shape, "the real images", wants)
+
+    def checked_labels(self, labels, num_images):
+        """Labels as `generate` takes them, as int32 array (num_images,), or None if unconditional.
+
+        Args:
+            labels: int for all images, or a sequence of num_images ints, or names of classes
+                instead; only, and always, for conditional models.
+            num_images: int.
+
+        Raises:
+            ValueError: for labels that are missing or unexpected, not whole, or out of range.
+        """
+        name = type(self).__name__
+        if self.num_classes is None:
+            if labels is not None:
+                raise ValueError(f"{name} is unconditional: generate takes no labels.")
+            return None
+        classes = f"0 to {self.num_classes - 1}"
+        if labels is None:
+            raise ValueError(
+                f"{name} is conditional: generate needs labels, one for all images or one each, "
+                f"from {classes}."
+            )
+        array = np.asarray(naming.to_numbers(labels, self.class_names))
+        array = np.broadcast_to(array, (num_images,)) if array.ndim == 0 else array
+        checks.check_labels(array, "the labels", self.num_classes, num_images)
+        return array.astype("int32")
+
+    def all_classes(self, num_images):
+        """Labels of all classes in turn: int array (num_images,), or None if unconditional."""
+        return None if self.num_classes is None else np.arange(num_images) % self.num_classes
+
+    def get_config(self):
+        names = {} if self.class_names is None else {"class_names": self.class_names}
+        return {**super().get_config(), **names}
+
+    @classmethod
+    def from_config(cls, config):
+        names = config.get("class_names")
+        config = {name: value for name, value in config.items() if name != "class_names"}
+        model = super().from_config(config)
+        model.class_names = names
+        return model

@@ -1,0 +1,189 @@
+"""Models as files: everything that training needs to go on bit for bit."""
+
+import os
+import pathlib
+
+import keras
+import numpy as np
+from keras import ops
+
+from kerasgan.training import layer_settings
+from kerasgan.training.training_watch import NonFiniteError
+from kerasgan.utils.files import atomic_path
+
+
+class SavesExactly:
+    """What `GenerativeModel` does with files, apart from it: a base class beside `keras.Model`.
+
+    A file holds the networks, optimizers, averages, seeds and counters, the settings that users
+    made on layers, and, of an epoch that is half done, where it is.
+    """
+
+    networks_version = 1  # raised when the same weights begin to compute something else
+    skip_broken_saves = False  # while TerminateOnNaN ends a training
+    last_saved = None  # (path, what of the training is in it)
+
+    def save(self, filepath, overwrite=True, **kwargs):
+        """Saves everything: networks, optimizers, averages, seeds, counters.
+
+        As `keras.Model.save`, except that an existing file is replaced in one move when the new
+        one is complete, and that weights which are not numbers are not written.
+
+        Args:
+            filepath: a path that ends in `.keras`.
+            overwrite: whether an existing file may be replaced; if not, Keras asks.
+            **kwargs: as for `keras.Model.save`.
+
+        Raises:
+            NonFiniteError: when a weight is NaN or infinite.
+            ValueError: for a path with another ending.
+        """
+        if isinstance(filepath, (str, os.PathLike)) and not str(filepath).endswith(".keras"):
+            raise ValueError(
+                f"filepath={str(filepath)!r}; use a name that ends in .keras. save_weights writes "
+                ".weights.h5 files, export writes a SavedModel."
+            )
+        self._write(super().save, filepath, overwrite, kwargs)
+
+    def save_weights(self, filepath, overwrite=True, **kwargs):
+        """Saves the same state as `save`, without the configuration; see there.
+
+        Args:
+            filepath: a path that ends in `.weights.h5`.
+            overwrite: whether an existing file may be replaced; if not, Keras asks.
+            **kwargs: as for `keras.Model.save_weights`.
+        """
+        self._write(super().save_weights, filepath, overwrite, kwargs)
+
+    def _write(self, write, filepath, overwrite, kwargs):
+        if not self.is_chief:  # of several workers, who all have the same weights
+            self._means()  # which all workers compute together
+            return
+        for weight in self.weights:
+            if not np.all(np.isfinite(ops.convert_to_numpy(ops.cast(weight, "float32")))):
+                if self.skip_broken_saves:
+                    return
+                raise NonFiniteError(
+                    f"the weight {weight.path} is not finite, so {filepath} was not written. "
+                    f"{self.last_saved_message()}"
+                )
+        local_file = isinstance(filepath, (str, os.PathLike)) and "://" not in str(filepath)
+        if local_file and (overwrite or not os.path.exists(filepath)):
+            with atomic_path(filepath) as temporary:
+                write(str(temporary), overwrite=True, **kwargs)
+        else:
+            write(filepath, overwrite=overwrite, **kwargs)
+        if local_file:
+            self._remember(filepath)
+
+    def load_weights(self, filepath, *args, **kwargs):
+        """Restores what `save_weights` or `save` wrote, as `keras.Model.load_weights`.
+
+        Raises:
+            ValueError: when the file holds another model, or, if this model is compiled, other
+                optimizers.
+        """
+        super().load_weights(filepath, *args, **kwargs)
+        self._remember(filepath)
+
+    def _remember(self, filepath):
+        self.last_saved = (pathlib.Path(filepath), self.how_far())
+
+    def how_far(self):
+        """Such as `"after 2 epochs"`, `"at epoch 3, step 120 of 600"`, or None before training."""
+        if self.position.step:
+            return f"at {self.position}"
+        if not self.epochs_trained:
+            return None
+        return f"after {self.epochs_trained} epoch{'' if self.epochs_trained == 1 else 's'}"
+
+    def last_saved_message(self):
+        """A sentence that says which file holds the model as it last was on disk."""
+        if self.last_saved is None:
+            return (
+                "Nothing was saved since the model was made or loaded; "
+                "kerasgan.callbacks.Autosave saves it after every epoch and within long ones."
+            )
+        path, how_far = self.last_saved
+        return f"The model as it was {how_far or 'before training'} is in {path}."
+
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        store["networks_version"] = np.int32(self.networks_version)
+        for index, state in enumerate(self._seed_states()):
+            store[f"seed_{index}"] = ops.convert_to_numpy(state)
+        if self.position.step:
+            store["position"] = np.array([self.position.step, self.position.steps or 0])
+            for name, mean in self._means().items():
+                store[f"mean_{name}"] = mean
+        if self.compiled:
+            for name, variable in self.optimizer.state().items():
+                store[name] = ops.convert_to_numpy(variable)
+
+    def load_own_variables(self, store):
+        names = list(store.keys())
+        version = int(np.asarray(store["networks_version"])) if "networks_version" in names else 1
+        if version != self.networks_version:
+            raise ValueError(self.other_networks(version))
+        super().load_own_variables({name: store[name] for name in names if name.isdigit()})
+        seeds = self._seed_states()
+        found = sum(name.startswith("seed_") for name in names)
+        if found != len(seeds):
+            raise ValueError(
+                f"the file holds {found} random states, this model has {len(seeds)}: it was saved "
+                "from a model with other random layers."
+            )
+        for index, state in enumerate(seeds):
+            state.assign(store[f"seed_{index}"])
+        self.position.clear()
+        self.position.epoch = self.epochs_trained
+        if "position" in names:
+            step, steps = map(int, store["position"])
+            self.position.step, self.position.steps = step, steps or None
+            means = [name for name in names if name.startswith("mean_")]
+            self.position.means = {n.removeprefix("mean_"): np.array(store[n]) for n in means}
+        if self.compiled:
+            self.optimizer.load_state({n: store[n] for n in names if not n.isdigit()})
+
+    @classmethod
+    def other_networks(cls, version):
+        """What is wrong with a file of networks of another version, and what to do."""
+        name = cls.__name__
+        return (
+            f"the file holds version {version} of {name}'s networks, and this kerasgan has version "
+            f"{cls.networks_version}, which computes something else with the same weights "
+            "(docs/models.md). Use the file with the kerasgan that wrote it, or train anew. "
+            "SavedModels that were exported are served as before."
+        )
+
+    def _means(self):
+        if not self.position.step or not self.compiled:
+            return {}
+        now = {tracker.name: tracker.state() for tracker in self.loss_trackers}
+        return self.position.means or now
+
+    def keep_means(self):
+        """Keeps the means of the losses of an epoch that is half done until it goes on."""
+        self.position.means = self._means()
+
+    def _seed_states(self):
+        # Keras does not save seed generators, those of Dropout layers neither.
+        weights = {id(v) for v in self.weights}
+        return [
+            v for v in self.variables if id(v) not in weights and v.name == "seed_generator_state"
+        ]
+
+    def get_config(self):
+        return {
+            "name": self.name,
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            "layer_settings": layer_settings.record(self.networks_and_averages),
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        arguments = {name: value for name, value in config.items() if name != "layer_settings"}
+        model = cls(**arguments)
+        if "layer_settings" in config:
+            layer_settings.restore(model.networks_and_averages, config["layer_settings"])
+        return model
