@@ -115,11 +115,11 @@ def draw(samples_by_name, path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=90.0, help="CPU time for each model")
-    parser.add_argument("--only", nargs="+", choices=EXAMPLE["SETTINGS"])
+    parser.add_argument("--only", nargs="+", choices=EXAMPLE["MODELS"])
     parser.add_argument("--jobs", type=int, default=1, help="models at a time")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("runs/digits_family"))
     parser.add_argument("--docs", type=pathlib.Path, default=ROOT / "docs")
-    parser.add_argument("--train", choices=EXAMPLE["SETTINGS"], help=argparse.SUPPRESS)
+    parser.add_argument("--train", choices=EXAMPLE["MODELS"], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     if arguments.train:
@@ -138,7 +138,7 @@ def main():
 
     from kerasgan.callbacks.collapse_monitor import mean_distance
 
-    names = arguments.only or list(EXAMPLE["SETTINGS"])
+    names = arguments.only or list(EXAMPLE["MODELS"])
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
         files = list(pool.map(train_elsewhere, names))
     machine, accuracy = judge()

@@ -40,7 +40,7 @@ def train(name, updates, papers_rate):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--updates", type=int, default=440, help="of the generator")
-    parser.add_argument("--only", nargs="+", choices=FAMILY["EXAMPLE"]["SETTINGS"], default=MODELS)
+    parser.add_argument("--only", nargs="+", choices=FAMILY["EXAMPLE"]["MODELS"], default=MODELS)
     arguments = parser.parse_args()
     machine, _ = FAMILY["judge"]()
     real, _ = FAMILY["real_digits"]("train")

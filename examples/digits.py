@@ -20,31 +20,20 @@ import keras
 
 from kerasgan.models import registry
 
-# What each model is made with, beyond what all have, and the learning rate of its optimizers.
-SETTINGS = {
-    "dcgan": ({}, 1e-3),
-    "lsgan": ({}, 1e-3),
-    "wgan": ({}, 2e-4),
-    "wgan_gp": ({}, 1e-3),
-    "dragan": ({}, 1e-3),
-    "sngan": ({"architecture": "dcgan"}, 1e-3),
-    "cgan": ({"num_classes": 10}, 1e-3),
-    "projection_gan": ({"num_classes": 10, "base_width": 16}, 1e-3),  # twice it in the generator
-    "sagan": ({"num_classes": 10, "base_width": 16}, 1e-3),  # twice it at 8x8
-    "acgan": ({"num_classes": 10}, 1e-3),
-    "info_gan": ({}, 1e-3),
-    "pac_gan": ({}, 1e-3),
-    "big_gan": ({"num_classes": 10, "base_width": 8}, 1e-3),  # four times it throughout
-    "r3_gan": ({}, 1e-3),
+# The models that have settings for a short run; each says its own.
+MODELS = {
+    entry.name: model
+    for entry in registry.entries()
+    if issubclass(model := getattr(kerasgan, entry.class_name), kerasgan.ImageGAN)
 }
 
 
 def make(name):
     """A compiled model, and the digits in batches for it."""
-    settings, learning_rate = SETTINGS[name]
-    entry = next(entry for entry in registry.entries() if entry.name == name)
-    settings = {"latent_dim": 64, "base_width": 32, "ema_decay": 0.99, "seed": 0, **settings}
-    gan = getattr(kerasgan, entry.class_name)((16, 16, 1), **settings)
+    settings = {"latent_dim": 64, "base_width": 32, "ema_decay": 0.99, "seed": 0}
+    settings |= MODELS[name].short_run
+    learning_rate = settings.pop("learning_rate")
+    gan = MODELS[name]((16, 16, 1), **settings)
     gan.compile()
     for optimizer in gan.optimizer.optimizers:
         optimizer.learning_rate = learning_rate
@@ -60,7 +49,7 @@ def make(name):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", choices=SETTINGS)
+    parser.add_argument("model", choices=MODELS)
     parser.add_argument("--epochs", type=int, default=100)
     parser.add_argument("--out", type=pathlib.Path)
     arguments = parser.parse_args()

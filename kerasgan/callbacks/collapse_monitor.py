@@ -5,7 +5,7 @@ import warnings
 import keras
 import numpy as np
 
-from kerasgan import checks, pictures
+from kerasgan import checks, pictures, roles
 from kerasgan.callbacks.run_history import RunHistory
 
 
@@ -59,10 +59,11 @@ class CollapseMonitor(RunHistory):
         self.num_samples, self.seed = num_samples, seed
 
     def on_train_begin(self, logs=None):
+        roles.require(self.model, roles.GeneratesImages, "CollapseMonitor")
         super().on_train_begin(logs)
         self.model.agree_on_classes(self.data)
         real, labels = first_examples(self.data, self.num_samples)
-        self.labels = labels if getattr(self.model, "num_classes", None) is not None else None
+        self.labels = None if self.model.num_classes is None else labels
         self.real = real
         checks.check_images(real, "the examples in data", self.model.real_image_shape)
         if not mean_distance(real):

@@ -7,7 +7,7 @@ import time
 import keras
 from keras import ops
 
-from kerasgan.growing.model import GrowingGAN
+from kerasgan import roles
 from kerasgan.growing.networks import START_SIZE
 
 UNITS = ("images", "epochs")
@@ -148,11 +148,7 @@ class ProgressiveGrowing(keras.callbacks.Callback):
             begin, before = end, (stage, fade)
 
     def on_train_begin(self, logs=None):
-        if not isinstance(self.model, GrowingGAN):
-            raise ValueError(
-                "ProgressiveGrowing grows a kerasgan GrowingGAN such as ProGAN or StyleGAN; "
-                f"{type(self.model).__name__} has one resolution."
-            )
+        roles.require(self.model, roles.Grows, "ProgressiveGrowing", "ProGAN and StyleGAN can.")
         self.planned = self.plan(self.model.last_stage)
         self.images_a_call, self.calls, self.wait = 0, 0, 0
         self.begun = False

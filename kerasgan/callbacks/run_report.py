@@ -113,7 +113,7 @@ class RunReport(RunHistory):
         for name, value in model.get_config().items():
             if not isinstance(value, dict):
                 settings[name] = value
-        for player in model.players:
+        for player in model.parts:
             count = sum(int(np.prod(v.shape)) for v in model.part_variables(player))
             settings[f"{player}: weights"] = f"{count:,}"
             optimizer = model.optimizer[player]

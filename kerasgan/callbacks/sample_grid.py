@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from kerasgan import pictures
+from kerasgan import pictures, roles
 from kerasgan.callbacks.epoch_pictures import EpochPictures
 from kerasgan.utils.files import atomic_path
 
@@ -49,23 +49,18 @@ class SampleGrid(EpochPictures):
         self.limits = None
 
     def on_train_begin(self, logs=None):
-        if not hasattr(self.model, "generate"):
-            raise ValueError(
-                f"SampleGrid draws images made from noise, and {type(self.model).__name__} makes "
-                "them from images; use TranslationGrid."
-            )
+        instead = "TranslationGrid draws models that translate."
+        roles.require(self.model, roles.GeneratesImages, "SampleGrid", instead)
         if self.labels is not None:  # now rather than after an epoch
             self.model.checked_labels(self.labels, self._count())
 
     def _count(self):
-        return self.num_images or (2000 if len(self.model.image_shape) == 1 else 100)
+        return self.num_images or (2000 if self.model.compares_vectors else 100)
 
     def picture(self):
-        vectors = len(self.model.image_shape) == 1
+        vectors = self.model.compares_vectors
         count = self._count()
-        labels = self.labels
-        if labels is None and getattr(self.model, "num_classes", None) is not None:
-            labels = np.arange(count) % self.model.num_classes
+        labels = self.model.all_classes(count) if self.labels is None else self.labels
         samples = self.model.generate(count, seed=self.seed, labels=labels)
         if vectors and self.limits is None:
             self.limits = self._limits(samples)

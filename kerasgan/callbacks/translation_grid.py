@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from kerasgan import pictures
+from kerasgan import pictures, roles
 from kerasgan.callbacks.epoch_pictures import EpochPictures
 
 
@@ -46,6 +46,8 @@ class TranslationGrid(EpochPictures):
         self.halves = None
 
     def on_train_begin(self, logs=None):
+        instead = "SampleGrid draws models that make images from noise."
+        roles.require(self.model, roles.Translates, "TranslationGrid", instead)
         if self.halves is None:  # the same ones when training goes on
             self.halves = first_pairs(self.data, self.num_images)
             self.model.check_batch(self.halves)  # now rather than after an epoch

@@ -181,6 +181,12 @@ class GenerativeModel(SavesExactly, backend.Trainer, keras.Model):
                 steps that the backend or strategy cannot do.
         """
         roles.check_complete(self)
+        own = type(self)
+        if (own.batch_loss, own.train_step) == (
+            GenerativeModel.batch_loss,
+            GenerativeModel.train_step,
+        ):
+            self.batch_loss(None)  # which says that it is missing
         if jit_compile not in (True, False, "auto"):
             raise ValueError(f"jit_compile={jit_compile!r}; use True, False or 'auto'.")
         generative_metrics = measuring.get(metrics or [])

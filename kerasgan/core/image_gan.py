@@ -14,7 +14,8 @@ class ImageGAN(GAN):
 
     The models of the zoo that differ in networks, losses or penalties derive from it. A subclass
     gives `networks()`, and what else its paper has: `default_loss`, `default_penalties`,
-    `default_optimizers`, `default_discriminator_steps`.
+    `default_optimizers`, `default_discriminator_steps`, and as `short_run` the arguments and the
+    learning rate of a run of minutes.
 
     Args:
         image_shape: (size, size, channels): size is 4, 6 or 7 doubled once or more often (8, 12,
@@ -42,6 +43,8 @@ class ImageGAN(GAN):
     """
 
     needs_classes = False
+    # What a run of minutes is made with, beside small networks; see examples/digits.py.
+    short_run = {"learning_rate": 1e-3}
 
     def __init__(
         self,

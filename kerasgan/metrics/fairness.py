@@ -5,6 +5,7 @@ import statistics
 
 import numpy as np
 
+from kerasgan import roles
 from kerasgan.checks import class_names as classes
 from kerasgan.metrics.batches import blocks, checked_labels, outputs
 from kerasgan.utils.text import in_columns
@@ -276,7 +277,7 @@ def fairness_report(
     """
     if not 0.0 < confidence < 1.0:
         raise ValueError(f"confidence={confidence!r}; use a number between 0 and 1, such as 0.95.")
-    is_model = hasattr(images_or_model, "generate")
+    is_model = roles.has(images_or_model, roles.GeneratesImages)
     if not is_model and not hasattr(images_or_model, "shape"):
         raise ValueError(
             f"images_or_model is {type(images_or_model).__name__}; use an array of images or a "
@@ -291,11 +292,11 @@ def fairness_report(
 
     names_of_reference = classes.of_data(reference)
     if is_model:
-        names_of_model = getattr(images_or_model, "class_names", None)
+        names_of_model = images_or_model.class_names
         classes.compare(names_of_model, names_of_reference, "the model", "the reference")
     real = _seen(reference, attribute_classifier, "the reference images")
     if is_model:
-        conditional = getattr(images_or_model, "num_classes", None) is not None
+        conditional = images_or_model.num_classes is not None
         labels = _labels_to_ask(images_or_model, real, num_images) if conditional else None
         images_or_model = images_or_model.generate(num_images, seed=seed, labels=labels)
     fake = _seen(

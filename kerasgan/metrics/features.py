@@ -10,7 +10,8 @@ import zipfile
 import keras
 import numpy as np
 
-from kerasgan import backend
+from kerasgan import backend, roles
+from kerasgan.core import GenerativeModel
 from kerasgan.layers.precision import measuring_networks
 from kerasgan.metrics.digits import digits_classifier
 from kerasgan.metrics.inception import inception_fid
@@ -233,7 +234,7 @@ def _named(features):
     if not zipfile.is_zipfile(path):
         raise ValueError(f"features={features!r} is damaged, or no .keras file; write it anew.")
     network = keras.saving.load_model(path)
-    if not isinstance(network, keras.Model) or hasattr(network, "players"):
+    if not isinstance(network, keras.Model) or roles.has(network, GenerativeModel):
         raise ValueError(
             f"features={features!r} holds a {type(network).__name__}; give a network from images "
             "to features."

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kerasgan import roles
 from kerasgan.checks import whole_number
 from kerasgan.metrics.features import Extractor, extractor
 from kerasgan.sampling.latents import spherical
@@ -106,8 +107,9 @@ class PerceptualPathLength(keras.metrics.Metric):
         whole_number("num_paths", num_paths, 1)
         if space not in ("z", "w"):
             raise ValueError(f"space={space!r}; use 'z' or 'w'.")
-        if space == "w" and not hasattr(gan, "styles"):
-            raise ValueError(f"space='w', but {type(gan).__name__} has no styles; use space='z'.")
+        roles.require(gan, roles.HasLatents, "PerceptualPathLength")
+        if space == "w":
+            roles.require(gan, roles.HasStyles, "space='w'", "Use space='z'.")
         half = _half_precision(gan)
         if half:
             raise ValueError(
@@ -159,8 +161,7 @@ def _function(features):
 
 def _half_precision(gan):
     """The half precision that the generator computes in, or None."""
-    generator = getattr(gan, "sampling_generator", None)
-    layers = [] if generator is None else all_layers([generator])
+    layers = all_layers([gan.sampling_generator])
     return next((x.compute_dtype for x in layers if x.compute_dtype.endswith("float16")), None)
 
 

@@ -47,6 +47,7 @@ class ACGAN(ImageGAN):
     """
 
     needs_classes = True
+    short_run = {"num_classes": 10, "learning_rate": 1e-3}
     discriminator_takes_labels = False
     default_batch_size = 100
 

@@ -69,6 +69,7 @@ class BigGAN(ImageGAN):
     """
 
     needs_classes = True
+    short_run = {"num_classes": 10, "base_width": 8, "learning_rate": 1e-3}
     default_loss = "hinge"
     default_discriminator_steps = 2
     default_batch_size = 512  # two updates of 256, the smallest that the paper tries

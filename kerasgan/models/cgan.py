@@ -37,6 +37,7 @@ class CGAN(ImageGAN):
     """
 
     needs_classes = True
+    short_run = {"num_classes": 10, "learning_rate": 1e-3}
     default_batch_size = 100
 
     def __init__(self, image_shape, num_classes, latent_dim=100, base_width=64, **kwargs):

@@ -52,6 +52,7 @@ class ProjectionGAN(ImageGAN):
     """
 
     needs_classes = True
+    short_run = {"num_classes": 10, "base_width": 16, "learning_rate": 1e-3}
     default_loss = "hinge"
     default_discriminator_steps = 5
     default_batch_size = 320  # five updates of 64

@@ -47,6 +47,7 @@ class SAGAN(ImageGAN):
     default_batch_size = 256
 
     default_loss = "hinge"
+    short_run = {"num_classes": 10, "base_width": 16, "learning_rate": 1e-3}
 
     def __init__(
         self,

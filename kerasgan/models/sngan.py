@@ -62,6 +62,7 @@ class SNGAN(ImageGAN):
     """
 
     default_loss = "hinge"
+    short_run = {"architecture": "dcgan", "learning_rate": 1e-3}
     default_discriminator_steps = 5
     default_batch_size = 320  # five updates of 64
     networks_version = 2

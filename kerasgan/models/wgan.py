@@ -40,6 +40,7 @@ class WGAN(ImageGAN):
     """
 
     default_loss = "wasserstein"
+    short_run = {"learning_rate": 2e-4}
     default_discriminator_steps = 5
     default_batch_size = 320  # five updates of 64
 

@@ -228,6 +228,7 @@ class HasLatents(GeneratesImages):
       something else.
     """
 
+    can = "make images from latents"
     owes = {
         "latent_dim": "the length of a latent, an int",
         "sampling_generator": "the network from latents to images",

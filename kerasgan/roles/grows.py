@@ -9,7 +9,8 @@ class Grows(Role):
     A subclass owes:
 
     - `stage`, `last_stage`: int, where it is and the final one;
-    - `grow_to(stage, fade_images, batch_size, reset_optimizers)`: goes to a stage.
+    - `grow_to(stage, fade_images, batch_size, reset_optimizers)`: goes to a stage;
+    - `images_seen`, `images_an_epoch`: weights that count images.
     """
 
     can = "grow"
@@ -17,4 +18,6 @@ class Grows(Role):
         "stage": "the stage at which it is, an int",
         "last_stage": "the final stage, an int",
         "grow_to": "a method that goes to a stage",
+        "images_seen": "a weight, how many images it has seen",
+        "images_an_epoch": "a weight, how many images an epoch has",
     }

@@ -282,7 +282,7 @@ class SavingTest(tf.test.TestCase):
         uncompiled.load_weights(self.folder / "gan.weights.h5")
         self.assertAllEqual(uncompiled.generate(3, seed=0), gan.generate(3, seed=0))
         uncompiled.save_weights(self.folder / "bare.weights.h5")
-        with self.assertRaisesRegex(ValueError, "the file has 0 for this player"):
+        with self.assertRaisesRegex(ValueError, "the file has 0 for this part"):
             gan.load_weights(self.folder / "bare.weights.h5")
 
     def test_an_interrupted_save_leaves_the_old_file(self):

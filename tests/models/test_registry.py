@@ -21,7 +21,7 @@ class RegistryTest(tf.test.TestCase):
         for entry in registry.entries():
             model = getattr(kerasgan, entry.class_name)
             self.assertIs(model, getattr(importlib.import_module(entry.module), entry.class_name))
-            self.assertTrue(issubclass(model, kerasgan.AdversarialModel))
+            self.assertTrue(issubclass(model, kerasgan.GenerativeModel))
             self.assertRegex(entry.reference, r"arXiv:\d{4}\.\d{4,5}")
             self.assertRegex(inspect.getdoc(model), r"(?s)Args:.*Example:.*Reference:")
             self.assertIn(entry.class_name, dir(kerasgan))
@@ -29,7 +29,7 @@ class RegistryTest(tf.test.TestCase):
     def test_every_model_has_its_example_test_and_row(self):
         table = (ROOT / "docs" / "models.md").read_text()
         shared = {
-            *runpy.run_path(str(ROOT / "examples" / "digits.py"))["SETTINGS"],
+            *runpy.run_path(str(ROOT / "examples" / "digits.py"))["MODELS"],
             *runpy.run_path(str(ROOT / "examples" / "growing.py"))["MODELS"],
             *runpy.run_path(str(ROOT / "examples" / "translation.py"))["MODELS"],
         }

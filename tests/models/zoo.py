@@ -1,41 +1,43 @@
 """Small versions of the models of the zoo, and data for them, from what each model takes."""
 
+import ast
 import importlib
 import inspect
+import re
 
 import numpy as np
 
+from kerasgan import roles
 from kerasgan.models import registry
-from kerasgan.translation.model import TranslationModel
 
-SMALL = {
-    "image_shape": (8, 8, 1),
-    "latent_dim": 6,
-    "base_width": 4,
-    "max_width": 8,
-    "hidden_units": (16,),
-    "categorical": (3,),
-    "continuous": 1,
-    "residual_blocks": 1,
-    "receptive_field": 16,
-    "features": None,
-    "ema_decay": 0.5,
-    "seed": 1,
-}
-# At 8x8 CycleGAN normalizes over 2x2 features, which makes rounding a hundred times larger.
-SMALL_OF = {"cycle_gan": {"image_shape": (16, 16, 1)}}
+# What all models are made small with, as far as they take it and their example does not say it.
+SMALL = {"latent_dim": 6, "base_width": 4, "max_width": 8, "ema_decay": 0.5, "seed": 1}
 NUM_CLASSES = 3
 
 
 def small_model(entry, **overrides):
-    """A model of an entry of the registry, with those of the `SMALL` arguments that it takes."""
+    """A small model of an entry of the registry; the rest is as in its docstring's example."""
     model = getattr(importlib.import_module(entry.module), entry.class_name)
     taken = registry.parameters(model)
     small = {name: value for name, value in SMALL.items() if name in taken}
-    small |= SMALL_OF.get(entry.name, {})
+    small = {**example_arguments(model), **small}
+    if roles.has(model, roles.GeneratesImages):
+        small["image_shape"] = (8, 8, 1)
     if registry.is_conditional(model, overrides):
         small["num_classes"] = NUM_CLASSES
+    elif "num_classes" not in overrides:
+        small.pop("num_classes", None)
     return model(**{**small, **overrides})
+
+
+def example_arguments(model):
+    """The arguments with which the example in a model's docstring makes it: dict."""
+    call = re.search(rf">>> gan = kerasgan\.({model.__name__}\(.*?\))\n", model.__doc__, re.DOTALL)
+    names = list(registry.parameters(model))
+    call = ast.parse(call[1].replace("...", ""), mode="eval").body
+    arguments = dict(zip(names, call.args, strict=False))
+    arguments |= {keyword.arg: keyword.value for keyword in call.keywords}
+    return {name: ast.literal_eval(value) for name, value in arguments.items()}
 
 
 def compile_small(model, **arguments):
@@ -52,7 +54,7 @@ def batch_for(model, num_images, seed=0):
     def draw(shape):
         return random.uniform(-1.0, 1.0, (num_images, *shape)).astype("float32")
 
-    if isinstance(model, TranslationModel):
+    if roles.has(model, roles.Translates):
         return tuple(map(draw, model.pair_shapes))
     images = draw(model.real_image_shape)
     if model.num_classes is None:
@@ -62,12 +64,12 @@ def batch_for(model, num_images, seed=0):
 
 def labels_for(model, num_images):
     """What `generate` takes as `labels`: None for an unconditional model."""
-    return None if model.num_classes is None else np.arange(num_images) % model.num_classes
+    return model.all_classes(num_images)
 
 
 def draw(model, num_images):
     """What the model makes, the same at every call: of noise, or of images."""
-    if not isinstance(model, TranslationModel):
+    if roles.has(model, roles.GeneratesImages):
         return model.generate(num_images, seed=0, labels=labels_for(model, num_images))
     images = batch_for(model, num_images, seed=7)
     directions = enumerate(model.networks_by_direction)
