@@ -1,4 +1,4 @@
-"""Two models of a user's own, written from the docstrings of `kerasgan.roles`; nobody knows them."""
+"""Two models of a user's own, from the docstrings of `kerasgan.roles`; nobody knows them."""
 
 import math
 

@@ -1,5 +1,7 @@
 """What models, data and metrics make sure of before they begin."""
 
+import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__init__.py)
+
 from kerasgan.checks.arguments import check_arguments, whole_number
 from kerasgan.checks.batches import BatchCheck, checked_data, refuse_weights
 from kerasgan.checks.images import (

@@ -10,7 +10,7 @@ from keras import ops
 from kerasgan import backend, checks, losses
 from kerasgan.core.adversarial_model import AdversarialModel
 from kerasgan.layers.minibatch import split_batch
-from kerasgan.roles import HasLatents
+from kerasgan.roles.generates_images import HasLatents
 from kerasgan.training import ema
 from kerasgan.training.optimizers import adam
 

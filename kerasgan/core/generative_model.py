@@ -9,9 +9,10 @@ import numpy as np
 from keras import ops
 
 import kerasgan
-from kerasgan import backend, checks, roles
+from kerasgan import backend, checks
 from kerasgan.export.saved_model import Exports, export_model
 from kerasgan.layers.spectral_normalization import SpectralNormalization
+from kerasgan.roles.base import check_complete
 from kerasgan.training import data_order, measuring, step_options
 from kerasgan.training.optimizers import all_layers, make_optimizers, portable
 from kerasgan.training.position import PassingCallbacks, Position, passing
@@ -180,7 +181,7 @@ class GenerativeModel(SavesExactly, backend.Trainer, keras.Model):
             ValueError: for an unknown part, metric or jit_compile, or a way of running
                 steps that the backend or strategy cannot do.
         """
-        roles.check_complete(self)
+        check_complete(self)
         own = type(self)
         if (own.batch_loss, own.train_step) == (
             GenerativeModel.batch_loss,

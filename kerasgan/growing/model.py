@@ -8,7 +8,7 @@ from kerasgan.core.gan import GAN
 from kerasgan.growing.networks import GrowingNetwork
 from kerasgan.layers.minibatch import split_batch
 from kerasgan.layers.precision import dtype_policy
-from kerasgan.roles import Grows
+from kerasgan.roles.grows import Grows
 from kerasgan.training.optimizers import all_layers
 
 FLOAT_IMAGES = {"dtype": "float32", "data_format": "channels_last"}

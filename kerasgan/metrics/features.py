@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from kerasgan import backend, roles
-from kerasgan.core import GenerativeModel
+from kerasgan.core.generative_model import GenerativeModel
 from kerasgan.layers.precision import measuring_networks
 from kerasgan.metrics.digits import digits_classifier
 from kerasgan.metrics.inception import inception_fid

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from kerasgan import roles
-from kerasgan.checks import whole_number
+from kerasgan.checks.arguments import whole_number
 from kerasgan.metrics.features import Extractor, extractor
 from kerasgan.sampling.latents import spherical
 from kerasgan.training.optimizers import all_layers

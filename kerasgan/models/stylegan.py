@@ -22,7 +22,7 @@ from kerasgan.layers.pixel_normalization import PixelNormalization
 from kerasgan.layers.precision import dtype_policy
 from kerasgan.layers.styles import AdaptiveInstanceNormalization, NoiseInjection
 from kerasgan.losses.penalties import GradientPenalty
-from kerasgan.roles import HasStyles
+from kerasgan.roles.has_styles import HasStyles
 from kerasgan.sampling.latents import spherical
 from kerasgan.training.optimizers import adam
 

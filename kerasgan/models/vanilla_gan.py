@@ -5,7 +5,7 @@ import math
 import keras
 from keras import layers
 
-from kerasgan.checks import whole_number
+from kerasgan.checks.arguments import whole_number
 from kerasgan.core.gan import GAN
 from kerasgan.layers.precision import dtype_policy
 

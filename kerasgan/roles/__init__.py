@@ -1,5 +1,7 @@
 """What a model can do: one role, one file."""
 
+import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__init__.py)
+
 from kerasgan.roles.base import Role, check_complete, has, require
 from kerasgan.roles.encodes import Encodes, Reconstructs
 from kerasgan.roles.generates_images import GeneratesImages, HasLatents

@@ -4,7 +4,7 @@ import numpy as np
 
 from kerasgan import backend
 from kerasgan.core.adversarial_model import AdversarialModel
-from kerasgan.roles import Translates
+from kerasgan.roles.translates import Translates
 from kerasgan.training.optimizers import adam, all_layers
 
 

@@ -33,9 +33,8 @@ def small_model(entry, **overrides):
 def example_arguments(model):
     """The arguments with which the example in a model's docstring makes it: dict."""
     call = re.search(rf">>> gan = kerasgan\.({model.__name__}\(.*?\))\n", model.__doc__, re.DOTALL)
-    names = list(registry.parameters(model))
-    call = ast.parse(call[1].replace("...", ""), mode="eval").body
-    arguments = dict(zip(names, call.args, strict=False))
+    call = ast.parse(call[1], mode="eval").body
+    arguments = dict(zip(["image_shape"], call.args, strict=False))
     arguments |= {keyword.arg: keyword.value for keyword in call.keywords}
     return {name: ast.literal_eval(value) for name, value in arguments.items()}
 
