@@ -4,6 +4,7 @@ import warnings
 
 import keras
 import numpy as np
+from scipy.spatial.distance import pdist
 
 from kerasgan import checks, pictures
 from kerasgan.callbacks.run_history import RunHistory
@@ -127,11 +128,7 @@ def first_examples(data, count):
 
 def mean_distance(samples):
     """The mean Euclidean distance between two different samples of (n, ...): float."""
-    flat = np.asarray(samples, "float64").reshape(len(samples), -1)
-    squares = np.sum(flat**2, axis=1)
-    distances = np.maximum(squares[:, None] + squares[None] - 2.0 * flat @ flat.T, 0.0)
-    np.fill_diagonal(distances, 0.0)
-    return float(np.sqrt(distances).sum() / (len(flat) * (len(flat) - 1)))
+    return float(pdist(np.reshape(samples, (len(samples), -1))).mean())
 
 
 def draw_diversity(diversity, threshold):
