@@ -1,7 +1,6 @@
 """Whether generated images show the groups of the data as often, and as well, as real ones."""
 
 import dataclasses
-import statistics
 
 import numpy as np
 
@@ -345,24 +344,20 @@ def compare_rates(
     Reference: Newcombe, 1998, method 10: each proportion has its Wilson score interval, and the
     distances to their ends are added as squares. Without continuity correction.
     """
-    p1, low1, high1 = _wilson(generated_counts, generated_totals, confidence)
-    p2, low2, high2 = _wilson(reference_counts, reference_totals, confidence)
-    return Rates(
-        generated=p1,
-        reference=p2,
-        lower=p1 - p2 - np.hypot(p1 - low1, high2 - p2),
-        upper=p1 - p2 + np.hypot(high1 - p1, p2 - low2),
+    # Here, because whoever only imports the package need not wait for it.
+    from statsmodels.stats.proportion import confint_proportions_2indep
+
+    n1, n2 = (np.where(np.asarray(n) > 0, n, np.nan) for n in (generated_totals, reference_totals))
+    lower, upper = confint_proportions_2indep(
+        generated_counts,
+        n1,
+        reference_counts,
+        n2,
+        method="newcomb",
+        compare="diff",
+        alpha=1.0 - confidence,
     )
-
-
-def _wilson(counts, totals, confidence):
-    """Proportions and the ends of their Wilson score intervals, NaN where a total is 0."""
-    z = statistics.NormalDist().inv_cdf(0.5 + confidence / 2.0)
-    n = np.where(np.asarray(totals) > 0, totals, np.nan)
-    p = counts / n
-    middle = (p + z**2 / (2.0 * n)) / (1.0 + z**2 / n)
-    half = z * np.sqrt(p * (1.0 - p) / n + z**2 / (4.0 * n**2)) / (1.0 + z**2 / n)
-    return p, middle - half, middle + half
+    return Rates(generated_counts / n1, reference_counts / n2, lower, upper)
 
 
 @dataclasses.dataclass
