@@ -65,7 +65,7 @@ class _OnLuminance(keras.metrics.Metric):
         return {**super().get_config(), "border": self.border}
 
 
-@measuring.named("psnr")
+@measuring.register("psnr")
 @keras.saving.register_keras_serializable(package="kerasgan")
 class PSNR(_OnLuminance):
     """Peak signal-to-noise ratio in dB of the luminance, without a border.
@@ -98,7 +98,7 @@ class PSNR(_OnLuminance):
         return 10.0 * ops.log10(255.0**2 / squares)
 
 
-@measuring.named("ssim")
+@measuring.register("ssim")
 @keras.saving.register_keras_serializable(package="kerasgan")
 class SSIM(_OnLuminance):
     """Structural similarity of the luminance, without a border: 1 for equal images.

@@ -8,7 +8,7 @@ from kerasgan.metrics.feature_metric import FeatureMetric
 from kerasgan.training import measuring
 
 
-@measuring.named("inception_score")
+@measuring.register("inception_score")
 @keras.saving.register_keras_serializable(package="kerasgan")
 class InceptionScore(FeatureMetric):
     """IS: `exp(E_x KL(p(y|x) || p(y)))` of the classes that a network sees in generated images.

@@ -7,7 +7,7 @@ from kerasgan.metrics.feature_metric import KeptFeatures
 from kerasgan.training import measuring
 
 
-@measuring.named("kid")
+@measuring.register("kid")
 @keras.saving.register_keras_serializable(package="kerasgan")
 class KernelDistance(KeptFeatures):
     """KID: the squared maximum mean discrepancy of features, for the kernel `(x.y / d + 1)^3`.

@@ -46,7 +46,7 @@ class _Neighbours(KeptFeatures):
         return {**super().get_config(), "k": self.k, "seed": self.seed, "name": name}
 
 
-@measuring.named("precision", "recall")
+@measuring.register("precision", "recall")
 @keras.saving.register_keras_serializable(package="kerasgan")
 class PrecisionRecall(_Neighbours):
     """Improved precision and recall: how much of the generated is real, and of the real generated.
@@ -96,7 +96,7 @@ class PrecisionRecall(_Neighbours):
         return precision.mean(), recall.mean()
 
 
-@measuring.named("density", "coverage")
+@measuring.register("density", "coverage")
 @keras.saving.register_keras_serializable(package="kerasgan")
 class DensityCoverage(_Neighbours):
     """Density and coverage: precision and recall that outliers do not deceive.

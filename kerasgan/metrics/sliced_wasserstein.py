@@ -10,7 +10,7 @@ from kerasgan.training import measuring
 LEAST_RESOLUTION = 16
 
 
-@measuring.named("swd")
+@measuring.register("swd")
 @keras.saving.register_keras_serializable(package="kerasgan")
 class SlicedWasserstein(FeatureMetric):
     """SWD: how far the small patches of generated images are distributed from those of real ones.

@@ -8,7 +8,7 @@ from kerasgan.metrics.feature_metric import KeptFeatures
 from kerasgan.training import measuring
 
 
-@measuring.named("c2st")
+@measuring.register("c2st")
 @keras.saving.register_keras_serializable(package="kerasgan")
 class ClassifierTwoSampleTest(KeptFeatures):
     """C2ST: how well a classifier, trained on half of the images, tells the other half apart.
