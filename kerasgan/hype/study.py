@@ -15,11 +15,11 @@ from datetime import UTC, datetime
 
 import flask
 import numpy as np
-from PIL import Image
 
 from kerasgan.hype import statistics
 from kerasgan.serving import web
 from kerasgan.utils.files import append, make_folder
+from kerasgan.utils.images import png
 
 BLOCKS = 3  # staircases of a participant, in HYPE-time
 COLUMNS = (
@@ -189,10 +189,7 @@ class Study:
             if session is None:
                 return None
             truth, index = session.order[session.trial]
-        pixels = self.images[truth][index]
-        file = io.BytesIO()
-        Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(file, "PNG")
-        return file.getvalue()
+        return png(self.images[truth][index])
 
     def answer(self, token, trial, answer, milliseconds, shown_ms):
         """Takes the answer to an image and says what comes next.

@@ -1,10 +1,10 @@
 """HTML pages in one file, with their pictures inside."""
 
 import base64
-import io
 
 import jinja2
-from PIL import Image
+
+from kerasgan.utils.images import png
 
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("kerasgan.pictures", "."),
@@ -50,7 +50,4 @@ def figure(picture, caption, kind="pixels"):
         caption: str.
         kind: `"pixels"`, shown as they are; or `"chart"`, shown at the size of a chart.
     """
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, format="PNG")
-    png = base64.b64encode(file.getvalue()).decode("ascii")
-    return _PARTS.figure(png, caption, kind)
+    return _PARTS.figure(base64.b64encode(png(picture)).decode("ascii"), caption, kind)

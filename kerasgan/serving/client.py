@@ -11,6 +11,7 @@ from PIL import Image
 
 from kerasgan.serving.errors import ServingError, code_of_http
 from kerasgan.utils.image_numbers import numbers_of_images
+from kerasgan.utils.images import png
 
 LONGEST_PAUSE = 2.0  # seconds between two tries
 LARGEST_CHUNK = 3 * 2**20  # bytes, of which JSON makes five times as many
@@ -238,15 +239,19 @@ class _Grpc:
     def metadata(self):
         from tensorflow_serving.apis import get_model_metadata_pb2
 
+        from kerasgan.serving.messages import as_json
+
         request = self._about(get_model_metadata_pb2.GetModelMetadataRequest())
         request.metadata_field.append("signature_def")
-        return _as_json(self._call(self._predictions.GetModelMetadata, request))
+        return as_json(self._call(self._predictions.GetModelMetadata, request))
 
     def status(self):
         from tensorflow_serving.apis import get_model_status_pb2
 
+        from kerasgan.serving.messages import as_json
+
         request = self._about(get_model_status_pb2.GetModelStatusRequest())
-        return _as_json(self._call(self._models.GetModelStatus, request))
+        return as_json(self._call(self._models.GetModelStatus, request))
 
     def close(self):
         self._channel.close()
@@ -338,15 +343,6 @@ def _chunks(inputs, most):
     yield slice(start, len(arrays[0]))
 
 
-def _as_json(message):
-    """A message as the REST API writes it: dict."""
-    from google.protobuf import json_format
-
-    return json_format.MessageToDict(
-        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-    )
-
-
 def _metadata(answer):
     signatures = answer["metadata"]["signature_def"]["signature_def"]
     return {
@@ -410,6 +406,4 @@ def _file(image):
             f"an image is {image.dtype} of shape {image.shape}; use uint8 (height, width, 1 or 3), "
             "or a PNG or JPEG file as bytes."
         )
-    file = io.BytesIO()
-    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(file, "PNG")
-    return file.getvalue()
+    return png(image)
