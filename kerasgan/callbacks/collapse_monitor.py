@@ -51,9 +51,8 @@ class CollapseMonitor(RunHistory):
 
     def __init__(self, data, folder, every=1, threshold=0.5, num_samples=256, seed=0, seconds=10.0):
         super().__init__(folder, seconds)
-        for name, value, least in (("every", every, 1), ("num_samples", num_samples, 2)):
-            if not isinstance(value, int) or value < least:
-                raise ValueError(f"{name}={value!r}; use a whole number of at least {least}.")
+        checks.whole_number("every", every, 1)
+        checks.whole_number("num_samples", num_samples, 2)
         if not 0.0 <= threshold <= 1.0:
             raise ValueError(f"threshold={threshold!r}; use a number from 0 to 1.")
         self.data, self.every, self.threshold = data, every, threshold

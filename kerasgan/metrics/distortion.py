@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kerasgan.checks import whole_number
 from kerasgan.metrics.batches import checked_pair
 from kerasgan.training import measuring
 
@@ -19,8 +20,7 @@ class _OnLuminance(keras.metrics.Metric):
 
     def __init__(self, border=4, name=None, **kwargs):
         super().__init__(name=name, **kwargs)
-        if not isinstance(border, int) or border < 0:
-            raise ValueError(f"border={border!r}; use a whole number of at least 0.")
+        whole_number("border", border, 0)
         self.border = border
         self.total = self.add_weight(shape=(), initializer="zeros", name="total")
         self.count = self.add_weight(shape=(), initializer="zeros", name="count")

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from kerasgan.checks import class_names as classes
+from kerasgan.checks import whole_number
 from kerasgan.metrics.batches import blocks, checked_labels, outputs
 from kerasgan.utils.text import in_columns
 
@@ -285,8 +286,8 @@ def fairness_report(
         raise ValueError("labels are for images; a conditional model is asked for its own.")
     if labels is not None:
         labels = checked_labels(labels, len(images_or_model), "the generated images")
-    if is_model and (not isinstance(num_images, (int, np.integer)) or num_images < 2):
-        raise ValueError(f"num_images={num_images!r}; use a whole number of at least 2.")
+    if is_model:
+        whole_number("num_images", num_images, 2)
 
     names_of_reference = classes.of_data(reference)
     if is_model:

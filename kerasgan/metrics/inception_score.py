@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from scipy.special import entr, softmax
 
+from kerasgan.checks import whole_number
 from kerasgan.metrics.feature_metric import FeatureMetric
 from kerasgan.training import measuring
 
@@ -47,8 +48,7 @@ class InceptionScore(FeatureMetric):
     higher_is_better = ("",)
 
     def __init__(self, features="inception", splits=10, name="inception_score", **kwargs):
-        if not isinstance(splits, int) or splits < 1:
-            raise ValueError(f"splits={splits!r}; use a whole number of at least 1.")
+        whole_number("splits", splits, 1)
         self.splits = splits
         super().__init__(features, name, **kwargs)
 

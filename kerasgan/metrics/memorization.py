@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 from scipy import stats
 
+from kerasgan.checks import whole_number
 from kerasgan.metrics.batches import BLOCK, blocks, outputs
 from kerasgan.utils.images import to_uint8
 
@@ -133,8 +134,7 @@ def memorization_report(generated, training, held_out=None, *, features=None, nu
     2020, arXiv:2004.05675. The variance is corrected for equal distances, which exact copies have;
     without any the z-score is the paper's.
     """
-    if not isinstance(num_shown, (int, np.integer)) or num_shown < 1:
-        raise ValueError(f"num_shown={num_shown!r}; use a whole number of at least 1.")
+    whole_number("num_shown", num_shown, 1)
     training = _gathered(training, "the training images")
     like = {"shape": training.shape[1:], "wants": "the training images have"}
     generated = _gathered(generated, "the generated images", **like)

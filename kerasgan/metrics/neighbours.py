@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kerasgan.checks import whole_number
 from kerasgan.metrics.feature_metric import KeptFeatures
 from kerasgan.training import measuring
 
@@ -21,8 +22,7 @@ class _Neighbours(KeptFeatures):
 
     def __init__(self, features="inception", k=None, seed=0, name=None, **kwargs):
         k = self.default_k if k is None else k
-        if not isinstance(k, int) or k < 1:
-            raise ValueError(f"k={k!r}; use a whole number of at least 1.")
+        whole_number("k", k, 1)
         self.k, self.seed, self.prefix = k, seed, "" if name is None else f"{name}_"
         super().__init__(features, name or type(self).__name__, **kwargs)
 

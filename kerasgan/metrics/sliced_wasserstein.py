@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from scipy import ndimage, stats
 
+from kerasgan.checks import whole_number
 from kerasgan.metrics.feature_metric import FeatureMetric
 from kerasgan.training import measuring
 
@@ -59,8 +60,7 @@ class SlicedWasserstein(FeatureMetric):
     def __init__(self, patches=128, directions=512, seed=0, max_images=8192, name="swd", **kwargs):
         numbers = {"patches": patches, "directions": directions, "max_images": max_images}
         for argument, value in numbers.items():
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"{argument}={value!r}; use a whole number of at least 1.")
+            whole_number(argument, value, 1)
         self.patches, self.directions, self.seed = patches, directions, seed
         self.max_images = max_images
         super().__init__("pixels", name, **kwargs)
