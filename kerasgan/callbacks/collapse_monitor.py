@@ -4,6 +4,7 @@ import warnings
 
 import keras
 import numpy as np
+from scipy.spatial.distance import pdist
 
 from kerasgan import checks, pictures, roles
 from kerasgan.callbacks.run_history import RunHistory
@@ -50,9 +51,8 @@ class CollapseMonitor(RunHistory):
 
     def __init__(self, data, folder, every=1, threshold=0.5, num_samples=256, seed=0, seconds=10.0):
         super().__init__(folder, seconds)
-        for name, value, least in (("every", every, 1), ("num_samples", num_samples, 2)):
-            if not isinstance(value, int) or value < least:
-                raise ValueError(f"{name}={value!r}; use a whole number of at least {least}.")
+        checks.whole_number("every", every, 1)
+        checks.whole_number("num_samples", num_samples, 2)
         if not 0.0 <= threshold <= 1.0:
             raise ValueError(f"threshold={threshold!r}; use a number from 0 to 1.")
         self.data, self.every, self.threshold = data, every, threshold
@@ -128,11 +128,7 @@ def first_examples(data, count):
 
 def mean_distance(samples):
     """The mean Euclidean distance between two different samples of (n, ...): float."""
-    flat = np.asarray(samples, "float64").reshape(len(samples), -1)
-    squares = np.sum(flat**2, axis=1)
-    distances = np.maximum(squares[:, None] + squares[None] - 2.0 * flat @ flat.T, 0.0)
-    np.fill_diagonal(distances, 0.0)
-    return float(np.sqrt(distances).sum() / (len(flat) * (len(flat) - 1)))
+    return float(pdist(np.reshape(samples, (len(samples), -1))).mean())
 
 
 def draw_diversity(diversity, threshold):

@@ -5,7 +5,7 @@ import re
 
 import keras
 
-from kerasgan import pictures
+from kerasgan import checks, pictures
 
 
 class EpochPictures(keras.callbacks.Callback):
@@ -29,11 +29,9 @@ class EpochPictures(keras.callbacks.Callback):
 
     def __init__(self, folder, every=1, num_images=None, gif=True, tensorboard=None):
         super().__init__()
-        for name, value in {"every": every, "num_images": num_images}.items():
-            if not (value is None and name == "num_images") and (
-                not isinstance(value, int) or value < 1
-            ):
-                raise ValueError(f"{name}={value!r}; use a whole number of at least 1.")
+        checks.whole_number("every", every, 1)
+        if num_images is not None:
+            checks.whole_number("num_images", num_images, 1)
         self.folder = pathlib.Path(folder)
         self.every = every
         self.num_images = num_images

@@ -63,17 +63,17 @@ class RunReport(RunHistory):
         """Writes the page as things stand."""
         title = f"{type(self.model).__name__}: {self.folder.name}"
         sections = {
-            "Final figures": page.table(self._figures().items()),
+            "Final figures": [page.table(self._figures().items())],
             "Samples": self._samples(),
-            **({} if self.real is None else {"Real images": self._real_images()}),
-            "Curves": "\n".join(
+            **({} if self.real is None else {"Real images": [self._real_images()]}),
+            "Curves": [
                 page.figure(drawn, f"{title} by epoch", "chart")
                 for title, drawn in draw_panels(self.rows).items()
-            ),
-            "Settings": page.table(self._settings().items()),
+            ],
+            "Settings": [page.table(self._settings().items())],
         }
         if self.command is not None:
-            sections["How to train it again"] = page.code(self.command)
+            sections["How to train it again"] = [page.code(self.command)]
         with atomic_path(self.folder / "report.html") as temporary:
             temporary.write_text(page.page(title, sections), encoding="utf-8")
 
@@ -96,13 +96,13 @@ class RunReport(RunHistory):
         if pictures_so_far.unfinished.exists():
             chosen.append(pictures_so_far.unfinished)
         if not chosen:
-            return "<p>No samples were drawn (kerasgan.callbacks.SampleGrid).</p>"
+            return [page.paragraph("No samples were drawn (kerasgan.callbacks.SampleGrid).")]
         shown = [
             page.figure(picture, _epoch_of(frame))
             for frame in dict.fromkeys(chosen)
             if (picture := pictures.read(frame)) is not None
         ]
-        return "<p>The same latents, or images, in every picture.</p>" + "\n".join(shown)
+        return [page.paragraph("The same latents, or images, in every picture."), *shown]
 
     def _real_images(self):
         return page.figure(pictures.draw(self.real), "what the generator learns from")

@@ -48,10 +48,10 @@ def compare(folders, out):
     same = [line for line in lines if len(set(line[1:])) == 1]
     header = ["", *rows]
     sections = {
-        "What differs": page.table(different, header),
-        "Samples": "\n".join(samples),
-        "Curves": "\n".join(curves),
-        "What is the same": page.table([line[:2] for line in same]),
+        "What differs": [page.table(different, header)],
+        "Samples": samples,
+        "Curves": curves,
+        "What is the same": [page.table([line[:2] for line in same])],
     }
     with atomic_path(out) as temporary:
         temporary.write_text(page.page(outputs.COMPARISON, sections), encoding="utf-8")
@@ -102,8 +102,6 @@ def _numbers(written):
 
 
 def _last_samples(folder):
-    import html
-
     from kerasgan import pictures
     from kerasgan.pictures import page
 
@@ -112,4 +110,4 @@ def _last_samples(folder):
         picture = pictures.read(file)
         if picture is not None:
             return page.figure(picture, str(folder))
-    return f"<p>{html.escape(str(folder))} has no samples.</p>"
+    return page.paragraph(f"{folder} has no samples.")

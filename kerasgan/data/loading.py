@@ -4,6 +4,7 @@ import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__ini
 import numpy as np
 
 from kerasgan.checks import class_names as classes
+from kerasgan.checks import whole_number
 from kerasgan.data import images as image_tools
 from kerasgan.data.epochs import Epochs
 from kerasgan.data.sources import Examples, as_examples, open_source, resized
@@ -195,14 +196,10 @@ def num_classes(dataset):
 
 def check(image_size, batch_size, channels, fit="crop", augment_crop=None):
     """Raises a ValueError for an argument of `load` out of range."""
-    for name, value, needed in (
-        ("image_size", image_size, False),
-        ("batch_size", batch_size, True),
-        ("augment_crop", augment_crop, False),
-    ):
-        whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-        if (value is not None or needed) and (not whole or value < 1):
-            raise ValueError(f"{name}={value!r}; use a whole number of at least 1.")
+    whole_number("batch_size", batch_size, 1)
+    for name, value in {"image_size": image_size, "augment_crop": augment_crop}.items():
+        if value is not None:
+            whole_number(name, value, 1)
     if channels not in (None, 1, 3):
         raise ValueError(f"channels={channels!r}; use 1 or 3.")
     if fit not in image_tools.FITS:

@@ -78,20 +78,20 @@ def load_pairs(
     >>> [half.shape for half in next(iter(pairs))]
     [TensorShape([1, 64, 64, 3]), TensorShape([1, 64, 64, 3])]
     """
-    _check(image_size, batch_size, channels)
-    loaded = _loaded_size(image_size, augment)
+    loaded = _loaded_size(image_size, batch_size, channels, augment)
     halves = _find_halves(name, split, data_dir)
+    known = ["left", "right"] if halves is None else list(halves)
+    if source not in (None, *known):
+        raise ValueError(
+            f"source={source!r}: {str(name)!r} has {' and '.join(map(repr, known))}; use one of "
+            "them."
+        )
+    swap = source == known[1]
     if halves is None:
         folder = _split_folder(pathlib.Path(name).expanduser(), split)
-        sides = {"left": 0, "right": 1}
-        _check_source(source, name, sides)
-        swap = source == "right"
         examples = _side_by_side(folder, loaded, channels, swap, cache, skip_damaged)
     else:
-        _check_source(source, name, halves)
-        first = source or next(iter(halves))
-        second = next(half for half in halves if half != first)
-        both = halves[first], halves[second]
+        both = list(halves.values())[:: -1 if swap else 1]
         if all(isinstance(half, pathlib.Path) for half in both):
             examples = _twins(*both, loaded, channels, cache, skip_damaged)
         else:
@@ -99,16 +99,7 @@ def load_pairs(
                 *(open_tfds(*half, loaded, channels, "crop", True, data_dir) for half in both),
                 name,
             )
-    batches = as_batches(
-        examples,
-        str(name),
-        batch_size,
-        False,
-        shuffle,
-        seed,
-        augment_flip=augment,
-        augment_crop=image_size if augment else None,
-    )
+    batches = _batches(examples, name, image_size, batch_size, shuffle, seed, augment)
 
     def one_epoch(epoch, first):
         both = batches.one_epoch(epoch, first)
@@ -162,8 +153,7 @@ def load_unpaired(
     """
     from kerasgan.data.reader import tf
 
-    _check(image_size, batch_size, channels)
-    loaded = _loaded_size(image_size, augment)
+    loaded = _loaded_size(image_size, batch_size, channels, augment)
     how = (loaded, channels, "crop", cache, data_dir)
     if b is not None:
         sources = [open_source(str(name), split, *how, skip_damaged) for name in (a, b)]
@@ -181,15 +171,8 @@ def load_unpaired(
             for half in halves.values()
         ]
     domains = [
-        as_batches(
-            source,
-            str(name or a),
-            batch_size,
-            False,
-            shuffle,
-            seed + 1_000 * number,
-            augment_flip=augment,
-            augment_crop=image_size if augment else None,
+        _batches(
+            *(source, name or a, image_size, batch_size, shuffle, seed + 1_000 * number, augment)
         )
         for number, (source, name) in enumerate(zip(sources, (a, b), strict=True))
     ]
@@ -200,23 +183,19 @@ def load_unpaired(
     return Epochs(one_epoch, min(domain.steps for domain in domains)).dataset()
 
 
-def _check(image_size, batch_size, channels):
+def _loaded_size(image_size, batch_size, channels, augment):
+    """The size in which images are read, after a look at the arguments."""
     check(image_size, batch_size, channels)
     for name, value in {"image_size": image_size, "channels": channels}.items():
         if value is None:
             raise ValueError(f"{name}=None; pairs and domains need one, for example the default.")
-
-
-def _loaded_size(image_size, augment):
     return round(image_size * 286 / 256) if augment else image_size
 
 
-def _check_source(source, name, known):
-    if source is not None and source not in known:
-        raise ValueError(
-            f"source={source!r}: {str(name)!r} has {' and '.join(map(repr, known))}; use one of "
-            "them."
-        )
+def _batches(examples, name, image_size, batch_size, shuffle, seed, augment):
+    crop = image_size if augment else None
+    how = {"augment_flip": augment, "augment_crop": crop}
+    return as_batches(examples, str(name), batch_size, False, shuffle, seed, **how)
 
 
 def _split_folder(path, split):

@@ -7,6 +7,7 @@ Reference: HYPE: A Benchmark for Human eYe Perceptual Evaluation of Generative M
 from typing import NamedTuple
 
 import numpy as np
+from scipy import stats
 
 RESAMPLES = 10_000
 
@@ -160,17 +161,23 @@ class Staircase:
 
 def _estimates(sums, counts, seed):
     """`Estimate`s of sum / count in each column, by resampling the rows of both."""
-    units = len(sums)
+    rows = np.hstack([sums, counts])
     with np.errstate(invalid="ignore"):  # 0 / 0: no answer of that kind
-        values = sums.sum(axis=0) / counts.sum(axis=0)
-        if units == 1:
+        values = np.divide(*np.split(rows.sum(axis=0), 2))
+        if len(rows) == 1:
             return [Estimate(float(value), np.nan, np.nan) for value in values]
-        # How often each different row is drawn says as much as which rows are, and is quicker.
-        rows, times = np.unique(np.hstack([sums, counts]), axis=0, return_counts=True)
-        drawn = np.random.default_rng(seed).multinomial(units, times / units, size=RESAMPLES)
-        resampled_sums, resampled_counts = np.hsplit(drawn @ rows, 2)
-        resampled = resampled_sums / resampled_counts
+        # Sums are resampled, because SciPy has no interval once one resample is NaN.
+        drawn = stats.bootstrap(
+            (rows,),
+            np.sum,
+            axis=0,
+            n_resamples=RESAMPLES,
+            batch=100,
+            method="percentile",
+            rng=np.random.default_rng(seed),
+        ).bootstrap_distribution
+        resampled = np.divide(*np.split(drawn, 2))
     known = ~np.isnan(values)
-    intervals = np.full((2, len(values)), np.nan)
-    intervals[:, known] = np.nanquantile(resampled[:, known], (0.025, 0.975), axis=0)
-    return [Estimate(*map(float, row)) for row in zip(values, *intervals, strict=True)]
+    intervals = np.full((len(values), 2), np.nan)
+    intervals[known] = np.nanquantile(resampled[known], (0.025, 0.975), axis=1).T
+    return [Estimate(*map(float, row)) for row in zip(values, *intervals.T, strict=True)]

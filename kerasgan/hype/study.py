@@ -15,11 +15,11 @@ from datetime import UTC, datetime
 
 import flask
 import numpy as np
-from PIL import Image
 
-from kerasgan.hype import statistics as hype
+from kerasgan.hype import statistics
 from kerasgan.serving import web
 from kerasgan.utils.files import append, make_folder
+from kerasgan.utils.images import png
 
 BLOCKS = 3  # staircases of a participant, in HYPE-time
 COLUMNS = (
@@ -92,7 +92,7 @@ class Answers:
 
 def error_rates(rows):
     """`kerasgan.hype.error_rates` of answers, a list of dicts."""
-    return hype.error_rates(
+    return statistics.error_rates(
         [row["truth"] == "real" for row in rows],
         [row["answer"] == "real" for row in rows],
         [row["participant"] for row in rows],
@@ -115,7 +115,7 @@ def exposure_threshold(blocks):
     """`kerasgan.hype.exposure_threshold` of `whole_blocks`, None for none."""
     if not blocks:
         return None
-    return hype.exposure_threshold(
+    return statistics.exposure_threshold(
         [[int(row["exposure_ms"]) for row in block] for block in blocks],
         [block[0]["participant"] for block in blocks],
     )
@@ -139,7 +139,7 @@ class Session:
     order: list
     trial: int = 0
     image: str | None = dataclasses.field(default_factory=secrets.token_urlsafe)
-    staircase: hype.Staircase | None = None
+    staircase: statistics.Staircase | None = None
 
 
 class Study:
@@ -189,10 +189,7 @@ class Study:
             if session is None:
                 return None
             truth, index = session.order[session.trial]
-        pixels = self.images[truth][index]
-        file = io.BytesIO()
-        Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(file, "PNG")
-        return file.getvalue()
+        return png(self.images[truth][index])
 
     def answer(self, token, trial, answer, milliseconds, shown_ms):
         """Takes the answer to an image and says what comes next.
@@ -263,7 +260,7 @@ class Study:
         shown = {"trial": session.trial + 1, "image": session.image}
         if self.mode == "time":
             if session.trial % (self.num // self.blocks) == 0:
-                session.staircase = hype.Staircase()
+                session.staircase = statistics.Staircase()
             shown["exposure_ms"] = session.staircase.exposure
         return shown
 

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kerasgan.checks import whole_number
 from kerasgan.metrics.batches import checked_pair
 from kerasgan.training import measuring
 
@@ -19,8 +20,7 @@ class _OnLuminance(keras.metrics.Metric):
 
     def __init__(self, border=4, name=None, **kwargs):
         super().__init__(name=name, **kwargs)
-        if not isinstance(border, int) or border < 0:
-            raise ValueError(f"border={border!r}; use a whole number of at least 0.")
+        whole_number("border", border, 0)
         self.border = border
         self.total = self.add_weight(shape=(), initializer="zeros", name="total")
         self.count = self.add_weight(shape=(), initializer="zeros", name="count")
@@ -65,7 +65,7 @@ class _OnLuminance(keras.metrics.Metric):
         return {**super().get_config(), "border": self.border}
 
 
-@measuring.named("psnr")
+@measuring.register("psnr")
 @keras.saving.register_keras_serializable(package="kerasgan")
 class PSNR(_OnLuminance):
     """Peak signal-to-noise ratio in dB of the luminance, without a border.
@@ -98,7 +98,7 @@ class PSNR(_OnLuminance):
         return 10.0 * ops.log10(255.0**2 / squares)
 
 
-@measuring.named("ssim")
+@measuring.register("ssim")
 @keras.saving.register_keras_serializable(package="kerasgan")
 class SSIM(_OnLuminance):
     """Structural similarity of the luminance, without a border: 1 for equal images.

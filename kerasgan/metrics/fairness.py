@@ -1,12 +1,12 @@
 """Whether generated images show the groups of the data as often, and as well, as real ones."""
 
 import dataclasses
-import statistics
 
 import numpy as np
 
 from kerasgan import roles
 from kerasgan.checks import class_names as classes
+from kerasgan.checks import whole_number
 from kerasgan.metrics.batches import blocks, checked_labels, outputs
 from kerasgan.utils.text import in_columns
 
@@ -287,8 +287,8 @@ def fairness_report(
         raise ValueError("labels are for images; a conditional model is asked for its own.")
     if labels is not None:
         labels = checked_labels(labels, len(images_or_model), "the generated images")
-    if is_model and (not isinstance(num_images, (int, np.integer)) or num_images < 2):
-        raise ValueError(f"num_images={num_images!r}; use a whole number of at least 2.")
+    if is_model:
+        whole_number("num_images", num_images, 2)
 
     names_of_reference = classes.of_data(reference)
     if is_model:
@@ -346,24 +346,20 @@ def compare_rates(
     Reference: Newcombe, 1998, method 10: each proportion has its Wilson score interval, and the
     distances to their ends are added as squares. Without continuity correction.
     """
-    p1, low1, high1 = _wilson(generated_counts, generated_totals, confidence)
-    p2, low2, high2 = _wilson(reference_counts, reference_totals, confidence)
-    return Rates(
-        generated=p1,
-        reference=p2,
-        lower=p1 - p2 - np.hypot(p1 - low1, high2 - p2),
-        upper=p1 - p2 + np.hypot(high1 - p1, p2 - low2),
+    # Here, because whoever only imports the package need not wait for it.
+    from statsmodels.stats.proportion import confint_proportions_2indep
+
+    n1, n2 = (np.where(np.asarray(n) > 0, n, np.nan) for n in (generated_totals, reference_totals))
+    lower, upper = confint_proportions_2indep(
+        generated_counts,
+        n1,
+        reference_counts,
+        n2,
+        method="newcomb",
+        compare="diff",
+        alpha=1.0 - confidence,
     )
-
-
-def _wilson(counts, totals, confidence):
-    """Proportions and the ends of their Wilson score intervals, NaN where a total is 0."""
-    z = statistics.NormalDist().inv_cdf(0.5 + confidence / 2.0)
-    n = np.where(np.asarray(totals) > 0, totals, np.nan)
-    p = counts / n
-    middle = (p + z**2 / (2.0 * n)) / (1.0 + z**2 / n)
-    half = z * np.sqrt(p * (1.0 - p) / n + z**2 / (4.0 * n**2)) / (1.0 + z**2 / n)
-    return p, middle - half, middle + half
+    return Rates(generated_counts / n1, reference_counts / n2, lower, upper)
 
 
 @dataclasses.dataclass

@@ -11,8 +11,8 @@ from kerasgan.metrics.statistics import FeatureStatistics
 from kerasgan.training import measuring
 
 
-@measuring.named("fid")
-@measuring.named("fid_infinity", infinity=True)
+@measuring.register("fid")
+@measuring.register("fid_infinity", infinity=True)
 @keras.saving.register_keras_serializable(package="kerasgan")
 class FrechetDistance(FeatureMetric):
     """FID: the Fréchet distance between Gaussians with the features' means and covariances.

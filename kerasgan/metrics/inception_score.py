@@ -2,12 +2,14 @@
 
 import keras
 import numpy as np
+from scipy.special import entr, softmax
 
+from kerasgan.checks import whole_number
 from kerasgan.metrics.feature_metric import FeatureMetric
 from kerasgan.training import measuring
 
 
-@measuring.named("inception_score")
+@measuring.register("inception_score")
 @keras.saving.register_keras_serializable(package="kerasgan")
 class InceptionScore(FeatureMetric):
     """IS: `exp(E_x KL(p(y|x) || p(y)))` of the classes that a network sees in generated images.
@@ -46,8 +48,7 @@ class InceptionScore(FeatureMetric):
     higher_is_better = ("",)
 
     def __init__(self, features="inception", splits=10, name="inception_score", **kwargs):
-        if not isinstance(splits, int) or splits < 1:
-            raise ValueError(f"splits={splits!r}; use a whole number of at least 1.")
+        whole_number("splits", splits, 1)
         self.splits = splits
         super().__init__(features, name, **kwargs)
 
@@ -55,28 +56,24 @@ class InceptionScore(FeatureMetric):
         super().reset_state()
         self._seen = 0
         self._sums = 0.0  # (splits, classes): the sum of p
-        self._negative_entropies = np.zeros(self.splits)  # the sum of p log p
+        self._entropies = np.zeros(self.splits)  # the sum of those of p
 
     def looks_at(self, real):
         return not real
 
     def add(self, features, real):
         p = probabilities(features)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            logs = np.where(p > 0.0, p * np.log(p), 0.0).sum(axis=1)
         split = (self._seen + np.arange(len(p))) % self.splits
         of_split = np.eye(self.splits)[split]
         self._sums = self._sums + of_split.T @ p
-        self._negative_entropies = self._negative_entropies + of_split.T @ logs
+        self._entropies = self._entropies + of_split.T @ entr(p).sum(axis=1)
         self._seen += len(p)
 
     def result(self):
         self.need(self.splits, generated=self._seen)
         counts = self._sums.sum(axis=1)
-        p = self._sums / counts[:, None]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            of_mean = np.where(p > 0.0, p * np.log(p), 0.0).sum(axis=1)
-        scores = np.exp(self._negative_entropies / counts - of_mean)
+        of_mean = entr(self._sums / counts[:, None]).sum(axis=1)
+        scores = np.exp(of_mean - self._entropies / counts)
         return {self.name: float(scores.mean()), f"{self.name}_std": float(scores.std())}
 
     def get_config(self):
@@ -88,5 +85,4 @@ def probabilities(outputs):
     outputs = np.asarray(outputs, "float64")
     if np.all(outputs >= 0.0) and np.allclose(outputs.sum(axis=1), 1.0, atol=1e-3):
         return outputs / outputs.sum(axis=1, keepdims=True)
-    exponentials = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-    return exponentials / exponentials.sum(axis=1, keepdims=True)
+    return softmax(outputs, axis=1)

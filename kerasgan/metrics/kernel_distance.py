@@ -3,11 +3,12 @@
 import keras
 import numpy as np
 
+from kerasgan.checks import whole_number
 from kerasgan.metrics.feature_metric import KeptFeatures
 from kerasgan.training import measuring
 
 
-@measuring.named("kid")
+@measuring.register("kid")
 @keras.saving.register_keras_serializable(package="kerasgan")
 class KernelDistance(KeptFeatures):
     """KID: the squared maximum mean discrepancy of features, for the kernel `(x.y / d + 1)^3`.
@@ -47,9 +48,8 @@ class KernelDistance(KeptFeatures):
     def __init__(
         self, features="inception", subsets=100, subset_size=1000, seed=0, name="kid", **kwargs
     ):
-        for argument, value, least in (("subsets", subsets, 1), ("subset_size", subset_size, 2)):
-            if not isinstance(value, int) or value < least:
-                raise ValueError(f"{argument}={value!r}; use a whole number of at least {least}.")
+        whole_number("subsets", subsets, 1)
+        whole_number("subset_size", subset_size, 2)
         self.subsets, self.subset_size, self.seed = subsets, subset_size, seed
         super().__init__(features, name, **kwargs)
 

@@ -11,7 +11,7 @@ from kerasgan.training import measuring
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the scales, the finest first
 
 
-@measuring.named("ms_ssim")
+@measuring.register("ms_ssim")
 @keras.saving.register_keras_serializable(package="kerasgan")
 class MultiScaleSSIM(FeatureMetric):
     """MS-SSIM between generated images in pairs, and between real ones: the lack of diversity.

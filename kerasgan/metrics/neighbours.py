@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kerasgan.checks import whole_number
 from kerasgan.metrics.feature_metric import KeptFeatures
 from kerasgan.training import measuring
 
@@ -11,33 +12,41 @@ BLOCK = 512  # rows of a matrix of distances that exist at a time: 100 MB for 50
 
 
 class _Neighbours(KeptFeatures):
-    """What metrics of balls around examples share: k, as many of both kinds, and their names."""
+    """What metrics of balls around examples share: k, as many of both kinds, and their names.
+
+    A subclass gives `compare(real, fake, reach)`: its results, in the order of `higher_is_better`,
+    for features and the radii of the real ones.
+    """
 
     default_k = 3
 
     def __init__(self, features="inception", k=None, seed=0, name=None, **kwargs):
         k = self.default_k if k is None else k
-        if not isinstance(k, int) or k < 1:
-            raise ValueError(f"k={k!r}; use a whole number of at least 1.")
+        whole_number("k", k, 1)
         self.k, self.seed, self.prefix = k, seed, "" if name is None else f"{name}_"
         super().__init__(features, name or type(self).__name__, **kwargs)
 
     def counts(self):
         return (min(super().counts()),) * 2
 
-    def kept_alike(self):
-        """The features of as many images of both kinds; of the kind with more some are chosen."""
+    def result(self):
         both = self.kept(self.k + 1)
         fewest = min(map(len, both))
         rng = np.random.default_rng(self.seed)
-        return [x if len(x) == fewest else x[rng.permutation(len(x))[:fewest]] for x in both]
+        real, fake = (x if len(x) == fewest else x[rng.permutation(len(x))[:fewest]] for x in both)
+        found = self.compare(real, fake, radii(real, self.k))
+        names = (f"{self.prefix}{name}" for name in self.higher_is_better)
+        return dict(zip(names, map(float, found), strict=True))
+
+    def compare(self, real, fake, reach):
+        raise NotImplementedError
 
     def get_config(self):
         name = self.name if self.prefix else None
         return {**super().get_config(), "k": self.k, "seed": self.seed, "name": name}
 
 
-@measuring.named("precision", "recall")
+@measuring.register("precision", "recall")
 @keras.saving.register_keras_serializable(package="kerasgan")
 class PrecisionRecall(_Neighbours):
     """Improved precision and recall: how much of the generated is real, and of the real generated.
@@ -78,20 +87,16 @@ class PrecisionRecall(_Neighbours):
 
     higher_is_better = ("precision", "recall")
 
-    def result(self):
-        real, fake = self.kept_alike()
-        real_reach, fake_reach = radii(real, self.k), radii(fake, self.k)
+    def compare(self, real, fake, reach):
+        fake_reach = radii(fake, self.k)
         precision, recall = np.zeros(len(fake), bool), np.zeros(len(real), bool)
         for block, distances in squared_distances(fake, real):
-            precision[block] = np.any(distances <= real_reach, axis=1)
+            precision[block] = np.any(distances <= reach, axis=1)
             recall |= np.any(distances <= fake_reach[block, None], axis=0)
-        return {
-            f"{self.prefix}precision": float(precision.mean()),
-            f"{self.prefix}recall": float(recall.mean()),
-        }
+        return precision.mean(), recall.mean()
 
 
-@measuring.named("density", "coverage")
+@measuring.register("density", "coverage")
 @keras.saving.register_keras_serializable(package="kerasgan")
 class DensityCoverage(_Neighbours):
     """Density and coverage: precision and recall that outliers do not deceive.
@@ -130,19 +135,13 @@ class DensityCoverage(_Neighbours):
     default_k = 5
     higher_is_better = ("density", "coverage")
 
-    def result(self):
-        real, fake = self.kept_alike()
-        reach = radii(real, self.k)
+    def compare(self, real, fake, reach):
         balls, covered = 0, np.zeros(len(real), bool)
         for _, distances in squared_distances(fake, real):
             inside = distances < reach
             balls += np.count_nonzero(inside)
             covered |= np.any(inside, axis=0)
-        density = balls / (self.k * len(fake))
-        return {
-            f"{self.prefix}density": float(density),
-            f"{self.prefix}coverage": float(covered.mean()),
-        }
+        return balls / (self.k * len(fake)), covered.mean()
 
 
 def squared_distances(rows, columns):

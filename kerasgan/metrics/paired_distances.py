@@ -35,7 +35,7 @@ class _PairedDistance(FeatureMetric):
         return self._total / self._count
 
 
-@measuring.named("pixel_distance")
+@measuring.register("pixel_distance")
 @keras.saving.register_keras_serializable(package="kerasgan")
 class PixelDistance(_PairedDistance):
     """The mean absolute difference of pixels, from 0 to 2, between images in pairs.
@@ -74,7 +74,7 @@ class PixelDistance(_PairedDistance):
         return np.abs(real - fake).mean(axis=1)
 
 
-@measuring.named("feature_distance")
+@measuring.register("feature_distance")
 @keras.saving.register_keras_serializable(package="kerasgan")
 class FeatureDistance(_PairedDistance):
     """The mean Euclidean distance of features between images in pairs.

@@ -2,14 +2,16 @@
 
 import keras
 import numpy as np
+from scipy import ndimage, stats
 
+from kerasgan.checks import whole_number
 from kerasgan.metrics.feature_metric import FeatureMetric
 from kerasgan.training import measuring
 
 LEAST_RESOLUTION = 16
 
 
-@measuring.named("swd")
+@measuring.register("swd")
 @keras.saving.register_keras_serializable(package="kerasgan")
 class SlicedWasserstein(FeatureMetric):
     """SWD: how far the small patches of generated images are distributed from those of real ones.
@@ -58,8 +60,7 @@ class SlicedWasserstein(FeatureMetric):
     def __init__(self, patches=128, directions=512, seed=0, max_images=8192, name="swd", **kwargs):
         numbers = {"patches": patches, "directions": directions, "max_images": max_images}
         for argument, value in numbers.items():
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"{argument}={value!r}; use a whole number of at least 1.")
+            whole_number(argument, value, 1)
         self.patches, self.directions, self.seed = patches, directions, seed
         self.max_images = max_images
         super().__init__("pixels", name, **kwargs)
@@ -138,13 +139,7 @@ def laplacian_pyramid(images):
 def _blurred(images):
     """Convolved with the binomial filter of five taps in both directions, with mirrored borders."""
     for axis in (1, 2):
-        margin = [(2, 2) if each == axis else (0, 0) for each in range(4)]
-        padded = np.pad(images, margin, mode="reflect")
-        size = images.shape[axis]
-        images = sum(
-            weight / 16.0 * np.take(padded, range(shift, shift + size), axis)
-            for shift, weight in enumerate((1.0, 4.0, 6.0, 4.0, 1.0))
-        )
+        images = ndimage.convolve1d(images, np.array([1, 4, 6, 4, 1]) / 16.0, axis, mode="mirror")
     return images
 
 
@@ -167,11 +162,6 @@ def normalized(patches):
 
 def wasserstein_distance(first, second):
     """The distance between the distributions of two samples of numbers (n,) and (m,)."""
-    first, second = np.sort(first), np.sort(second)
-    if len(first) == len(second):
-        return np.abs(first - second).mean(dtype="float64")
-    # Between these shares the quantiles of both stay the same.
-    ends = np.union1d(*(np.arange(1, len(x) + 1) / len(x) for x in (first, second)))
-    widths = np.diff(ends, prepend=0.0)
-    quantiles = (x[((ends - widths / 2.0) * len(x)).astype("int64")] for x in (first, second))
-    return float(np.abs(np.subtract(*quantiles, dtype="float64")) @ widths)
+    if len(first) == len(second):  # ten times faster than SciPy, which allows for any numbers
+        return np.abs(np.sort(first) - np.sort(second)).mean(dtype="float64")
+    return stats.wasserstein_distance(first, second)

@@ -1,15 +1,14 @@
 """The classifier two-sample test, Lopez-Paz & Oquab 2017."""
 
-import math
-
 import keras
 import numpy as np
+from scipy import stats
 
 from kerasgan.metrics.feature_metric import KeptFeatures
 from kerasgan.training import measuring
 
 
-@measuring.named("c2st")
+@measuring.register("c2st")
 @keras.saving.register_keras_serializable(package="kerasgan")
 class ClassifierTwoSampleTest(KeptFeatures):
     """C2ST: how well a classifier, trained on half of the images, tells the other half apart.
@@ -75,8 +74,7 @@ class ClassifierTwoSampleTest(KeptFeatures):
         classifier = make_pipeline(StandardScaler(), network)
         classifier.fit(train, is_real)
         accuracy = float(classifier.score(test, is_real))
-        deviations = (accuracy - 0.5) * math.sqrt(4.0 * len(test))
-        p_value = 0.5 * math.erfc(deviations / math.sqrt(2.0))
+        p_value = float(stats.norm.sf(accuracy, loc=0.5, scale=0.5 / len(test) ** 0.5))
         return {self.name: accuracy, f"{self.name}_p_value": p_value}
 
     def get_config(self):

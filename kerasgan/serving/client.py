@@ -11,6 +11,7 @@ from PIL import Image
 
 from kerasgan.serving.errors import ServingError, code_of_http
 from kerasgan.utils.image_numbers import numbers_of_images
+from kerasgan.utils.images import png
 
 LONGEST_PAUSE = 2.0  # seconds between two tries
 LARGEST_CHUNK = 3 * 2**20  # bytes, of which JSON makes five times as many
@@ -159,11 +160,11 @@ class Client:
         A signature is a dict of `inputs` and `outputs`, each from a name to `dtype` and `shape`, in
         which None is any.
         """
-        return self._ask("metadata")
+        return _metadata(self._ask("metadata"))
 
     def status(self):
         """The model's versions, the newest first: list of dicts of `version`, `state`, `error`."""
-        return sorted(self._ask("status"), key=lambda status: -status["version"])
+        return sorted(_status(self._ask("status")), key=lambda status: -status["version"])
 
     def close(self):
         """Ends the connection."""
@@ -236,45 +237,21 @@ class _Grpc:
         return {name: tf.make_ndarray(answer[name]) for name in outputs}
 
     def metadata(self):
-        from tensorflow.core.framework import types_pb2
         from tensorflow_serving.apis import get_model_metadata_pb2
+
+        from kerasgan.serving.messages import as_json
 
         request = self._about(get_model_metadata_pb2.GetModelMetadataRequest())
         request.metadata_field.append("signature_def")
-        answer = self._call(self._predictions.GetModelMetadata, request)
-        signatures = get_model_metadata_pb2.SignatureDefMap()
-        answer.metadata["signature_def"].Unpack(signatures)
-        return {
-            "version": answer.model_spec.version.value,
-            "signatures": {
-                name: {
-                    side: {
-                        key: _tensor_info(
-                            types_pb2.DataType.Name(info.dtype),
-                            [d.size for d in info.tensor_shape.dim],
-                        )
-                        for key, info in getattr(definition, side).items()
-                    }
-                    for side in ("inputs", "outputs")
-                }
-                for name, definition in signatures.signature_def.items()
-                if not name.startswith("__")
-            },
-        }
+        return as_json(self._call(self._predictions.GetModelMetadata, request))
 
     def status(self):
         from tensorflow_serving.apis import get_model_status_pb2
 
+        from kerasgan.serving.messages import as_json
+
         request = self._about(get_model_status_pb2.GetModelStatusRequest())
-        names = get_model_status_pb2.ModelVersionStatus.State
-        return [
-            {
-                "version": version.version,
-                "state": names.Name(version.state),
-                "error": version.status.error_message,
-            }
-            for version in self._call(self._models.GetModelStatus, request).model_version_status
-        ]
+        return as_json(self._call(self._models.GetModelStatus, request))
 
     def close(self):
         self._channel.close()
@@ -320,35 +297,10 @@ class _Rest:
         return {name: _array(answer[name], info["dtype"]) for name, info in outputs.items()}
 
     def metadata(self):
-        answer = self._call("GET", "/metadata")
-        signatures = answer["metadata"]["signature_def"]["signature_def"]
-        return {
-            "version": int(answer["model_spec"]["version"]),
-            "signatures": {
-                name: {
-                    side: {
-                        key: _tensor_info(
-                            info["dtype"],
-                            [int(d["size"]) for d in info.get("tensor_shape", {}).get("dim", [])],
-                        )
-                        for key, info in definition.get(side, {}).items()
-                    }
-                    for side in ("inputs", "outputs")
-                }
-                for name, definition in signatures.items()
-                if not name.startswith("__")
-            },
-        }
+        return self._call("GET", "/metadata")
 
     def status(self):
-        return [
-            {
-                "version": int(version["version"]),
-                "state": version["state"],
-                "error": version.get("status", {}).get("error_message", ""),
-            }
-            for version in self._call("GET", "")["model_version_status"]
-        ]
+        return self._call("GET", "")
 
     def close(self):
         self._session.close()
@@ -391,11 +343,38 @@ def _chunks(inputs, most):
     yield slice(start, len(arrays[0]))
 
 
-def _tensor_info(dtype, shape):
-    """An input or output of a signature: name of TensorFlow's type, sizes or -1."""
-    name = dtype.removeprefix("DT_").lower()
+def _metadata(answer):
+    signatures = answer["metadata"]["signature_def"]["signature_def"]
+    return {
+        "version": int(answer["model_spec"]["version"]),
+        "signatures": {
+            name: {
+                side: {key: _tensor_info(info) for key, info in definition.get(side, {}).items()}
+                for side in ("inputs", "outputs")
+            }
+            for name, definition in signatures.items()
+            if not name.startswith("__")
+        },
+    }
+
+
+def _tensor_info(info):
+    """An input or output of a signature: name of TensorFlow's type, sizes or None."""
+    name = info["dtype"].removeprefix("DT_").lower()
     name = {"float": "float32", "double": "float64", "half": "float16"}.get(name, name)
-    return {"dtype": name, "shape": [None if size < 0 else size for size in shape]}
+    sizes = [int(d["size"]) for d in info.get("tensor_shape", {}).get("dim", [])]
+    return {"dtype": name, "shape": [None if size < 0 else size for size in sizes]}
+
+
+def _status(answer):
+    return [
+        {
+            "version": int(version["version"]),
+            "state": version["state"],
+            "error": version.get("status", {}).get("error_message", ""),
+        }
+        for version in answer["model_version_status"]
+    ]
 
 
 def _quoted(name):
@@ -427,6 +406,4 @@ def _file(image):
             f"an image is {image.dtype} of shape {image.shape}; use uint8 (height, width, 1 or 3), "
             "or a PNG or JPEG file as bytes."
         )
-    file = io.BytesIO()
-    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(file, "PNG")
-    return file.getvalue()
+    return png(image)

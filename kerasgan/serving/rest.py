@@ -9,12 +9,12 @@ import threading
 
 import flask
 import numpy as np
-from google.protobuf import json_format
 from tensorflow.core.framework import types_pb2
 from werkzeug import routing
 
 from kerasgan.serving import rpc, web
 from kerasgan.serving.errors import HTTP_STATUS, ServingError
+from kerasgan.serving.messages import as_json
 
 SMALL_BODY = 2**16  # bytes
 MODEL = "/v1/models/<word:name>"
@@ -69,14 +69,14 @@ def create_app(engine, host="127.0.0.1"):
         return by_row, engine.predict(servable, signature, inputs)
 
     def status(name, version=None, label=None):
-        return _json(rpc.status(models, name, version, label))
+        return as_json(rpc.status(models, name, version, label))
 
     def metadata(name, version=None, label=None):
         servable = models.get(name, version, label)
         spec = {"name": servable.name, "signature_name": "", "version": str(servable.version)}
         return {
             "model_spec": spec,
-            "metadata": {"signature_def": _json(rpc.signatures(servable))},
+            "metadata": {"signature_def": as_json(rpc.signatures(servable))},
         }
 
     for place in PLACES:
@@ -239,9 +239,3 @@ def _encoded(value):
 
 def _text(value):
     return value.decode("utf-8", "replace")
-
-
-def _json(message):
-    return json_format.MessageToDict(
-        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-    )

@@ -10,7 +10,7 @@ from keras import ops
 _BY_NAME = {}  # from a name to a metric class and its arguments
 
 
-def named(*names, **arguments):
+def register(*names, **arguments):
     """Decorates a metric class: in `compile(metrics=[...])` each of the names means it.
 
     Args:
@@ -18,11 +18,11 @@ def named(*names, **arguments):
         **arguments: what the class is called with.
     """
 
-    def register(metric_class):
+    def decorate(metric_class):
         _BY_NAME.update(dict.fromkeys(names, (metric_class, arguments)))
         return metric_class
 
-    return register
+    return decorate
 
 
 def names():

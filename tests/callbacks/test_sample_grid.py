@@ -8,8 +8,9 @@ import tensorflow as tf
 from PIL import Image
 
 import kerasgan
-from kerasgan.callbacks import SampleGrid, pictures
-from kerasgan.pictures import GAP
+from kerasgan import pictures
+from kerasgan.callbacks import SampleGrid
+from kerasgan.pictures.drawing import GAP
 
 IMAGES = kerasgan.data.from_array(
     np.random.default_rng(0).integers(0, 256, (8, 8, 8), dtype="uint8"), batch_size=8

@@ -5,7 +5,8 @@ import tensorflow as tf
 from PIL import Image
 
 import kerasgan
-from kerasgan.callbacks import TranslationGrid, pictures
+from kerasgan import pictures
+from kerasgan.callbacks import TranslationGrid
 from kerasgan.callbacks.translation_grid import first_pairs
 
 

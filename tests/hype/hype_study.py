@@ -8,7 +8,7 @@ import threading
 import numpy as np
 from PIL import Image
 
-from kerasgan.hype import study as hype
+from kerasgan.hype.study import LARGEST_BODY, Answers, Study, create_app
 from kerasgan.serving import web
 
 SIZE = 8
@@ -29,10 +29,10 @@ def truth_of(png):
 
 
 def make_study(path, mode="infinity", num=12, count=None, channels=1, seed=0):
-    return hype.Study(
+    return Study(
         images("real", count or num, channels),
         images("generated", count or num, channels),
-        hype.Answers(path, "run", "digits (train)"),
+        Answers(path, "run", "digits (train)"),
         mode=mode,
         num=num,
         seed=seed,
@@ -48,7 +48,7 @@ def read_csv(path):
 def served(study):
     """The URL at which the study is served, on a free port."""
     listening = web.listen("127.0.0.1", 0)
-    server = web.make_server(hype.create_app(study), listening, hype.LARGEST_BODY)
+    server = web.make_server(create_app(study), listening, LARGEST_BODY)
 
     def run():
         with contextlib.suppress(OSError):  # its sockets are closed under it

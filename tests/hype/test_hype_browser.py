@@ -8,8 +8,8 @@ import tensorflow as tf
 from browser import needs_chromium, open_page
 from hype_study import SIZE, make_study, read_csv, served, truth_of
 
-from kerasgan.hype import study as hype
 from kerasgan.hype.statistics import Staircase
+from kerasgan.hype.study import error_rates, exposure_threshold, whole_blocks
 
 # Notes when the page draws an image, when noise, and when nothing.
 WATCH = """
@@ -67,7 +67,7 @@ class BrowserTest(tf.test.TestCase):
         return page.inner_text("#headline"), page.inner_text("#text")
 
     def assert_says_what_the_file_says(self, headline, text):
-        rate = hype.error_rates(read_csv(self.path))["all"]
+        rate = error_rates(read_csv(self.path))["all"]
         self.assertEqual(headline, f"{100 * rate.value:.1f} % wrong")
         self.assertIn(f"interval: {100 * rate.low:.1f} % to {100 * rate.high:.1f} %.", text)
 
@@ -171,10 +171,10 @@ class BrowserTest(tf.test.TestCase):
             with served(make_study(self.path, "time", num=6)) as url, open_page(url) as page:
                 headline, text = self.judge_all(page, 6, lambda t: page.keyboard.press(keys[t]))
             rows = read_csv(self.path)
-            threshold = hype.exposure_threshold(hype.whole_blocks(rows))
+            threshold = exposure_threshold(whole_blocks(rows))
             self.assertEqual((headline, headline), (exposure, f"{threshold.value:.0f} ms"))
             self.assertIn(f"{threshold.low:.0f} ms to {threshold.high:.0f} ms", text)
-            self.assertEqual(hype.error_rates(rows)["all"].value, rate)
+            self.assertEqual(error_rates(rows)["all"].value, rate)
 
     def test_in_hype_time_no_key_counts_before_the_noise_and_the_verdict_follows(self):
         with served(make_study(self.path, "time", num=6)) as url, open_page(url) as page:

@@ -11,8 +11,16 @@ import numpy as np
 import tensorflow as tf
 from hype_study import make_study, read_csv, served, truth_of
 
-from kerasgan.hype import study as hype
 from kerasgan.hype.statistics import Staircase
+from kerasgan.hype.study import (
+    COLUMNS,
+    TRUTHS,
+    Answers,
+    create_app,
+    error_rates,
+    exposure_threshold,
+    whole_blocks,
+)
 from kerasgan.serving import web
 
 HERE = {"Host": "localhost:8000", "Origin": "http://localhost:8000"}
@@ -22,7 +30,7 @@ class Participant:
     """Somebody who judges images through Flask's test client."""
 
     def __init__(self, study, name="ada"):
-        self.client = hype.create_app(study).test_client()
+        self.client = create_app(study).test_client()
         self.study = study
         started = self.post("/participants", {"name": name})
         assert started.status_code == 200, started.get_data()
@@ -125,9 +133,7 @@ class SecrecyTest(HypeTestCase):
                 replies.append((image.status_code, image.data, tuple(image.headers)))
                 rests.add(tuple(participant.next.keys()))
                 participant.answer("real")
-            self.assertEqual(
-                {row["truth"] for row in read_csv(study.answers.path)}, set(hype.TRUTHS)
-            )
+            self.assertEqual({row["truth"] for row in read_csv(study.answers.path)}, set(TRUTHS))
             self.assertLen(set(replies), 1)
             self.assertEqual(rests, {("trial",)})
             self.assertLen(known, 12)
@@ -184,7 +190,7 @@ class AnswersTest(HypeTestCase):
         self.assertEqual([row["session"] for row in rows], ["1"] * 12 + ["2"] * 12)
         self.assertEqual({row["participant"] for row in rows}, {"ada", "participant 2"})
         lines = self.path.read_text().splitlines()
-        self.assertEqual((len(lines), lines.count(",".join(hype.COLUMNS))), (25, 1))
+        self.assertEqual((len(lines), lines.count(",".join(COLUMNS))), (25, 1))
 
     def test_other_files_are_left_alone(self):
         self.path.write_text("a,b\n1,2\n")
@@ -195,7 +201,7 @@ class AnswersTest(HypeTestCase):
         Participant(make_study(self.path)).judge_all(rightly)
         for generator, data in (("other", "digits (train)"), ("run", "digits (test)")):
             with self.assertRaisesRegex(ValueError, "holds answers about .* not (other|digits)"):
-                hype.Answers(self.path, generator, data)
+                Answers(self.path, generator, data)
         with open(self.path, "a") as file:
             file.write("ada,1\n")
         with self.assertRaisesRegex(ValueError, "line 14: 2 values instead of 15"):
@@ -223,7 +229,7 @@ class AnswersTest(HypeTestCase):
         participant = Participant(make_study(self.path, num=20))
         _, reply = participant.judge_all(lambda truth, trial: "real")
         self.assertEqual(reply["result"]["headline"], "50.0 % wrong")
-        rates = hype.error_rates(read_csv(self.path))
+        rates = error_rates(read_csv(self.path))
         interval = f"{100 * rates['all'].low:.1f} % to {100 * rates['all'].high:.1f} %"
         self.assertIn(interval, reply["result"]["text"][0])
         self.assertIn("took 10 of 10 generated", reply["result"]["text"][1])
@@ -258,10 +264,10 @@ class StaircaseTest(HypeTestCase):
             broken_off.answer("real")
         rows = read_csv(self.path)
         self.assertLen(rows, 15)
-        blocks = hype.whole_blocks(rows)
+        blocks = whole_blocks(rows)
         self.assertEqual([len(block) for block in blocks], [4, 4, 4])
-        self.assertEqual(hype.exposure_threshold(blocks), (545, 545, 545))
-        self.assertIsNone(hype.exposure_threshold([]))
+        self.assertEqual(exposure_threshold(blocks), (545, 545, 545))
+        self.assertIsNone(exposure_threshold([]))
 
 
 class RefusalTest(HypeTestCase):
@@ -353,7 +359,7 @@ class RefusalTest(HypeTestCase):
             ("gan.example", ("gan.example:8000", "GAN.example", "localhost"), ("10.0.0.1",)),
             ("0.0.0.0", ("10.0.0.1:8000", "[fe80::1]", "localhost"), ()),
         ):
-            client = hype.create_app(study, host).test_client()
+            client = create_app(study, host).test_client()
             for name in good:
                 reply = client.get("/", headers={"Host": name})
                 self.assertEqual(reply.status_code, 200, (host, name))
@@ -363,7 +369,7 @@ class RefusalTest(HypeTestCase):
                     self.assertEqual(reply.status_code, 403, (host, name))
 
     def test_there_is_nothing_else(self):
-        client = hype.create_app(make_study(self.path)).test_client()
+        client = create_app(make_study(self.path)).test_client()
         for path in ("/answers.csv", "/static/x", "/hype.html", "/images", "/images/a/b", "/../"):
             self.assertEqual(client.get(path, headers=HERE).status_code, 404, path)
         for path, allowed in (

@@ -36,6 +36,18 @@ class TestOfDistances(tf.test.TestCase):
         self.assertAllClose(probability, 1.0 - 4 / 12)
         self.assertAllClose(z_score, (4 - 6) / np.sqrt(3 * 4 * (3 + 4 + 1) / 12))
 
+    def test_equal_distances_by_hand(self):
+        # Two of six pairs are equal, none has the generated one farther. Three of five are equal.
+        probability, z_score = compare_distances([1.0, 2.0, 2.0], [2.0, 3.0])
+        self.assertAllClose(probability, 1.0 - (2 * 0.5) / 6)
+        variance = 3 * 2 / 12 * ((5 + 1) - (3**3 - 3) / (5 * (5 - 1)))
+        self.assertAllClose(z_score, (1 - 3) / np.sqrt(variance))
+
+    def test_a_z_score_may_be_far_beyond_every_p_value(self):
+        near, far = np.arange(10_000.0), np.arange(10_000.0) + 1e5
+        _, z_score = compare_distances(near, far)
+        self.assertAllClose(z_score, -np.sqrt(3 * 10_000**2 / 20_001))
+
     def test_all_distances_equal(self):
         self.assertEqual(compare_distances([2.0, 2.0], [2.0, 2.0, 2.0]), (0.5, 0.0))
 

@@ -2,7 +2,7 @@ import numpy as np
 import tensorflow as tf
 from backends import needs_backend
 
-from kerasgan.hype import statistics as hype
+from kerasgan.hype import statistics
 
 pytestmark = needs_backend("tensorflow", reason="NumPy is the same everywhere")
 
@@ -16,17 +16,19 @@ def answers(real, wrong_real, generated, wrong_generated):
 
 class ErrorRatesTest(tf.test.TestCase):
     def test_are_the_shares_of_wrong_answers(self):
-        rates = hype.error_rates(*answers(40, 10, 60, 6), ["ada"] * 100)
+        rates = statistics.error_rates(*answers(40, 10, 60, 6), ["ada"] * 100)
         values = {kind: estimate.value for kind, estimate in rates.items()}
         self.assertEqual(values, {"all": 0.16, "real": 0.25, "generated": 0.1})
 
     def test_participants_with_more_answers_count_more(self):
-        rates = hype.error_rates([True] * 4, [True, False, False, False], ["a", "a", "a", "b"])
+        rates = statistics.error_rates(
+            [True] * 4, [True, False, False, False], ["a", "a", "a", "b"]
+        )
         self.assertEqual(rates["all"].value, 0.75)
 
     def test_one_participants_interval_is_the_binomials(self):
         wrong, count = 30, 100
-        rates = hype.error_rates(*answers(50, 12, 50, 18), ["ada"] * count)
+        rates = statistics.error_rates(*answers(50, 12, 50, 18), ["ada"] * count)
         # The bootstrap's distribution of the number of wrong answers is Binomial(100, 0.3).
         share = wrong / count
         steps = np.arange(1, count + 1)
@@ -39,7 +41,7 @@ class ErrorRatesTest(tf.test.TestCase):
         # Nine who are never wrong and one who always is: a mean of tenths, not of single answers.
         participants = np.repeat(np.arange(10), 50)
         real = np.arange(500) % 2 == 0
-        rates = hype.error_rates(real, real ^ (participants == 0), participants)
+        rates = statistics.error_rates(real, real ^ (participants == 0), participants)
         # P(drawn 0 times) = 0.35 and P(at most 3 times) = 0.987 of Binomial(10, 0.1).
         for kind in ("all", "real", "generated"):
             self.assertAllClose(tuple(rates[kind]), (0.1, 0.0, 0.3))
@@ -49,33 +51,33 @@ class ErrorRatesTest(tf.test.TestCase):
         real = np.arange(100) % 2 == 0
         covered = 0
         for _ in range(100):
-            rate = hype.error_rates(real, real ^ (random.random(100) < 0.4), [0] * 100)["all"]
+            rate = statistics.error_rates(real, real ^ (random.random(100) < 0.4), [0] * 100)["all"]
             covered += rate.low <= 0.4 <= rate.high
         self.assertBetween(covered, 88, 99)
 
     def test_the_seed_decides(self):
         truth = answers(20, 5, 20, 9)
         first, again, other = (
-            hype.error_rates(*truth, np.arange(40) % 7, seed=seed) for seed in (0, 0, 1)
+            statistics.error_rates(*truth, np.arange(40) % 13, seed=seed) for seed in (0, 0, 1)
         )
         self.assertEqual(first, again)
         self.assertNotEqual(first, other)
 
     def test_what_was_not_asked_has_no_rate(self):
-        rates = hype.error_rates([True, True], [True, False], ["ada", "ada"])
+        rates = statistics.error_rates([True, True], [True, False], ["ada", "ada"])
         self.assertEqual(rates["real"].value, 0.5)
         self.assertTrue(np.isnan(rates["generated"]).all())
-        self.assertTrue(np.isnan(hype.error_rates([True], [False], ["ada"])["all"].low))
+        self.assertTrue(np.isnan(statistics.error_rates([True], [False], ["ada"])["all"].low))
 
     def test_lengths_have_to_fit(self):
         for arguments in (([], [], []), ([True], [True, False], ["ada"]), ([True], [True], [])):
             with self.assertRaisesRegex(ValueError, "give one of each for every answer"):
-                hype.error_rates(*arguments)
+                statistics.error_rates(*arguments)
 
 
 class StaircaseTest(tf.test.TestCase):
     def exposures(self, correct):
-        staircase = hype.Staircase()
+        staircase = statistics.Staircase()
         shown = []
         for is_correct in correct:
             shown.append(staircase.exposure)
@@ -94,7 +96,7 @@ class StaircaseTest(tf.test.TestCase):
 
     def test_hovers_where_three_of_four_answers_are_right(self):
         random = np.random.default_rng(0)
-        staircase = hype.Staircase()
+        staircase = statistics.Staircase()
         right = []
         for _ in range(20_000):
             # Half of the answers are right by chance, which leaves 75 % right at 300 ms.
@@ -105,20 +107,20 @@ class StaircaseTest(tf.test.TestCase):
         self.assertBetween(staircase.exposure, 200, 400)
 
     def test_the_threshold_is_the_mode_of_each_block_then_the_mean(self):
-        self.assertEqual(hype.modal_exposure([500, 490, 480, 490]), 490)
-        self.assertEqual(hype.modal_exposure([500, 490, 480]), 490)
+        self.assertEqual(statistics.modal_exposure([500, 490, 480, 490]), 490)
+        self.assertEqual(statistics.modal_exposure([500, 490, 480]), 490)
         # ada has (400 + 500) / 2, bob has 150.
         blocks = [[400, 400, 390], [500], [150, 150, 990]]
-        estimate = hype.exposure_threshold(blocks, ["ada", "ada", "bob"])
+        estimate = statistics.exposure_threshold(blocks, ["ada", "ada", "bob"])
         self.assertEqual(estimate, (300, 150, 450))
-        self.assertEqual(hype.exposure_threshold(blocks[:2], ["ada"] * 2), (450, 400, 500))
+        self.assertEqual(statistics.exposure_threshold(blocks[:2], ["ada"] * 2), (450, 400, 500))
 
     def test_a_single_block_has_no_interval(self):
-        estimate = hype.exposure_threshold([[500, 490]], ["ada"])
+        estimate = statistics.exposure_threshold([[500, 490]], ["ada"])
         self.assertEqual(estimate.value, 495)
         self.assertTrue(np.isnan(estimate[1:]).all())
 
     def test_blocks_need_their_participants(self):
         for arguments in (([], []), ([[500]], ["ada", "bob"])):
             with self.assertRaisesRegex(ValueError, "give the participant of each block"):
-                hype.exposure_threshold(*arguments)
+                statistics.exposure_threshold(*arguments)

@@ -1,0 +1,10 @@
+"""Messages of TensorFlow Serving, as its REST API writes them."""
+
+from google.protobuf import json_format
+
+
+def as_json(message):
+    """What `json` writes of a message: dict, in which whole numbers of 64 bits are str."""
+    return json_format.MessageToDict(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
