@@ -11,7 +11,7 @@ from kerasgan import roles
 from kerasgan.models import registry
 
 # What all models are made small with, as far as they take it and their example does not say it.
-SMALL = {"latent_dim": 6, "base_width": 4, "max_width": 8, "ema_decay": 0.5, "seed": 1}
+SMALL = {"latent_dim": 14, "base_width": 4, "max_width": 8, "ema_decay": 0.5, "seed": 1}
 NUM_CLASSES = 3
 
 
