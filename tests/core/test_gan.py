@@ -223,7 +223,7 @@ class ConstructionTest(tf.test.TestCase):
         for kwargs, message in (
             ({"discriminator_steps": 0}, "discriminator_steps=0"),
             ({"loss": "wgan"}, "loss='wgan' is not known"),
-            ({"optimizer": {"critic": "adam"}}, r"players \['critic'\].*'discriminator'"),
+            ({"optimizer": {"critic": "adam"}}, r"parts \['critic'\].*'discriminator'"),
             ({"jit_compile": "yes"}, "jit_compile='yes'"),
             ({"metrics": ["accuracy"]}, "metrics holds 'accuracy'"),
         ):
@@ -469,7 +469,7 @@ class EvaluateTest(tf.test.TestCase):
 class ExecutionTest(tf.test.TestCase):
     def chosen(self, gan, **kwargs):
         gan.compile(**kwargs)
-        return gan.execution
+        return gan.step_options
 
     def test_choice_depends_on_the_networks_and_the_backend(self):
         # Whether it is compiled, how many steps run at once, whether it is compiled later.

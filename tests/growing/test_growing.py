@@ -321,7 +321,7 @@ class TrainingTest(tf.test.TestCase, parameterized.TestCase):
                 self.assertFalse(any(moved(key, before, after)), weights[key].path)
             own = {id(w) for w in gan.trainable_weights} & used
             # No gradient is not the same as none that an optimizer knows of, whose slots decay.
-            given = {id(v) for player in gan.players for v in gan.player_variables(player)}
+            given = {id(v) for player in gan.players for v in gan.part_variables(player)}
             self.assertEqual(given, {id(w) for w in gan.trainable_weights} - idle)
             averaged = {id(w) for w in gan.ema_generator.weights} & used
             self.assertTrue(idle and own and averaged)
