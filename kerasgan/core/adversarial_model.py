@@ -12,6 +12,7 @@ from keras import ops
 
 import kerasgan
 from kerasgan import backend, checks, losses
+from kerasgan.backend import private
 from kerasgan.training import data_order, layer_settings, measuring, step_options
 from kerasgan.training.optimizers import all_layers, make_optimizers, portable
 from kerasgan.training.position import PassingCallbacks, Position, passing
@@ -351,7 +352,7 @@ class AdversarialModel(backend.Trainer, keras.Model):
             )
         bound = inspect.signature(super().evaluate).bind(*args, **kwargs)
         call, check = bound.arguments, checks.BatchCheck(self.check_batch)
-        if "_use_cached_eval_dataset" not in kwargs:  # not from within fit, which has done it
+        if not private.is_from_fit(kwargs):  # which has done it
             self.agree_on_classes(call.get("x"))
             check = self._check_data(call)
             self._divide(kwargs.get("steps"))
