@@ -1,7 +1,6 @@
 """The seam for TensorFlow; see `kerasgan.backend`."""
 
 import functools
-import itertools
 import operator
 import warnings
 
@@ -202,51 +201,6 @@ def batches_in_order(arrays, count, batch_size, order):
     options.experimental_distribute.auto_shard_policy = policy
     data = data.map(batch, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
     return data.with_options(options)
-
-
-def compile_steps(step, steps_per_execution, result):
-    """Compiles several training steps into one XLA program.
-
-    Keras compiles one step and calls it in a loop outside of the program; with networks so small
-    that a step takes a millisecond, entering the program then costs as much as the step.
-
-    Args:
-        step: `train_step` of a model.
-        steps_per_execution: the largest number of steps that one call runs.
-        result: function without arguments that gives the logs after the last step.
-
-    Returns:
-        A function like the `train_function` of a Keras model: it takes an iterator of batches,
-        uses up to `steps_per_execution` of them and returns the logs.
-    """
-
-    @tf.function(jit_compile=True, autograph=False, reduce_retracing=True)
-    def program(batches, count):
-        def body(index):
-            step(keras.tree.map_structure(lambda batch: batch[index], batches))
-            return (index + 1,)
-
-        tf.while_loop(lambda index: index < count, body, [tf.constant(0)])
-        return result()
-
-    def train_function(iterator):
-        batches = list(itertools.islice(iterator, steps_per_execution))
-        if not batches:
-            raise StopIteration
-        logs = None
-        # The last batch of an epoch can be smaller; it cannot be stacked onto the others.
-        for _, group in itertools.groupby(batches, _shapes):
-            group = list(group)
-            fill = [group[-1]] * (steps_per_execution - len(group))
-            stacked = keras.tree.map_structure(lambda *b: tf.stack(b), *group, *fill)
-            logs = program(stacked, tf.constant(len(group)))
-        return logs
-
-    return train_function
-
-
-def _shapes(batch):
-    return [tuple(tensor.shape) for tensor in keras.tree.flatten(batch)]
 
 
 def compiles_by_default():

@@ -509,20 +509,8 @@ class AdversarialModel(backend.Trainer, keras.Model):
             return
         self._trained_in_step = trained
         super().make_train_function(force=True)
-        steps, compile_after = self.steps_per_execution, self.execution.compile_after
-        if self.execution.jit_compile:
-            compile_after = 0
-        train_function = first = self.train_function
-        several = steps > 1 and not self.run_eagerly
-        if compile_after is not None and several and backend.compile_steps:
-            compiled = backend.compile_steps(self.train_step, steps, self.tracked)
-
-            def train_function(iterator):
-                single_batch = inspect.isgenerator(iterator)  # what train_on_batch gives
-                wait = single_batch or self.iterations < compile_after
-                return (first if wait else compiled)(iterator)
-
-        self.train_function = passing(train_function, self.position, steps, self.tracked)
+        steps = self.steps_per_execution
+        self.train_function = passing(self.train_function, self.position, steps, self.tracked)
 
     # Saving and restoring ----------------------------------------------------------------------
 
