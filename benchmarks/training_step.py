@@ -31,8 +31,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerasgan.training.step_options import STEPS_BEFORE_COMPILING
-
 BATCH_SIZE = 64
 
 
@@ -119,10 +117,8 @@ def measure(case, rounds, compile_arguments):
     """CPU seconds per image of both ways, by turns."""
     ways, images = ways_of(case, compile_arguments)
     data = kerasgan.data.from_array(images, batch_size=BATCH_SIZE)
-    # Past the step from which tiny networks are compiled, so that no turn pays for it.
-    warm_up = 1 if case != "mlp" else -(-STEPS_BEFORE_COMPILING // len(data)) + 1
     for run in ways.values():
-        run(data, warm_up)
+        run(data, 1)
     seconds = {name: [] for name in ways}
     for _ in range(rounds):
         for name, run in ways.items():

@@ -32,6 +32,7 @@ ROOMS = (
     "cli",
 )
 MAY_IMPORT_TENSORFLOW = (
+    "backend/private.py",
     "backend/tensorflow.py",
     "checks/datasets.py",
     "export/",
@@ -48,6 +49,43 @@ def imports(file):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def is_private(name):
+    return re.fullmatch(r"_[a-z]\w*", name) is not None
+
+
+def strings(tree):
+    """The strings of a file."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def attributes(tree):
+    """Whom a file asks for which private names, but for its own parents."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and is_private(node.attr):
+            of = ast.unparse(node.value)
+            if of != "super()":
+                yield of, node.attr
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("getattr", "hasattr"):
+            name = node.args[1]
+            if isinstance(name, ast.Constant) and is_private(name.value):
+                yield ast.unparse(node.args[0]), name.value
+
+
+def defined(tree):
+    """The names that a file gives to functions, classes and attributes."""
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            yield node.name
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield node.attr
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "object.__setattr__":
+            yield ast.literal_eval(node.args[1])
 
 
 class ArchitectureTest(tf.test.TestCase):
@@ -80,6 +118,25 @@ class ArchitectureTest(tf.test.TestCase):
             if not name.startswith(MAY_IMPORT_TENSORFLOW):
                 for module in imports(file):
                     self.assertNotEqual(module.split(".")[0], "tensorflow", f"{name}: {module}")
+
+    def test_private_names_are_our_own_or_in_one_file(self):
+        trees = {name: ast.parse(file.read_text()) for file, name in self.files()}
+        keras_own = set(filter(is_private, strings(trees.pop("backend/private.py"))))
+        self.assertNotEmpty(keras_own)
+        own = {name for tree in trees.values() for name in defined(tree)}
+        others = {("cli/serving.py", "_exit"), ("serving/web.py", "_map")}  # of os, of waitress
+        for name, tree in trees.items():
+            for module in imports(PACKAGE / name):
+                parts = module.split(".")
+                for package in (["keras", "src"], ["tensorflow", "python"]):
+                    self.assertNotEqual(parts[:2], package, f"{name}: {module}")
+            for of, used in attributes(tree):
+                ours = own if of in ("self", "cls") else own - keras_own
+                allowed = used in ours or (name, used) in others
+                self.assertTrue(allowed, f"{name} uses {used}; see backend/private.py")
+            for string in strings(tree):
+                self.assertNotIn(string, keras_own, f"{name}; see backend/private.py")
+                self.assertNotRegex(string, r"^(keras\.src|tensorflow\.python)", name)
 
     def test_every_part_is_on_the_plan(self):
         parts = {d.name for d in PACKAGE.iterdir() if d.is_dir() and d.name != "__pycache__"}

@@ -10,7 +10,6 @@ chooses its own (`KERAS_BACKEND`):
 - `predict(network, inputs)`: a network's output for one batch, on this device;
 - `Trainer`: what Keras' trainer lacks to run our steps, a base class of `AdversarialModel`;
 - `accelerate(optimizer)`: the framework's own kernel for an optimizer, where it has one;
-- `compile_steps(step, steps_per_execution, result)`: several steps as one program, or None;
 - `batches_in_order(arrays, count, batch_size, order)`: arrays as data for `fit`, in another order
   in each epoch;
 - `SeedGenerator`: Keras' own, drawing other numbers on each replica;
@@ -43,7 +42,6 @@ update = _implementation.update
 input_gradient = _implementation.input_gradient
 forward = _implementation.forward
 accelerate = _implementation.accelerate
-compile_steps = _implementation.compile_steps
 batches_in_order = _implementation.batches_in_order
 SeedGenerator = _implementation.SeedGenerator
 devices = _implementation.devices

@@ -5,7 +5,6 @@ import math
 import keras
 
 SeedGenerator = keras.random.SeedGenerator
-compile_steps = None  # Keras runs several steps well enough, or cannot
 
 
 def predict(network, inputs):

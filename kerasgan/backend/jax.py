@@ -7,13 +7,12 @@ the variables that it assigned (batch-norm statistics, seeds) have to leave thro
 
 import jax
 import keras
-from keras.src.backend.common.stateless_scope import get_stateless_scope
 
+from kerasgan.backend import private
 from kerasgan.backend.common import (  # noqa: F401
     SeedGenerator,
     accelerate,
     batches_in_order,
-    compile_steps,
     is_distributed,
     predict,
     replicas,
@@ -38,10 +37,10 @@ def update(loss_fn, variables, optimizer, forwarded=None):
     values = [v.value for v in variables]
     at = values if forwarded is None else forwarded[0]
     gradients, (loss, logs, assigned) = jax.grad(scaled_loss, has_aux=True)(at)
-    get_stateless_scope().state_mapping.update(assigned)
+    _scope().state_mapping.update(assigned)
     if forwarded is not None:
         gradients = forwarded[1](gradients)
-    if len(variables) < len(optimizer._trainable_variables):  # the others rest
+    if len(variables) < len(private.variables_moved_by(optimizer)):  # the others rest
         if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
             raise NotImplementedError(
                 "a network in float16 cannot grow under JAX: Keras' loss scaling moves all of its "
@@ -66,8 +65,9 @@ def input_gradient(fn, x):
         return y.sum(), assigned
 
     gradient, assigned = jax.grad(total, has_aux=True)(x)
-    if get_stateless_scope() is not None:
-        get_stateless_scope().state_mapping.update(assigned)
+    scope = _scope()
+    if scope is not None:
+        scope.state_mapping.update(assigned)
     return gradient
 
 
@@ -76,7 +76,7 @@ def forward(fn, variables):
     output, backward, assigned = jax.vjp(
         lambda values: _run(fn, variables, values), [v.value for v in variables], has_aux=True
     )
-    get_stateless_scope().state_mapping.update(assigned)
+    _scope().state_mapping.update(assigned)
     return output, lambda gradient: backward(gradient)[0]
 
 
@@ -91,6 +91,12 @@ def _run(fn, variables=(), values=()):
         before = dict(mapping)
         result = fn()
     return result, {k: value for k, value in mapping.items() if value is not before.get(k)}
+
+
+def _scope():
+    """The stateless scope that surrounds this call, or None."""
+    with keras.StatelessScope(initialize_variables=False) as inner:
+        return inner.original_scope
 
 
 class Trainer:

@@ -1,7 +1,6 @@
 """The seam for TensorFlow; see `kerasgan.backend`."""
 
 import functools
-import itertools
 import operator
 import warnings
 
@@ -9,17 +8,9 @@ import keras
 import tensorflow as tf
 
 from kerasgan import onednn
+from kerasgan.backend import private
 
-
-def uses_onednn():
-    """Whether TensorFlow computes with oneDNN."""
-    # TensorFlow has no public name for it.
-    from tensorflow.python.util import _pywrap_util_port
-
-    return _pywrap_util_port.IsMklEnabled()
-
-
-if onednn.is_missed(uses_onednn()):
+if onednn.is_missed(private.uses_onednn()):
     warnings.warn(
         "TensorFlow was imported before kerasgan and does not use oneDNN, so convolutions take up "
         "to twice as long; import kerasgan first, or set the environment variable "
@@ -30,7 +21,7 @@ if onednn.is_missed(uses_onednn()):
 
 def computed_with():
     """What the last bits of a result depend on, besides the machine and kerasgan: a dict."""
-    return {"tensorflow": tf.__version__, "oneDNN": "on" if uses_onednn() else "off"}
+    return {"tensorflow": tf.__version__, "oneDNN": "on" if private.uses_onednn() else "off"}
 
 
 @functools.cache
@@ -46,18 +37,16 @@ def add_in_order():
     """
     if "arithmetic_optimization" not in tf.config.optimizer.get_experimental_options():
         tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
-    # TensorFlow has no public name for how a tape adds up.
-    from tensorflow.python import pywrap_tfe
-    from tensorflow.python.eager import backprop
+    private.change_adding_up(_by_two)
 
-    add_up = backprop._default_vspace.aggregate_fn
 
+def _by_two(add_up):
     def aggregate(gradients):
         if len(gradients) > 2 and all(isinstance(g, tf.Tensor) for g in gradients):
             return functools.reduce(operator.add, gradients)
         return add_up(gradients)
 
-    pywrap_tfe.TFE_Py_RegisterVSpace(backprop._default_vspace._replace(aggregate_fn=aggregate))
+    return aggregate
 
 
 class Trainer:
@@ -214,51 +203,6 @@ def batches_in_order(arrays, count, batch_size, order):
     return data.with_options(options)
 
 
-def compile_steps(step, steps_per_execution, result):
-    """Compiles several training steps into one XLA program.
-
-    Keras compiles one step and calls it in a loop outside of the program; with networks so small
-    that a step takes a millisecond, entering the program then costs as much as the step.
-
-    Args:
-        step: `train_step` of a model.
-        steps_per_execution: the largest number of steps that one call runs.
-        result: function without arguments that gives the logs after the last step.
-
-    Returns:
-        A function like the `train_function` of a Keras model: it takes an iterator of batches,
-        uses up to `steps_per_execution` of them and returns the logs.
-    """
-
-    @tf.function(jit_compile=True, autograph=False, reduce_retracing=True)
-    def program(batches, count):
-        def body(index):
-            step(keras.tree.map_structure(lambda batch: batch[index], batches))
-            return (index + 1,)
-
-        tf.while_loop(lambda index: index < count, body, [tf.constant(0)])
-        return result()
-
-    def train_function(iterator):
-        batches = list(itertools.islice(iterator, steps_per_execution))
-        if not batches:
-            raise StopIteration
-        logs = None
-        # The last batch of an epoch can be smaller; it cannot be stacked onto the others.
-        for _, group in itertools.groupby(batches, _shapes):
-            group = list(group)
-            fill = [group[-1]] * (steps_per_execution - len(group))
-            stacked = keras.tree.map_structure(lambda *b: tf.stack(b), *group, *fill)
-            logs = program(stacked, tf.constant(len(group)))
-        return logs
-
-    return train_function
-
-
-def _shapes(batch):
-    return [tuple(tensor.shape) for tensor in keras.tree.flatten(batch)]
-
-
 def compiles_by_default():
     """On a GPU; on a CPU XLA makes convolutions slower."""
     return bool(tf.config.list_physical_devices("GPU")) and not is_distributed()
@@ -317,13 +261,13 @@ def accelerate(optimizer):
     def update_step(gradient, variable, learning_rate):
         if isinstance(gradient, tf.IndexedSlices):
             return keras_update_step(gradient, variable, learning_rate)
-        index = optimizer._get_variable_index(variable)
+        momentum, velocity = private.adam_moments(optimizer, variable)
         dtype = variable.dtype
         step = tf.cast(optimizer.iterations + 1, dtype)
         return tf.raw_ops.ResourceApplyAdam(
             var=_handle(variable),
-            m=_handle(optimizer._momentums[index]),
-            v=_handle(optimizer._velocities[index]),
+            m=_handle(momentum),
+            v=_handle(velocity),
             beta1_power=tf.pow(tf.cast(optimizer.beta_1, dtype), step),
             beta2_power=tf.pow(tf.cast(optimizer.beta_2, dtype), step),
             lr=tf.cast(learning_rate, dtype),

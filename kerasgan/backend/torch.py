@@ -7,7 +7,6 @@ from kerasgan.backend.common import (  # noqa: F401
     SeedGenerator,
     accelerate,
     batches_in_order,
-    compile_steps,
     is_distributed,
     predict,
     replicas,

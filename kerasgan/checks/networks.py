@@ -2,6 +2,8 @@
 
 import keras
 
+from kerasgan.backend import private
+
 PROBABILITIES = ("sigmoid", "hard_sigmoid", "softmax", "log_softmax", "log_sigmoid")
 POSITIVE = ("relu", "relu6", "softplus", "exponential")
 # Layers behind which the same numbers come out.
@@ -17,10 +19,9 @@ def last_activation(network):
 
 
 def _activation(tensor):
-    history = getattr(tensor, "_keras_history", None)
-    if history is None:
+    if not isinstance(tensor, keras.KerasTensor):
         return None
-    operation = history.operation
+    operation = private.layer_before(tensor)
     if isinstance(operation, keras.Model):
         return last_activation(operation)
     if type(operation).__name__ in PASSING:

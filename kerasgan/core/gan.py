@@ -109,12 +109,12 @@ class GAN(HasLatents, AdversarialModel):
         self.discriminator = discriminator
         self.image_shape = self._connect()
         self.ema_generator = (
-            ema.copy_network(generator, self._inputs((self.latent_dim,)))
+            ema.copy_network(generator, self._symbolic_inputs((self.latent_dim,)))
             if ema_decay is not None
             else None
         )
 
-    def _inputs(self, shape):
+    def _symbolic_inputs(self, shape):
         image_or_latents = keras.Input(shape)
         if self.num_classes is None:
             return image_or_latents
@@ -124,7 +124,7 @@ class GAN(HasLatents, AdversarialModel):
         """Checks that the networks fit each other; returns the shape that the generator makes."""
         _check_input(self.generator, "generator", (self.latent_dim,), "latents")
         self._check_number_of_inputs(self.generator, "generator")
-        image_shape = tuple(self.generator(self._inputs((self.latent_dim,))).shape[1:])
+        image_shape = tuple(self.generator(self._symbolic_inputs((self.latent_dim,))).shape[1:])
         _check_input(self.discriminator, "discriminator", image_shape, "what the generator makes")
         if self.discriminator_takes_labels:
             self._check_number_of_inputs(self.discriminator, "discriminator")

@@ -10,6 +10,7 @@ from keras import ops
 
 import kerasgan
 from kerasgan import backend, checks
+from kerasgan.backend import private
 from kerasgan.export.saved_model import Exports, export_model
 from kerasgan.layers.spectral_normalization import SpectralNormalization
 from kerasgan.roles.base import check_complete
@@ -396,7 +397,7 @@ class GenerativeModel(SavesExactly, backend.Trainer, keras.Model):
             )
         bound = inspect.signature(super().evaluate).bind(*args, **kwargs)
         call, check = bound.arguments, checks.BatchCheck(self.check_batch)
-        if "_use_cached_eval_dataset" not in kwargs:  # not from within fit, which has done it
+        if not private.is_from_fit(kwargs):  # not from within fit, which has done it
             self.agree_on_classes(call.get("x"))
             check = self._check_data(call)
             self._divide(call.get("steps"))
@@ -582,20 +583,8 @@ class GenerativeModel(SavesExactly, backend.Trainer, keras.Model):
             return
         self._trained_in_step = trained
         super().make_train_function(force=True)
-        steps, compile_after = self.steps_per_execution, self.step_options.compile_after
-        if self.step_options.jit_compile:
-            compile_after = 0
-        train_function = first = self.train_function
-        several = steps > 1 and not self.run_eagerly
-        if compile_after is not None and several and backend.compile_steps:
-            compiled = backend.compile_steps(self.train_step, steps, self.tracked)
-
-            def train_function(iterator):
-                single_batch = inspect.isgenerator(iterator)  # what train_on_batch gives
-                wait = single_batch or self.iterations < compile_after
-                return (first if wait else compiled)(iterator)
-
-        self.train_function = passing(train_function, self.position, steps, self.tracked)
+        steps = self.steps_per_execution
+        self.train_function = passing(self.train_function, self.position, steps, self.tracked)
 
     # Export ------------------------------------------------------------------------------------
 

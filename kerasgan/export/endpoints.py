@@ -4,13 +4,11 @@ Every input has the batch as its first axis, so that a server can put requests t
 comes out for an example depends on that example only.
 """
 
-import math
-
 import tensorflow as tf
 
 from kerasgan import checks
 from kerasgan.export.picture_files import check, decoded, png, sides
-from kerasgan.sampling import normals
+from kerasgan.sampling.normals import standard_normal
 
 NO_TRUNCATION = -1.0
 LARGEST_IMAGE = 2**24  # pixels that `translate` takes, 4096x4096
@@ -216,28 +214,6 @@ def _translating(network, channels, multiple, least_size, scale):
         return {"image_bytes": tf.map_fn(translate_file, image_bytes, parallel_iterations=1)}
 
     return translate
-
-
-def standard_normal(numbers, shape, stream=0):
-    """`standard_normal` of `kerasgan.sampling.normals` in a graph: the same but for rounding.
-
-    Args:
-        numbers: int64 tensor (n,).
-        shape, stream: as there.
-
-    Returns:
-        float32 tensor (n, *shape).
-    """
-    low = tf.cast(tf.bitwise.bitwise_and(numbers, 0xFFFFFFFF), tf.uint32)
-    high = tf.cast(tf.bitwise.right_shift(numbers, tf.constant(32, tf.int64)), tf.uint32)
-    pairs = -(-math.prod(shape) // 2)
-    position = tf.cast(tf.range(pairs), tf.uint32)[None]
-    counter = (position, tf.fill((1, 1), tf.constant(stream, tf.uint32)))
-    words = normals.threefry(tf.bitwise, (low[:, None], high[:, None]), counter)
-    eight = tf.constant(8, tf.uint32)
-    uniform = [tf.cast(tf.bitwise.right_shift(word, eight), tf.float32) for word in words]
-    normal = tf.concat(normals.box_muller(tf.math, *uniform), axis=1)
-    return tf.reshape(normal[:, : math.prod(shape)], (-1, *shape))
 
 
 def _checks(first, label, num_classes, strength=None, limits=None):

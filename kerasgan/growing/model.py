@@ -148,7 +148,7 @@ class GrowingGAN(Grows, GAN):
                 # Not the loss scale, which is no moment.
                 optimizer = getattr(optimizer, "inner_optimizer", optimizer)
                 for variable in optimizer.variables:
-                    if variable is not optimizer._learning_rate:
+                    if variable is not optimizer.learning_rate:
                         variable.assign(ops.zeros(variable.shape, variable.dtype))
 
     def _fade(self):

@@ -2,10 +2,12 @@
 
 import functools
 import math
+import sys
 
 import numpy as np
 from keras import ops
 
+LOW_WORD = np.int64(0xFFFFFFFF)
 ROTATIONS = (13, 15, 26, 6, 17, 29, 16, 24)  # of Threefry-2x32
 # Of Eigen's and XLA's `erf` in float32: x times the ratio of two polynomials of x ** 2.
 ERF_NUMERATOR = (
@@ -30,46 +32,60 @@ ERFINV_TAIL = (
 def standard_normal(numbers, shape, stream=0):
     """Normal numbers that are a function of the number of an image, and of nothing else.
 
-    The same as what the endpoint `sample` draws inside a SavedModel
-    (`kerasgan.export.endpoints.standard_normal`), but for rounding.
+    Given a tensor of TensorFlow, as by the endpoint `sample` of a SavedModel, it computes a tensor:
+    the same numbers, but for rounding.
 
     Args:
-        numbers: sequence of n int from 0 to 2**63 - 1.
+        numbers: sequence of n int from 0 to 2**63 - 1, or int64 tensor (n,) of TensorFlow.
         shape: tuple of int, that of each image's numbers.
-        stream: int from 0, which of many independent arrays for an image.
+        stream: int from 0 to 2**32 - 1, which of many independent arrays for an image.
 
     Returns:
-        float32 array (n, *shape) from N(0, 1).
+        float32 array, or tensor, (n, *shape) from N(0, 1).
 
     Raises:
-        ValueError: for other numbers.
+        ValueError: for other numbers in a sequence. A tensor's numbers are not looked at.
 
     Example:
 
     >>> standard_normal(np.array([7, 8]), (2,))[1] == standard_normal(np.array([8]), (2,))[0]
     array([ True,  True])
     """
-    given, numbers = numbers, np.asarray(numbers)
-    whole = numbers.dtype.kind in "iu" and np.all((numbers >= 0) & (numbers < 2**63))
-    if numbers.size and not whole:
-        raise ValueError(f"numbers={given!r}; use whole numbers from 0 to 2**63 - 1.")
-    numbers = numbers.astype("int64")[:, None]
-    key = [(numbers >> part & 0xFFFFFFFF).astype("uint32") for part in (0, 32)]
+    arrays, bits = _functions_for(numbers)
+    if arrays is np:
+        _check(numbers)
+    numbers = arrays.asarray(numbers, "int64")[:, None]
+    low, high = (
+        arrays.asarray(bits.bitwise_and(bits.right_shift(numbers, np.int64(b)), LOW_WORD), "uint32")
+        for b in (0, 32)
+    )
     pairs = -(-math.prod(shape) // 2)
-    position = np.arange(pairs, dtype="uint32")[None]
-    with np.errstate(over="ignore"):  # sums are modulo 2**32
-        words = threefry(np, key, (position, np.full_like(position, stream)))
-    uniform = [(np.right_shift(w, np.uint32(8))).astype("float32") for w in words]
-    normal = np.concatenate(box_muller(np, *uniform), axis=1)
-    return normal[:, : math.prod(shape)].reshape(len(numbers), *shape)
+    position = arrays.arange(pairs, dtype="uint32")[None]
+    words = threefry((low, high), (position, np.full((1, 1), stream, "uint32")))
+    uniform = [arrays.asarray(bits.right_shift(w, np.uint32(8)), "float32") for w in words]
+    normal = arrays.concatenate(box_muller(*uniform), axis=1)
+    return arrays.reshape(normal[:, : math.prod(shape)], (-1, *shape))
 
 
-def threefry(bits, key, counter):
+def _check(numbers):
+    array = np.asarray(numbers)
+    whole = array.dtype.kind in "iu" and np.all((array >= 0) & (array < 2**63))
+    if array.size and not whole:
+        raise ValueError(f"numbers={numbers!r}; use whole numbers from 0 to 2**63 - 1.")
+
+
+def _functions_for(values):
+    """Functions of arrays and of their bits: NumPy's, or TensorFlow's of the same names."""
+    tensorflow = sys.modules.get("tensorflow")  # there are no tensors before it is imported
+    if tensorflow is not None and tensorflow.is_tensor(values):
+        return tensorflow.experimental.numpy, tensorflow.bitwise
+    return np, np
+
+
+def threefry(key, counter):
     """Threefry-2x32 with 20 rounds: two random words for each key and counter.
 
     Args:
-        bits: what has `left_shift`, `right_shift`, `bitwise_or` and `bitwise_xor`: `numpy` or
-            `tf.bitwise`.
         key: two uint32 arrays or tensors, say (n, 1).
         counter: two of these, say (1, m).
 
@@ -79,9 +95,10 @@ def threefry(bits, key, counter):
     Reference: Parallel Random Numbers: As Easy as 1, 2, 3, Salmon, Moraes, Dror & Shaw, 2011,
     International Conference for High Performance Computing, Networking, Storage and Analysis.
     """
+    _, bits = _functions_for(key[0])
     parity = bits.bitwise_xor(bits.bitwise_xor(key[0], key[1]), np.uint32(0x1BD11BDA))
     keys = (key[0], key[1], parity)
-    x, y = counter[0] + keys[0], counter[1] + keys[1]
+    x, y = keys[0] + counter[0], keys[1] + counter[1]  # sums are modulo 2**32
     for round_ in range(20):
         by = ROTATIONS[round_ % 8]
         x = x + y
@@ -96,21 +113,21 @@ def threefry(bits, key, counter):
     return x, y
 
 
-def box_muller(math_functions, first, second):
+def box_muller(first, second):
     """Two normal numbers of two whole ones below 2**24, as float32.
 
     Args:
-        math_functions: what has `log`, `sqrt`, `cos` and `sin`: `numpy` or `tf.math`.
         first, second: float32 arrays or tensors of whole numbers from 0 to 2**24 - 1.
 
     Returns:
         Two arrays or tensors, independent and from N(0, 1).
     """
-    m = math_functions
+    arrays, _ = _functions_for(first)
     # Never 0, of which there is no logarithm.
-    radius = m.sqrt(np.float32(-2.0) * m.log((first + np.float32(1.0)) * np.float32(2.0**-24)))
+    uniform = (first + np.float32(1.0)) * np.float32(2.0**-24)
+    radius = arrays.sqrt(arrays.log(uniform) * np.float32(-2.0))
     angle = second * np.float32(2.0 * np.pi * 2.0**-24)
-    return radius * m.cos(angle), radius * m.sin(angle)
+    return radius * arrays.cos(angle), radius * arrays.sin(angle)
 
 
 def erf(x):

@@ -12,6 +12,7 @@ import numpy as np
 from keras import ops
 
 from kerasgan import backend
+from kerasgan.backend import private
 
 
 def bind(call, position):
@@ -67,9 +68,8 @@ def epochs_in(x):
     """The `epochs` of all data sets of `kerasgan.data` that `x` was transformed from: list."""
     if hasattr(x, "epochs"):
         return [x.epochs]
-    # Private in TensorFlow, but the only way back from the result of map, zip, take and so on.
-    inputs = x._inputs() if hasattr(x, "element_spec") and hasattr(x, "_inputs") else []
-    return [epochs for part in inputs for epochs in epochs_in(part)]
+    sources = private.sources_of(x) if hasattr(x, "element_spec") else []
+    return [epochs for source in sources for epochs in epochs_in(source)]
 
 
 def shuffled_arrays(x, y, batch_size, position):

@@ -7,6 +7,8 @@ import keras
 import tqdm
 from keras import ops
 
+from kerasgan.backend import private
+
 _BY_NAME = {}  # from a name to a metric class and its arguments
 
 
@@ -91,7 +93,7 @@ def mode(metrics, result):
     """
     for metric in metrics:
         own = result.removeprefix(metric.name).removeprefix("_")
-        of_keras = None if own else getattr(metric, "_direction", None)  # for its only result
+        of_keras = None if own else private.direction_of(metric)  # for its only result
         if of_keras == "down" or own in getattr(metric, "lower_is_better", ()):
             return "min"
         if of_keras == "up" or own in getattr(metric, "higher_is_better", ()):

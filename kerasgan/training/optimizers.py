@@ -3,6 +3,7 @@
 import keras
 
 from kerasgan import backend
+from kerasgan.backend import private
 
 
 class OptimizerGroup:
@@ -48,7 +49,7 @@ class OptimizerGroup:
         """
         optimizer = getattr(self.by_part[part], "inner_optimizer", self.by_part[part])
         steps = optimizer.gradient_accumulation_steps
-        return optimizer._iterations % steps == 0 if steps else True
+        return private.calls_of(optimizer) % steps == 0 if steps else True
 
     @property
     def variables(self):
@@ -146,7 +147,8 @@ def portable(config):
     """
     if isinstance(config, dict):
         config = {name: portable(value) for name, value in config.items()}
-        if str(config.get("module")).startswith("keras.src.backend.torch.optimizers"):
+        public = hasattr(keras.optimizers, str(config.get("class_name")))
+        if public and str(config.get("module")).startswith("keras."):
             config |= {"module": "keras.optimizers", "registered_name": None}
         return config
     return [portable(value) for value in config] if isinstance(config, list) else config
@@ -162,4 +164,4 @@ def _has_float16(networks):
 
 def all_layers(networks):
     """Every layer of the networks, at any depth, the networks themselves included."""
-    return [layer for network in networks for layer in network._flatten_layers()]
+    return [layer for network in networks for layer in private.layers_of(network)]

@@ -1,5 +1,7 @@
 """What watches every `fit`: which epoch it is, and whether the losses are still numbers."""
 
+import math
+
 import keras
 import numpy as np
 from keras import ops
@@ -61,7 +63,7 @@ class TrainingWatch(keras.callbacks.Callback):
         for callback in self.others:
             if isinstance(callback, keras.callbacks.BackupAndRestore) and not self.model.is_chief:
                 # All workers restore from the folder, but one writes to it and removes it.
-                callback._save_model = lambda: None
+                callback.save_freq = math.inf
                 callback.delete_checkpoint = False
             # Keras knows which way only of metrics that were given to its own compile.
             if getattr(callback, "mode", None) == "auto":

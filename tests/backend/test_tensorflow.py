@@ -10,7 +10,7 @@ from backends import needs_backend
 import kerasgan
 from kerasgan import backend
 
-pytestmark = needs_backend("tensorflow", reason="TensorFlow's kernels and programs")
+pytestmark = needs_backend("tensorflow", reason="TensorFlow's kernels and graphs")
 
 
 def variable(value):
@@ -48,28 +48,6 @@ class AccelerateTest(tf.test.TestCase):
         ):
             backend.accelerate(optimizer)
             self.assertNotIn("update_step", vars(optimizer))
-
-
-class CompileStepsTest(tf.test.TestCase):
-    def counting(self, steps_per_execution):
-        total, calls = variable(0.0), variable(0.0)
-
-        def step(batch):
-            total.assign_add(tf.reduce_sum(batch))
-            calls.assign_add(1.0)
-
-        return backend.compile_steps(
-            step, steps_per_execution, lambda: {"total": total + 0, "calls": calls + 0}
-        )
-
-    def test_every_batch_is_used_once_also_at_the_ragged_end(self):
-        data = tf.data.Dataset.range(1, 12).map(lambda x: tf.cast(x, "float32")).batch(2)
-        iterator = iter(data)
-        function = self.counting(4)
-        self.assertAllClose(function(iterator), {"total": sum(range(1, 9)), "calls": 4})
-        self.assertAllClose(function(iterator), {"total": sum(range(1, 12)), "calls": 6})
-        with self.assertRaises(StopIteration):
-            function(iterator)
 
 
 class AddInOrderTest(tf.test.TestCase):

@@ -4,6 +4,7 @@ import csv
 import importlib.util
 import pathlib
 import unittest
+from unittest import mock
 
 import keras
 import numpy as np
@@ -163,6 +164,17 @@ class KerasCallbacksTest(tf.test.TestCase):
         )
         self.assertEqual(history.epoch, [2, 3, 4])
         self.assertAllEqual(state(restored), state(uninterrupted))
+
+    def test_backup_and_restore_writes_in_the_chief_process_only(self):
+        for is_chief in (True, False):
+            for frequency in ("epoch", 1):
+                folder = self.folder / f"{is_chief}-{frequency}"
+                backup = keras.callbacks.BackupAndRestore(
+                    folder, save_freq=frequency, delete_checkpoint=False
+                )
+                with mock.patch.object(kerasgan.GAN, "is_chief", is_chief):
+                    self.train(tiny_gan(), backup, epochs=1)
+                self.assertEqual(folder.exists(), is_chief)
 
     def test_a_loss_that_is_nan_is_an_error_that_names_the_loss_and_the_step(self):
         for step in (3, 35):  # in the first and in the second execution of 32 steps

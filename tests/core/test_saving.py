@@ -14,16 +14,14 @@ from backends import BACKEND
 import kerasgan
 
 # What each process of the continuation test begins with: two models that hold every kind of
-# state, and their data. On TensorFlow XLA compiles the second one from its third step on.
+# state, and their data.
 PRELUDE = """
     import os, signal, sys
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     import keras, numpy as np, tensorflow as tf
     import kerasgan
-    from kerasgan.training import step_options
     from keras import layers
 
-    step_options.STEPS_BEFORE_COMPILING = 3
     # Keras' unseeded Dropout draws from PyTorch's global generator, which is in no file.
     DROPOUT_SEED = 5 if keras.backend.backend() == "torch" else None
 
