@@ -13,7 +13,7 @@ from kerasgan.checks.images import (
     float_images,
     limits,
 )
-from kerasgan.checks.networks import check_discriminator, check_generator
+from kerasgan.checks.networks import check_discriminator, check_generator, check_inputs
 
 __all__ = [
     "LARGEST",
@@ -23,6 +23,7 @@ __all__ = [
     "check_discriminator",
     "check_generator",
     "check_images",
+    "check_inputs",
     "check_labels",
     "check_scale",
     "checked_data",

@@ -1,4 +1,4 @@
-"""Networks that were given: whether they end in what losses take."""
+"""Networks that were given: whether they take what they get, and end in what losses take."""
 
 import keras
 
@@ -54,4 +54,38 @@ def check_generator(network, image_shape):
         raise ValueError(
             f"the generator ends in {activation}, so it makes no images in [-1, 1], which the data "
             'is; end it in "tanh".'
+        )
+
+
+def check_inputs(network, role, shape, what, num_classes=None, any_number=False):
+    """Makes sure that a network takes what it will be given.
+
+    Args:
+        network: Keras model; a subclassed one does not tell and passes.
+        role: str, what it is.
+        shape: the shape of its first input.
+        what: str, what that is.
+        num_classes: int if it is given labels, too, else None.
+        any_number: whether it may have further inputs.
+
+    Raises:
+        ValueError: when it takes something else.
+    """
+    inputs = getattr(network, "inputs", None) or []
+    if not inputs:
+        return
+    expected = tuple(inputs[0].shape[1:])
+    fits = len(expected) == len(shape) and all(
+        e is None or e == s for e, s in zip(expected, shape, strict=True)
+    )
+    if not fits:
+        raise ValueError(
+            f"the {role} takes inputs of shape {expected}, but {what} have shape {shape}; give it "
+            "that input shape."
+        )
+    wanted = 1 if num_classes is None else 2
+    if len(inputs) != wanted and not any_number:
+        raise ValueError(
+            f"the {role} has {len(inputs)} inputs; with num_classes={num_classes} it has to have "
+            f"{wanted}: {'no label' if wanted == 1 else 'the second is the label'}."
         )

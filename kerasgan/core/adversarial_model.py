@@ -2,6 +2,7 @@
 
 from kerasgan import losses
 from kerasgan.core.generative_model import GenerativeModel
+from kerasgan.training.optimizers import adam
 
 
 class AdversarialModel(GenerativeModel):
@@ -10,7 +11,6 @@ class AdversarialModel(GenerativeModel):
     A subclass owes:
 
     - `players`: dict from a player's name to the list of its networks, which must be built;
-    - `default_optimizers()`: dict by player name, the paper's;
     - `train_step(data)` and `test_step(data)`, which return `self.track(logs)`.
 
     By convention the loss of each player is a method `<player>_loss` that takes what is real, then
@@ -18,6 +18,7 @@ class AdversarialModel(GenerativeModel):
 
     It may set:
 
+    - `default_optimizers()`: dict by player name, the paper's;
     - `default_loss`: the name of the paper's loss, if it is not `"non_saturating"`;
     - `loss_names`: the names of what a step logs, if that is more than `<player>_loss` for each;
     - `default_batch_size`: the paper's images an update, times the updates that share a batch.
@@ -41,6 +42,10 @@ class AdversarialModel(GenerativeModel):
     def loss_names(self):
         """Names of the losses that a step logs."""
         return tuple(f"{player}_loss" for player in self.players)
+
+    def default_optimizers(self):
+        """Adam(2e-4, beta_1=0.5) for each player, the setting of Radford et al. 2016."""
+        return {player: adam(2e-4, beta_1=0.5) for player in self.players}
 
     def compile(
         self,

@@ -12,7 +12,6 @@ from kerasgan.core.adversarial_model import AdversarialModel
 from kerasgan.layers.minibatch import split_batch
 from kerasgan.roles.generates_images import HasLatents
 from kerasgan.training import ema
-from kerasgan.training.optimizers import adam
 
 
 class Shown(NamedTuple):
@@ -122,26 +121,18 @@ class GAN(HasLatents, AdversarialModel):
 
     def _connect(self):
         """Checks that the networks fit each other; returns the shape that the generator makes."""
-        _check_input(self.generator, "generator", (self.latent_dim,), "latents")
-        self._check_number_of_inputs(self.generator, "generator")
-        image_shape = tuple(self.generator(self._symbolic_inputs((self.latent_dim,))).shape[1:])
-        _check_input(self.discriminator, "discriminator", image_shape, "what the generator makes")
-        if self.discriminator_takes_labels:
-            self._check_number_of_inputs(self.discriminator, "discriminator")
+        latents = (self.latent_dim,)
+        checks.check_inputs(self.generator, "generator", latents, "latents", self.num_classes)
+        image_shape = tuple(self.generator(self._symbolic_inputs(latents)).shape[1:])
+        takes_labels = self.discriminator_takes_labels
+        classes = {"num_classes": self.num_classes} if takes_labels else {"any_number": True}
+        what = "what the generator makes"
+        checks.check_inputs(self.discriminator, "discriminator", image_shape, what, **classes)
         label = None if self.num_classes is None else keras.Input((), dtype="int32")
         self.discriminate(keras.Input(image_shape), label, training=False)
         checks.check_generator(self.generator, image_shape)
         checks.check_discriminator(self.discriminator)
         return image_shape
-
-    def _check_number_of_inputs(self, network, role):
-        inputs = getattr(network, "inputs", None) or []
-        wanted = 1 if self.num_classes is None else 2
-        if inputs and len(inputs) != wanted:
-            raise ValueError(
-                f"the {role} has {len(inputs)} inputs; with num_classes={self.num_classes} it has "
-                f"to have {wanted}: {'no label' if wanted == 1 else 'the second is the label'}."
-            )
 
     @property
     def players(self):
@@ -175,10 +166,6 @@ class GAN(HasLatents, AdversarialModel):
         if not isinstance(steps, int) or steps < 1:  # None, or what `compile` refuses
             steps = cls.default_discriminator_steps
         return cls.default_batch_size // cls.default_discriminator_steps * steps
-
-    def default_optimizers(self):
-        """Adam(2e-4, beta_1=0.5) for both, the setting of Radford et al. 2016."""
-        return {player: adam(2e-4, beta_1=0.5) for player in self.players}
 
     def compile(
         self,
@@ -421,19 +408,3 @@ class GAN(HasLatents, AdversarialModel):
                 network: keras.saving.deserialize_keras_object(config[network]),
             }
         return super().from_config(config)
-
-
-def _check_input(network, role, shape, what):
-    inputs = getattr(network, "inputs", None)  # a subclassed network has none
-    expected = tuple(inputs[0].shape[1:]) if inputs else shape
-    if not _compatible(expected, shape):
-        raise ValueError(
-            f"the {role} takes inputs of shape {expected}, but {what} have shape {shape}; give it "
-            "that input shape."
-        )
-
-
-def _compatible(expected, shape):
-    return len(expected) == len(shape) and all(
-        e is None or e == s for e, s in zip(expected, shape, strict=True)
-    )

@@ -15,7 +15,7 @@ from kerasgan.export.saved_model import Exports, export_model
 from kerasgan.layers.spectral_normalization import SpectralNormalization
 from kerasgan.roles.base import check_complete
 from kerasgan.training import data_order, measuring, step_options
-from kerasgan.training.optimizers import all_layers, make_optimizers, portable
+from kerasgan.training.optimizers import all_layers, make_optimizers
 from kerasgan.training.position import PassingCallbacks, Position, passing
 from kerasgan.training.saving import SavesExactly
 from kerasgan.training.training_watch import LossTracker, TrainingWatch
@@ -99,7 +99,6 @@ class GenerativeModel(SavesExactly, backend.Trainer, keras.Model):
     compares_pairs = False  # whether metrics are given each real image with its generated one
     compares_vectors = False  # rather than images
     waits_for_pretraining = ()  # the parts that `pretrain` does not train, where there is one
-    _moved_when_compiled = None  # while a file is loaded: indices of weights by part
 
     def __new__(cls, *args, **kwargs):
         checks.check_arguments(cls, args, kwargs)
@@ -229,67 +228,6 @@ class GenerativeModel(SavesExactly, backend.Trainer, keras.Model):
             "jit_compile": self._asked_jit_compile,
             "steps_per_execution": self._asked_steps_per_execution,
         }
-
-    def get_compile_config(self):
-        if not self.compiled:
-            return None
-        config = portable(keras.saving.serialize_keras_object(self.compile_arguments()))
-        return {**config, "since_compiled": self._state_since_compiled()}
-
-    def compile_from_config(self, config):
-        # Files of earlier versions do not tell.
-        since_compiled = config.get("since_compiled", {"moved": None, "synchronized": {}})
-        config = {name: value for name, value in config.items() if name != "since_compiled"}
-        arguments = keras.saving.deserialize_keras_object(config)
-        if backend.reason_for_single_steps():  # unlike, perhaps, where the file was written
-            arguments |= {"jit_compile": "auto", "steps_per_execution": "auto"}
-        self._moved_when_compiled = since_compiled["moved"]
-        try:
-            self.compile(**arguments)
-        finally:
-            self._moved_when_compiled = None
-        layers = self._synchronizable_layers()
-        for index, synchronized in since_compiled["synchronized"].items():
-            layers[int(index)].synchronized = synchronized
-
-    def _state_since_compiled(self):
-        """What `compile` chose and users may have changed since: dict that JSON can hold."""
-        chosen = backend.is_distributed()
-        moved = {id(v) for variables in self.optimizer.moved.values() for v in variables}
-        return {
-            "moved": {
-                part: [i for i, w in enumerate(self._part_weights(part)) if id(w) in moved]
-                for part in self.parts
-            },
-            "synchronized": {
-                str(index): layer.synchronized
-                for index, layer in enumerate(self._synchronizable_layers())
-                if layer.synchronized != chosen
-            },
-        }
-
-    def _moved_variables(self):
-        """By part what its optimizer has state for.
-
-        These are the variables that were trainable when the model was compiled, in this process or
-        before it was saved; layers may have been frozen since.
-        """
-        if self._moved_when_compiled is None:
-            return {
-                part: [v for network in networks for v in network.trainable_variables]
-                for part, networks in self.parts.items()
-            }
-        return {
-            part: [self._part_weights(part)[index] for index in indices]
-            for part, indices in self._moved_when_compiled.items()
-        }
-
-    def _part_weights(self, part):
-        return [w for network in self.parts[part] for w in network.weights]
-
-    def _synchronizable_layers(self):
-        layers = all_layers([network for part in self.parts.values() for network in part])
-        return [x for x in layers if isinstance(x, keras.layers.BatchNormalization)]
 
     # Training ----------------------------------------------------------------------------------
 

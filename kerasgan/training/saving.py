@@ -7,7 +7,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from kerasgan import backend
 from kerasgan.training import layer_settings
+from kerasgan.training.optimizers import all_layers, portable
 from kerasgan.training.training_watch import NonFiniteError
 from kerasgan.utils.files import atomic_path
 
@@ -22,6 +24,7 @@ class SavesExactly:
     networks_version = 1  # raised when the same weights begin to compute something else
     skip_broken_saves = False  # while TerminateOnNaN ends a training
     last_saved = None  # (path, what of the training is in it)
+    _moved_when_compiled = None  # while a file is loaded: indices of weights by part
 
     def save(self, filepath, overwrite=True, **kwargs):
         """Saves everything: networks, optimizers, averages, seeds, counters.
@@ -172,6 +175,69 @@ class SavesExactly:
         return [
             v for v in self.variables if id(v) not in weights and v.name == "seed_generator_state"
         ]
+
+    # How it is compiled ------------------------------------------------------------------------
+
+    def get_compile_config(self):
+        if not self.compiled:
+            return None
+        config = portable(keras.saving.serialize_keras_object(self.compile_arguments()))
+        return {**config, "since_compiled": self._state_since_compiled()}
+
+    def compile_from_config(self, config):
+        # Files of earlier versions do not tell.
+        since_compiled = config.get("since_compiled", {"moved": None, "synchronized": {}})
+        config = {name: value for name, value in config.items() if name != "since_compiled"}
+        arguments = keras.saving.deserialize_keras_object(config)
+        if backend.reason_for_single_steps():  # unlike, perhaps, where the file was written
+            arguments |= {"jit_compile": "auto", "steps_per_execution": "auto"}
+        self._moved_when_compiled = since_compiled["moved"]
+        try:
+            self.compile(**arguments)
+        finally:
+            self._moved_when_compiled = None
+        layers = self._synchronizable_layers()
+        for index, synchronized in since_compiled["synchronized"].items():
+            layers[int(index)].synchronized = synchronized
+
+    def _state_since_compiled(self):
+        """What `compile` chose and users may have changed since: dict that JSON can hold."""
+        chosen = backend.is_distributed()
+        moved = {id(v) for variables in self.optimizer.moved.values() for v in variables}
+        return {
+            "moved": {
+                part: [i for i, w in enumerate(self._part_weights(part)) if id(w) in moved]
+                for part in self.parts
+            },
+            "synchronized": {
+                str(index): layer.synchronized
+                for index, layer in enumerate(self._synchronizable_layers())
+                if layer.synchronized != chosen
+            },
+        }
+
+    def _moved_variables(self):
+        """By part what its optimizer has state for.
+
+        These are the variables that were trainable when the model was compiled, in this process or
+        before it was saved; layers may have been frozen since.
+        """
+        if self._moved_when_compiled is None:
+            return {
+                part: [v for network in networks for v in network.trainable_variables]
+                for part, networks in self.parts.items()
+            }
+        return {
+            part: [self._part_weights(part)[index] for index in indices]
+            for part, indices in self._moved_when_compiled.items()
+        }
+
+    def _part_weights(self, part):
+        return [w for network in self.parts[part] for w in network.weights]
+
+    def _synchronizable_layers(self):
+        layers = all_layers([network for part in self.parts.values() for network in part])
+        return [x for x in layers if isinstance(x, keras.layers.BatchNormalization)]
 
     def get_config(self):
         return {

@@ -5,7 +5,7 @@ import numpy as np
 from kerasgan import backend
 from kerasgan.core.adversarial_model import AdversarialModel
 from kerasgan.roles.translates import Translates
-from kerasgan.training.optimizers import adam, all_layers
+from kerasgan.training.optimizers import all_layers
 
 
 class TranslationModel(Translates, AdversarialModel):
@@ -21,10 +21,6 @@ class TranslationModel(Translates, AdversarialModel):
 
     default_batch_size = 1
     takes = "pairs"
-
-    def default_optimizers(self):
-        """Adam(2e-4, beta_1=0.5), the setting of Isola et al. 2017 and Zhu et al. 2017."""
-        return {player: adam(2e-4, beta_1=0.5) for player in self.players}
 
     def train_step(self, data):
         """One round on a batch of pairs; returns the mean losses so far."""
