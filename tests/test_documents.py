@@ -180,6 +180,9 @@ class DocumentTest(tf.test.TestCase, parameterized.TestCase):
     def run_block(self, language, code, namespace, serving):
         with contextlib.redirect_stdout(io.StringIO()):
             if language == "python":
+                name = re.match(r"# (\w+\.py)\n", code)
+                if name:  # the text says to write it to that file
+                    pathlib.Path(name[1]).write_text(code)
                 exec(compile(serving.moved(code), "document", "exec"), namespace)
             elif language == "shell":
                 for line in code.splitlines():
