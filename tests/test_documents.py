@@ -33,7 +33,7 @@ from kerasgan.cli.commands import commands
 from kerasgan.serving import web
 from kerasgan.serving.server import Server
 
-pytestmark = needs_backend("tensorflow", "jax", reason="documents and examples export")
+pytestmark = needs_backend("tensorflow", reason="models have tests of their own under the others")
 
 ROOT = pathlib.Path(__file__).parents[1]
 DOCUMENTS = sorted(

@@ -8,10 +8,13 @@ import pathlib
 import keras
 import numpy as np
 import tensorflow as tf
+from backends import needs_backend
 from PIL import Image
 
 import kerasgan
 from kerasgan.callbacks import RunReport, SampleGrid
+
+pytestmark = needs_backend("tensorflow", reason="text and pictures are the same everywhere")
 
 IMAGES = kerasgan.data.from_array(
     np.random.default_rng(0).integers(0, 256, (8, 8, 8), dtype="uint8"), batch_size=8

@@ -6,11 +6,14 @@ import pathlib
 import keras
 import numpy as np
 import tensorflow as tf
+from backends import needs_backend
 from PIL import Image
 
 import kerasgan
 from kerasgan.callbacks import TrainingCurves
 from kerasgan.callbacks.training_curves import draw_curves, draw_panels
+
+pytestmark = needs_backend("tensorflow", reason="text and pictures are the same everywhere")
 
 POINTS = kerasgan.data.from_array(
     np.random.default_rng(0).standard_normal((8, 2)), batch_size=8, shuffle=False

@@ -6,11 +6,14 @@ import socket
 
 import numpy as np
 import tensorflow as tf
+from backends import needs_backend
 from data_helpers import as_bytes, everything
 from PIL import Image
 
 from kerasgan import data
 from kerasgan.data import folders
+
+pytestmark = needs_backend("tensorflow", reason="files and tf.data are the same everywhere")
 
 
 class FoldersTestCase(tf.test.TestCase):

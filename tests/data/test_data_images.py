@@ -2,10 +2,13 @@ import pathlib
 
 import numpy as np
 import tensorflow as tf
+from backends import needs_backend
 from data_helpers import as_bytes, everything
 from PIL import Image
 
 from kerasgan import data
+
+pytestmark = needs_backend("tensorflow", reason="files and tf.data are the same everywhere")
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 BROWN = (200, 100, 50)

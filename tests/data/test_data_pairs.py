@@ -3,10 +3,13 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from backends import needs_backend
 from data_helpers import as_bytes, everything, in_epoch, same_from_the_middle
 from PIL import Image
 
 from kerasgan import data
+
+pytestmark = needs_backend("tensorflow", reason="files and tf.data are the same everywhere")
 
 
 def random_picture(seed, size=(12, 12)):

@@ -6,10 +6,13 @@ import tempfile
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from backends import needs_backend
 from data_helpers import as_bytes, everything, in_epoch, rows, same_from_the_middle
 from PIL import Image
 
 from kerasgan import data
+
+pytestmark = needs_backend("tensorflow", reason="files and tf.data are the same everywhere")
 
 SHARED = pathlib.Path(__file__).parents[3] / "shared" / "data" / "tensorflow_datasets"
 

@@ -1,9 +1,12 @@
 import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
+from backends import needs_backend
 from data_helpers import everything, in_epoch, same_from_the_middle
 
 from kerasgan import data
+
+pytestmark = needs_backend("tensorflow", reason="files and tf.data are the same everywhere")
 
 
 def photos(count=6, size=32, channels=3, **arguments):

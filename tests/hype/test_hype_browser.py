@@ -5,11 +5,14 @@ from unittest import mock
 
 import numpy as np
 import tensorflow as tf
+from backends import needs_backend
 from browser import needs_chromium, open_page
 from hype_study import SIZE, make_study, read_csv, served, truth_of
 
 from kerasgan.hype.statistics import Staircase
 from kerasgan.hype.study import error_rates, exposure_threshold, whole_blocks
+
+pytestmark = needs_backend("tensorflow", reason="a page does not know what made its images")
 
 # Notes when the page draws an image, when noise, and when nothing.
 WATCH = """

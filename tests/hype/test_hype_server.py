@@ -9,6 +9,7 @@ import urllib.parse
 
 import numpy as np
 import tensorflow as tf
+from backends import needs_backend
 from hype_study import make_study, read_csv, served, truth_of
 
 from kerasgan.hype.statistics import Staircase
@@ -22,6 +23,8 @@ from kerasgan.hype.study import (
     whole_blocks,
 )
 from kerasgan.serving import web
+
+pytestmark = needs_backend("tensorflow", reason="a page does not know what made its images")
 
 HERE = {"Host": "localhost:8000", "Origin": "http://localhost:8000"}
 
