@@ -8,7 +8,6 @@ import keras
 import numpy as np
 from keras import ops
 
-import kerasgan
 from kerasgan import backend, checks
 from kerasgan.backend import private
 from kerasgan.export.saved_model import Exports, export_model
@@ -568,15 +567,3 @@ class GenerativeModel(SavesExactly, backend.Trainer, keras.Model):
             raise ValueError(f"{type(self).__name__} has no role with an endpoint to export.")
         exports.card |= model_card or {}
         export_model(filepath, exports, jit_compile)
-
-    def model_card(self):
-        """What an exported file tells of the model: dict that JSON can hold."""
-        config = self.get_config()
-        return {
-            "model": type(self).__name__,
-            "kerasgan": kerasgan.__version__,
-            "keras": keras.__version__,
-            "epochs_trained": self.epochs_trained,
-            "steps_trained": self.iterations if self.compiled else None,
-            "settings": {n: v for n, v in config.items() if not isinstance(v, dict)},
-        }

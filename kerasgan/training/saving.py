@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+import kerasgan
 from kerasgan import backend
 from kerasgan.training import layer_settings
 from kerasgan.training.optimizers import all_layers, portable
@@ -175,6 +176,18 @@ class SavesExactly:
         return [
             v for v in self.variables if id(v) not in weights and v.name == "seed_generator_state"
         ]
+
+    def model_card(self):
+        """What an exported file tells of the model: dict that JSON can hold."""
+        config = self.get_config()
+        return {
+            "model": type(self).__name__,
+            "kerasgan": kerasgan.__version__,
+            "keras": keras.__version__,
+            "epochs_trained": self.epochs_trained,
+            "steps_trained": self.iterations if self.compiled else None,
+            "settings": {n: v for n, v in config.items() if not isinstance(v, dict)},
+        }
 
     # How it is compiled ------------------------------------------------------------------------
 
