@@ -24,7 +24,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 
-from kerasgan.callbacks import ProgressiveGrowing, Stage, pictures
+from kerasgan import pictures
+from kerasgan.callbacks import ProgressiveGrowing, Stage
 
 MODELS = {"progan": kerasgan.ProGAN, "stylegan": kerasgan.StyleGAN}
 # Found by trying; see docs/growing.md.

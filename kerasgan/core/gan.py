@@ -279,7 +279,7 @@ class GAN(HasLatents, AdversarialModel):
 
         def of_generated(images_and_regularization):
             fake, regularization = images_and_regularization
-            loss, logs = player_loss(*shown._replace(fake=fake))
+            loss, logs = player_loss(shown.real, fake, shown.labels, shown.latents)
             return loss + regularization, logs
 
         if generated is None:
