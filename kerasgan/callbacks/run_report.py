@@ -113,14 +113,16 @@ class RunReport(RunHistory):
         for name, value in model.get_config().items():
             if not isinstance(value, dict):
                 settings[name] = value
-        for player in model.players:
+        for player in model.parts:
             count = sum(int(np.prod(v.shape)) for v in model.part_variables(player))
             settings[f"{player}: weights"] = f"{count:,}"
             optimizer = model.optimizer[player]
             shown = {k: v for k, v in optimizer.get_config().items() if k in _OPTIMIZER_SETTINGS}
             listed = ", ".join(f"{k}={_short(v)}" for k, v in shown.items())
             settings[f"{player}: optimizer"] = f"{type(optimizer).__name__}({listed})"
-        settings["loss"] = type(model.adversarial_loss).__name__
+        compiled = model.compile_arguments()
+        if "loss" in compiled:
+            settings["loss"] = type(compiled["loss"]).__name__
         settings["backend"] = f"{keras.backend.backend()}, Keras {keras.__version__}"
         settings["kerasgan"] = kerasgan.__version__
         settings["Python"] = platform.python_version()

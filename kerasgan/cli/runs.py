@@ -150,21 +150,25 @@ def load_run(run_or_file):
     keras = import_keras()
     from kerasgan import GenerativeModel
 
-    _import_own_class(path)
+    import_own_class(path)
     with usage_errors():
         try:
             model = keras.saving.load_model(file)
         except Exception as error:
             raise ValueError(
-                f"{file} cannot be loaded as a kerasgan model: {_reason(error)}"
+                f"{file} cannot be loaded as a kerasgan model: {_reason(error, file)}"
             ) from error
         if not isinstance(model, GenerativeModel):
             raise ValueError(f"{file} is a {type(model).__name__}, not a generative model.")
     return model, file
 
 
-def _import_own_class(path):
-    """Lets Keras know the class of a run's model that is in a file of the user's."""
+def import_own_class(path):
+    """Lets Keras know the class of a run's model, if it is one of the user's.
+
+    Raises:
+        click.UsageError: when it cannot be found any more.
+    """
     folder = run_of(path)
     try:
         model = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))["model"]
@@ -180,8 +184,15 @@ def _import_own_class(path):
             ) from error
 
 
-def _reason(error):
+def _reason(error, file):
     """What is wrong with a file, without what Keras says around it."""
+    if "Could not locate class" in str(error):
+        with zipfile.ZipFile(file) as archive:
+            name = json.loads(archive.read("config.json"))["class_name"]
+        return (
+            f"{name} is no class of kerasgan's. If it is one of yours, give its run folder, whose "
+            f"{SETTINGS} says where the class is; in Python, import it first."
+        )
     reason = str(error).split("List of objects that could not be loaded")[0]
     for introduction in ("Example error message for object", "Exception encountered:"):
         _, found, after = reason.rpartition(introduction)

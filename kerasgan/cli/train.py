@@ -178,6 +178,7 @@ def _settings_of_run(out):
         models.canonical(settings["model"])
     except click.UsageError as error:
         raise click.UsageError(f"{out / runs.SETTINGS}: {error.message}") from error
+    runs.import_own_class(out)
     if not (out / runs.MODEL).exists():
         raise click.UsageError(
             f"{out / runs.MODEL} is missing, so there is nothing to continue; put it back, or "
