@@ -56,12 +56,14 @@ def compare(folders, out):
     different = [line for line in lines if line not in same]
     header = ["", *rows]
     sections = {
-        "What differs" if len(rows) > 1 else "The run": page.table(different, header),
+        "What differs": page.table(different, header),
         "Samples": "\n".join(samples),
         "Curves": "\n".join(curves),
+        "What is the same": page.table([line[:2] for line in same]),
     }
-    if same:
-        sections["What is the same"] = page.table([line[:2] for line in same])
+    if len(rows) == 1:
+        del sections["What is the same"]
+        sections = {"The run": sections.pop("What differs"), **sections}
     with atomic_path(out) as temporary:
         temporary.write_text(page.page(outputs.COMPARISON, sections), encoding="utf-8")
     click.echo("\n".join(in_columns([header, *different], left=len(header))))

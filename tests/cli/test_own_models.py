@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+from unittest import mock
 
 import keras
 import numpy as np
@@ -121,6 +122,17 @@ class Both(roles.Translates, roles.HasLatents, Dense):
     @property
     def pair_shapes(self):
         return self.image_shape, self.image_shape
+
+
+@keras.saving.register_keras_serializable(package="test")
+class Points(roles.HasLatents, Dense):
+    """Takes a kind of data that the test adds."""
+
+    takes = "points"
+
+    @property
+    def sampling_generator(self):
+        return self.decoder
 
 
 class Unregistered(roles.TakesImages, Dense):
@@ -315,6 +327,30 @@ class OwnModelTest(CommandTestCase):
         given = ("--data", "digits", "--image-size", 8, "--epochs", 1, "--set", "hidden_units=4,")
         self.assert_works("train", name, *given, "--out", run)
         self.assertEqual(json.loads((run / "run.json").read_text())["model"], name)
+
+    def test_a_new_kind_of_data_is_one_entry(self):
+        class Ring(kinds.Images):
+            settings = ("task",)
+
+            def load(self, settings, training=True):
+                if settings["task"] != "ring":
+                    raise ValueError("task is 'ring' here.")
+                return super().load({**settings, "data": "ring8"}, training)
+
+        run = self.folder / "run"
+        name = f"{file_of_models()}:Points"
+        train = ("train", name, "--data", "anything", "--batch-size", 50_000, "--epochs", 1)
+        self.assert_refused([*train, "--out", run], "takes='points'", "'images', 'pairs'")
+        with mock.patch.dict(kinds.KINDS, {"points": Ring()}):
+            self.assert_refused([*train, "--out", run], "task is 'ring' here")
+            self.assert_refused([*train, "--crop", 2, "--out", run], "--crop=2: Points has no use")
+            self.assert_works(*train, "--task", "ring", "--out", run)
+            self.assert_works(
+                *("evaluate", run, "--data", "anything", "--num", 100, "--metrics", "recall"),
+                *("--features", "pixels", "--split", "test"),
+            )
+        model = keras.saving.load_model(run / "model.keras")
+        self.assertEqual((model.image_shape, model.epochs_trained), ((2,), 1))
 
     def test_what_is_no_model_is_a_usage_error(self):
         broken = self.folder / "broken.py"
