@@ -124,6 +124,10 @@ def _module_of(where):
 def _module_of_file(path):
     if not path.is_file():
         raise click.UsageError(f"{path} does not exist.")
+    for module in list(sys.modules.values()):  # or Keras would know two classes by one name
+        file = pathlib.Path(getattr(module, "__file__", None) or "")
+        if file.name == path.name and file.resolve() == path:
+            return module
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))  # for what it imports from beside it
     # Not its own name, which can be that of another module.

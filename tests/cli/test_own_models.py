@@ -2,6 +2,7 @@
 
 import atexit
 import functools
+import importlib
 import json
 import pathlib
 import re
@@ -19,6 +20,7 @@ from cli.test_commands import CommandTestCase, call, contents, read_history, wei
 from PIL import Image
 
 import kerasgan
+from kerasgan.cli import models
 from kerasgan.data import kinds
 from kerasgan.models import registry
 from kerasgan.utils.images import to_uint8
@@ -320,6 +322,14 @@ class OwnModelTest(CommandTestCase):
         self.assertAllEqual(np.asarray(Image.open(out / "0.png"))[0, 0], [255, 155, 55])
         self.assert_works("sample", run, "--num", 2, "--individual", out / "drawn")
         self.assertLen(list((out / "drawn").iterdir()), 2)
+
+    def test_a_file_that_is_imported_already_is_not_imported_again(self):
+        file = self.folder / "imported_before.py"
+        file.write_text("import kerasgan\nclass VAE(kerasgan.GenerativeModel):\n    takes = 'x'\n")
+        with mock.patch.object(sys, "path", [str(self.folder), *sys.path]):
+            module = importlib.import_module(file.stem)
+        keras.saving.register_keras_serializable("imported")(module.VAE)
+        self.assertIs(models.model_class(f"{file}:VAE"), module.VAE)
 
     def test_a_module_has_models_too(self):
         name = "kerasgan.models.vanilla_gan:VanillaGAN"
