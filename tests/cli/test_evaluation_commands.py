@@ -241,7 +241,7 @@ class EvaluateTest(CommandTestCase):
                 ["of one size (8x8, 9x9)", "give --image-size"],
             ),
             (evaluate(file, "--split", "test"), ["test"]),
-            (evaluate(file, "--metrics", ", "), ["--metrics is empty; choose of c2st"]),
+            (evaluate(file, "--metrics", ", "), ["--metrics is empty; choose from c2st"]),
             (evaluate(file, "--out", folder), ["--out", "is a folder; name a file"]),
             (evaluate(file, "--features", "none.pth"), ["features='none.pth' does not exist"]),
             (evaluate(file, data=folder / "broken.npz"), ["broken.npz is no .npz file"]),
