@@ -14,6 +14,14 @@ from kerasgan.models import registry
 
 
 def train(out, settings, resume, overwrite):
+    """Trains a run until its last epoch, or until it is interrupted.
+
+    Args:
+        out: path of its folder.
+        settings: those of the run; what becomes of defaults is added.
+        resume: whether to continue the run in the folder.
+        overwrite: whether the run in the folder may be replaced.
+    """
     click.echo(f"Loading Keras and {settings['data']} ...")
     keras = import_keras()
     from kerasgan import backend
