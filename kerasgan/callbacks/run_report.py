@@ -120,7 +120,9 @@ class RunReport(RunHistory):
             shown = {k: v for k, v in optimizer.get_config().items() if k in _OPTIMIZER_SETTINGS}
             listed = ", ".join(f"{k}={_short(v)}" for k, v in shown.items())
             settings[f"{player}: optimizer"] = f"{type(optimizer).__name__}({listed})"
-        settings["loss"] = type(model.adversarial_loss).__name__
+        compiled = model.compile_arguments()
+        if "loss" in compiled:
+            settings["loss"] = type(compiled["loss"]).__name__
         settings["backend"] = f"{keras.backend.backend()}, Keras {keras.__version__}"
         settings["kerasgan"] = kerasgan.__version__
         settings["Python"] = platform.python_version()

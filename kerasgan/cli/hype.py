@@ -1,21 +1,59 @@
-"""What `kerasgan hype` shows, and what it prints at the end."""
+"""`kerasgan hype`: what it shows, and what it prints at the end."""
 
 import contextlib
+import pathlib
 import signal
 from typing import NamedTuple
 
 import click
 
 from kerasgan.cli import runs
+from kerasgan.cli.arguments import data_dir, run_or_file, skip_damaged
+from kerasgan.cli.environment import import_keras, listen, needs, usage_errors
+from kerasgan.cli.picture_folders import is_folder_of_pictures, open_pictures
+from kerasgan.cli.sample import read_label
 
 # What a participant is shown unless told otherwise, the paper's: 50 of each kind; 3 blocks of 150.
 NUM = {"infinity": 100, "time": 450}
 
 
-def run(
+@click.command("hype")
+@run_or_file
+@click.option("--real", required=True, metavar="DATA", help="Real images, as --data of train.")
+@click.option(
+    "--mode",
+    default="infinity",
+    show_default=True,
+    type=click.Choice(["infinity", "time"]),
+    help="Give participants unlimited time, or show each image briefly.",
+)
+@click.option(
+    "--num",
+    type=click.IntRange(1),
+    help="Images for each participant.  [default: 100; for time, 450]",
+)
+@click.option("--split", default="train", show_default=True, help="Part of the data to use.")
+@data_dir
+@click.option(
+    "--image-size",
+    type=click.IntRange(1),
+    help="Resize real and generated images to squares of this size.",
+)
+@click.option("--label", help="Show only this class: its name or number.")
+@skip_damaged
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Random seed.")
+@click.option(
+    "--out",
+    default="hype.csv",
+    show_default=True,
+    type=click.Path(path_type=pathlib.Path),
+    help="Add every answer to this CSV file.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535))
+def hype(
     run_or_file,
     real,
-    *,
     mode,
     num,
     split,
@@ -28,10 +66,13 @@ def run(
     host,
     port,
 ):
-    """Serves the page until it is interrupted, and prints the results; see `kerasgan hype`."""
-    runs.needs("flask", "waitress", extra="web")
-    runs.import_keras()
-    from kerasgan.hype import study as hype
+    """Let people tell generated images from real ones on a web page.
+
+    RUN_OR_FILE can also be a folder of pictures, of anyone's generator.
+    """
+    needs("flask", "waitress", extra="web")
+    import_keras()
+    from kerasgan.hype import study as studies
     from kerasgan.serving import web
 
     num = num or NUM[mode]
@@ -39,20 +80,20 @@ def run(
         raise click.UsageError(f"--out {out} is a folder; name a file.")
     if out.suffix.lower() != ".csv":
         raise click.UsageError(f"--out {out}: the answers are a CSV file, so name it .csv.")
-    with runs.usage_errors():
-        hype.check_num(num, mode)
-        answers = hype.Answers(out, generator=str(run_or_file), data=f"{real} ({split})")
-    with contextlib.closing(runs.listen(host, port)) as listening:
-        with runs.usage_errors():
+    with usage_errors():
+        studies.check_num(num, mode)
+        answers = studies.Answers(out, generator=str(run_or_file), data=f"{real} ({split})")
+    with contextlib.closing(listen(host, port)) as listening:
+        with usage_errors():
             generator = _generator(run_or_file, num, seed, label, image_size, skip_damaged)
             how = {"split": split, "seed": seed, "data_dir": data_dir}
             images = _real_images(real, num, generator, skip_damaged=bool(skip_damaged), **how)
             generated = generator.generate()
-            study = hype.Study(images, generated, answers, mode=mode, num=num, seed=seed)
+            study = studies.Study(images, generated, answers, mode=mode, num=num, seed=seed)
         for ending in (signal.SIGINT, signal.SIGTERM):
             signal.signal(ending, signal.default_int_handler)
-        app = hype.create_app(study, host)
-        server = web.make_server(app, listening, hype.LARGEST_BODY)
+        app = studies.create_app(study, host)
+        server = web.make_server(app, listening, studies.LARGEST_BODY)
         with contextlib.suppress(KeyboardInterrupt):
             click.echo(f"Open {web.url_of(listening)} in a browser; Ctrl-C ends and sums up.")
             server.run()
@@ -84,26 +125,24 @@ def _generator(run_or_file, num, seed, label, image_size, skip_damaged=False):
 
     from kerasgan.data.images import fit_image
 
-    if runs.is_folder_of_pictures(run_or_file):
+    if is_folder_of_pictures(run_or_file):
         if label is not None:
             raise ValueError(f"--label {label}: pictures in a folder have no classes.")
-        files, read, shape = runs.open_pictures(run_or_file, image_size, skip_damaged)
+        files, read, shape = open_pictures(run_or_file, image_size, skip_damaged)
         drawn = np.random.default_rng(seed).permutation(len(files))[:num]
         return Generator(shape, lambda: np.stack([read(files[index]) for index in sorted(drawn)]))
     gan, _ = runs.load_run(run_or_file)
+    from kerasgan import roles
     from kerasgan.utils.images import to_uint8
 
-    if not hasattr(gan, "generate"):
-        raise ValueError(
-            f"{type(gan).__name__} makes images from images; to judge some, give the folder that "
-            f"kerasgan translate {run_or_file} PICTURE... --out DIR fills."
-        )
+    instead = f"Give the folder that kerasgan translate {run_or_file} PICTURE... --out DIR fills."
+    instead = instead if roles.has(gan, roles.Translates) else ""
+    roles.require(gan, roles.GeneratesImages, "kerasgan hype", instead)
     if len(gan.image_shape) != 3:
         raise ValueError(f"{type(gan).__name__} makes vectors here, and people judge images.")
-    classes = getattr(gan, "num_classes", None)
     if label is not None:
-        label = int(gan.checked_labels(runs.read_label(gan, label), 1)[0])
-    labels = np.arange(num) % classes if classes and label is None else label
+        label = int(gan.checked_labels(read_label(gan, label), 1)[0])
+    labels = gan.all_classes(num) if label is None else label
 
     def generate():
         images = to_uint8(gan.generate(num, seed=seed, labels=labels))
@@ -145,7 +184,7 @@ def _real_images(name, num, generator, **how):
 
 def summary(answers):
     """The results in a file of answers as a table."""
-    from kerasgan.hype import study as hype
+    from kerasgan.hype import study as studies
     from kerasgan.utils.text import in_columns
 
     if not answers.rows:
@@ -154,20 +193,20 @@ def summary(answers):
     for mode in NUM:
         rows = [row for row in answers.rows if row["mode"] == mode]
         if rows:
-            rates = hype.error_rates(rows)
+            rates = studies.error_rates(rows)
             table += [
-                _line(f"HYPE-{mode}: wrong answers", rates["all"], hype.percent, rows),
+                _line(f"HYPE-{mode}: wrong answers", rates["all"], studies.percent, rows),
                 *(
-                    _line(f"  of {kind} images", rates[kind], hype.percent, of_kind)
-                    for kind in hype.TRUTHS
+                    _line(f"  of {kind} images", rates[kind], studies.percent, of_kind)
+                    for kind in studies.TRUTHS
                     if (of_kind := [row for row in rows if row["truth"] == kind])
                 ),
             ]
-        blocks = hype.whole_blocks(rows) if mode == "time" else []
+        blocks = studies.whole_blocks(rows) if mode == "time" else []
         if blocks:
-            threshold = hype.exposure_threshold(blocks)
+            threshold = studies.exposure_threshold(blocks)
             rows = [row for block in blocks for row in block]
-            table.append(_line("HYPE-time: exposure", threshold, hype.milliseconds_text, rows))
+            table.append(_line("HYPE-time: exposure", threshold, studies.milliseconds_text, rows))
     return "\n".join([*in_columns(table, left=1), f"Every answer is in {answers.path}"])
 
 

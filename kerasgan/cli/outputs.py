@@ -4,7 +4,8 @@ import json
 
 import click
 
-from kerasgan.cli import run_folder, runs
+from kerasgan.cli import run_folder
+from kerasgan.cli.environment import import_keras
 
 COMPARISON = "Runs compared"  # the title of the page
 
@@ -62,7 +63,7 @@ def _is_evaluation(path):
 
 
 def _is_picture(path):
-    runs.import_keras()
+    import_keras()
     from kerasgan import pictures
 
     return pictures.is_written(path)

@@ -1,23 +1,13 @@
 """Run folders: what `kerasgan train` writes and the other commands read."""
 
-import ast
-import contextlib
-import difflib
-import errno
-import importlib
-import importlib.util
-import inspect
 import json
-import os
 import pathlib
-import sys
-import warnings
 import zipfile
 
 import click
 
-from kerasgan.models import registry
-from kerasgan.utils.printable import printable
+from kerasgan.cli import models
+from kerasgan.cli.environment import import_keras, usage_errors
 
 SETTINGS = "run.json"
 MODEL = "model.keras"
@@ -57,121 +47,6 @@ TYPES = {
     "epochs": (int,),
     "set": (dict,),
 }
-
-data_dir = click.option("--data-dir", help="Where TensorFlow Datasets keeps its data.")
-skip_damaged = click.option(
-    "--skip-damaged",
-    is_flag=True,
-    default=None,  # or a run that is continued would be given it each time
-    help="Leave out pictures that cannot be read, and say which.  [default: at most 1 % of them]",
-)
-
-
-@contextlib.contextmanager
-def usage_errors():
-    """What goes wrong in here is the fault of an argument: exit code 2 rather than 1."""
-    try:
-        yield
-    except (ValueError, TypeError, FileNotFoundError, FileExistsError) as error:
-        raise click.UsageError(str(error)) from error
-
-
-@contextlib.contextmanager
-def warnings_in_one_line():
-    """In here our warnings say what is the matter, and not in which line of which file."""
-    show_others = warnings.showwarning
-
-    def show(message, category, *where, **more):
-        if category.__module__.startswith("kerasgan."):
-            print(f"kerasgan: warning: {message}", file=sys.stderr)
-        else:
-            show_others(message, category, *where, **more)
-
-    with warnings.catch_warnings():
-        warnings.showwarning = show
-        yield
-
-
-@contextlib.contextmanager
-def quiet():
-    """In here nothing is printed to stderr, not by C++ code either."""
-    sys.stderr.flush()
-    stderr = os.dup(2)
-    try:
-        with open(os.devnull, "wb") as nothing:
-            os.dup2(nothing.fileno(), 2)
-        yield
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
-
-
-def import_keras():
-    """Imports Keras and TensorFlow without their greetings, which go to stderr unasked."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with quiet():
-        import keras
-
-        import kerasgan.data.reader  # noqa: F401  (TensorFlow, also where it is not the backend)
-    return keras
-
-
-def find_entry(name):
-    """The zoo's entry of a model by its name on the command line."""
-    entries = {entry.name: entry for entry in registry.entries()}
-    # The class's name is good, too, and hyphens are: DCGAN, WGANGP, wgan-gp.
-    alike = {_plain(n): n for n in entries}
-    name = alike.get(_plain(name), name)
-    if name not in entries:
-        near = difflib.get_close_matches(name, entries, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise click.UsageError(
-            f"there is no model {name!r}; `kerasgan models` lists them: {', '.join(entries)}.{hint}"
-        )
-    return entries[name]
-
-
-def _plain(name):
-    return name.lower().replace("-", "").replace("_", "")
-
-
-def model_class(name):
-    """The class of a model by its name on the command line."""
-    entry = find_entry(name)
-    return getattr(importlib.import_module(entry.module), entry.class_name)
-
-
-def parse_assignments(assignments):
-    """`("base_width=32", "loss=minimax")` as a dict with Python values."""
-    values = {}
-    for assignment in assignments:
-        name, equals, text = assignment.partition("=")
-        if not equals or not name:
-            raise click.UsageError(f"--set {assignment!r} is not of the form key=value.")
-        try:
-            values[name] = ast.literal_eval(text)
-        except (ValueError, SyntaxError):
-            values[name] = text  # a word such as minimax
-    return values
-
-
-def split_arguments(model_class, values):
-    """Sorts `--set` values into arguments of the model and of its `compile`."""
-    takes = {
-        "model": set(registry.parameters(model_class)),
-        "compile": set(inspect.signature(model_class.compile).parameters)
-        - {"optimizer", "metrics"},
-    }
-    takes["model"] -= {"image_shape", "seed", "networks"}
-    takes["compile"] -= {"self"}
-    unknown = sorted(set(values) - takes["model"] - takes["compile"])
-    if unknown:
-        known = sorted(takes["model"] | takes["compile"])
-        raise click.UsageError(
-            f"--set {unknown[0]}=...: {model_class.__name__} has no such setting; it has "
-            f"{', '.join(known)}."
-        )
-    return tuple({k: v for k, v in values.items() if k in takes[part]} for part in takes)
 
 
 def read_settings(folder):
@@ -216,6 +91,11 @@ def write_json(path, values):
         temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
+def plain(values):
+    """Values as JSON gives them back."""
+    return json.loads(json.dumps(values))
+
+
 def unfinished(folder):
     """Where a run folder is made that is to take the place of another."""
     return folder.with_name(f"{PARTIAL}{folder.name}")
@@ -246,6 +126,14 @@ def mention_replaced(folder, err=True):
         )
 
 
+def run_of(run_or_file):
+    """The folder of the run that a path is, or whose model it is; None if there is none."""
+    path = pathlib.Path(run_or_file)
+    folder = path if path.is_dir() else path.parent
+    of_run = path.is_dir() or path.name in (MODEL, BEST)
+    return folder if of_run and (folder / SETTINGS).exists() else None
+
+
 def load_run(run_or_file):
     """Loads the model of a run folder, or of a `.keras` file."""
     path = pathlib.Path(run_or_file)
@@ -260,118 +148,55 @@ def load_run(run_or_file):
             f"{file} cannot be loaded: it is damaged, or no .keras file; put a copy of it back."
         )
     keras = import_keras()
+    from kerasgan import GenerativeModel
+
+    import_own_class(path)
     with usage_errors():
         try:
             model = keras.saving.load_model(file)
         except Exception as error:
-            reason = str(error).split("List of objects")[0].strip()
-            raise ValueError(f"{file} cannot be loaded as a kerasgan model: {reason}") from error
-        if not hasattr(model, "players"):
+            raise ValueError(
+                f"{file} cannot be loaded as a kerasgan model: {_reason(error, file)}"
+            ) from error
+        if not isinstance(model, GenerativeModel):
             raise ValueError(f"{file} is a {type(model).__name__}, not a generative model.")
     return model, file
 
 
-def read_label(model, text):
-    """What `--label` says of a model: a class by its name or, if none is called so, its number.
+def import_own_class(path):
+    """Lets Keras know the class of a run's model, if it is one of the user's.
 
-    Returns:
-        int or str, as `generate` takes it.
+    Raises:
+        click.UsageError: when it cannot be found any more.
     """
-    if text in (getattr(model, "class_names", None) or ()):
-        return text
+    folder = run_of(path)
     try:
-        return int(text)
-    except ValueError:
-        return text
-
-
-def needs(*modules, extra):
-    """Makes sure that what an extra brings is installed."""
-    for module in modules:
-        if importlib.util.find_spec(module) is None:
-            raise click.UsageError(
-                f"this needs {module}, which is not installed: pip install 'kerasgan[{extra}]'"
-            )
-
-
-def listen(host, port, option="--port"):
-    """A socket that takes connections; what is wrong is the fault of an option."""
-    from kerasgan.serving import web
-
-    try:
-        return web.listen(host, port)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise click.UsageError(
-                f"{option} {port} of {host} is in use; choose another one, or 0 for any that is "
-                "free."
-            ) from error
-        raise click.UsageError(f"--host {host} {option} {port}: {error.strerror}.") from error
-
-
-def is_folder_of_pictures(path):
-    """Whether a path is a folder, and not that of a run."""
-    return path.is_dir() and not (path / MODEL).exists()
-
-
-def open_pictures(folder, image_size=None, skip_damaged=False):
-    """Looks at every picture in a folder of somebody's generator.
-
-    Args:
-        folder: its path.
-        image_size: int, the size that is wanted, or None for the pictures' own.
-        skip_damaged: whether those that cannot be read are named and left out.
-
-    Returns:
-        The list of files, in sorted order; a function from a file to a uint8 array (size, size,
-        channels); and that shape. One channel if all are gray, else three.
-    """
-    from kerasgan.data.folders import SUFFIXES, picture_files
-    from kerasgan.data.images import open_upright, read_image
-
-    files, good = picture_files(folder), []
-    if not files:
-        raise click.UsageError(
-            f"{folder} holds neither {MODEL} nor pictures ({', '.join(SUFFIXES)})."
-        )
-    sizes, grays, transparent = set(), set(), False
-    for file in files:
+        model = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))["model"]
+        own = models.is_own(model)
+    except (OSError, ValueError, TypeError, KeyError):  # of which others tell if they need it
+        return
+    if own:
         try:
-            picture = open_upright(file)
-        except OSError as error:
-            damaged(file, error, skip_damaged)
-            continue
-        good.append(file)
-        sizes.add(picture.size)
-        grays.add(picture.mode.startswith(("1", "L", "I")))
-        transparent = transparent or picture.has_transparency_data
-    if not good:
-        raise click.UsageError(f"{folder} holds no picture that can be read.")
-    if image_size is None and (len(sizes) > 1 or len(set(*sizes)) > 1):
-        shown = ", ".join(f"{width}x{height}" for width, height in sorted(sizes)[:3])
-        raise click.UsageError(
-            f"the pictures in {folder} are not squares of one size ({shown}); give --image-size."
+            models.model_class(model)
+        except click.UsageError as error:
+            raise click.UsageError(
+                f"{folder / SETTINGS}: {error.message} If it is elsewhere now, write there where."
+            ) from error
+
+
+def _reason(error, file):
+    """What is wrong with a file, without what Keras says around it."""
+    if "Could not locate class" in str(error):
+        with zipfile.ZipFile(file) as archive:
+            name = json.loads(archive.read("config.json"))["class_name"]
+        return (
+            f"{name} is no class of kerasgan's. If it is one of yours, give its run folder, whose "
+            f"{SETTINGS} says where the class is; in Python, import it first."
         )
-    size, channels = image_size or next(iter(sizes))[0], 1 if grays == {True} else 3
-    notes = {
-        "gray pictures beside coloured ones, which get three equal channels": len(grays) > 1,
-        "pictures with transparent parts, which become black": transparent,
-    }
-    if any(notes.values()):
-        found = ", and ".join(note for note, applies in notes.items() if applies)
-        click.echo(f"kerasgan: warning: {printable(folder)} holds {found}.", err=True)
-
-    def read(file):
-        return read_image(file, size, channels, "crop")
-
-    return good, read, (size, size, channels)
-
-
-def damaged(file, error, skip):
-    """Says that a picture cannot be read, and that it is skipped or what skips it."""
-    if not skip:
-        raise click.UsageError(
-            f"{file} cannot be read as a picture: {error}; remove or repair it, or leave it out "
-            "with --skip-damaged."
-        ) from error
-    click.echo(f"skipped {printable(file)}: {printable(error)}", err=True)
+    reason = str(error).split("List of objects that could not be loaded")[0]
+    for introduction in ("Example error message for object", "Exception encountered:"):
+        _, found, after = reason.rpartition(introduction)
+        if found:
+            # Keras names the object, and leaves a line empty.
+            reason = after.partition("\n\n")[2] if introduction.startswith("Example") else after
+    return reason.strip()

@@ -1,4 +1,4 @@
-"""What `kerasgan export`, `serving-config` and `serve` do."""
+"""`kerasgan export`, `serving-config` and `serve`."""
 
 import contextlib
 import logging
@@ -10,25 +10,42 @@ import threading
 import click
 
 from kerasgan.cli import runs
+from kerasgan.cli.arguments import run_or_file
+from kerasgan.cli.environment import import_keras, listen, needs, usage_errors
 
 FILES = 8192
 EXTRA = ("grpc", "tensorflow_serving", "flask", "waitress")
 
 
-def export(run_or_file, directory, *, keep, jit_compile):
-    """Exports a run; see `kerasgan export`."""
+@click.command()
+@run_or_file
+@click.argument("directory", type=click.Path(path_type=pathlib.Path))
+@click.option(
+    "--keep", type=click.IntRange(1), help="Keep the newest N versions and remove the others."
+)
+@click.option("--jit-compile", is_flag=True, help="Compile the networks with XLA. Use it for GPUs.")
+def export(run_or_file, directory, keep, jit_compile):
+    """Write a SavedModel for TensorFlow Serving.
+
+    DIRECTORY is the folder of the model, such as savedmodels/digits: the next version, such as
+    savedmodels/digits/1, goes in there. Or name a new version yourself. A server that watches the
+    folder never sees an incomplete version.
+    """
     model, _ = runs.load_run(run_or_file)
+    from kerasgan import roles
+
     card = {}
     if (run_or_file / runs.SETTINGS).exists():
         settings = runs.read_settings(run_or_file)
         names = settings.pop("class_names", None)  # what models of older versions do not know
-        names = getattr(model, "class_names", None) or names
-        card = {"class_names": names, "training": _portable(settings)}
+        knows_them = roles.has(model, roles.TakesImages) and model.class_names
+        card = {"class_names": model.class_names if knows_them else names}
+        card["training"] = _portable(settings)
     from kerasgan.serving import saved_models
     from kerasgan.serving.folders import version_number
 
     arguments = {"jit_compile": jit_compile, "model_card": card}
-    with runs.usage_errors():
+    with usage_errors():
         if version_number(directory.name) is not None:
             if keep is not None:
                 raise click.UsageError(f"--keep {keep}: {directory} is one version, not a model.")
@@ -51,22 +68,83 @@ def _portable(settings):
     for name in {"data", "data_b", "source"} & set(settings):
         if settings[name] and pathlib.Path(settings[name]).is_absolute():
             settings[name] = pathlib.Path(settings[name]).name
+    settings["model"] = pathlib.Path(settings["model"]).name
     return settings
 
 
-def write_configuration(folder):
-    """Writes configuration files; see `kerasgan serving-config`."""
-    runs.import_keras()
+@click.command("serving-config")
+@click.argument("folder", type=click.Path(path_type=pathlib.Path))
+def serving_config(folder):
+    """Write what TensorFlow Serving needs to serve FOLDER.
+
+    FOLDER has one folder for each model, as export makes them. The command writes models.config,
+    batching_parameters.txt, monitoring.config and docker-compose.yml to it.
+    """
+    import_keras()
     from kerasgan.serving import configuration
 
-    with runs.usage_errors():
+    with usage_errors():
         for path in configuration.write_configuration(folder):
             click.echo(path)
 
 
+@click.command()
+@click.argument("folder", type=click.Path(path_type=pathlib.Path, exists=True, file_okay=False))
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", default=8500, show_default=True, type=click.IntRange(0, 65535), help="Port for gRPC."
+)
+@click.option(
+    "--rest-port",
+    default=8501,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port for REST and the gallery.",
+)
+@click.option(
+    "--max-images",
+    default=64,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Largest number of images in a request.",
+)
+@click.option(
+    "--max-pixels",
+    default=2**20,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Largest number of pixels of a request, over all its images.",
+)
+@click.option(
+    "--max-seconds",
+    default=60.0,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    help="Longest time to answer a request, in seconds.",
+)
+@click.option(
+    "--max-batch",
+    default=32,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Largest number of images to compute at once.",
+)
+@click.option(
+    "--max-queue",
+    default=128,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Largest number of requests to keep waiting.",
+)
+@click.option(
+    "--max-megabytes",
+    default=16.0,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    help="Largest size of a request.",
+)
 def serve(
     folder,
-    *,
     host,
     port,
     rest_port,
@@ -77,9 +155,13 @@ def serve(
     max_queue,
     max_batch,
 ):
-    """Serves until it is told to end; see `kerasgan serve`."""
-    runs.needs(*EXTRA, extra="serving")
-    runs.import_keras()
+    """Serve the SavedModels in FOLDER on this machine, for development.
+
+    The server speaks TensorFlow Serving's gRPC and REST protocols, loads new versions as they
+    appear, and shows a gallery. FOLDER has one folder for each model, or is the folder of a model.
+    """
+    needs(*EXTRA, extra="serving")
+    import_keras()
     from kerasgan.serving.batching import Limits
     from kerasgan.serving.server import Server
 
@@ -95,9 +177,9 @@ def serve(
         batch=max_batch,
     )
     if port:
-        runs.listen(host, port).close()  # found out before models are loaded
-    with contextlib.closing(runs.listen(host, rest_port, "--rest-port")) as listening:
-        with runs.usage_errors():
+        listen(host, port).close()  # found out before models are loaded
+    with contextlib.closing(listen(host, rest_port, "--rest-port")) as listening:
+        with usage_errors():
             server = Server(folder, host, port, listening, limits)
         end = threading.Event()
         for ending in (signal.SIGINT, signal.SIGTERM):

@@ -93,6 +93,7 @@ class GenerativeModel(SavesExactly, backend.Trainer, keras.Model):
         "default_optimizers": "a method: dict from a part's name to its optimizer",
         "loss_names": "the names of the losses that a step logs, a tuple",
     }
+    takes = None  # the kind of its data, a name in kerasgan.data.KINDS; roles say it
     default_batch_size = 64  # examples of a batch of `fit` with the paper's settings
     image_axes = None  # how many numbers its image_shape has, if only so many will do
     compares_pairs = False  # whether metrics are given each real image with its generated one

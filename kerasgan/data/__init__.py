@@ -12,14 +12,17 @@ They shuffle as a function of their seed and of the epoch that the model in trai
 so a run that was interrupted goes on with the batches it would have seen.
 """
 
+from kerasgan.data.kinds import KINDS, kind_of
 from kerasgan.data.loading import class_names, from_array, load, num_classes
 from kerasgan.data.pairs import load_pairs, load_unpaired
 from kerasgan.data.sources import mixture
 from kerasgan.data.tasks import paired
 
 __all__ = [
+    "KINDS",
     "class_names",
     "from_array",
+    "kind_of",
     "load",
     "load_pairs",
     "load_unpaired",

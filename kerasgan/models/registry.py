@@ -11,6 +11,8 @@ import functools
 import inspect
 import pathlib
 
+BASES = ("kerasgan.core.gan", "kerasgan.core.generative_model")
+
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
@@ -40,17 +42,18 @@ def entries():
 
 
 def parameters(model_class):
-    """The arguments that a model of the zoo takes, those that it hands on to its parents included.
+    """The arguments that a model takes, those that it hands on to its parents included.
 
     Returns:
-        Dict from name to `inspect.Parameter`. Those of `kerasgan.GAN` and of the classes above
-        are left out, the networks among them: a model of the zoo makes its own.
+        Dict from name to `inspect.Parameter`. Those of `kerasgan.GAN`, the networks among them,
+        and of `kerasgan.GenerativeModel` are left out: a model that is trained by its name makes
+        its own networks.
     """
     found = {}
     for parent in model_class.__mro__:
         if "__init__" not in vars(parent):
             continue
-        if parent.__name__ in ("GAN", "AdversarialModel"):
+        if parent.__module__ in BASES:
             break
         own = inspect.signature(parent.__init__).parameters
         found = {**own, **found}
@@ -60,10 +63,10 @@ def parameters(model_class):
 
 
 def is_conditional(model_class, arguments):
-    """Whether a model of the zoo, made with these arguments, wants labels."""
+    """Whether a model, made with these arguments, wants labels."""
     parameter = parameters(model_class).get("num_classes")
-    required = parameter is not None and parameter.default is parameter.empty
-    return required or arguments.get("num_classes") is not None
+    default = None if parameter is None else parameter.default  # `empty` if it has to be given
+    return arguments.get("num_classes", default) is not None
 
 
 def _read(file):

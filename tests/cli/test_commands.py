@@ -30,10 +30,11 @@ from backends import BACKEND, needs_backend
 from PIL import Image
 
 import kerasgan
-from kerasgan import callbacks, cli
+from kerasgan import callbacks, cli, pictures
 from kerasgan.callbacks.run_history import read_history
 from kerasgan.cli import runs
 from kerasgan.models import registry
+from kerasgan.utils.images import to_uint8
 
 SETTINGS = ("--batch-size", 8, "--set", "hidden_units=8,", "--set", "latent_dim=4")
 
@@ -258,7 +259,7 @@ class TrainTest(CommandTestCase):
         def write_png(path, picture):
             raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
-        with mock.patch.object(callbacks.pictures, "write_png", write_png):
+        with mock.patch.object(pictures, "write_png", write_png):
             ended = call(*training(), "--epochs", 1, "--out", run)
             self.assert_fails(
                 ended, 1, "no space left on the disk; what was saved before is intact"
@@ -394,7 +395,7 @@ class ResumeTest(CommandTestCase):
             self.assertNotIn("as it was interrupted", (run / "report.html").read_text())
 
     def test_ctrl_c_before_training_is_one_line(self):
-        with mock.patch.object(kerasgan.data, "load", side_effect=KeyboardInterrupt):
+        with mock.patch.object(kerasgan.data.loading, "load", side_effect=KeyboardInterrupt):
             ended = call(*training(), "--out", self.folder / "run")
         self.assertEqual((ended.code, ended.err.strip()), (130, "kerasgan: interrupted."))
 
@@ -457,7 +458,7 @@ class GameTest(CommandTestCase):
         sample, folder = ("sample", self.folder / "run", "--num", 3), self.folder / "threes"
         self.assert_works(*sample, "--label", 3, "--individual", folder)
         images = [np.asarray(Image.open(file)) for file in sorted(folder.iterdir())]
-        expected = callbacks.pictures.to_uint8(gan.generate(3, seed=0, labels=3))
+        expected = to_uint8(gan.generate(3, seed=0, labels=3))
         self.assertAllEqual(images, expected[..., 0])
         self.assertNotAllEqual(gan.generate(3, seed=0, labels=2), gan.generate(3, seed=0, labels=3))
         grid = ("--out", self.folder / "grid.png")
@@ -496,9 +497,7 @@ class GameTest(CommandTestCase):
         for label, drawn in (("bee", 1), ("1", 1), ("cat", 2)):
             self.assert_works("sample", run, "--num", 1, "--label", label, "--individual", run)
             image = np.asarray(Image.open(run / "000000.png"))
-            self.assertAllEqual(
-                image, callbacks.pictures.to_uint8(gan.generate(1, seed=0, labels=drawn))[0]
-            )
+            self.assertAllEqual(image, to_uint8(gan.generate(1, seed=0, labels=drawn))[0])
         sample = ["sample", run, "--out", self.folder / "grid.png"]
         self.assert_refused([*sample, "--label", "owl"], "labels='owl'", "'ant', 'bee', 'cat'")
         self.assert_refused(sample, "0 to 2, or a name: ant, bee, cat")
@@ -582,7 +581,7 @@ class DevicesTest(CommandTestCase):
                 self.assert_works(
                     "train", model, "--data", "digits", *options, "--out", self.folder
                 )
-            _, _, settings, *_ = train.call_args.args
+            _, settings, *_ = train.call_args.args
             self.assertEqual(settings["batch_size"], batch, (model, options))
 
     def test_batches_that_cannot_be_shared_equally_are_refused(self):
@@ -619,7 +618,7 @@ class SampleTest(CommandTestCase):
         self.assert_works("sample", run, "--num", 5, "--out", self.folder / "grid.png")
         grid = np.asarray(Image.open(self.folder / "grid.png"))
         samples = keras.saving.load_model(run / "model.keras").generate(5, seed=0)
-        self.assertAllEqual(grid, callbacks.pictures.draw(samples))
+        self.assertAllEqual(grid, pictures.draw(samples))
 
     def test_vectors_are_plotted_and_refused_as_files(self):
         gan = kerasgan.VanillaGAN((2,), latent_dim=2, hidden_units=())

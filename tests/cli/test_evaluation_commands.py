@@ -210,7 +210,7 @@ class EvaluateTest(CommandTestCase):
             self.assertIn(metric, {row["metric"] for row in written["results"]})
         self.assert_refused(
             call("evaluate", run / "pix2pix", "--data", run / "twins", "--num", 9),
-            "translates every image",
+            "one image of every image",
         )
 
     def test_mistakes_are_one_line(self):
@@ -232,7 +232,7 @@ class EvaluateTest(CommandTestCase):
             (evaluate(file, "--metrics", "psnr"), ["PSNR", "have no partners"]),
             (evaluate(file, "--features", "digitz"), ["features='digitz' is no such name"]),
             (evaluate(file, data="digitz"), ["'digitz'", "Did you mean 'digits'"]),
-            (evaluate(file, "--image-size", 9), ["--image-size 9", "makes (8, 8, 1)"]),
+            (evaluate(file, "--image-size", 9), ["image_size=9", "makes (8, 8, 1)"]),
             (evaluate(folder / "empty"), ["neither model.keras nor pictures"]),
             (evaluate(folder / "none"), ["does not exist"]),
             (evaluate(folder / "broken"), ["0.png cannot be read as a picture"]),
@@ -241,7 +241,7 @@ class EvaluateTest(CommandTestCase):
                 ["of one size (8x8, 9x9)", "give --image-size"],
             ),
             (evaluate(file, "--split", "test"), ["test"]),
-            (evaluate(file, "--metrics", ", "), ["--metrics is empty; choose of c2st"]),
+            (evaluate(file, "--metrics", ", "), ["--metrics is empty; choose from c2st"]),
             (evaluate(file, "--out", folder), ["--out", "is a folder; name a file"]),
             (evaluate(file, "--features", "none.pth"), ["features='none.pth' does not exist"]),
             (evaluate(file, data=folder / "broken.npz"), ["broken.npz is no .npz file"]),

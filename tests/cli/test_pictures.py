@@ -12,7 +12,7 @@ import tensorflow as tf
 from cli.test_commands import call
 from PIL import Image
 
-from kerasgan.cli import runs, translation
+from kerasgan.cli import picture_folders, translate
 
 
 class Negative:
@@ -41,7 +41,7 @@ class PicturesTest(tf.test.TestCase):
         with contextlib.redirect_stderr(io.StringIO()) as stderr:
             inputs = [self.folder / name for name in names]
             how = {"to": None, "seed": 0, "tile": 512, "skip_damaged": skip_damaged}
-            count = translation.translate_files(Negative(), inputs, self.folder / "out", **how)
+            count = translate.translate_files(Negative(), inputs, self.folder / "out", **how)
         return count, stderr.getvalue()
 
     def test_translate_skips_what_is_damaged_if_told_so(self):
@@ -67,8 +67,10 @@ class PicturesTest(tf.test.TestCase):
     def test_a_folder_to_be_measured(self):
         with contextlib.redirect_stderr(io.StringIO()):
             with self.assertRaisesRegex(click.UsageError, "--skip-damaged"):
-                runs.open_pictures(self.folder / "in")
-            files, read, shape = runs.open_pictures(self.folder / "in", skip_damaged=True)
+                picture_folders.open_pictures(self.folder / "in")
+            files, read, shape = picture_folders.open_pictures(
+                self.folder / "in", skip_damaged=True
+            )
         self.assertEqual([file.name for file in files], ["1.png", "2.webp"])
         self.assertEqual(shape, (4, 4, 3))  # WebP knows colours only
         self.assertAllEqual(read(files[1]), np.full((4, 4, 3), 100))

@@ -122,7 +122,7 @@ class TrainTest(CommandTestCase):
         folder = shared_folder()
         data = ("--data", folder / "twins/A", "--image-size", 16, "--out", self.folder / "x")
         for arguments, message in (
-            (("dcgan", "--task", "colorize"), "--task=colorize: DCGAN translates no images"),
+            (("dcgan", "--task", "colorize"), "--task=colorize: DCGAN has no use for it here"),
             (("srgan", "--source", "B"), "--source=B: SRGAN has no use for it here"),
             (("cycle_gan", "--pretrain-epochs", 1), "--pretrain-epochs=1: CycleGAN has no use"),
             (("pix2pix", "--task", "denoise", "--source", "B"), "--source=B: Pix2Pix"),

@@ -11,7 +11,7 @@ import tensorflow as tf
 from backends import needs_backend
 from PIL import Image
 
-from kerasgan.cli import translation
+from kerasgan.cli.translate import translate_files
 from kerasgan.data.images import read_image
 from kerasgan.export import endpoints, picture_files
 
@@ -183,7 +183,7 @@ class PicturesTest(tf.test.TestCase):
             out = folder / f"out{channels}"
             pictures = [folder / f"{name}.png" for name in files]
             how = {"to": None, "seed": 0, "tile": 512, "skip_damaged": False}
-            translation.translate_files(Same(channels), pictures, out, **how)
+            translate_files(Same(channels), pictures, out, **how)
             for name, file in files.items():
                 with self.subTest(name, channels=channels):
                     loaded = read_image(folder / f"{name}.png", None, channels, "crop")

@@ -1,4 +1,4 @@
-"""What `kerasgan evaluate` does: the numbers of runs, of files and of folders of pictures."""
+"""`kerasgan evaluate`: the numbers of runs, of files and of folders of pictures."""
 
 import dataclasses
 import math
@@ -9,13 +9,15 @@ from collections import abc
 import click
 
 import kerasgan
-from kerasgan.cli import outputs, run_folder, runs, translation
+from kerasgan.cli import outputs, results, runs
+from kerasgan.cli.arguments import data_dir, skip_damaged
+from kerasgan.cli.environment import import_keras, usage_errors, warnings_in_one_line
+from kerasgan.cli.picture_folders import is_folder_of_pictures, open_pictures
 
 DEFAULT = "fid,kid,precision,recall,density,coverage"
 WITHOUT_REAL = {"fid", "fid_infinity", "inception_score"}
 NUM = 10_000
 BATCH = 64
-RESULTS = run_folder.RESULTS
 
 
 @dataclasses.dataclass
@@ -28,27 +30,60 @@ class Images:
     vectors: bool = False  # rather than images
 
 
-def evaluate(path, metrics, out, **options):
-    """Measures what `path` holds, and writes it to a JSON file.
+@click.command()
+@click.argument("run_file_or_folder", type=click.Path(path_type=pathlib.Path, exists=True))
+@click.option(
+    "--data",
+    required=True,
+    help="Real images, as for train, or an .npz file with their statistics (mu, sigma).",
+)
+@click.option("--split", default="train", show_default=True, help="Part of the real images to use.")
+@data_dir
+@click.option(
+    "--image-size",
+    type=click.IntRange(1),
+    help="Resize real and generated images to this size.  [default: that of the generated images]",
+)
+@click.option(
+    "--metrics",
+    default=DEFAULT,
+    show_default=True,
+    help="Metrics to compute, separated by commas.",
+)
+@click.option(
+    "--features",
+    help="Network that looks at the images: inception, inception-clean, inception-pytorch, digits, "
+    "pixels, or the PATH of a .keras file or of Inception's weights (.pth).  [default: inception, "
+    "which is downloaded once]",
+)
+@click.option(
+    "--num",
+    type=click.IntRange(2),
+    help="Number of generated images.  [default: 10000; for a folder, all]",
+)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Random seed.")
+@skip_damaged
+@click.option(
+    "--out",
+    type=click.Path(path_type=pathlib.Path),
+    help="Write the results to this JSON file.  [default: evaluation.json in the folder]",
+)
+def evaluate(run_file_or_folder, metrics, out, **options):
+    """Measure a run, a .keras file, or a folder of pictures.
 
-    Args:
-        path: a run folder, a `.keras` file, or a folder of pictures.
-        metrics: str, names with commas between.
-        out: the file to write, or None for `evaluation.json` in the folder or beside the file.
-        **options: `data`, `split`, `data_dir`, `image_size`, `features`, `num`, `seed`,
-            `skip_damaged`.
+    The table shows each metric with the number of images and the network behind it: compare only
+    values that agree in both.
     """
-    runs.import_keras()
+    path = run_file_or_folder
+    import_keras()
     import tqdm
 
     from kerasgan.training import measuring
 
-    names = [name.strip() for name in metrics.split(",") if name.strip()]
-    if not names:
-        raise click.UsageError(f"--metrics is empty; choose of {', '.join(measuring.names())}.")
+    names = metric_names(metrics)
     out = out or _default_out(path)
     outputs.check_file("--out", out, "evaluation")
-    with runs.usage_errors(), runs.warnings_in_one_line():
+    with usage_errors(), warnings_in_one_line():
         reference = _statistics(options["data"])
         if reference is not None and set(names) - WITHOUT_REAL:
             raise click.UsageError(
@@ -88,7 +123,7 @@ def evaluate(path, metrics, out, **options):
         **seen,
         "results": rows,
     }
-    click.echo(table(written))
+    click.echo(results.table(written))
     if reference is None:
         click.echo(_about_real(written))
     for row in rows:  # JSON knows neither NaN nor infinity
@@ -97,15 +132,25 @@ def evaluate(path, metrics, out, **options):
     click.echo(f"Written to {out}")
 
 
+def metric_names(metrics):
+    """The names that `--metrics` lists."""
+    from kerasgan.training import measuring
+
+    names = [name.strip() for name in metrics.split(",") if name.strip()]
+    if not names:
+        raise click.UsageError(f"--metrics is empty; choose from {', '.join(measuring.names())}.")
+    return names
+
+
 def _default_out(path):
     folder = path.parent if path.name == runs.MODEL else path  # the model of a run
-    return folder / RESULTS if folder.is_dir() else path.with_suffix(f".{RESULTS}")
+    return folder / results.RESULTS if folder.is_dir() else path.with_suffix(f".{results.RESULTS}")
 
 
 def _trained_on(path, options):
     """Whether the real images are those of a run's training; None where nothing says so."""
-    folder = path.parent if path.name == runs.MODEL else path
-    if not (folder / runs.SETTINGS).exists():
+    folder = runs.run_of(path)
+    if folder is None:
         return None
     settings = runs.read_settings(folder)
     if settings.get("split") != options["split"]:
@@ -122,27 +167,6 @@ def _about_real(written):
     if written["trained on these"]:
         return f"{said}, which the model was trained on; --split chooses others."
     return f"{said}."
-
-
-def table(written):
-    """What `evaluate` wrote, as lines of text: one for a number, its deviation beside it."""
-    from kerasgan.utils.text import in_columns
-
-    values = {row["metric"]: row["value"] for row in written["results"]}
-    lines = [("metric", "value", "", "real", "generated", "network")]
-    for row in written["results"]:
-        name, deviation = row["metric"], values.get(f"{row['metric']}_std")
-        if name.endswith("_std"):
-            continue
-        spread = "" if deviation is None else f"+- {deviation:.4g}"
-        counts = [counted(row[side]) for side in ("real", "generated")]
-        lines.append((name, f"{row['value']:.4g}", spread, *counts, row["features"]))
-    return "\n".join(in_columns(lines, left=len(lines[0])))
-
-
-def counted(number):
-    """A number of images as text: `?` when it is not known, `-` when they do not matter."""
-    return "?" if number is None else f"{number:,}" if number else "-"
 
 
 def _counted(pairs, seen):
@@ -172,87 +196,77 @@ def _statistics(data):
 
 def _images(path, options, reference, paired):
     """The images that are compared; see `evaluate`."""
-    from kerasgan.translation.model import TranslationModel
-
-    if runs.is_folder_of_pictures(path):
+    if is_folder_of_pictures(path):
         if paired:
             _refuse_pairs(paired, "pictures in a folder have no partners")
         return _of_folder(path, options, reference)
     model, _ = runs.load_run(path)
-    if isinstance(model, TranslationModel):
-        return _of_translator(model, path, options, reference)
-    if paired:
+    if paired and not model.compares_pairs:
         _refuse_pairs(paired, "images made from noise have no partners")
-    return _of_generator(model, options, reference)
+    return _generated(model, options) if reference else _of_model(model, path, options)
 
 
 def _refuse_pairs(paired, why):
     raise click.UsageError(
-        f"--metrics with {', '.join(paired)}: {why}; these are for models that translate images."
+        f"--metrics with {', '.join(paired)}: {why}; these are for models that make an image of "
+        "each image."
     )
 
 
-def _of_generator(model, options, reference):
-    shape = model.real_image_shape
-    num = options["num"] or NUM
-    name = type(model).__name__
-    if options["image_size"] not in (None, shape[0]):
-        raise click.UsageError(f"--image-size {options['image_size']}: {name} makes {shape}.")
-    if len(shape) == 3 and shape[0] != shape[1]:
-        raise click.UsageError(
-            f"{name} makes images of {shape[0]}x{shape[1]}, and --data becomes squares; measure "
-            "this model in Python, with data of its shape."
-        )
-    vectors = len(shape) == 1
-    if reference:
-        pairs = _generated(model, num, options["seed"])
-        return Images(name, pairs, math.ceil(num / BATCH), vectors)
-    how = {"image_size": shape[0], "channels": shape[-1]} if len(shape) == 3 else {}
-    if model.num_classes is not None:  # with the numbers that the model knows its classes by
-        how |= {"labels": True, "class_names": model.class_names}
-    real = _real(options, **how)
+def _of_model(model, path, options):
+    """Real images, and those that a model makes to be compared with them."""
+    from kerasgan.data import kind_of
+
+    name, num = type(model).__name__, options["num"]
+    if num and model.compares_pairs:
+        raise click.UsageError(f"--num {num}: {name} makes one image of every image of the data.")
+    num = None if model.compares_pairs else num or NUM
+    folder = runs.run_of(path)
+    trained = {"set": {}} if folder is None else runs.read_settings(folder)
+    given = ("data", "split", "skip_damaged", "seed")
+    given = {name: options[name] for name in given if options[name] is not None}
+    given["data_dir"] = options["data_dir"]
+    kind = kind_of(model)
+    settings = kind.fitted(model, {**trained, **given}, options["image_size"])
+    real = kind.load(settings, training=False)
     model.agree_on_classes(real)
-    total = max(len(real), len(real) + math.ceil((num - BATCH * len(real)) / 256))
-    return Images(name, model.comparisons(real, num, options["seed"]), total, vectors)
+    pairs = model.real_and_generated(real, num, options["seed"])
+    # What is generated beyond the batches of real images comes in batches of its own.
+    more = 0 if num is None else math.ceil(max(0, num - settings["batch_size"] * len(real)) / 256)
+    return Images(name, pairs, len(real) + more, model.compares_vectors)
 
 
-def _generated(model, num, seed):
-    """Batches of generated images alone, of all classes in equal shares."""
+def _generated(model, options):
+    """Generated images alone, of all classes in equal shares."""
     import numpy as np
 
+    from kerasgan import roles
+    from kerasgan.data import kind_of
     from kerasgan.utils.image_numbers import numbers_of_images
 
-    labels = None if model.num_classes is None else np.arange(num) % model.num_classes
-    for start in range(0, num, BATCH):
-        some = range(start, min(start + BATCH, num))
-        of_some = None if labels is None else labels[some.start : some.stop]
-        fake = model.generate_numbers(numbers_of_images(seed, some), labels=of_some)
-        yield None, np.clip(fake, -1.0, 1.0) if fake.ndim == 4 else fake
+    instead = "Give --data images that it can work on."
+    roles.require(model, roles.GeneratesImages, "--data with statistics", instead)
+    kind_of(model).fitted(model, {}, options["image_size"])  # which refuses what it cannot be
+    num = options["num"] or NUM
+    labels = model.all_classes(num)
 
+    def pairs():
+        for start in range(0, num, BATCH):
+            some = range(start, min(start + BATCH, num))
+            of_some = None if labels is None else labels[some.start : some.stop]
+            numbers = numbers_of_images(options["seed"], some)
+            fake = model.generate_numbers(numbers, labels=of_some)
+            yield None, np.clip(fake, -1.0, 1.0) if fake.ndim == 4 else fake
 
-def _of_translator(model, path, options, reference):
-    if reference:
-        raise click.UsageError(f"{type(model).__name__} needs --data with images to translate.")
-    if options["num"]:
-        raise click.UsageError(
-            f"--num {options['num']}: {type(model).__name__} translates every image of the data."
-        )
-    settings = dict.fromkeys(translation.OPTIONS) | {"set": {}, "image_size": None}
-    if (path / runs.SETTINGS).exists():
-        settings |= runs.read_settings(path)
-    given = ("data", "split", "data_dir", "image_size", "skip_damaged")
-    settings |= {name: options[name] for name in given if options[name] is not None}
-    settings |= {"batch_size": 1, "seed": options["seed"], "data_dir": options["data_dir"]}
-    settings["image_size"] = settings["image_size"] or model.pair_shapes[1][0]
-    examples = translation.load_examples(type(model), settings, training=False)
-    pairs = model.comparisons(examples, seed=options["seed"])
-    return Images(type(model).__name__, pairs, len(examples))
+    return Images(type(model).__name__, pairs(), math.ceil(num / BATCH), model.compares_vectors)
 
 
 def _of_folder(path, options, reference):
     import numpy as np
 
-    files, read, (size, _, channels) = runs.open_pictures(
+    from kerasgan.data import KINDS
+
+    files, read, (size, _, channels) = open_pictures(
         path, options["image_size"], options["skip_damaged"]
     )
     if options["num"]:
@@ -267,7 +281,9 @@ def _of_folder(path, options, reference):
     if reference:
         pairs = ((None, fake) for fake in batches())
         return Images("pictures", pairs, math.ceil(len(files) / BATCH))
-    real = _real(options, image_size=size, channels=channels)
+    names = ("data", "split", "data_dir", "skip_damaged", "seed")
+    settings = {name: options[name] for name in names} | {"image_size": size, "channels": channels}
+    real = KINDS["images"].load({**settings, "batch_size": BATCH}, training=False)
     pairs = _one_after_the_other(real, batches())
     return Images("pictures", pairs, len(real) + math.ceil(len(files) / BATCH))
 
@@ -279,17 +295,3 @@ def _one_after_the_other(real, generated):
         yield np.asarray(images), np.asarray(images)[:0]
     for images in generated:
         yield None, images
-
-
-def _real(options, **how):
-    from kerasgan import data
-
-    return data.load(
-        options["data"],
-        split=options["split"],
-        batch_size=BATCH,
-        shuffle=False,
-        data_dir=options["data_dir"],
-        skip_damaged=bool(options["skip_damaged"]),
-        **how,
-    )

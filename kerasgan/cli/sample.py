@@ -1,0 +1,92 @@
+"""`kerasgan sample`."""
+
+import pathlib
+
+import click
+
+from kerasgan.cli import outputs, runs
+from kerasgan.cli.arguments import run_or_file
+from kerasgan.cli.environment import usage_errors
+
+
+@click.command()
+@run_or_file
+@click.option(
+    "--num", default=64, show_default=True, type=click.IntRange(1), help="Number of images."
+)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Random seed.")
+@click.option("--label", help="Class to draw, for a conditional model: its name or number.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=pathlib.Path),
+    help="Write one PNG with all samples in a grid.",
+)
+@click.option(
+    "--individual",
+    type=click.Path(path_type=pathlib.Path),
+    help="Write each sample to a PNG of its own in this folder.",
+)
+def sample(run_or_file, num, seed, label, out, individual):
+    """Draw samples from a run folder or a .keras file.
+
+    The same seed always gives the same samples. A larger --num adds samples to them.
+    """
+    if (out is None) == (individual is None):
+        raise click.UsageError("say where to: --out grid.png for one picture, or --individual DIR.")
+    if out is not None:
+        outputs.check_file("--out", out, "picture")
+        files = []
+    else:
+        outputs.check_folder("--individual", individual)
+        files = [individual / f"{index:06d}.png" for index in range(num)]
+    for file in files:
+        outputs.check_existing("--individual", file, "picture")
+    gan, _ = runs.load_run(run_or_file)
+    from kerasgan import pictures, roles
+    from kerasgan.utils.images import to_uint8
+
+    instead = f"Use kerasgan translate {run_or_file} PICTURE... --out DIR"
+    instead = instead if roles.has(gan, roles.Translates) else ""
+    with usage_errors():
+        roles.require(gan, roles.GeneratesImages, "kerasgan sample", instead)
+    if label is None and gan.num_classes is not None:
+        raise click.UsageError(
+            f"{type(gan).__name__} is conditional: say which --label, 0 to {gan.num_classes - 1}"
+            f"{', or a name: ' + ', '.join(gan.class_names) if gan.class_names else ''}."
+        )
+    with usage_errors():
+        labels = None if label is None else read_label(gan, label)
+        samples = gan.generate(num, seed=seed, labels=labels)
+    if out is not None:
+        pictures.write_png(out, pictures.draw(samples))
+        click.echo(f"{num} samples in {out}")
+        return
+    if samples.ndim != 4:
+        raise click.UsageError(
+            "--individual writes images, and this model makes vectors; use --out for a plot."
+        )
+    if samples.shape[-1] > 4:
+        raise click.UsageError(
+            f"--individual writes PNG files, which have no {samples.shape[-1]} channels; use --out."
+        )
+    for file, image in zip(files, to_uint8(samples), strict=True):
+        pictures.write_png(file, image)
+    click.echo(f"{num} images in {individual}")
+
+
+def read_label(model, text):
+    """What `--label` says of a model: a class by its name or, if none is called so, its number.
+
+    Args:
+        model: a model that takes images.
+        text: str.
+
+    Returns:
+        int or str, as `generate` takes it.
+    """
+    if text in (model.class_names or ()):
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        return text

@@ -1,0 +1,205 @@
+"""The kinds of data that models take, and all that differs between them.
+
+A model names its kind in its attribute `takes`. What trains and measures models asks `KINDS` for
+it, so a new kind of data is one entry.
+"""
+
+import keras
+import numpy as np
+
+from kerasgan.data import loading, pairs, tasks
+
+PAIRS_SIZE = 256  # of pictures of which nothing else was said, that of the papers
+
+
+class Kind:
+    """How the data of some models is loaded, and what it says of a model.
+
+    Settings are a dict of what was asked for: `data`, `split`, `data_dir`, `image_size`,
+    `batch_size`, `seed` and `skip_damaged`, the ones that a kind has of its own, and `set`, a dict
+    of arguments of the model. What is missing is None.
+
+    Attributes:
+        settings: the names of the settings that not every kind has, a tuple.
+    """
+
+    settings = ()
+
+    def uses(self, settings):
+        """Which of its own settings mean something beside the others: set of str."""
+        return set(self.settings)
+
+    def load(self, settings, training=True):
+        """The examples that settings ask for.
+
+        Args:
+            settings: dict, see above.
+            training: whether to shuffle and augment, or to give every example as it is.
+
+        Returns:
+            A `tf.data.Dataset` of what `fit` of these models takes.
+
+        Raises:
+            ValueError: for data that is not of this kind, or a setting out of range.
+            OSError: for data that is not there.
+        """
+        raise NotImplementedError
+
+    def arguments(self, model_class, examples):
+        """The arguments of the constructor that make a model for these examples: dict."""
+        raise NotImplementedError
+
+    def fitted(self, model, settings, image_size=None):
+        """The settings with examples as a model takes them, to measure it.
+
+        Args:
+            model: the model.
+            settings: those with which it was trained, as far as they are known.
+            image_size: int, or None for what suits the model.
+
+        Raises:
+            ValueError: when there are none.
+        """
+        raise NotImplementedError
+
+    def real_images(self, examples, count=64):
+        """Some images that a model learns to make, (n, height, width, channels), or None."""
+        return None
+
+
+class Images(Kind):
+    """Images, or vectors, and their labels with the setting `labels`."""
+
+    settings = ("crop",)
+
+    def load(self, settings, training=True):
+        return loading.load(
+            settings["data"],
+            labels=bool(settings.get("labels")),
+            channels=settings.get("channels"),
+            augment_crop=settings.get("crop") if training else None,
+            class_names=None if training else settings.get("class_names"),
+            **_common(settings, training),
+        )
+
+    def arguments(self, model_class, examples):
+        images, labels, _ = keras.utils.unpack_x_y_sample_weight(examples.element_spec)
+        found = {"image_shape": tuple(images.shape[1:])}
+        return found if labels is None else {**found, "num_classes": loading.num_classes(examples)}
+
+    def fitted(self, model, settings, image_size=None):
+        name, shape = type(model).__name__, model.real_image_shape
+        if image_size not in (None, shape[0]):
+            raise ValueError(f"image_size={image_size}: {name} makes {shape}.")
+        if len(shape) == 3 and shape[0] != shape[1]:
+            raise ValueError(
+                f"{name} makes images of {shape[0]}x{shape[1]}, and data becomes squares; measure "
+                "this model in Python, with data of its shape."
+            )
+        size, channels = (shape[0], shape[-1]) if len(shape) == 3 else (None, None)
+        return {
+            **settings,
+            "image_size": size,
+            "channels": channels,
+            "batch_size": 64,
+            "labels": model.num_classes is not None,
+            "class_names": model.class_names,  # the numbers that the model knows its classes by
+        }
+
+    def real_images(self, examples, count=64):
+        images, *_ = keras.utils.unpack_x_y_sample_weight(next(iter(examples)))
+        images = np.asarray(images)[:count]
+        return images if images.ndim == 4 else None
+
+
+class Pairs(Kind):
+    """Pairs of pictures that belong together, or that a task makes of pictures."""
+
+    settings = ("source", "task", "crop")
+
+    def uses(self, settings):
+        return {"task", "crop"} if settings.get("task") else {"source"}
+
+    def load(self, settings, training=True):
+        task = settings.get("task")
+        if task == "super_resolve":
+            raise ValueError(f"task={task!r} is what the model srgan is for; use another task.")
+        if task:
+            return tasks.paired(_pictures(settings, training), task, seed=settings["seed"])
+        how = _common(settings, training, PAIRS_SIZE)
+        source = settings.get("source")
+        return pairs.load_pairs(settings["data"], source=source, augment=training, **how)
+
+    def arguments(self, model_class, examples):
+        return model_class.arguments_for(*(tuple(h.shape[1:]) for h in examples.element_spec))
+
+    def fitted(self, model, settings, image_size=None):
+        size = image_size or settings.get("image_size") or model.pair_shapes[1][0]
+        return {**settings, "image_size": size, "batch_size": 1}
+
+
+class Unpaired(Pairs):
+    """Pictures of two domains."""
+
+    settings = ("data_b",)
+
+    def uses(self, settings):
+        return set(self.settings)
+
+    def load(self, settings, training=True):
+        how = _common(settings, training, PAIRS_SIZE)
+        second = settings.get("data_b")
+        return pairs.load_unpaired(settings["data"], second, augment=training, **how)
+
+
+class SuperResolve(Pairs):
+    """Pairs of a small and a large picture; `scale` in `set` says how much larger."""
+
+    settings = ("crop",)
+
+    def uses(self, settings):
+        return set(self.settings)
+
+    def load(self, settings, training=True):
+        scale = settings.get("set", {}).get("scale", 4)
+        images = _pictures(settings, training)
+        return tasks.paired(images, "super_resolve", seed=settings["seed"], scale=scale)
+
+    def fitted(self, model, settings, image_size=None):
+        found = super().fitted(model, settings, image_size)
+        return {**found, "set": {**settings.get("set", {}), "scale": model.scale}}
+
+
+KINDS = {
+    "images": Images(),
+    "pairs": Pairs(),
+    "unpaired": Unpaired(),
+    "super_resolve": SuperResolve(),
+}
+
+
+def kind_of(model):
+    """The kind of data that a model, or a class of models, takes: a `Kind`.
+
+    Raises:
+        ValueError: when it says none, or one that there is not.
+    """
+    if model.takes not in KINDS:
+        name = model.__name__ if isinstance(model, type) else type(model).__name__
+        raise ValueError(
+            f"takes={model.takes!r}: {name} has to say which data it takes, one of "
+            f"{', '.join(map(repr, KINDS))}; or give it a role that says so, such as "
+            "kerasgan.roles.TakesImages."
+        )
+    return KINDS[model.takes]
+
+
+def _common(settings, training, image_size=None):
+    how = {name: settings.get(name) for name in ("split", "batch_size", "seed", "data_dir")}
+    how["image_size"] = settings.get("image_size") or image_size
+    return how | {"shuffle": training, "skip_damaged": bool(settings.get("skip_damaged"))}
+
+
+def _pictures(settings, training):
+    augment = {"augment_crop": settings.get("crop"), "augment_flip": training}
+    return loading.load(settings["data"], **augment, **_common(settings, training))
