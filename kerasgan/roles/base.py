@@ -1,7 +1,5 @@
 """What a role is, and the two questions that other parts ask a model."""
 
-import inspect
-
 
 class Role:
     """What a model can do; a base class beside `kerasgan.GenerativeModel`.
@@ -57,7 +55,8 @@ def check_complete(model):
     missing = {}
     for base in type(model).__mro__:
         for name, what in vars(base).get("owes", {}).items():
-            if inspect.getattr_static(model, name, None) is None:
+            # A property is not asked: it may need what `compile` has yet to make.
+            if not (hasattr(type(model), name) or hasattr(model, name)):
                 missing[name] = what
     if missing:
         name = type(model).__name__
