@@ -154,3 +154,15 @@ class ArchitectureTest(tf.test.TestCase):
                 meant = any(word in line for word in ("temporary", "devnull", ">>>"))
                 if writes.search(line) and not meant:
                     self.fail(f"kerasgan/{name}:{number} writes by itself: {line.strip()}")
+
+    def test_models_are_asked_for_roles(self):
+        """Whoever works with models asks `kerasgan.roles`, and does not probe their classes."""
+        probes = re.compile(
+            r"(isinstance|issubclass|hasattr|getattr)\((gan|model|model_class|self\.model)\b"
+        )
+        for file, name in self.files():
+            if name.startswith(("cli/", "callbacks/", "metrics/", "serving/", "hype/", "data/")):
+                for number, line in enumerate(file.read_text().splitlines(), 1):
+                    allowed = "jax_state_sync" in line or "isinstance(model, type)" in line
+                    if probes.search(line) and not allowed:
+                        self.fail(f"kerasgan/{name}:{number} probes a model: {line.strip()}")

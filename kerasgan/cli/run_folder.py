@@ -10,6 +10,7 @@ import socket
 import click
 
 from kerasgan.cli import runs
+from kerasgan.utils import files
 
 LOCK = ".lock"
 
@@ -46,8 +47,8 @@ def foreign_files(folder):
     foreign = []
     for place, subfolders, names in os.walk(folder, onerror=fail):
         place = pathlib.Path(place)
-        subfolders[:] = [name for name in subfolders if not name.startswith(runs.PARTIAL)]
-        names = [name for name in names if not name.startswith(runs.PARTIAL)]
+        subfolders[:] = [name for name in subfolders if not name.startswith(files.PARTIAL)]
+        names = [name for name in names if not name.startswith(files.PARTIAL)]
         links = [name for name in subfolders if (place / name).is_symlink()]
         if folders.is_exported(place):
             foreign += folders.foreign_files(place)
@@ -107,7 +108,6 @@ def begin(out, overwrite):
 
     A run that is in it is renamed, in one move, to a name beside it, until `remove_replaced`.
     """
-    from kerasgan.utils import files
 
     folder = out.resolve()
     context = click.get_current_context()
@@ -131,7 +131,6 @@ def begin(out, overwrite):
 
 
 def _set_aside(folder):
-    from kerasgan.utils import files
 
     number, old = 1, folder.with_name(f"{folder.name}.old")
     while os.path.lexists(old):
@@ -155,7 +154,6 @@ def _set_aside(folder):
 
 def remove_replaced(out):
     """Removes the runs that the one in a folder replaces, if nothing else is in their folders."""
-    from kerasgan.utils import files
 
     folder = out.resolve()
     for old in runs.replaced(folder):
@@ -177,7 +175,7 @@ def remove_replaced(out):
 def _is_empty(folder):
     """Whether a folder is missing, or holds no more than what a start that failed leaves."""
     return not folder.exists() or all(
-        path.name in (LOCK, runs.REPLACES) or path.name.startswith(runs.PARTIAL)
+        path.name in (LOCK, runs.REPLACES) or path.name.startswith(files.PARTIAL)
         for path in folder.iterdir()
     )
 

@@ -8,11 +8,11 @@ import click
 
 from kerasgan.cli import models
 from kerasgan.cli.environment import import_keras, usage_errors
+from kerasgan.utils.files import PARTIAL, atomic_path
 
 SETTINGS = "run.json"
 MODEL = "model.keras"
 BEST = "best.keras"
-PARTIAL = ".partial-"  # as in utils/files.py, which imports Keras
 REPLACES = ".replaces"  # names the runs beside it that are removed once this one has an epoch
 # What a run is computed on, which may change when it is continued on another machine.
 MACHINE = ("data_dir", "devices", "save_minutes")
@@ -85,8 +85,6 @@ def write_settings(folder, settings):
 
 def write_json(path, values):
     """Writes what JSON can hold to a file."""
-    from kerasgan.utils.files import atomic_path
-
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
@@ -148,7 +146,7 @@ def load_run(run_or_file):
             f"{file} cannot be loaded: it is damaged, or no .keras file; put a copy of it back."
         )
     keras = import_keras()
-    from kerasgan import GenerativeModel
+    from kerasgan import GenerativeModel, roles
 
     import_own_class(path)
     with usage_errors():
@@ -158,7 +156,7 @@ def load_run(run_or_file):
             raise ValueError(
                 f"{file} cannot be loaded as a kerasgan model: {_reason(error, file)}"
             ) from error
-        if not isinstance(model, GenerativeModel):
+        if not roles.has(model, GenerativeModel):
             raise ValueError(f"{file} is a {type(model).__name__}, not a generative model.")
     return model, file
 
