@@ -11,7 +11,7 @@ from kerasgan.cli import (
     evaluate,
     hype,
     info,
-    models,
+    model_classes,
     sample,
     serving,
     train,
@@ -67,7 +67,7 @@ def commands(context, debug):
 
 
 for command in (
-    models.models,
+    model_classes.models,
     train.train,
     sample.sample,
     translate.translate,

@@ -6,7 +6,7 @@ import zipfile
 
 import click
 
-from kerasgan.cli import models
+from kerasgan.cli import model_classes
 from kerasgan.cli.environment import import_keras, usage_errors
 from kerasgan.utils.files import PARTIAL, atomic_path
 
@@ -170,12 +170,12 @@ def import_own_class(path):
     folder = run_of(path)
     try:
         model = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))["model"]
-        own = models.is_own(model)
+        own = model_classes.is_own(model)
     except (OSError, ValueError, TypeError, KeyError):  # of which others tell if they need it
         return
     if own:
         try:
-            models.model_class(model)
+            model_classes.model_class(model)
         except click.UsageError as error:
             raise click.UsageError(
                 f"{folder / SETTINGS}: {error.message} If it is elsewhere now, write there where."

@@ -8,7 +8,7 @@ import sys
 import click
 
 import kerasgan
-from kerasgan.cli import models, run_folder, runs, training
+from kerasgan.cli import model_classes, run_folder, runs, training
 from kerasgan.cli.arguments import data_dir, skip_damaged
 
 
@@ -137,8 +137,8 @@ def train(
     if resume and out is None and model is None:
         raise click.UsageError("--resume needs --out, the folder of the run.")
     if model is not None:
-        model = models.canonical(model)
-    out = out or pathlib.Path("runs") / models.short(str(model))
+        model = model_classes.canonical(model)
+    out = out or pathlib.Path("runs") / model_classes.short(str(model))
     given = {name: value for name, value in options.items() if value is not None}
     if model is not None:
         given["model"] = model
@@ -175,7 +175,7 @@ def _settings_of_run(out):
     click.get_current_context().with_resource(run_folder.locked(out))
     settings = runs.read_settings(out)
     try:
-        models.canonical(settings["model"])
+        model_classes.canonical(settings["model"])
     except click.UsageError as error:
         raise click.UsageError(f"{out / runs.SETTINGS}: {error.message}") from error
     runs.import_own_class(out)

@@ -8,7 +8,7 @@ import sys
 import click
 
 from kerasgan import onednn
-from kerasgan.cli import models, run_folder, runs, watching
+from kerasgan.cli import model_classes, run_folder, runs, watching
 from kerasgan.cli.environment import import_keras, usage_errors, warnings_in_one_line
 from kerasgan.models import registry
 
@@ -30,7 +30,7 @@ def train(out, settings, resume, overwrite):
     if settings.get("computed_with"):  # of a run that goes on, if its kerasgan wrote it
         _say_what_differs(out, settings["computed_with"], computed_with)
     settings["computed_with"] = computed_with
-    model_class = models.model_class(settings["model"])
+    model_class = model_classes.model_class(settings["model"])
     _check_options(settings, model_class)
     if settings["batch_size"] is None:
         settings["batch_size"] = model_class.batch_size_for(**settings["set"])
@@ -196,7 +196,7 @@ def _load_examples(settings, training=True):
     """The data of a run; see `kerasgan.data.kinds.Kind.load`."""
     from kerasgan import data
 
-    model_class = models.model_class(settings["model"])
+    model_class = model_classes.model_class(settings["model"])
     labels = registry.is_conditional(model_class, settings["set"])
     return data.kind_of(model_class).load({**settings, "labels": labels}, training)
 
@@ -205,7 +205,7 @@ def _arguments(settings, examples):
     """The arguments that make a model for the data of a run, whose classes become settings."""
     from kerasgan import data
 
-    model_class = models.model_class(settings["model"])
+    model_class = model_classes.model_class(settings["model"])
     arguments = data.kind_of(model_class).arguments(model_class, examples)
     count = arguments.get("num_classes")
     if count is not None:
@@ -251,7 +251,7 @@ def _check_classes(names, settings):
 
 def _check_model(gan, file, settings, arguments):
     """Refuses a model that is not that of the run whose settings these are."""
-    model_class = models.model_class(settings["model"])
+    model_class = model_classes.model_class(settings["model"])
     config = gan.get_config()
     expected = {**arguments, **settings["set"]}
     wanted = {name: expected[name] for name in arguments if name in config}
@@ -270,7 +270,7 @@ def _check_model(gan, file, settings, arguments):
 def _new_model(settings, arguments, steps_per_epoch, measures):
     from kerasgan.training.linear_decay import LinearDecay
 
-    model_class = models.model_class(settings["model"])
+    model_class = model_classes.model_class(settings["model"])
     of_model, of_compile = split_arguments(model_class, settings["set"])
     with usage_errors():
         gan = model_class(seed=settings["seed"], **{**arguments, **of_model})

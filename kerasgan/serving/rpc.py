@@ -16,7 +16,7 @@ from tensorflow_serving.apis import (
 )
 
 from kerasgan.serving.errors import ServingError
-from kerasgan.serving.models import check_type
+from kerasgan.serving.servables import check_type
 
 POINTER = 8  # bytes
 HANDSHAKE_SECONDS = 10

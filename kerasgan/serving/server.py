@@ -7,7 +7,7 @@ from kerasgan.serving import rest, rpc, web
 from kerasgan.serving.batching import Limits
 from kerasgan.serving.engine import Engine
 from kerasgan.serving.folders import misplaced
-from kerasgan.serving.models import Models
+from kerasgan.serving.servables import Models
 
 
 class Server:
@@ -26,7 +26,7 @@ class Server:
         poll_seconds: float, how often it looks for new versions.
 
     Attributes:
-        models: `kerasgan.serving.models.Models`.
+        models: `kerasgan.serving.servables.Models`.
         port: int.
         url: str, the address of the gallery and of the REST API.
 

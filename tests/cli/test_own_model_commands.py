@@ -20,7 +20,7 @@ from cli.test_commands import CommandTestCase, call, contents, read_history, wei
 from PIL import Image
 
 import kerasgan
-from kerasgan.cli import models
+from kerasgan.cli import model_classes
 from kerasgan.data import kinds
 from kerasgan.models import registry
 from kerasgan.utils.images import to_uint8
@@ -329,7 +329,7 @@ class OwnModelTest(CommandTestCase):
         with mock.patch.object(sys, "path", [str(self.folder), *sys.path]):
             module = importlib.import_module(file.stem)
         keras.saving.register_keras_serializable("imported")(module.VAE)
-        self.assertIs(models.model_class(f"{file}:VAE"), module.VAE)
+        self.assertIs(model_classes.model_class(f"{file}:VAE"), module.VAE)
 
     def test_a_module_has_models_too(self):
         name = "kerasgan.models.vanilla_gan:VanillaGAN"

@@ -40,7 +40,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from kerasgan.serving import Client, ServingError, models, rest, web
+from kerasgan.serving import Client, ServingError, rest, servables, web
 
 pytestmark = needs_backend("tensorflow", reason="a server does not know what wrote its SavedModels")
 
@@ -996,7 +996,7 @@ class LoadTest(tf.test.TestCase):
         super().setUp()
         self.free = threading.Event()
         self.addCleanup(self.free.set)
-        compute = models.Servable.compute
+        compute = servables.Servable.compute
 
         def held(servable, *arguments):
             if servable.name == "classes" and self.loaded:
@@ -1004,7 +1004,7 @@ class LoadTest(tf.test.TestCase):
             return compute(servable, *arguments)
 
         self.loaded = False
-        patch = mock.patch.object(models.Servable, "compute", held)
+        patch = mock.patch.object(servables.Servable, "compute", held)
         patch.start()
         self.addCleanup(patch.stop)
 

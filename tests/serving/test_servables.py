@@ -17,7 +17,7 @@ from kerasgan.export.saved_model import MODEL_CARD
 from kerasgan.serving import Client, ServingError
 from kerasgan.serving.batching import Limits
 from kerasgan.serving.engine import Engine
-from kerasgan.serving.models import Models, Servable
+from kerasgan.serving.servables import Models, Servable
 
 pytestmark = needs_backend("tensorflow", reason="a server does not know what wrote its SavedModels")
 
@@ -363,7 +363,7 @@ class ConcurrencyTest(ModelsTestCase):
                 loaded.append(version)
                 time.sleep(0.002)
 
-        with mock.patch("kerasgan.serving.models.Servable", Fake):
+        with mock.patch("kerasgan.serving.servables.Servable", Fake):
             for number in range(1, 4):
                 self.version_folder(number)
             self.models.refresh()
