@@ -1,6 +1,7 @@
 """A training that can end at any moment, and go on from there."""
 
 import contextlib
+import os
 import pathlib
 import signal
 import sys
@@ -43,7 +44,7 @@ class Autosave(keras.callbacks.Callback):
     1
     """
 
-    def __init__(self, filepath, minutes=10.0):
+    def __init__(self, filepath: str | os.PathLike, minutes: float = 10.0):
         super().__init__()
         self.filepath = pathlib.Path(filepath)
         if self.filepath.suffix != ".keras":
