@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 
 import keras
 
@@ -56,7 +57,7 @@ class Autosave(keras.callbacks.Callback):
         self.saved = 0.0
 
     @contextlib.contextmanager
-    def during_fit(self):
+    def during_fit(self) -> Iterator[None]:
         """What `fit` is run in: Ctrl-C and SIGTERM wait for the end of a step."""
         self.signal = None
         if threading.current_thread() is not threading.main_thread():

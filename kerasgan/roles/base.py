@@ -27,12 +27,12 @@ class Role(_Beside):
     owes: dict[str, str] = {}
 
 
-def has(model, role: type[Role]) -> bool:
+def has(model: object, role: type[Role]) -> bool:
     """Whether a model, or a class of models, has a role: bool."""
     return issubclass(model if isinstance(model, type) else type(model), role)
 
 
-def require(model, role: type[Role], asker: str, instead: str = "") -> None:
+def require(model: object, role: type[Role], asker: str, instead: str = "") -> None:
     """Makes sure that a model, or a class of models, has a role.
 
     Args:
@@ -54,7 +54,7 @@ def require(model, role: type[Role], asker: str, instead: str = "") -> None:
         )
 
 
-def check_complete(model) -> None:
+def check_complete(model: object) -> None:
     """Makes sure that a model gives what its base classes and its roles want of it.
 
     Raises:
