@@ -4,6 +4,7 @@ import keras
 
 from kerasgan import losses
 from kerasgan.core.generative_model import GenerativeModel
+from kerasgan.losses.adversarial import AdversarialLoss
 from kerasgan.training.optimizers import adam
 
 
@@ -33,7 +34,7 @@ class AdversarialModel(GenerativeModel):
     """
 
     owes = {"players": "a property: dict from a player's name to the list of its networks"}
-    default_loss: str | losses.AdversarialLoss = "non_saturating"
+    default_loss: str | AdversarialLoss = "non_saturating"
 
     @property
     def parts(self) -> dict[str, list]:
@@ -52,7 +53,7 @@ class AdversarialModel(GenerativeModel):
     def compile(
         self,
         optimizer: str | keras.Optimizer | dict | None = None,
-        loss: str | losses.AdversarialLoss | None = None,
+        loss: str | AdversarialLoss | None = None,
         *,
         metrics: list | None = None,
         jit_compile: bool | str = "auto",

@@ -10,6 +10,8 @@ from keras import ops
 from kerasgan import backend, checks, losses
 from kerasgan.core.adversarial_model import AdversarialModel
 from kerasgan.layers.minibatch import split_batch
+from kerasgan.losses.adversarial import AdversarialLoss
+from kerasgan.losses.penalties import GradientPenalty
 from kerasgan.roles.generates_images import HasLatents
 from kerasgan.training import ema
 
@@ -170,9 +172,9 @@ class GAN(HasLatents, AdversarialModel):
     def compile(
         self,
         optimizer: str | keras.Optimizer | dict | None = None,
-        loss: str | losses.AdversarialLoss | None = None,
+        loss: str | AdversarialLoss | None = None,
         *,
-        penalties: str | losses.GradientPenalty | list | None = None,
+        penalties: str | GradientPenalty | list | None = None,
         discriminator_steps: int | None = None,
         metrics: list | None = None,
         jit_compile: bool | str = "auto",
@@ -218,7 +220,7 @@ class GAN(HasLatents, AdversarialModel):
     def updates_per_batch(self, part: str) -> int:
         return self.discriminator_steps if part == "discriminator" else 1
 
-    def default_penalties(self) -> losses.GradientPenalty | list:
+    def default_penalties(self) -> GradientPenalty | list:
         """The paper's gradient penalties; none."""
         return []
 
