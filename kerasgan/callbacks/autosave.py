@@ -1,11 +1,13 @@
 """A training that can end at any moment, and go on from there."""
 
 import contextlib
+import os
 import pathlib
 import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 
 import keras
 
@@ -43,7 +45,7 @@ class Autosave(keras.callbacks.Callback):
     1
     """
 
-    def __init__(self, filepath, minutes=10.0):
+    def __init__(self, filepath: str | os.PathLike, minutes: float = 10.0):
         super().__init__()
         self.filepath = pathlib.Path(filepath)
         if self.filepath.suffix != ".keras":
@@ -55,7 +57,7 @@ class Autosave(keras.callbacks.Callback):
         self.saved = 0.0
 
     @contextlib.contextmanager
-    def during_fit(self):
+    def during_fit(self) -> Iterator[None]:
         """What `fit` is run in: Ctrl-C and SIGTERM wait for the end of a step."""
         self.signal = None
         if threading.current_thread() is not threading.main_thread():

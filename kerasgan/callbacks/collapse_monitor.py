@@ -1,5 +1,6 @@
 """Notices when a generator makes ever the same."""
 
+import os
 import warnings
 
 import keras
@@ -49,7 +50,16 @@ class CollapseMonitor(RunHistory):
     True
     """
 
-    def __init__(self, data, folder, every=1, threshold=0.5, num_samples=256, seed=0, seconds=10.0):
+    def __init__(
+        self,
+        data,
+        folder: str | os.PathLike,
+        every: int = 1,
+        threshold: float = 0.5,
+        num_samples: int = 256,
+        seed: int = 0,
+        seconds: float = 10.0,
+    ):
         super().__init__(folder, seconds)
         checks.whole_number("every", every, 1)
         checks.whole_number("num_samples", num_samples, 2)
@@ -83,12 +93,12 @@ class CollapseMonitor(RunHistory):
                 self.warn(epoch, logs["diversity"])
         super().on_epoch_end(epoch, logs)
 
-    def seen(self):
+    def seen(self) -> dict[int, float]:
         """The diversity found so far, by epoch."""
         rows = sorted(self.rows.items())
         return {epoch: row["diversity"] for epoch, row in rows if "diversity" in row}
 
-    def warn(self, epoch, diversity):
+    def warn(self, epoch: int, diversity: float) -> None:
         """Says that samples are too much alike."""
         warnings.warn(
             f"after epoch {epoch + 1} generated samples are {diversity:.2g} times as far from each "
@@ -98,7 +108,7 @@ class CollapseMonitor(RunHistory):
             stacklevel=2,
         )
 
-    def write(self):
+    def write(self) -> None:
         """Draws the diversity as things stand."""
         if self.seen():
             picture = draw_diversity(self.seen(), self.threshold)

@@ -1,9 +1,11 @@
 """A picture every few epochs, and all of them one after another."""
 
+import os
 import pathlib
 import re
 
 import keras
+import numpy as np
 
 from kerasgan import checks, pictures
 
@@ -27,7 +29,14 @@ class EpochPictures(keras.callbacks.Callback):
 
     chief_only = True  # of several workers
 
-    def __init__(self, folder, every=1, num_images=None, gif=True, tensorboard=None):
+    def __init__(
+        self,
+        folder: str | os.PathLike,
+        every: int = 1,
+        num_images: int | None = None,
+        gif: bool = True,
+        tensorboard: str | os.PathLike | None = None,
+    ):
         super().__init__()
         checks.whole_number("every", every, 1)
         if num_images is not None:
@@ -40,11 +49,11 @@ class EpochPictures(keras.callbacks.Callback):
         self.epoch = 0
         self.drawn = 0
 
-    def picture(self):
+    def picture(self) -> np.ndarray:
         """What the model makes now: uint8 array (height, width, 3)."""
         raise NotImplementedError
 
-    def frames(self):
+    def frames(self) -> list[pathlib.Path]:
         """The pictures of this run so far, in the order of their epochs."""
         frames = (self.folder / "samples").glob("epoch_*.png")
         matches = ((re.fullmatch(r"epoch_(\d+)", frame.stem), frame) for frame in frames)
@@ -63,7 +72,7 @@ class EpochPictures(keras.callbacks.Callback):
             self.draw()
         self.write_gif()
 
-    def draw(self):
+    def draw(self) -> None:
         """Writes the picture of the current epoch."""
         self.drawn = self.epoch
         picture = self.picture()
@@ -74,15 +83,15 @@ class EpochPictures(keras.callbacks.Callback):
             write_image_summary(self.tensorboard, "samples", picture, self.epoch)
 
     @property
-    def unfinished(self):
+    def unfinished(self) -> pathlib.Path:
         """The file of the picture of an epoch that was interrupted."""
         return self.folder / "samples" / "unfinished.png"
 
-    def draw_unfinished(self):
+    def draw_unfinished(self) -> None:
         """Writes `samples/unfinished.png`, what the model makes in the middle of an epoch."""
         pictures.write_png(self.unfinished, self.picture())
 
-    def write_gif(self):
+    def write_gif(self) -> None:
         """Writes `samples.gif` of the pictures so far, if there are any."""
         frames = self.frames()
         if self.gif and frames:

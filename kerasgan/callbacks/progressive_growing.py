@@ -96,7 +96,9 @@ class ProgressiveGrowing(keras.callbacks.Callback):
     et al., 2018, arXiv:1710.10196, sections 2 and A.1.
     """
 
-    def __init__(self, schedule, reset_optimizers=False, verbose=1):
+    def __init__(
+        self, schedule: Stage | dict[int, Stage], reset_optimizers: bool = False, verbose: int = 1
+    ):
         super().__init__()
         stages = schedule.values() if isinstance(schedule, dict) else [schedule]
         if not stages or not all(isinstance(stage, Stage) for stage in stages):
@@ -107,10 +109,10 @@ class ProgressiveGrowing(keras.callbacks.Callback):
         self.schedule = schedule
         self.reset_optimizers = reset_optimizers
         self.verbose = verbose
-        self.stages = []
+        self.stages: list[dict] = []
         self.started = None  # when the first step of a stage did
 
-    def plan(self, last_stage):
+    def plan(self, last_stage: int) -> dict[int, Stage]:
         """The `Stage` of each stage of a model, by its number: dict.
 
         Raises:
@@ -128,14 +130,15 @@ class ProgressiveGrowing(keras.callbacks.Callback):
             )
         return {sizes[size]: schedule[size] for size in sorted(schedule)}
 
-    def where(self, seen):
+    def where(self, seen: int) -> tuple:  # type: ignore[return]  # the last stage has no end
         """Where the schedule is after `seen` images: `(stage, fade_images, end)`.
 
         `end` is the number of images after which the next stage begins, infinite for the last one
         and while it is not known how many images an epoch has.
         """
         images_an_epoch = int(ops.convert_to_numpy(self.model.images_an_epoch))
-        begin, before = 0, None
+        begin: float = 0
+        before: tuple = ()
         for index, (stage, lengths) in enumerate(self.planned.items()):
             unit = 1 if lengths.unit == "images" else images_an_epoch
             if index and not unit:

@@ -1,6 +1,7 @@
 """The losses and metrics of every epoch of a run, kept in a file across interruptions."""
 
 import csv
+import os
 import pathlib
 import time
 
@@ -22,14 +23,14 @@ class RunHistory(keras.callbacks.Callback):
 
     chief_only = True  # of several workers
 
-    def __init__(self, folder, seconds=10.0):
+    def __init__(self, folder: str | os.PathLike, seconds: float = 10.0):
         super().__init__()
         self.folder = pathlib.Path(folder)
         self.seconds = seconds
-        self.rows = {}
+        self.rows: dict[int, dict[str, float]] = {}
         self.written = 0.0
 
-    def write(self):
+    def write(self) -> None:
         """Shows the course of the run as things stand. There is at least one row."""
 
     def on_train_begin(self, logs=None):
@@ -56,7 +57,7 @@ class RunHistory(keras.callbacks.Callback):
         if self.rows:
             self.write()
 
-    def write_unfinished(self, logs):
+    def write_unfinished(self, logs: dict) -> None:
         """Shows the course of a run that was interrupted in the middle of an epoch.
 
         Args:

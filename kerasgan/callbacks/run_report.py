@@ -1,6 +1,7 @@
 """A run on one page."""
 
 import datetime
+import os
 import platform
 import time
 
@@ -42,7 +43,14 @@ class RunReport(RunHistory):
     >>> history = gan.fit(digits, epochs=1, callbacks=[report], verbose=0)
     """
 
-    def __init__(self, folder, settings=None, real=None, command=None, seconds=30.0):
+    def __init__(
+        self,
+        folder: str | os.PathLike,
+        settings: dict | None = None,
+        real: np.ndarray | None = None,
+        command: str | None = None,
+        seconds: float = 30.0,
+    ):
         super().__init__(folder, seconds)
         self.settings = dict(settings or {})
         self.real = real
@@ -59,7 +67,7 @@ class RunReport(RunHistory):
         self.epochs_here += 1
         super().on_epoch_end(epoch, logs)
 
-    def write(self):
+    def write(self) -> None:
         """Writes the page as things stand."""
         title = f"{type(self.model).__name__}: {self.folder.name}"
         sections = {

@@ -1,8 +1,10 @@
 """Pictures of the same latents as the generator learns."""
 
 import json
+import os
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from kerasgan import pictures, roles
 from kerasgan.callbacks.epoch_pictures import EpochPictures
@@ -41,7 +43,14 @@ class SampleGrid(EpochPictures):
     """
 
     def __init__(
-        self, folder, every=1, num_images=None, seed=0, labels=None, gif=True, tensorboard=None
+        self,
+        folder: str | os.PathLike,
+        every: int = 1,
+        num_images: int | None = None,
+        seed: int = 0,
+        labels: ArrayLike | None = None,
+        gif: bool = True,
+        tensorboard: str | os.PathLike | None = None,
     ):
         super().__init__(folder, every, num_images, gif, tensorboard)
         self.seed = seed
@@ -57,7 +66,7 @@ class SampleGrid(EpochPictures):
     def _count(self):
         return self.num_images or (2000 if self.model.compares_vectors else 100)
 
-    def picture(self):
+    def picture(self) -> np.ndarray:
         vectors = self.model.compares_vectors
         count = self._count()
         labels = self.model.all_classes(count) if self.labels is None else self.labels

@@ -23,7 +23,7 @@ class TrainingCurves(RunHistory):
     >>> history = gan.fit(points, epochs=2, callbacks=[curves], verbose=0)
     """
 
-    def write(self):
+    def write(self) -> None:
         """Draws the curves as things stand."""
         pictures.write_png(self.folder / "curves.png", draw_curves(self.rows))
 

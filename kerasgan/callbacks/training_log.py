@@ -32,7 +32,7 @@ class TrainingLog(keras.callbacks.Callback):
 
     chief_only = True  # of several workers
 
-    def __init__(self, batch_size, seconds=30.0, within_epochs=True):
+    def __init__(self, batch_size: int, seconds: float = 30.0, within_epochs: bool = True):
         super().__init__()
         self.batch_size = batch_size
         self.seconds = seconds

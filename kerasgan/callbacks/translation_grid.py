@@ -1,5 +1,7 @@
 """Pictures of the same images, translated, as the model learns."""
 
+import os
+
 import keras
 import numpy as np
 
@@ -39,20 +41,29 @@ class TranslationGrid(EpochPictures):
     >>> history = gan.fit(pairs, epochs=1, callbacks=[grid], verbose=0)
     """
 
-    def __init__(self, data, folder, every=1, num_images=8, seed=0, gif=True, tensorboard=None):
+    def __init__(
+        self,
+        data,
+        folder: str | os.PathLike,
+        every: int = 1,
+        num_images: int = 8,
+        seed: int = 0,
+        gif: bool = True,
+        tensorboard: str | os.PathLike | None = None,
+    ):
         super().__init__(folder, every, num_images, gif, tensorboard)
         self.data = data
         self.seed = seed
-        self.halves = None
+        self.halves: tuple = ()
 
     def on_train_begin(self, logs=None):
         instead = "SampleGrid draws models that make images from noise."
         roles.require(self.model, roles.Translates, "TranslationGrid", instead)
-        if self.halves is None:  # the same ones when training goes on
+        if not self.halves:  # the same ones when training goes on
             self.halves = first_pairs(self.data, self.num_images)
             self.model.check_batch(self.halves)  # now rather than after an epoch
 
-    def picture(self):
+    def picture(self) -> np.ndarray:
         first, second = self.halves
         networks = self.model.networks_by_direction
         rows = []

@@ -1,7 +1,10 @@
 """The base of every model in which networks are trained against each other."""
 
+import keras
+
 from kerasgan import losses
 from kerasgan.core.generative_model import GenerativeModel
+from kerasgan.losses.adversarial import AdversarialLoss
 from kerasgan.training.optimizers import adam
 
 
@@ -31,31 +34,31 @@ class AdversarialModel(GenerativeModel):
     """
 
     owes = {"players": "a property: dict from a player's name to the list of its networks"}
-    default_loss = "non_saturating"
+    default_loss: str | AdversarialLoss = "non_saturating"
 
     @property
-    def parts(self):
+    def parts(self) -> dict[str, list]:
         """The players."""
         return self.players
 
     @property
-    def loss_names(self):
+    def loss_names(self) -> tuple[str, ...]:
         """Names of the losses that a step logs."""
         return tuple(f"{player}_loss" for player in self.players)
 
-    def default_optimizers(self):
+    def default_optimizers(self) -> dict[str, keras.Optimizer]:
         """Adam(2e-4, beta_1=0.5) for each player, the setting of Radford et al. 2016."""
         return {player: adam(2e-4, beta_1=0.5) for player in self.players}
 
     def compile(
         self,
-        optimizer=None,
-        loss=None,
+        optimizer: str | keras.Optimizer | dict | None = None,
+        loss: str | AdversarialLoss | None = None,
         *,
-        metrics=None,
-        jit_compile="auto",
-        steps_per_execution="auto",
-    ):
+        metrics: list | None = None,
+        jit_compile: bool | str = "auto",
+        steps_per_execution: int | str = "auto",
+    ) -> None:
         """Prepares for training; see `GenerativeModel.compile` for the other arguments.
 
         Args:
@@ -73,7 +76,7 @@ class AdversarialModel(GenerativeModel):
         )
         self.adversarial_loss = adversarial_loss
 
-    def compile_arguments(self):
+    def compile_arguments(self) -> dict:
         return {**super().compile_arguments(), "loss": self.adversarial_loss}
 
     def fooling_loss(self, fake_logits, real_logits):

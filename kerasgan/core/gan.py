@@ -1,7 +1,7 @@
 """Generative adversarial networks, Goodfellow et al. 2014: the game of two players."""
 
 from numbers import Real
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import keras
 import numpy as np
@@ -10,6 +10,8 @@ from keras import ops
 from kerasgan import backend, checks, losses
 from kerasgan.core.adversarial_model import AdversarialModel
 from kerasgan.layers.minibatch import split_batch
+from kerasgan.losses.adversarial import AdversarialLoss
+from kerasgan.losses.penalties import GradientPenalty
 from kerasgan.roles.generates_images import HasLatents
 from kerasgan.training import ema
 
@@ -84,13 +86,13 @@ class GAN(HasLatents, AdversarialModel):
 
     def __init__(
         self,
-        generator,
-        discriminator,
-        latent_dim,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        latent_dim: int,
         *,
-        num_classes=None,
-        ema_decay=None,
-        seed=None,
+        num_classes: int | None = None,
+        ema_decay: float | None = None,
+        seed: int | None = None,
         **kwargs,
     ):
         is_number = isinstance(ema_decay, Real)
@@ -135,21 +137,21 @@ class GAN(HasLatents, AdversarialModel):
         return image_shape
 
     @property
-    def players(self):
+    def players(self) -> dict[str, list]:
         return {"discriminator": [self.discriminator], "generator": [self.generator]}
 
     @property
-    def networks_and_averages(self):
+    def networks_and_averages(self) -> list[keras.Model]:
         average = [] if self.ema_generator is None else [self.ema_generator]
         return [*super().networks_and_averages, *average]
 
     @property
-    def further_players(self):
+    def further_players(self) -> list[str]:
         """The names of the players beyond those two, of which most games have none."""
         return [player for player in self.players if player not in ("discriminator", "generator")]
 
     @classmethod
-    def batch_size_for(cls, /, **settings):
+    def batch_size_for(cls, /, **settings) -> int:
         """The batch of `fit` with which each update sees as many examples as in the paper: int.
 
         Args:
@@ -169,15 +171,15 @@ class GAN(HasLatents, AdversarialModel):
 
     def compile(
         self,
-        optimizer=None,
-        loss=None,
+        optimizer: str | keras.Optimizer | dict | None = None,
+        loss: str | AdversarialLoss | None = None,
         *,
-        penalties=None,
-        discriminator_steps=None,
-        metrics=None,
-        jit_compile="auto",
-        steps_per_execution="auto",
-    ):
+        penalties: str | GradientPenalty | list | None = None,
+        discriminator_steps: int | None = None,
+        metrics: list | None = None,
+        jit_compile: bool | str = "auto",
+        steps_per_execution: int | str = "auto",
+    ) -> None:
         """Prepares for training; see `AdversarialModel.compile` for the other arguments.
 
         Args:
@@ -208,22 +210,22 @@ class GAN(HasLatents, AdversarialModel):
         )
         self.discriminator_steps = discriminator_steps
 
-    def compile_arguments(self):
+    def compile_arguments(self) -> dict:
         return {
             **super().compile_arguments(),
             "penalties": list(self.penalties),
             "discriminator_steps": self.discriminator_steps,
         }
 
-    def updates_per_batch(self, part):
+    def updates_per_batch(self, part: str) -> int:
         return self.discriminator_steps if part == "discriminator" else 1
 
-    def default_penalties(self):
+    def default_penalties(self) -> GradientPenalty | list:
         """The paper's gradient penalties; none."""
         return []
 
     @property
-    def loss_names(self):
+    def loss_names(self) -> tuple[str, ...]:
         return (*super().loss_names, *(["gradient_penalty"] if self.penalties else []))
 
     # The game ----------------------------------------------------------------------------------
@@ -296,7 +298,7 @@ class GAN(HasLatents, AdversarialModel):
         """The decay of the averaged copy after so many updates of the generator: constant."""
         return self.ema_decay
 
-    def averaged_weights(self, network):
+    def averaged_weights(self, network: keras.Model) -> list:
         """Those weights of a generator that the averaged copy follows: all."""
         return network.weights
 
@@ -381,7 +383,7 @@ class GAN(HasLatents, AdversarialModel):
     # Using what was trained ----------------------------------------------------------------------
 
     @property
-    def sampling_generator(self):
+    def sampling_generator(self) -> keras.Model:
         """The network that samples are drawn from: the average if there is one."""
         return self.generator if self.ema_generator is None else self.ema_generator
 
@@ -390,7 +392,7 @@ class GAN(HasLatents, AdversarialModel):
         network = self.generator if training else self.sampling_generator
         return network(inputs, training=training)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "generator": keras.saving.serialize_keras_object(self.generator),
@@ -401,7 +403,7 @@ class GAN(HasLatents, AdversarialModel):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict) -> Self:
         for network in {"generator", "discriminator"} & set(config):
             config = {
                 **config,

@@ -3,6 +3,8 @@
 import contextlib
 import inspect
 import math
+import os
+from collections.abc import Iterable, Iterator
 
 import keras
 import numpy as np
@@ -95,16 +97,16 @@ class GenerativeModel(SavesExactly, backend.Trainer, keras.Model):
     }
     takes = None  # the kind of its data, a name in kerasgan.data.KINDS; roles say it
     default_batch_size = 64  # examples of a batch of `fit` with the paper's settings
-    image_axes = None  # how many numbers its image_shape has, if only so many will do
+    image_axes: int | None = None  # how many numbers its image_shape has, if only so many will do
     compares_pairs = False  # whether metrics are given each real image with its generated one
-    compares_vectors = False  # rather than images
-    waits_for_pretraining = ()  # the parts that `pretrain` does not train, where there is one
+    # The parts that `pretrain` does not train, where there is one.
+    waits_for_pretraining: tuple[str, ...] = ()
 
     def __new__(cls, *args, **kwargs):
         checks.check_arguments(cls, args, kwargs)
         return super().__new__(cls, *args, **kwargs)
 
-    def __init__(self, *, seed=None, **kwargs):
+    def __init__(self, *, seed: int | None = None, **kwargs):
         super().__init__(**kwargs)
         self.seed_generator = backend.SeedGenerator(seed)
         self.evaluation_seed = backend.SeedGenerator(0)
@@ -115,12 +117,17 @@ class GenerativeModel(SavesExactly, backend.Trainer, keras.Model):
         self.built = True  # its networks are; Keras refuses to back up a model that is not
 
     @property
-    def networks_and_averages(self):
+    def networks_and_averages(self) -> list[keras.Model]:
         """The networks of all parts, and the averaged copies of some if there are any: list."""
         return [network for networks in self.parts.values() for network in networks]
 
+    @property
+    def compares_vectors(self) -> bool:
+        """Whether metrics are given vectors rather than images."""
+        return False
+
     @classmethod
-    def batch_size_for(cls, /, **settings):
+    def batch_size_for(cls, /, **settings) -> int:
         """The batch of `fit` with which each update sees as many examples as in the paper: int.
 
         Args:
@@ -128,15 +135,15 @@ class GenerativeModel(SavesExactly, backend.Trainer, keras.Model):
         """
         return cls.default_batch_size
 
-    def updates_per_batch(self, part):
+    def updates_per_batch(self, part: str) -> int:
         """How often the part's optimizer moves it for a batch of `fit`: int."""
         return 1
 
-    def part_variables(self, part):
+    def part_variables(self, part: str) -> list:
         """The variables that the part's optimizer moves."""
         return [v for network in self.parts[part] for v in network.trainable_variables]
 
-    def power_iteration(self, part):
+    def power_iteration(self, part: str) -> None:
         """Lets the part's layers estimate the largest singular values of their weights anew.
 
         Those of `kerasgan.layers.SpectralNormalization`, once an update. Steps that accumulate the
@@ -151,12 +158,12 @@ class GenerativeModel(SavesExactly, backend.Trainer, keras.Model):
 
     def compile(
         self,
-        optimizer=None,
+        optimizer: str | keras.Optimizer | dict | None = None,
         *,
-        metrics=None,
-        jit_compile="auto",
-        steps_per_execution="auto",
-    ):
+        metrics: list | None = None,
+        jit_compile: bool | str = "auto",
+        steps_per_execution: int | str = "auto",
+    ) -> None:
         """Prepares for training.
 
         Under a `tf.distribute` strategy batch norm takes its statistics of the batches of all
@@ -216,11 +223,11 @@ class GenerativeModel(SavesExactly, backend.Trainer, keras.Model):
         self._asked_jit_compile = jit_compile
         self._asked_steps_per_execution = steps_per_execution
 
-    def choose_trackers(self):
+    def choose_trackers(self) -> None:
         """Tracks what `loss_names` says, from now on."""
         self.loss_trackers = [LossTracker(name) for name in self.loss_names]
 
-    def compile_arguments(self):
+    def compile_arguments(self) -> dict:
         """The arguments with which `compile` gives the same training again."""
         return {
             "optimizer": dict(self.optimizer.by_part),
@@ -231,7 +238,7 @@ class GenerativeModel(SavesExactly, backend.Trainer, keras.Model):
 
     # Training ----------------------------------------------------------------------------------
 
-    def fit(self, *args, **kwargs):
+    def fit(self, *args, **kwargs) -> keras.callbacks.History:
         """Trains, as `keras.Model.fit` does.
 
         Four things are added. Arrays, and data from `kerasgan.data`, are shuffled as a function of
@@ -271,7 +278,8 @@ class GenerativeModel(SavesExactly, backend.Trainer, keras.Model):
         x, steps = call.get("x"), call.get("steps_per_epoch")
         if hasattr(x, "element_spec"):
             call.setdefault("shuffle", False)  # a data set shuffles itself
-        in_epoch = int(x.cardinality()) if steps is None and hasattr(x, "cardinality") else -1
+        cardinality = getattr(x, "cardinality", None)
+        in_epoch = int(cardinality()) if steps is None and cardinality else -1
         self._divide(steps, call.get("validation_steps"), at_most=in_epoch)
         validation = call.get("validation_data")
         if validation is not None:
@@ -305,7 +313,14 @@ class GenerativeModel(SavesExactly, backend.Trainer, keras.Model):
         finally:
             self.keep_means()  # before another use of the model resets them
 
-    def evaluate(self, *args, num_generated=None, seed=0, return_dict=False, **kwargs):
+    def evaluate(
+        self,
+        *args,
+        num_generated: int | None = None,
+        seed: int = 0,
+        return_dict: bool = False,
+        **kwargs,
+    ) -> list[float] | dict[str, float]:
         """Compares generated images with real ones.
 
         Real images come from the data. Images are generated from the same latents at every call, so
@@ -354,7 +369,7 @@ class GenerativeModel(SavesExactly, backend.Trainer, keras.Model):
                 results |= measuring.results(metric)
         return results if return_dict else list(results.values())
 
-    def prepare_metrics(self, x):
+    def prepare_metrics(self, x) -> None:
         """Loads what the metrics need, so that what is missing is known before long work.
 
         Args:
@@ -366,7 +381,7 @@ class GenerativeModel(SavesExactly, backend.Trainer, keras.Model):
         """
         measuring.prepare(self.generative_metrics, x, self.compares_vectors)
 
-    def agree_on_classes(self, data, learn=False):
+    def agree_on_classes(self, data, learn: bool = False) -> None:
         """Makes sure that the labels of data mean what they mean to this model, if to it they do.
 
         Args:
@@ -377,7 +392,9 @@ class GenerativeModel(SavesExactly, backend.Trainer, keras.Model):
             ValueError: for a label that means something else.
         """
 
-    def real_and_generated(self, batches, num_generated=None, seed=0):
+    def real_and_generated(
+        self, batches: Iterable, num_generated: int | None = None, seed: int = 0
+    ) -> Iterator:
         """What metrics are fed with.
 
         Args:
@@ -436,7 +453,7 @@ class GenerativeModel(SavesExactly, backend.Trainer, keras.Model):
 
     # Checking ----------------------------------------------------------------------------------
 
-    def check_batch(self, data):
+    def check_batch(self, data) -> dict:
         """Makes sure that a batch is what the model can be trained on; here, anything is.
 
         Args:
@@ -453,7 +470,7 @@ class GenerativeModel(SavesExactly, backend.Trainer, keras.Model):
         return {}
 
     @property
-    def batch_limits(self):
+    def batch_limits(self) -> list:
         """The lowest and the highest value of each part of a batch: list of pairs, one or none."""
         return []
 
@@ -489,18 +506,18 @@ class GenerativeModel(SavesExactly, backend.Trainer, keras.Model):
         # Not the generative metrics: they cost much, and `evaluate` asks them once at its end.
         return self.tracked()
 
-    def track(self, logs):
+    def track(self, logs: dict) -> dict:
         """Adds a step's losses to the means of the epoch and returns those means by name."""
         for tracker in self.loss_trackers:
             tracker.update_state(logs[tracker.name])
         return self.tracked()
 
-    def tracked(self):
+    def tracked(self) -> dict:
         """The means of the losses over the epoch so far, by name."""
         return {tracker.name: tracker.result() for tracker in self.loss_trackers}
 
     @property
-    def iterations(self):
+    def iterations(self) -> int:
         """How many training steps the model has had: int.
 
         Steps that accumulate the gradients of one update count as one.
@@ -508,7 +525,7 @@ class GenerativeModel(SavesExactly, backend.Trainer, keras.Model):
         return int(ops.convert_to_numpy(self.optimizer.iterations))
 
     @property
-    def epochs_trained(self):
+    def epochs_trained(self) -> int:
         """How many epochs the model has finished, in this process and before: int."""
         return int(ops.convert_to_numpy(self.epoch_counter))
 
@@ -526,11 +543,17 @@ class GenerativeModel(SavesExactly, backend.Trainer, keras.Model):
 
     # Export ------------------------------------------------------------------------------------
 
-    def exports(self):
+    def exports(self) -> Exports:
         """What a SavedModel of this model holds: `kerasgan.export.Exports`; roles add to it."""
         return Exports(card=self.model_card())
 
-    def export(self, filepath, *, jit_compile=False, model_card=None):
+    def export(
+        self,
+        filepath: str | os.PathLike,
+        *,
+        jit_compile: bool = False,
+        model_card: dict | None = None,
+    ) -> None:
         """Writes a SavedModel that TensorFlow Serving loads.
 
         It needs neither kerasgan nor Keras. Each role of the model adds its endpoints:

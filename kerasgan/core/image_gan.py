@@ -1,5 +1,8 @@
 """A GAN whose networks are made for images of a shape."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import keras
 
 from kerasgan.core.gan import GAN
@@ -44,20 +47,20 @@ class ImageGAN(GAN):
 
     needs_classes = False
     # What a run of minutes is made with, beside small networks; see examples/digits.py.
-    short_run = {"learning_rate": 1e-3}
+    short_run: dict[str, Any] = {"learning_rate": 1e-3}
 
     def __init__(
         self,
-        image_shape,
-        latent_dim=100,
-        base_width=64,
+        image_shape: tuple[int, ...],
+        latent_dim: int = 100,
+        base_width: int = 64,
         *,
-        num_classes=None,
-        conditioning="one_hot",
-        ema_decay=None,
-        seed=None,
-        dtype=None,
-        networks=None,
+        num_classes: int | None = None,
+        conditioning: str = "one_hot",
+        ema_decay: float | None = None,
+        seed: int | None = None,
+        dtype: str | keras.DTypePolicy | None = None,
+        networks: Sequence[Callable] | None = None,
         **kwargs,
     ):
         if conditioning not in CONDITIONINGS:
@@ -86,11 +89,11 @@ class ImageGAN(GAN):
         self.conditioning = conditioning
 
     @staticmethod
-    def networks():
+    def networks() -> tuple[Callable, Callable]:
         """The functions that make the generator and the discriminator."""
         return convolutional_generator, convolutional_discriminator
 
-    def get_config(self):
+    def get_config(self) -> dict:
         config = super().get_config()
         del config["generator"], config["discriminator"]  # made from what follows
         config |= {"image_shape": self.image_shape, "base_width": self.base_width}

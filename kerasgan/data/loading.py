@@ -1,7 +1,12 @@
 """From a name or an array to batches."""
 
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
 import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__init__.py)
 import numpy as np
+from numpy.typing import ArrayLike
 
 from kerasgan.checks import class_names as classes
 from kerasgan.checks import whole_number
@@ -9,25 +14,28 @@ from kerasgan.data import images as image_tools
 from kerasgan.data.epochs import Epochs
 from kerasgan.data.sources import Examples, as_examples, open_source, resized
 
+if TYPE_CHECKING:
+    import tensorflow as tf
+
 
 def load(
-    name,
-    split="train",
-    image_size=None,
-    batch_size=64,
-    labels=False,
-    shuffle=True,
-    seed=0,
-    augment_flip=False,
-    cache=None,
-    data_dir=None,
+    name: str | os.PathLike,
+    split: str = "train",
+    image_size: int | None = None,
+    batch_size: int = 64,
+    labels: bool = False,
+    shuffle: bool = True,
+    seed: int = 0,
+    augment_flip: bool = False,
+    cache: bool | None = None,
+    data_dir: str | os.PathLike | None = None,
     *,
-    channels=None,
-    fit="crop",
-    augment_crop=None,
-    class_names=None,
-    skip_damaged=False,
-):
+    channels: int | None = None,
+    fit: Literal["crop", "pad"] = "crop",
+    augment_crop: int | None = None,
+    class_names: Sequence[str] | None = None,
+    skip_damaged: bool = False,
+) -> "tf.data.Dataset":
     """Loads a data set by name.
 
     Args:
@@ -110,19 +118,19 @@ def load(
 
 
 def from_array(
-    array,
-    labels=None,
-    image_size=None,
-    batch_size=64,
-    shuffle=True,
-    seed=0,
-    augment_flip=False,
+    array: ArrayLike,
+    labels: ArrayLike | None = None,
+    image_size: int | None = None,
+    batch_size: int = 64,
+    shuffle: bool = True,
+    seed: int = 0,
+    augment_flip: bool = False,
     *,
-    channels=None,
-    fit="crop",
-    augment_crop=None,
-    class_names=None,
-):
+    channels: int | None = None,
+    fit: Literal["crop", "pad"] = "crop",
+    augment_crop: int | None = None,
+    class_names: Sequence[str] | None = None,
+) -> "tf.data.Dataset":
     """Makes a data set of arrays in memory.
 
     Args:
@@ -164,7 +172,7 @@ def _as_dataset(source, name, batch_size, with_labels, *how):
     return dataset
 
 
-def class_names(dataset):
+def class_names(dataset) -> tuple[str, ...] | None:
     """The names of the classes of a data set.
 
     A conditional model compares them with its own when it is given the data, and `fit` makes them
@@ -182,7 +190,7 @@ def class_names(dataset):
     return classes.of_data(dataset)
 
 
-def num_classes(dataset):
+def num_classes(dataset) -> int | None:
     """How many classes a data set has.
 
     Args:

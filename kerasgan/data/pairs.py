@@ -1,6 +1,8 @@
 """Pairs of images, and images of two domains, for translation."""
 
+import os
 import pathlib
+from typing import TYPE_CHECKING
 
 import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__init__.py)
 import numpy as np
@@ -12,22 +14,25 @@ from kerasgan.data.loading import as_batches, check
 from kerasgan.data.sources import EMBEDDED, Examples, open_source, open_tfds, read_files
 from kerasgan.utils.printable import printable
 
+if TYPE_CHECKING:
+    import tensorflow as tf
+
 
 def load_pairs(
-    name,
-    split="train",
-    image_size=256,
-    batch_size=1,
+    name: str | os.PathLike,
+    split: str = "train",
+    image_size: int = 256,
+    batch_size: int = 1,
     *,
-    source=None,
-    shuffle=True,
-    seed=0,
-    augment=True,
-    channels=3,
-    cache=None,
-    data_dir=None,
-    skip_damaged=False,
-):
+    source: str | None = None,
+    shuffle: bool = True,
+    seed: int = 0,
+    augment: bool = True,
+    channels: int = 3,
+    cache: bool | None = None,
+    data_dir: str | os.PathLike | None = None,
+    skip_damaged: bool = False,
+) -> "tf.data.Dataset":
     """Loads pairs of images that belong together.
 
     Args:
@@ -93,12 +98,14 @@ def load_pairs(
     else:
         both = list(halves.values())[:: -1 if swap else 1]
         if all(isinstance(half, pathlib.Path) for half in both):
-            examples = _twins(*both, loaded, channels, cache, skip_damaged)
+            first, second = both
+            examples = _twins(first, second, loaded, channels, cache, skip_damaged)
         else:
-            examples = _joined(
-                *(open_tfds(*half, loaded, channels, "crop", True, data_dir) for half in both),
-                name,
+            first, second = (
+                open_tfds(half[0], half[1], loaded, channels, "crop", True, data_dir)
+                for half in both
             )
+            examples = _joined(first, second, name)
     batches = _batches(examples, name, image_size, batch_size, shuffle, seed, augment)
 
     def one_epoch(epoch, first):
@@ -109,20 +116,20 @@ def load_pairs(
 
 
 def load_unpaired(
-    a,
-    b=None,
-    split="train",
-    image_size=256,
-    batch_size=1,
+    a: str | os.PathLike,
+    b: str | os.PathLike | None = None,
+    split: str = "train",
+    image_size: int = 256,
+    batch_size: int = 1,
     *,
-    shuffle=True,
-    seed=0,
-    augment=True,
-    channels=3,
-    cache=None,
-    data_dir=None,
-    skip_damaged=False,
-):
+    shuffle: bool = True,
+    seed: int = 0,
+    augment: bool = True,
+    channels: int = 3,
+    cache: bool | None = None,
+    data_dir: str | os.PathLike | None = None,
+    skip_damaged: bool = False,
+) -> "tf.data.Dataset":
     """Loads images of two domains, of which none belong together.
 
     Args:
@@ -167,7 +174,7 @@ def load_unpaired(
         sources = [
             open_source(str(half), "train", *how, skip_damaged)
             if isinstance(half, pathlib.Path)
-            else open_tfds(*half, *how)
+            else open_tfds(half[0], half[1], *how)
             for half in halves.values()
         ]
     domains = [

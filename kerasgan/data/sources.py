@@ -112,7 +112,7 @@ def _digits(split):
     return Examples(images, labels.astype("int32"), tuple("0123456789"))
 
 
-def mixture(name):
+def mixture(name: str) -> tuple[np.ndarray, float]:
     """The modes of a 2-D data set and the standard deviation around each.
 
     Args:

@@ -1,13 +1,17 @@
 """Pairs made from single images: what was taken away is to be put back."""
 
 import inspect
+from typing import TYPE_CHECKING
 
 import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__init__.py)
 
 from kerasgan.data.epochs import Epochs
 
+if TYPE_CHECKING:
+    import tensorflow as tf
 
-def paired(images, task, *, seed=0, **options):
+
+def paired(images: "tf.data.Dataset", task: str, *, seed: int = 0, **options) -> "tf.data.Dataset":
     """Makes pairs for translation: of each image a source from which it is to be made again.
 
     Args:

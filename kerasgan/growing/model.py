@@ -1,5 +1,8 @@
 """GANs whose networks grow from 4x4 to the final resolution, Karras et al. 2018."""
 
+from collections.abc import Callable
+from typing import Self
+
 import keras
 from keras import layers, ops
 
@@ -51,14 +54,14 @@ class GrowingGAN(Grows, GAN):
 
     def __init__(
         self,
-        image_shape,
-        latent_dim=512,
-        base_width=16,
-        max_width=512,
+        image_shape: tuple[int, ...],
+        latent_dim: int = 512,
+        base_width: int = 16,
+        max_width: int = 512,
         *,
-        ema_decay=0.999,
-        seed=None,
-        dtype=None,
+        ema_decay: float | None = 0.999,
+        seed: int | None = None,
+        dtype: str | keras.DTypePolicy | None = None,
         **kwargs,
     ):
         make_generator, make_discriminator = self.networks()
@@ -79,44 +82,50 @@ class GrowingGAN(Grows, GAN):
         self.fade_start = self.add_weight((), **counter, name="fade_start")
         self.fade_images = self.add_weight((), **counter, name="fade_images")
         self.images_an_epoch = self.add_weight((), **counter, name="images_an_epoch")
-        self.batch_size = None  # of one round of the game, None for that of the data
+        self.batch_size: int | None = None  # of one round of the game, None for that of the data
 
-    def networks(self):
+    def networks(self) -> tuple[Callable, Callable]:
         """What makes the generator and the discriminator: their classes."""
         raise NotImplementedError
 
     # Growth ------------------------------------------------------------------------------------
 
     @property
-    def growing_networks(self):
+    def growing_networks(self) -> list[GrowingNetwork]:
         """Every `GrowingNetwork` of the model, the averaged one included."""
         layers = all_layers(self.networks_and_averages)
         return [layer for layer in layers if isinstance(layer, GrowingNetwork)]
 
     @property
-    def stage(self):
+    def stage(self) -> int:
         """int, 0 for 4x4."""
         return self.discriminator.stage
 
     @property
-    def last_stage(self):
+    def last_stage(self) -> int:
         """The stage of the final resolution: int."""
         return self.discriminator.last_stage
 
     @property
-    def image_shape(self):
+    def image_shape(self) -> tuple[int, ...]:
         """The shape of the images at the current stage."""
         return self.discriminator.image_shape
 
     @image_shape.setter
-    def image_shape(self, shape):
+    def image_shape(self, shape: tuple[int, ...]) -> None:
         self.final_image_shape = shape
 
     @property
-    def real_image_shape(self):
+    def real_image_shape(self) -> tuple[int, ...]:
         return self.final_image_shape
 
-    def grow_to(self, stage, fade_images=0, batch_size=None, reset_optimizers=False):
+    def grow_to(
+        self,
+        stage: int,
+        fade_images: int = 0,
+        batch_size: int | None = None,
+        reset_optimizers: bool = False,
+    ) -> None:
         """Goes to a stage; `fit` compiles its step anew.
 
         Args:
@@ -185,11 +194,11 @@ class GrowingGAN(Grows, GAN):
         self._tested_at = self.stage
         super().make_test_function(force=force or changed)
 
-    def part_variables(self, part):
+    def part_variables(self, part: str) -> list:
         idle = {id(w) for network in self.growing_networks for w in network.idle_weights()}
         return [v for v in super().part_variables(part) if id(v) not in idle]
 
-    def averaged_weights(self, network):
+    def averaged_weights(self, network: keras.Model) -> list:
         idle = {id(w) for network in self.growing_networks for w in network.idle_weights()}
         return [w for w in network.weights if id(w) not in idle]
 
@@ -239,7 +248,7 @@ class GrowingGAN(Grows, GAN):
         before = layers.UpSampling2D(2, **FLOAT_IMAGES)(before)
         return self.discriminator.faded(before, images)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         config = super().get_config()
         del config["generator"], config["discriminator"]  # made from what follows
         return {
@@ -251,7 +260,7 @@ class GrowingGAN(Grows, GAN):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict) -> Self:
         arguments = {name: value for name, value in config.items() if name != "batch_size"}
         model = super().from_config(arguments)
         model.batch_size = config.get("batch_size")

@@ -4,6 +4,7 @@ Reference: HYPE: A Benchmark for Human eYe Perceptual Evaluation of Generative M
 2019, arXiv:1904.01121. `kerasgan hype` asks the people.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +21,13 @@ class Estimate(NamedTuple):
     high: float
 
 
-def error_rates(real, taken_for_real, participants, *, seed=0):
+def error_rates(
+    real: Sequence | np.ndarray,
+    taken_for_real: Sequence | np.ndarray,
+    participants: Sequence | np.ndarray,
+    *,
+    seed: int = 0,
+) -> dict[str, Estimate]:
     """The HYPE-infinity score: the share of wrong answers, with unlimited time.
 
     0.5 is what guessing gives: nobody can tell the generated images from the real ones.
@@ -62,12 +69,14 @@ def error_rates(real, taken_for_real, participants, *, seed=0):
     counted = np.stack([np.ones_like(real), real, ~real], axis=1)
     wrong = counted & (real != taken_for_real)[:, None]
     sums = np.zeros((2, units.max() + 1, 3))
-    np.add.at(sums, (0, units), wrong)
-    np.add.at(sums, (1, units), counted)
-    return dict(zip(("all", "real", "generated"), _estimates(*sums, seed), strict=True))
+    np.add.at(sums[0], units, wrong)
+    np.add.at(sums[1], units, counted)
+    return dict(zip(("all", "real", "generated"), _estimates(sums[0], sums[1], seed), strict=True))
 
 
-def exposure_threshold(blocks, participants, *, seed=0):
+def exposure_threshold(
+    blocks: Sequence[Sequence[float]], participants: Sequence | np.ndarray, *, seed: int = 0
+) -> Estimate:
     """The HYPE-time score: how long people must see an image to tell whether it is real.
 
     The mean over participants of the mean over their blocks of the modal exposure.
@@ -105,7 +114,7 @@ def exposure_threshold(blocks, participants, *, seed=0):
     return _estimates(modes[:, None], np.ones((len(modes), 1)), seed)[0]
 
 
-def modal_exposure(exposures):
+def modal_exposure(exposures: Sequence[float]) -> float:
     """The most frequent exposure of a block; of several, which the paper leaves open, their mean.
 
     Args:
@@ -153,7 +162,7 @@ class Staircase:
     def __init__(self):
         self.exposure = self.BEGIN
 
-    def answered(self, correct):
+    def answered(self, correct: bool) -> None:
         """Takes one step; `correct` is whether the last answer was."""
         exposure = self.exposure + (-self.DOWN if correct else self.UP)
         self.exposure = min(max(exposure, self.LEAST), self.LONGEST)

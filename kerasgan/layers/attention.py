@@ -36,7 +36,7 @@ class SelfAttention2D(layers.Layer):
     arXiv:1805.08318, section 3.
     """
 
-    def __init__(self, spectral_normalization=True, **kwargs):
+    def __init__(self, spectral_normalization: bool = True, **kwargs):
         super().__init__(**kwargs)
         self.spectral_normalization = spectral_normalization
         self.pool = layers.MaxPooling2D(2, dtype=self.dtype_policy)
@@ -76,5 +76,5 @@ class SelfAttention2D(layers.Layer):
     def compute_output_shape(self, input_shape):
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "spectral_normalization": self.spectral_normalization}

@@ -24,7 +24,7 @@ class OneHot(layers.Layer):
     [[0.0, 1.0, 0.0]]
     """
 
-    def __init__(self, num_classes, **kwargs):
+    def __init__(self, num_classes: int, **kwargs):
         super().__init__(**kwargs)
         self.num_classes = num_classes
 
@@ -34,7 +34,7 @@ class OneHot(layers.Layer):
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self.num_classes)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "num_classes": self.num_classes}
 
 
@@ -59,7 +59,7 @@ class ClassToMaps(layers.Layer):
     arXiv:1411.1784, for the idea; the matrices are the usual form for convolutions.
     """
 
-    def __init__(self, num_classes, height, width, **kwargs):
+    def __init__(self, num_classes: int, height: int, width: int, **kwargs):
         super().__init__(**kwargs)
         self.num_classes, self.height, self.width = num_classes, height, width
 
@@ -70,7 +70,7 @@ class ClassToMaps(layers.Layer):
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self.height, self.width, self.num_classes)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         sizes = {"num_classes": self.num_classes, "height": self.height, "width": self.width}
         return {**super().get_config(), **sizes}
 
@@ -106,10 +106,10 @@ class ConditionalBatchNormalization(layers.Layer):
 
     def __init__(
         self,
-        num_classes=None,
-        momentum=0.99,
-        epsilon=1e-3,
-        spectral_normalization=False,
+        num_classes: int | None = None,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        spectral_normalization: bool = False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -158,7 +158,7 @@ class ConditionalBatchNormalization(layers.Layer):
     def compute_output_shape(self, input_shape):
         return input_shape[0]
 
-    def get_config(self):
+    def get_config(self) -> dict:
         names = ("num_classes", "momentum", "epsilon", "spectral_normalization")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 

@@ -21,7 +21,7 @@ class ClipWeights(keras.constraints.Constraint):
     Reference: Wasserstein GAN, Arjovsky et al., 2017, arXiv:1701.07875, algorithm 1.
     """
 
-    def __init__(self, limit):
+    def __init__(self, limit: float):
         if not limit > 0.0:
             raise ValueError(f"limit={limit!r}; use a number above 0.")
         self.limit = limit
@@ -29,5 +29,5 @@ class ClipWeights(keras.constraints.Constraint):
     def __call__(self, weights):
         return ops.clip(weights, -self.limit, self.limit)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {"limit": self.limit}

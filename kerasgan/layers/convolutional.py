@@ -12,13 +12,13 @@ from kerasgan.layers.spectral_normalization import normalized
 
 
 def convolutional_generator(
-    image_shape,
-    latent_dim=100,
-    base_width=64,
-    num_classes=None,
-    conditioning="one_hot",
-    hidden_units=None,
-):
+    image_shape: tuple[int, ...],
+    latent_dim: int = 100,
+    base_width: int = 64,
+    num_classes: int | None = None,
+    conditioning: str = "one_hot",
+    hidden_units: int | None = None,
+) -> keras.Model:
     """The generator: z is projected to the first features, which transposed convolutions double.
 
     Args:
@@ -62,15 +62,15 @@ def convolutional_generator(
 
 
 def convolutional_discriminator(
-    image_shape,
-    base_width=64,
-    num_classes=None,
-    conditioning="one_hot",
-    normalization="batch",
-    packing=1,
-    hidden_units=None,
-    slope=0.2,
-):
+    image_shape: tuple[int, ...],
+    base_width: int = 64,
+    num_classes: int | None = None,
+    conditioning: str = "one_hot",
+    normalization: str | None = "batch",
+    packing: int = 1,
+    hidden_units: int | None = None,
+    slope: float = 0.2,
+) -> keras.Model:
     """The discriminator: strided convolutions down to the generator's first size, one logit.
 
     Args:

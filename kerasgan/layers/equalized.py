@@ -37,7 +37,13 @@ class Equalized(Reparameterized):
     Architecture for Generative Adversarial Networks, Karras et al., 2019, arXiv:1812.04948.
     """
 
-    def __init__(self, layer, gain=SQRT2, learning_rate_multiplier=1.0, **kwargs):
+    def __init__(
+        self,
+        layer: keras.Layer,
+        gain: float = SQRT2,
+        learning_rate_multiplier: float = 1.0,
+        **kwargs,
+    ):
         super().__init__(layer, **kwargs)
         self.gain, self.learning_rate_multiplier = gain, learning_rate_multiplier
         layer.kernel_initializer = keras.initializers.RandomNormal(
@@ -54,7 +60,7 @@ class Equalized(Reparameterized):
             pairs.append((bias, bias.value * self.learning_rate_multiplier))
         return pairs
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "gain": self.gain,

@@ -37,7 +37,7 @@ class ImageHistory(layers.Layer):
     arXiv:1703.10593, section 4.
     """
 
-    def __init__(self, size=50, seed=None, **kwargs):
+    def __init__(self, size: int = 50, seed: int | None = None, **kwargs):
         super().__init__(dtype="float32", **kwargs)
         self.size = size
         self.seed = seed
@@ -79,5 +79,5 @@ class ImageHistory(layers.Layer):
     def compute_output_shape(self, input_shape):
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {"name": self.name, "size": self.size, "seed": self.seed}

@@ -29,7 +29,7 @@ class MinibatchStdDev(layers.Layer):
     et al., 2018, arXiv:1710.10196, section 3.
     """
 
-    def __init__(self, group_size=4, **kwargs):
+    def __init__(self, group_size: int = 4, **kwargs):
         super().__init__(**kwargs)
         self.group_size = group_size
 
@@ -53,7 +53,7 @@ class MinibatchStdDev(layers.Layer):
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], input_shape[-1] + 1)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "group_size": self.group_size}
 
 
@@ -86,7 +86,7 @@ class Pack(layers.Layer):
     2018, arXiv:1712.04086, section 2.
     """
 
-    def __init__(self, degree, **kwargs):
+    def __init__(self, degree: int, **kwargs):
         super().__init__(**kwargs)
         if not isinstance(degree, int) or degree < 1:
             raise ValueError(f"degree={degree!r}; use a whole number of at least 1.")
@@ -98,7 +98,7 @@ class Pack(layers.Layer):
     def compute_output_shape(self, input_shape):
         return (None, *input_shape[1:-1], self.degree * input_shape[-1])
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "degree": self.degree}
 
 

@@ -28,7 +28,7 @@ class OrthogonalRegularization(keras.regularizers.Regularizer):
     2019, arXiv:1809.11096, equation 3.
     """
 
-    def __init__(self, weight=1e-4):
+    def __init__(self, weight: float = 1e-4):
         if not weight > 0.0:
             raise ValueError(f"weight={weight!r}; use a number above 0.")
         self.weight = weight
@@ -48,5 +48,5 @@ class OrthogonalRegularization(keras.regularizers.Regularizer):
         lengths = ops.sum(ops.square(matrix), axis=0)
         return self.weight * (ops.sum(ops.square(products)) - ops.sum(ops.square(lengths)))
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {"weight": self.weight}

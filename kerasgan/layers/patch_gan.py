@@ -1,5 +1,7 @@
 """The discriminator of image translation: is each patch real?"""
 
+from collections.abc import Callable
+
 import keras
 from keras import layers
 
@@ -8,8 +10,12 @@ STRIDED_LAYERS = {1: 0, 16: 1, 34: 2, 70: 3, 142: 4, 286: 5}
 
 
 def patch_discriminator(
-    image_shape, receptive_field=70, base_width=64, normalization=None, name="discriminator"
-):
+    image_shape: tuple[int | None, ...],
+    receptive_field: int = 70,
+    base_width: int = 64,
+    normalization: Callable | None = None,
+    name: str = "discriminator",
+) -> keras.Model:
     """A PatchGAN: a map of logits, each of which sees a square of pixels.
 
     Section 6.1.2 of Pix2Pix' paper: convolutions of 4x4, C64-C128-C256-C512 for 70 pixels, all but

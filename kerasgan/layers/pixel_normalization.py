@@ -26,7 +26,7 @@ class PixelNormalization(layers.Layer):
     et al., 2018, arXiv:1710.10196, section 4.2.
     """
 
-    def __init__(self, epsilon=1e-8, **kwargs):
+    def __init__(self, epsilon: float = 1e-8, **kwargs):
         super().__init__(**kwargs)
         self.epsilon = epsilon
 
@@ -39,5 +39,5 @@ class PixelNormalization(layers.Layer):
     def compute_output_shape(self, input_shape):
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "epsilon": self.epsilon}

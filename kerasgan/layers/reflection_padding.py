@@ -29,7 +29,7 @@ class ReflectionPadding2D(layers.Layer):
     2016, arXiv:1603.08155, whose networks those of CycleGAN follow.
     """
 
-    def __init__(self, padding=1, **kwargs):
+    def __init__(self, padding: int = 1, **kwargs):
         super().__init__(**kwargs)
         self.padding = padding
 
@@ -41,5 +41,5 @@ class ReflectionPadding2D(layers.Layer):
         batch, *size, channels = input_shape
         return (batch, *(s if s is None else s + 2 * self.padding for s in size), channels)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "padding": self.padding}

@@ -57,16 +57,16 @@ def discriminator_widths(size, doublings, pyramid=False):
 
 
 def residual_generator(
-    image_shape,
-    latent_dim=128,
-    base_width=128,
-    num_classes=None,
-    conditioning="one_hot",
+    image_shape: tuple[int, ...],
+    latent_dim: int = 128,
+    base_width: int = 128,
+    num_classes: int | None = None,
+    conditioning: str = "one_hot",
     *,
-    spectral=False,
-    pyramid=False,
-    attention_size=None,
-):
+    spectral: bool = False,
+    pyramid: bool = False,
+    attention_size: int | None = None,
+) -> keras.Model:
     """The generator of Miyato et al. 2018, tables 4 to 6: blocks that double the resolution.
 
     Args:
@@ -115,15 +115,15 @@ def residual_generator(
 
 
 def residual_discriminator(
-    image_shape,
-    base_width=128,
-    num_classes=None,
-    conditioning="one_hot",
+    image_shape: tuple[int, ...],
+    base_width: int = 128,
+    num_classes: int | None = None,
+    conditioning: str = "one_hot",
     *,
-    spectral=True,
-    pyramid=False,
-    attention_size=None,
-):
+    spectral: bool = True,
+    pyramid: bool = False,
+    attention_size: int | None = None,
+) -> keras.Model:
     """The discriminator of Miyato et al. 2018, tables 4 to 6: blocks, the last of which keep the
     size.
 

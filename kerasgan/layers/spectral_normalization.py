@@ -73,7 +73,7 @@ class SpectralNormalization(Reparameterized):
             kernel = ops.swapaxes(kernel, -1, -2)  # of shape (height, width, outputs, inputs)
         return ops.reshape(kernel, (-1, kernel.shape[-1]))
 
-    def power_iteration(self, when=True):
+    def power_iteration(self, when=True) -> None:
         """One power iteration.
 
         Args:

@@ -29,7 +29,7 @@ class AdaptiveInstanceNormalization(layers.Layer):
     Generative Adversarial Networks, Karras et al., 2019, arXiv:1812.04948.
     """
 
-    def __init__(self, epsilon=1e-8, **kwargs):
+    def __init__(self, epsilon: float = 1e-8, **kwargs):
         super().__init__(**kwargs)
         self.epsilon = epsilon
 
@@ -44,7 +44,7 @@ class AdaptiveInstanceNormalization(layers.Layer):
     def compute_output_shape(self, x_shape, scale_shape, bias_shape):
         return x_shape
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "epsilon": self.epsilon}
 
 
@@ -67,7 +67,7 @@ class NoiseInjection(layers.Layer):
     al., 2019, arXiv:1812.04948, section 2.
     """
 
-    def __init__(self, seed=None, **kwargs):
+    def __init__(self, seed: int | None = None, **kwargs):
         super().__init__(**kwargs)
         self.seed = seed
         self.seed_generator = backend.SeedGenerator(seed)
@@ -88,5 +88,5 @@ class NoiseInjection(layers.Layer):
     def compute_output_shape(self, x_shape, noise_shape=None):
         return x_shape
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "seed": self.seed}

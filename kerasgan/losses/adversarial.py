@@ -1,5 +1,7 @@
 """What the two players of the game minimize, as functions of the discriminator's logits."""
 
+from typing import Self
+
 import keras
 from keras import ops
 
@@ -41,18 +43,18 @@ class AdversarialLoss:
         """
         raise NotImplementedError
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict) -> Self:
         return cls(**config)
 
 
 class _CrossEntropy(AdversarialLoss):
     """The discriminator of Goodfellow et al.: binary cross-entropy of real against fake."""
 
-    def __init__(self, label_smoothing=0.0):
+    def __init__(self, label_smoothing: float = 0.0):
         if not 0.0 <= label_smoothing < 0.5:
             raise ValueError(
                 f"label_smoothing={label_smoothing!r} is out of range; use a number from 0 up to, "
@@ -69,7 +71,7 @@ class _CrossEntropy(AdversarialLoss):
         fake = _minus_log_sigmoid(-fake_logits)
         return ops.mean(real) + ops.mean(fake)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {"label_smoothing": self.label_smoothing}
 
 
@@ -146,7 +148,13 @@ class LeastSquares(AdversarialLoss):
     equation 2; the values 0, 1, 1 are its equation 9.
     """
 
-    def __init__(self, real_target=1.0, fake_target=0.0, generator_target=1.0, weight=1.0):
+    def __init__(
+        self,
+        real_target: float = 1.0,
+        fake_target: float = 0.0,
+        generator_target: float = 1.0,
+        weight: float = 1.0,
+    ):
         self.real_target, self.fake_target = real_target, fake_target
         self.generator_target = generator_target
         self.weight = weight
@@ -160,7 +168,7 @@ class LeastSquares(AdversarialLoss):
         distance = ops.square(_float32(fake_logits) - self.generator_target)
         return 0.5 * self.weight * ops.mean(distance)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             "real_target": self.real_target,
             "fake_target": self.fake_target,
@@ -194,7 +202,7 @@ class Wasserstein(AdversarialLoss):
     drift, Progressive Growing of GANs, Karras et al., 2018, arXiv:1710.10196, appendix A.1.
     """
 
-    def __init__(self, drift=0.0):
+    def __init__(self, drift: float = 0.0):
         if not drift >= 0.0:
             raise ValueError(f"drift={drift!r}; use a number of at least 0.")
         self.drift = drift
@@ -204,7 +212,7 @@ class Wasserstein(AdversarialLoss):
         loss = ops.mean(_float32(fake_logits)) - ops.mean(real_logits)
         return loss + self.drift * ops.mean(ops.square(real_logits)) if self.drift else loss
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {"drift": self.drift}
 
     def generator(self, fake_logits, real_logits=None):
@@ -262,7 +270,7 @@ class Relativistic(AdversarialLoss):
 
     needs_real_logits = True
 
-    def __init__(self, average=False):
+    def __init__(self, average: bool = False):
         self.average = average
 
     def discriminator(self, real_logits, fake_logits):
@@ -285,7 +293,7 @@ class Relativistic(AdversarialLoss):
             )
         return self.discriminator(fake_logits, real_logits)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {"average": self.average}
 
 
@@ -315,7 +323,7 @@ _BY_NAME = {
 }
 
 
-def get(loss):
+def get(loss: str | AdversarialLoss) -> AdversarialLoss:
     """The adversarial loss that a name or an object stands for.
 
     Args:

@@ -1,5 +1,7 @@
 """What a discriminator pays for the gradient of its logits with respect to the image."""
 
+from typing import Self
+
 import keras
 from keras import ops
 
@@ -54,7 +56,14 @@ class GradientPenalty:
     Improving the Image Quality of StyleGAN, Karras et al., 2020, arXiv:1912.04958, section 3.1.
     """
 
-    def __init__(self, weight, at="interpolates", center=1.0, one_sided=False, every=1):
+    def __init__(
+        self,
+        weight: float,
+        at: str = "interpolates",
+        center: float = 1.0,
+        one_sided: bool = False,
+        every: int = 1,
+    ):
         if not weight > 0.0:
             raise ValueError(f"weight={weight!r}; use a number above 0.")
         if at not in PLACES:
@@ -70,27 +79,27 @@ class GradientPenalty:
         self.one_sided, self.every = one_sided, every
 
     @classmethod
-    def wgan_gp(cls, weight=10.0):
+    def wgan_gp(cls, weight: float = 10.0) -> Self:
         """WGAN-GP: norm 1 at interpolates."""
         return cls(weight)
 
     @classmethod
-    def wgan_lp(cls, weight=10.0):
+    def wgan_lp(cls, weight: float = 10.0) -> Self:
         """WGAN-LP: norm of at most 1 at interpolates."""
         return cls(weight, one_sided=True)
 
     @classmethod
-    def dragan(cls, weight=10.0):
+    def dragan(cls, weight: float = 10.0) -> Self:
         """DRAGAN: norm 1 around real images."""
         return cls(weight, at="around_real")
 
     @classmethod
-    def r1(cls, gamma=10.0, every=1):
+    def r1(cls, gamma: float = 10.0, every: int = 1) -> Self:
         """R1: `gamma / 2 E[|grad D(x)|^2]` at real images; lazy with `every=16`."""
         return cls(gamma / 2.0, at="real", center=0.0, every=every)
 
     @classmethod
-    def r2(cls, gamma=10.0, every=1):
+    def r2(cls, gamma: float = 10.0, every: int = 1) -> Self:
         """R2: `gamma / 2 E[|grad D(x)|^2]` at generated images; lazy with `every=16`."""
         return cls(gamma / 2.0, at="fake", center=0.0, every=every)
 
@@ -147,7 +156,7 @@ class GradientPenalty:
             excess = ops.relu(excess)
         return self.weight * ops.mean(ops.square(excess))
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             "weight": self.weight,
             "at": self.at,
@@ -157,7 +166,7 @@ class GradientPenalty:
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict) -> Self:
         return cls(**config)
 
 
@@ -171,7 +180,7 @@ _BY_NAME = {
 }
 
 
-def get_penalties(penalties):
+def get_penalties(penalties: str | GradientPenalty | list | None) -> list[GradientPenalty]:
     """The penalties that names and objects stand for.
 
     Args:

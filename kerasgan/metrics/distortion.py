@@ -18,7 +18,7 @@ class _OnLuminance(keras.metrics.Metric):
     paired = True  # images made from noise have no partners
     higher_is_better = ("",)
 
-    def __init__(self, border=4, name=None, **kwargs):
+    def __init__(self, border: int = 4, name: str | None = None, **kwargs):
         super().__init__(name=name, **kwargs)
         whole_number("border", border, 0)
         self.border = border
@@ -61,7 +61,7 @@ class _OnLuminance(keras.metrics.Metric):
         y = luminance(ops.convert_to_tensor(images))
         return y[:, border : y.shape[1] - border, border : y.shape[2] - border]
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "border": self.border}
 
 
@@ -90,7 +90,7 @@ class PSNR(_OnLuminance):
 
     least_size = 1
 
-    def __init__(self, border=4, name="psnr", **kwargs):
+    def __init__(self, border: int = 4, name: str = "psnr", **kwargs):
         super().__init__(border, name, **kwargs)
 
     def of_images(self, first, second):
@@ -125,7 +125,7 @@ class SSIM(_OnLuminance):
 
     least_size = 11
 
-    def __init__(self, border=4, name="ssim", **kwargs):
+    def __init__(self, border: int = 4, name: str = "ssim", **kwargs):
         super().__init__(border, name, **kwargs)
 
     def of_images(self, first, second):

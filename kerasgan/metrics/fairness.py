@@ -1,8 +1,11 @@
 """Whether generated images show the groups of the data as often, and as well, as real ones."""
 
 import dataclasses
+from collections.abc import Callable, Sequence
 
+import keras
 import numpy as np
+from numpy.typing import ArrayLike
 
 from kerasgan import roles
 from kerasgan.checks import class_names as classes
@@ -27,18 +30,18 @@ class Rates:
     upper: np.ndarray
 
     @property
-    def difference(self):
+    def difference(self) -> np.ndarray:
         """float64 (groups,): generated less reference."""
         return self.generated - self.reference
 
     @property
-    def largest(self):
+    def largest(self) -> float | None:
         """The largest absolute difference, a float, or None when there is none at all."""
         known = np.abs(self.difference[~np.isnan(self.difference)])
         return float(known.max()) if len(known) else None
 
     @property
-    def clear(self):
+    def clear(self) -> np.ndarray:
         """bool (groups,): whether the interval leaves out 0."""
         return (self.lower > 0.0) | (self.upper < 0.0)
 
@@ -67,19 +70,19 @@ class FairnessReport:
     why_no_odds: str | None = None
 
     @property
-    def demographic_parity_difference(self):
+    def demographic_parity_difference(self) -> float | None:
         """float: the largest absolute difference of a group's shares; 0 is parity."""
         return self.shares.largest
 
     @property
-    def equalized_odds_difference(self):
+    def equalized_odds_difference(self) -> float | None:
         """float: the largest absolute difference of a true or false positive rate, or None."""
         both = (self.true_positive_rates, self.false_positive_rates)
         found = [rates.largest for rates in both if rates is not None]
         return max((largest for largest in found if largest is not None), default=None)
 
     @property
-    def sections(self):
+    def sections(self) -> dict[str, Rates]:
         """dict from title to `Rates`, of all that was found."""
         found = {
             "share": self.shares,
@@ -88,7 +91,7 @@ class FairnessReport:
         }
         return {title: rates for title, rates in found.items() if rates is not None}
 
-    def table(self):
+    def table(self) -> str:
         """The report as aligned text.
 
         Returns:
@@ -126,7 +129,7 @@ class FairnessReport:
             lines += ["", title, *in_columns(rows, left=0)]
         return "\n".join(lines)
 
-    def plot(self, title=None):
+    def plot(self, title: str | None = None) -> np.ndarray:
         """The differences with their intervals, a panel for each rate; red leaves out 0.
 
         Args:
@@ -154,12 +157,12 @@ class FairnessReport:
                 axes.errorbar(middle, positions[rows], xerr=arms, fmt="o", color=color, capsize=2)
             axes.set(title=rate, xlabel="generated less reference, points")
             axes.grid(axis="x", alpha=0.3)
-        figure.suptitle(title)
+        figure.suptitle(title or "")
         all_axes[0].set_yticks(positions, self.group_names)
         all_axes[0].invert_yaxis()
         return pictures.figure_pixels(figure)
 
-    def to_dict(self):
+    def to_dict(self) -> dict:
         """The report as numbers, strings, lists and dicts, of which `json` makes a file.
 
         Rates and differences are from 0 to 1, or None where there was no image.
@@ -193,15 +196,15 @@ class FairnessReport:
 
 def fairness_report(
     images_or_model,
-    attribute_classifier,
+    attribute_classifier: str | keras.Model | Callable,
     reference,
     *,
-    labels=None,
-    group_names=None,
-    num_images=2000,
-    seed=0,
-    confidence=0.95,
-):
+    labels: ArrayLike | None = None,
+    group_names: Sequence[str] | None = None,
+    num_images: int = 2000,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> FairnessReport:
     """Compares the groups that a classifier sees in generated images and in reference images.
 
     The protected attribute of the two definitions is here whether an image is generated, and the
@@ -318,7 +321,8 @@ def fairness_report(
         why_no_odds = "the reference has no labels"
     generated, expected = (side.counts(len(names), why_no_odds is None) for side in (fake, real))
     found = {
-        name: compare_rates(*generated[name], *expected[name], confidence) for name in generated
+        name: compare_rates(*generated[name], *expected[name], confidence)  # type: ignore[call-arg]
+        for name in generated
     }
     return FairnessReport(
         group_names=names,

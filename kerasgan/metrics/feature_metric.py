@@ -3,12 +3,13 @@
 import inspect
 import os
 import warnings
+from typing import Self
 
 import keras
 import numpy as np
 
 from kerasgan.metrics.batches import checked
-from kerasgan.metrics.features import Extractor, extractor
+from kerasgan.metrics.features import Extractor, Features, extractor
 
 VECTORS = Extractor(None, "none, vectors")
 
@@ -40,7 +41,7 @@ class FeatureMetric(keras.metrics.Metric):
     output = "features"  # what of the network is looked at
     looked_through = None  # the `Extractor` that the images have been shown to
 
-    def __init__(self, features="inception", name=None, **kwargs):
+    def __init__(self, features: Features = "inception", name: str | None = None, **kwargs):
         super().__init__(name=name, **kwargs)
         # Keras does not look into an extractor, so it does not save the network by itself: of two
         # metrics that share one the file would hold it once, and not be loaded.
@@ -49,7 +50,7 @@ class FeatureMetric(keras.metrics.Metric):
         self.reset_state()
 
     @property
-    def extractor(self):
+    def extractor(self) -> Extractor:
         """The `Extractor`; a network is loaded when it is first needed."""
         if self._lacks_weights:
             raise ValueError(
@@ -59,7 +60,7 @@ class FeatureMetric(keras.metrics.Metric):
             )
         return extractor(self.features)
 
-    def prepare(self, vectors=False):
+    def prepare(self, vectors: bool = False) -> None:
         """Loads what the metric needs, so that what cannot be had is known before long work.
 
         Args:
@@ -72,7 +73,7 @@ class FeatureMetric(keras.metrics.Metric):
             self.extractor  # noqa: B018
 
     @classmethod
-    def takes_features(cls):
+    def takes_features(cls) -> bool:
         """Whether the features can be chosen."""
         return "features" in inspect.signature(cls).parameters
 
@@ -118,7 +119,7 @@ class FeatureMetric(keras.metrics.Metric):
                 )
             self._width = width
 
-    def looks_at(self, real):
+    def looks_at(self, real: bool) -> bool:
         """Whether the real images, or the generated ones, matter: both."""
         return True
 
@@ -131,7 +132,7 @@ class FeatureMetric(keras.metrics.Metric):
         """Adds features (n, d) of real or of generated images."""
         raise NotImplementedError
 
-    def counts(self):
+    def counts(self) -> tuple[int, int]:
         """How many real and how many generated images `result()` is of: two ints.
 
         0 for those that do not matter, None where it is not known.
@@ -142,7 +143,7 @@ class FeatureMetric(keras.metrics.Metric):
         self._channels = self._width = None
         self._shown = {True: 0, False: 0}
 
-    def need(self, least, **counts):
+    def need(self, least: int, **counts: int) -> None:
         """Raises a ValueError for fewer images than a number can be made of."""
         for what, count in counts.items():
             if count < least:
@@ -151,7 +152,7 @@ class FeatureMetric(keras.metrics.Metric):
                     f"needs at least {least}, and thousands for a number to rely on."
                 )
 
-    def warn_of_few(self, message):
+    def warn_of_few(self, message: str) -> None:
         """Warns that there are too few images."""
         warnings.warn(f"{self.name}: {message}", SampleSizeWarning, stacklevel=3)
 
@@ -169,7 +170,7 @@ class FeatureMetric(keras.metrics.Metric):
                 weight.assign(store[str(index)])
             self._lacks_weights = False
 
-    def get_config(self):
+    def get_config(self) -> dict:
         if not self.takes_features():
             return super().get_config()
         features = self.features
@@ -182,7 +183,7 @@ class FeatureMetric(keras.metrics.Metric):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict) -> Self:
         if not isinstance(config.get("features"), dict):
             return cls(**config)
         network = keras.saving.deserialize_keras_object(config["features"])
@@ -201,7 +202,7 @@ class KeptFeatures(FeatureMetric):
         super().reset_state()
         self._kept = {True: [], False: []}
 
-    def kept(self, least):
+    def kept(self, least: int) -> tuple[np.ndarray, np.ndarray]:
         """All features: float arrays (n, d) of the real and of the generated images.
 
         Raises:

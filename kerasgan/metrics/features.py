@@ -3,9 +3,11 @@
 import functools
 import hashlib
 import importlib
+import os
 import pathlib
 import pkgutil
 import zipfile
+from typing import TypeAlias
 
 import keras
 import numpy as np
@@ -44,9 +46,9 @@ class Extractor:
         batch_size: int, images at a time.
     """
 
-    def __init__(self, network, name, batch_size=64):
+    def __init__(self, network: keras.Model | None, name: str, batch_size: int = 64):
         self.network, self.name, self.batch_size = network, name, batch_size
-        self._last = {}  # from what examples are to what came out
+        self._last: dict = {}  # from what examples are to what came out
 
     def __call__(self, examples, output="features"):
         """The features of examples.
@@ -76,7 +78,7 @@ class Extractor:
             raise self._missing(output, self._last[key])
         return self._last[key][output]
 
-    def unrounded(self, images):
+    def unrounded(self, images: np.ndarray) -> np.ndarray:
         """The features of images that differ by less than a file with 8 bits can hold.
 
         Args:
@@ -97,7 +99,7 @@ class Extractor:
         return outputs["features"]
 
     @functools.cached_property
-    def digest(self):
+    def digest(self) -> str:
         """A str that is the same for networks with the same weights and resizing."""
         found = hashlib.blake2b(digest_size=16)
         if self.network is not None:
@@ -170,7 +172,11 @@ def _as_in_files(images):
     return to_uint8(images).astype("float32") / 127.5 - 1.0
 
 
-def extractor(features):
+# What metrics take as `features`.
+Features: TypeAlias = str | os.PathLike | keras.Model | Extractor
+
+
+def extractor(features: Features) -> Extractor:
     """The extractor that an argument `features` stands for.
 
     Args:
@@ -242,7 +248,9 @@ def _named(features):
     return Extractor(network, path.name)
 
 
-def application(name, weights="imagenet", layer=None):
+def application(
+    name: str, weights: str | os.PathLike | None = "imagenet", layer: str | None = None
+) -> keras.Model:
     """A network of `keras.applications` as a feature network.
 
     Args:

@@ -2,11 +2,13 @@
 
 import functools
 import os
+from typing import Any
 
 import keras
 import numpy as np
 
 from kerasgan.metrics.feature_metric import VECTORS, FeatureMetric
+from kerasgan.metrics.features import Features
 from kerasgan.metrics.statistics import FeatureStatistics
 from kerasgan.training import measuring
 
@@ -61,7 +63,14 @@ class FrechetDistance(FeatureMetric):
     parts = 10
     lower_is_better = ("", "infinity")
 
-    def __init__(self, features="inception", reference=None, infinity=False, name="fid", **kwargs):
+    def __init__(
+        self,
+        features: Features = "inception",
+        reference: str | os.PathLike | tuple | FeatureStatistics | None = None,
+        infinity: bool = False,
+        name: str = "fid",
+        **kwargs,
+    ):
         self.reference, self.infinity = reference, infinity
         if not isinstance(reference, (str, os.PathLike)):  # a file is read when it is needed
             self._given = _given(reference)
@@ -71,7 +80,7 @@ class FrechetDistance(FeatureMetric):
     def _given(self):
         return _given(self.reference)
 
-    def prepare(self, vectors=False):
+    def prepare(self, vectors: bool = False) -> None:
         super().prepare(vectors)
         if self._given is not None and not vectors:
             self._check_reference(self.extractor)
@@ -82,7 +91,7 @@ class FrechetDistance(FeatureMetric):
         self._fake = [FeatureStatistics() for _ in range(self.parts if self.infinity else 1)]
         self._seen = 0
 
-    def looks_at(self, real):
+    def looks_at(self, real: bool) -> bool:
         return not real or self._given is None
 
     def add(self, features, real):
@@ -111,11 +120,11 @@ class FrechetDistance(FeatureMetric):
                 "same features, or make the reference anew."
             )
 
-    def counts(self):
+    def counts(self) -> tuple[int, int]:
         real, generated = super().counts()
         return real if self._given is None else self._given.count, generated
 
-    def result(self):
+    def result(self) -> float | dict[str, float]:
         real = self._given or self._real
         if self._given is None:
             self.need(2, real=real.count)
@@ -142,8 +151,8 @@ class FrechetDistance(FeatureMetric):
         line = np.polynomial.Polynomial.fit(1.0 / np.array(sizes), distances, 1)
         return {self.name: distance, f"{self.name}_infinity": float(line(0.0))}
 
-    def get_config(self):
-        reference = self.reference
+    def get_config(self) -> dict:
+        reference: Any = self.reference
         if isinstance(reference, os.PathLike):
             reference = os.fspath(reference)
         elif reference is not None and not isinstance(reference, str):

@@ -6,6 +6,7 @@ from scipy.special import entr, softmax
 
 from kerasgan.checks import whole_number
 from kerasgan.metrics.feature_metric import FeatureMetric
+from kerasgan.metrics.features import Features
 from kerasgan.training import measuring
 
 
@@ -47,7 +48,13 @@ class InceptionScore(FeatureMetric):
     output = "logits"
     higher_is_better = ("",)
 
-    def __init__(self, features="inception", splits=10, name="inception_score", **kwargs):
+    def __init__(
+        self,
+        features: Features = "inception",
+        splits: int = 10,
+        name: str = "inception_score",
+        **kwargs,
+    ):
         whole_number("splits", splits, 1)
         self.splits = splits
         super().__init__(features, name, **kwargs)
@@ -58,7 +65,7 @@ class InceptionScore(FeatureMetric):
         self._sums = 0.0  # (splits, classes): the sum of p
         self._entropies = np.zeros(self.splits)  # the sum of those of p
 
-    def looks_at(self, real):
+    def looks_at(self, real: bool) -> bool:
         return not real
 
     def add(self, features, real):
@@ -69,14 +76,14 @@ class InceptionScore(FeatureMetric):
         self._entropies = self._entropies + of_split.T @ entr(p).sum(axis=1)
         self._seen += len(p)
 
-    def result(self):
+    def result(self) -> dict[str, float]:
         self.need(self.splits, generated=self._seen)
         counts = self._sums.sum(axis=1)
         of_mean = entr(self._sums / counts[:, None]).sum(axis=1)
         scores = np.exp(of_mean - self._entropies / counts)
         return {self.name: float(scores.mean()), f"{self.name}_std": float(scores.std())}
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "splits": self.splits}
 
 

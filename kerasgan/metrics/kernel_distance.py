@@ -5,6 +5,7 @@ import numpy as np
 
 from kerasgan.checks import whole_number
 from kerasgan.metrics.feature_metric import KeptFeatures
+from kerasgan.metrics.features import Features
 from kerasgan.training import measuring
 
 
@@ -46,14 +47,20 @@ class KernelDistance(KeptFeatures):
     lower_is_better = ("",)
 
     def __init__(
-        self, features="inception", subsets=100, subset_size=1000, seed=0, name="kid", **kwargs
+        self,
+        features: Features = "inception",
+        subsets: int = 100,
+        subset_size: int = 1000,
+        seed: int = 0,
+        name: str = "kid",
+        **kwargs,
     ):
         whole_number("subsets", subsets, 1)
         whole_number("subset_size", subset_size, 2)
         self.subsets, self.subset_size, self.seed = subsets, subset_size, seed
         super().__init__(features, name, **kwargs)
 
-    def result(self):
+    def result(self) -> dict[str, float]:
         real, fake = self.kept(2)
         size = min(self.subset_size, len(real), len(fake))
         rng = np.random.default_rng(self.seed)
@@ -68,7 +75,7 @@ class KernelDistance(KeptFeatures):
             distances.append(squared_mmd(*chosen))
         return {self.name: float(np.mean(distances)), f"{self.name}_std": float(np.std(distances))}
 
-    def get_config(self):
+    def get_config(self) -> dict:
         own = {"subsets": self.subsets, "subset_size": self.subset_size, "seed": self.seed}
         return {**super().get_config(), **own}
 

@@ -1,12 +1,14 @@
 """Whether a generator copies its training images."""
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 from scipy import stats
 
 from kerasgan.checks import whole_number
 from kerasgan.metrics.batches import BLOCK, blocks, outputs
+from kerasgan.metrics.features import Features
 from kerasgan.utils.images import to_uint8
 
 
@@ -35,7 +37,7 @@ class MemorizationReport:
     z_score: float | None
     suspects: np.ndarray
 
-    def reading(self):
+    def reading(self) -> str:
         """The paper's reading of the z-score, at the 5 % level of the two-sided test: str."""
         if self.z_score is None:
             return "without held-out images nobody knows how near is too near"
@@ -45,7 +47,7 @@ class MemorizationReport:
             return "farther from the training images than new real ones: underfitting"
         return "as near to the training images as new real ones: no sign of copying"
 
-    def table(self):
+    def table(self) -> str:
         """The report as text: distances, the test, and its reading."""
         lines = ["distance to the nearest training image    images   lowest   median  highest"]
         for name, distances in (
@@ -62,7 +64,7 @@ class MemorizationReport:
             lines.append(f"Mann-Whitney z-score: {self.z_score:+.2f}")
         return "\n".join([*lines, self.reading()])
 
-    def picture(self):
+    def picture(self) -> np.ndarray:
         """The worst suspects first; below each the training image that it is nearest to.
 
         Returns:
@@ -72,7 +74,7 @@ class MemorizationReport:
 
         return pictures.strip(list(self.suspects))
 
-    def to_dict(self):
+    def to_dict(self) -> dict:
         """The report as numbers and strings, of which `json` makes a file."""
         held_out = self.held_out_distances
         return {
@@ -87,7 +89,14 @@ class MemorizationReport:
         }
 
 
-def memorization_report(generated, training, held_out=None, *, features=None, num_shown=8):
+def memorization_report(
+    generated,
+    training,
+    held_out=None,
+    *,
+    features: Features | Callable | None = None,
+    num_shown: int = 8,
+) -> MemorizationReport:
     """Finds the nearest training image of each generated image, and tests whether it is too near.
 
     The test is the three-sample test of Meehan et al. in its global form: a generated image should

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 from keras import ops
+from numpy.typing import ArrayLike
 
 from kerasgan.metrics.batches import checked
 
@@ -43,7 +44,14 @@ class ModeCoverage(keras.metrics.Metric):
     lower_is_better = ("reverse_kl",)
     higher_is_better = ("modes_covered", "high_quality")
 
-    def __init__(self, modes, sigma, weights=None, name="mode_coverage", **kwargs):
+    def __init__(
+        self,
+        modes: ArrayLike,
+        sigma: float,
+        weights: ArrayLike | None = None,
+        name: str = "mode_coverage",
+        **kwargs,
+    ):
         super().__init__(name=name, **kwargs)
         self.modes = np.asarray(modes, "float64")
         if self.modes.ndim != 2 or not len(self.modes):
@@ -90,6 +98,6 @@ class ModeCoverage(keras.metrics.Metric):
             "reverse_kl": ops.sum(shares * logs),
         }
 
-    def get_config(self):
+    def get_config(self) -> dict:
         mixture = {"modes": self.modes.tolist(), "weights": self.mixture.tolist()}
         return {**super().get_config(), **mixture, "sigma": self.sigma}

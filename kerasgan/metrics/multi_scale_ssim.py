@@ -48,7 +48,7 @@ class MultiScaleSSIM(FeatureMetric):
     Odena, Olah & Shlens, 2017, arXiv:1610.09585.
     """
 
-    def __init__(self, name="ms_ssim", **kwargs):
+    def __init__(self, name: str = "ms_ssim", **kwargs):
         super().__init__("pixels", name, **kwargs)
 
     def reset_state(self):
@@ -72,7 +72,7 @@ class MultiScaleSSIM(FeatureMetric):
             similar = multi_scale_similarity(images[0 : 2 * pairs : 2], images[1 : 2 * pairs : 2])
             self._similarities[real].append(ops.convert_to_numpy(similar))
 
-    def result(self):
+    def result(self) -> dict[str, float]:
         names = {False: self.name, True: f"{self.name}_real"}
         found = {
             names[real]: float(np.concatenate(of).mean())

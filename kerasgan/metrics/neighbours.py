@@ -6,6 +6,7 @@ from keras import ops
 
 from kerasgan.checks import whole_number
 from kerasgan.metrics.feature_metric import KeptFeatures
+from kerasgan.metrics.features import Features
 from kerasgan.training import measuring
 
 BLOCK = 512  # rows of a matrix of distances that exist at a time: 100 MB for 50,000 columns
@@ -20,16 +21,23 @@ class _Neighbours(KeptFeatures):
 
     default_k = 3
 
-    def __init__(self, features="inception", k=None, seed=0, name=None, **kwargs):
+    def __init__(
+        self,
+        features: Features = "inception",
+        k: int | None = None,
+        seed: int = 0,
+        name: str | None = None,
+        **kwargs,
+    ):
         k = self.default_k if k is None else k
         whole_number("k", k, 1)
         self.k, self.seed, self.prefix = k, seed, "" if name is None else f"{name}_"
         super().__init__(features, name or type(self).__name__, **kwargs)
 
-    def counts(self):
+    def counts(self) -> tuple[int, int]:
         return (min(super().counts()),) * 2
 
-    def result(self):
+    def result(self) -> dict[str, float]:
         both = self.kept(self.k + 1)
         fewest = min(map(len, both))
         rng = np.random.default_rng(self.seed)
@@ -41,7 +49,7 @@ class _Neighbours(KeptFeatures):
     def compare(self, real, fake, reach):
         raise NotImplementedError
 
-    def get_config(self):
+    def get_config(self) -> dict:
         name = self.name if self.prefix else None
         return {**super().get_config(), "k": self.k, "seed": self.seed, "name": name}
 

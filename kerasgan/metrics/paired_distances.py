@@ -5,6 +5,7 @@ import numpy as np
 
 from kerasgan.metrics.batches import checked_pair
 from kerasgan.metrics.feature_metric import FeatureMetric
+from kerasgan.metrics.features import Features
 from kerasgan.training import measuring
 
 
@@ -30,7 +31,7 @@ class _PairedDistance(FeatureMetric):
         self._total += float(distances.sum())
         self._count += len(distances)
 
-    def result(self):
+    def result(self) -> float:
         self.need(1, generated=self._count)
         return self._total / self._count
 
@@ -67,7 +68,7 @@ class PixelDistance(_PairedDistance):
     (0.5, 0.25)
     """
 
-    def __init__(self, name="pixel_distance", **kwargs):
+    def __init__(self, name: str = "pixel_distance", **kwargs):
         super().__init__("pixels", name, **kwargs)
 
     def distances(self, real, fake):
@@ -106,7 +107,7 @@ class FeatureDistance(_PairedDistance):
     True
     """
 
-    def __init__(self, features="inception", name="feature_distance", **kwargs):
+    def __init__(self, features: Features = "inception", name: str = "feature_distance", **kwargs):
         super().__init__(features, name, **kwargs)
 
     def distances(self, real, fake):

@@ -1,6 +1,8 @@
 """How much an image changes when its latent does, Karras et al. 2019."""
 
 import pathlib
+from collections.abc import Callable
+from typing import Literal, Self
 
 import keras
 import numpy as np
@@ -8,7 +10,7 @@ from keras import ops
 
 from kerasgan import roles
 from kerasgan.checks.arguments import whole_number
-from kerasgan.metrics.features import Extractor, extractor
+from kerasgan.metrics.features import Extractor, Features, extractor
 from kerasgan.sampling.latents import spherical
 from kerasgan.training.optimizers import all_layers
 
@@ -49,7 +51,13 @@ class PerceptualPathLength(keras.metrics.Metric):
     Laine & Aila, 2019, arXiv:1812.04948.
     """
 
-    def __init__(self, features=None, epsilon=1e-4, name="perceptual_path_length", **kwargs):
+    def __init__(
+        self,
+        features: Features | Callable | None = None,
+        epsilon: float = 1e-4,
+        name: str = "perceptual_path_length",
+        **kwargs,
+    ):
         super().__init__(name=name, **kwargs)
         if not epsilon > 0.0:
             raise ValueError(f"epsilon={epsilon!r}; use a number above 0.")
@@ -78,7 +86,7 @@ class PerceptualPathLength(keras.metrics.Metric):
             raise ValueError("the images, or their features, hold NaN or infinite numbers.")
         self._distances.append(distances)
 
-    def result(self):
+    def result(self) -> float:
         if not self._distances:
             return 0.0
         distances = np.concatenate(self._distances)
@@ -86,7 +94,15 @@ class PerceptualPathLength(keras.metrics.Metric):
         high = np.percentile(distances, 99, method="higher")
         return float(distances[(low <= distances) & (distances <= high)].mean())
 
-    def measure(self, gan, num_paths=1000, space="w", ends=False, seed=0, batch_size=64):
+    def measure(
+        self,
+        gan: keras.Model,
+        num_paths: int = 1000,
+        space: Literal["z", "w"] = "w",
+        ends: bool = False,
+        seed: int = 0,
+        batch_size: int = 64,
+    ) -> float:
         """The path length of a model, from nothing.
 
         Args:
@@ -130,7 +146,7 @@ class PerceptualPathLength(keras.metrics.Metric):
             self.update_state(*images)
         return self.result()
 
-    def get_config(self):
+    def get_config(self) -> dict:
         features = self.features
         if isinstance(features, Extractor):
             features = "pixels" if features.network is None else features.network
@@ -141,7 +157,7 @@ class PerceptualPathLength(keras.metrics.Metric):
         return {**super().get_config(), "features": features, "epsilon": self.epsilon}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict) -> Self:
         if config.get("features") is not None:
             config = config | {
                 "features": keras.saving.deserialize_keras_object(config["features"])

@@ -57,7 +57,15 @@ class SlicedWasserstein(FeatureMetric):
     size = 7
     lower_is_better = ("",)
 
-    def __init__(self, patches=128, directions=512, seed=0, max_images=8192, name="swd", **kwargs):
+    def __init__(
+        self,
+        patches: int = 128,
+        directions: int = 512,
+        seed: int = 0,
+        max_images: int = 8192,
+        name: str = "swd",
+        **kwargs,
+    ):
         numbers = {"patches": patches, "directions": directions, "max_images": max_images}
         for argument, value in numbers.items():
             whole_number(argument, value, 1)
@@ -88,10 +96,10 @@ class SlicedWasserstein(FeatureMetric):
             found = random_patches(level, self.size, self.patches, self._rng)
             self._patches[real].setdefault(level.shape[1], []).append(found)
 
-    def counts(self):
+    def counts(self) -> tuple[int, int]:
         return self._taken[True], self._taken[False]
 
-    def result(self):
+    def result(self) -> dict[str, float]:
         real, fake = self._patches[True], self._patches[False]
         self.need(1, real=len(real), generated=len(fake))
         if set(real) != set(fake):
@@ -112,7 +120,7 @@ class SlicedWasserstein(FeatureMetric):
             result[f"{self.name}_{resolution}"] = 1000.0 * float(np.mean(distances))
         return result | {self.name: float(np.mean(list(result.values())))}
 
-    def get_config(self):
+    def get_config(self) -> dict:
         own = ("patches", "directions", "max_images", "seed")
         return {**super().get_config(), **{name: getattr(self, name) for name in own}}
 

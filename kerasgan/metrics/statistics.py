@@ -1,13 +1,16 @@
 """Mean and covariance of features, gathered batch by batch and kept in a file."""
 
 import contextlib
+import os
 import pathlib
 import zipfile
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from kerasgan.metrics.batches import checked
-from kerasgan.metrics.features import extractor
+from kerasgan.metrics.features import Features, extractor
 from kerasgan.utils.files import atomic_path
 
 BLOCK = 500  # examples that are added at a time: the covariance is read and written once for all
@@ -46,7 +49,7 @@ class FeatureStatistics:
         self.made_by = None
 
     @classmethod
-    def of(cls, data, features="inception"):
+    def of(cls, data, features: Features = "inception") -> Self:
         """The statistics of all of some images.
 
         Args:
@@ -64,7 +67,7 @@ class FeatureStatistics:
         return statistics
 
     @classmethod
-    def of_moments(cls, mean, covariance, count=None):
+    def of_moments(cls, mean: ArrayLike, covariance: ArrayLike, count: int | None = None) -> Self:
         """Statistics that are known; see the attributes.
 
         Raises:
@@ -96,7 +99,7 @@ class FeatureStatistics:
         statistics._scatter = covariance * (1 if count is None else count - 1)
         return statistics
 
-    def update(self, features):
+    def update(self, features: np.ndarray) -> None:
         """Adds features, float (n, d)."""
         features = np.array(features)  # a copy: the caller may fill the array anew
         if not len(features):
@@ -106,7 +109,7 @@ class FeatureStatistics:
         if sum(map(len, self._waiting)) >= BLOCK:
             self._add_waiting()
 
-    def merge(self, other):
+    def merge(self, other: Self) -> None:
         """Adds what other statistics have seen.
 
         Raises:
@@ -145,17 +148,17 @@ class FeatureStatistics:
         self._count = both
 
     @property
-    def count(self):
+    def count(self) -> int | None:
         self._add_waiting()
         return self._count
 
     @property
-    def mean(self):
+    def mean(self) -> np.ndarray | None:
         self._add_waiting()
         return self._mean
 
     @property
-    def covariance(self):
+    def covariance(self) -> np.ndarray:
         if self.count is None:  # which adds what waits
             return self._scatter
         if self.count < 2:
@@ -165,18 +168,18 @@ class FeatureStatistics:
             )
         return self._scatter / (self.count - 1)
 
-    def save(self, path):
+    def save(self, path: str | os.PathLike) -> None:
         """Writes an `.npz` file with `mu` and `sigma`, as pytorch-fid's, `count` and `made_by`."""
         if self.mean is None:
             raise ValueError("there are no statistics to save: nothing was added.")
-        more = {"count": self.count or 0}
+        more: dict[str, Any] = {"count": self.count or 0}
         if self.made_by is not None:
             more["made_by"] = np.array(self.made_by)
         with atomic_path(path) as temporary, open(temporary, "wb") as file:
             np.savez(file, mu=self.mean, sigma=self.covariance, **more)
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: str | os.PathLike) -> Self:
         """Reads what `save`, or pytorch-fid, wrote.
 
         Raises:

@@ -5,6 +5,7 @@ import numpy as np
 from scipy import stats
 
 from kerasgan.metrics.feature_metric import KeptFeatures
+from kerasgan.metrics.features import Features
 from kerasgan.training import measuring
 
 
@@ -46,15 +47,17 @@ class ClassifierTwoSampleTest(KeptFeatures):
     lower_is_better = ("",)
     higher_is_better = ("p_value",)
 
-    def __init__(self, features="inception", seed=0, name="c2st", **kwargs):
+    def __init__(
+        self, features: Features = "inception", seed: int = 0, name: str = "c2st", **kwargs
+    ):
         self.seed = seed
         super().__init__(features, name, **kwargs)
 
-    def counts(self):
+    def counts(self) -> tuple[int, int]:
         half = min(super().counts()) // 2
         return 2 * half, 2 * half
 
-    def result(self):
+    def result(self) -> dict[str, float]:
         # Here, because it takes a second and whoever only imports the package need not wait for it.
         from sklearn.neural_network import MLPClassifier
         from sklearn.pipeline import make_pipeline
@@ -77,5 +80,5 @@ class ClassifierTwoSampleTest(KeptFeatures):
         p_value = float(stats.norm.sf(accuracy, loc=0.5, scale=0.5 / len(test) ** 0.5))
         return {self.name: accuracy, f"{self.name}_p_value": p_value}
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "seed": self.seed}

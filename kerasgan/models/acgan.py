@@ -1,5 +1,7 @@
 """AC-GAN, Odena et al. 2017: the discriminator also says which class it sees."""
 
+from collections.abc import Callable
+
 import keras
 from keras import layers, ops
 
@@ -53,16 +55,16 @@ class ACGAN(ImageGAN):
 
     def __init__(
         self,
-        image_shape,
-        num_classes,
-        latent_dim=100,
-        base_width=64,
+        image_shape: tuple[int, ...],
+        num_classes: int,
+        latent_dim: int = 100,
+        base_width: int = 64,
         *,
-        classification_weight=1.0,
-        ema_decay=None,
-        seed=None,
-        dtype=None,
-        name=None,
+        classification_weight: float = 1.0,
+        ema_decay: float | None = None,
+        seed: int | None = None,
+        dtype: str | keras.DTypePolicy | None = None,
+        name: str | None = None,
     ):
         super().__init__(
             image_shape,
@@ -77,11 +79,11 @@ class ACGAN(ImageGAN):
         self.classification_weight = classification_weight
 
     @staticmethod
-    def networks():
+    def networks() -> tuple[Callable, Callable]:
         return convolutional_generator, classifying_discriminator
 
     @property
-    def loss_names(self):
+    def loss_names(self) -> tuple[str, ...]:
         return (*super().loss_names, "classification_loss", "generator_classification_loss")
 
     def discriminate(self, images, labels, training):
@@ -103,13 +105,18 @@ class ACGAN(ImageGAN):
         loss = source + self.classification_weight * classes
         return loss, {"generator_classification_loss": classes}
 
-    def get_config(self):
+    def get_config(self) -> dict:
         config = super().get_config()
         del config["conditioning"]
         return {**config, "classification_weight": self.classification_weight}
 
 
-def classifying_discriminator(image_shape, base_width=64, num_classes=10, conditioning=None):
+def classifying_discriminator(
+    image_shape: tuple[int, ...],
+    base_width: int = 64,
+    num_classes: int = 10,
+    conditioning: str | None = None,
+) -> keras.Model:
     """DCGAN's discriminator with a second output: images to logits and to those of the classes."""
     network = convolutional_discriminator(image_shape, base_width)
     classes = layers.Dense(

@@ -77,17 +77,17 @@ class BigGAN(ImageGAN):
 
     def __init__(
         self,
-        image_shape,
-        num_classes,
-        latent_dim=None,
-        base_width=96,
+        image_shape: tuple[int, ...],
+        num_classes: int,
+        latent_dim: int | None = None,
+        base_width: int = 96,
         *,
-        embedding_dim=128,
-        orthogonal_weight=1e-4,
-        ema_decay=0.9999,
-        seed=None,
-        dtype=None,
-        name=None,
+        embedding_dim: int = 128,
+        orthogonal_weight: float = 1e-4,
+        ema_decay: float | None = 0.9999,
+        seed: int | None = None,
+        dtype: str | keras.DTypePolicy | None = None,
+        name: str | None = None,
     ):
         _, doublings = doublings_to(image_shape)
         latent_dim = latent_dim or 20 * (doublings + 1)
@@ -113,11 +113,11 @@ class BigGAN(ImageGAN):
         self.embedding_dim = embedding_dim
         self.orthogonal_weight = orthogonal_weight
 
-    def default_optimizers(self):
+    def default_optimizers(self) -> dict[str, keras.Optimizer]:
         rates = {"discriminator": 2e-4, "generator": 5e-5}
         return {player: adam(rates[player], 0.0, 0.999) for player in self.players}
 
-    def get_config(self):
+    def get_config(self) -> dict:
         config = super().get_config()
         del config["conditioning"]
         own = {"embedding_dim": self.embedding_dim, "orthogonal_weight": self.orthogonal_weight}
@@ -125,14 +125,14 @@ class BigGAN(ImageGAN):
 
 
 def generator(
-    image_shape,
-    latent_dim,
-    base_width,
-    num_classes,
-    conditioning=None,
-    embedding_dim=128,
-    orthogonal_weight=1e-4,
-):
+    image_shape: tuple[int, ...],
+    latent_dim: int,
+    base_width: int,
+    num_classes: int,
+    conditioning: str | None = None,
+    embedding_dim: int = 128,
+    orthogonal_weight: float = 1e-4,
+) -> keras.Model:
     """The generator of figure 15: [z, label] to images."""
     start_size, doublings = doublings_to(image_shape)
     widths = [base_width * factor for factor in generator_widths(doublings)]
@@ -173,7 +173,9 @@ def generator(
     return keras.Model([z, label], images, name="generator")
 
 
-def discriminator(image_shape, base_width, num_classes, conditioning=None):
+def discriminator(
+    image_shape: tuple[int, ...], base_width: int, num_classes: int, conditioning: str | None = None
+) -> keras.Model:
     """The discriminator of figure 15: [images, label] to logits."""
     _, doublings = doublings_to(image_shape)
 

@@ -40,5 +40,12 @@ class CGAN(ImageGAN):
     short_run = {"num_classes": 10, "learning_rate": 1e-3}
     default_batch_size = 100
 
-    def __init__(self, image_shape, num_classes, latent_dim=100, base_width=64, **kwargs):
+    def __init__(
+        self,
+        image_shape: tuple[int, ...],
+        num_classes: int,
+        latent_dim: int = 100,
+        base_width: int = 64,
+        **kwargs,
+    ):
         super().__init__(image_shape, latent_dim, base_width, num_classes=num_classes, **kwargs)

@@ -77,16 +77,16 @@ class CycleGAN(TranslationModel):
 
     def __init__(
         self,
-        image_shape,
-        base_width=64,
+        image_shape: tuple[int, ...],
+        base_width: int = 64,
         *,
-        residual_blocks=None,
-        receptive_field=70,
-        cycle_weight=10.0,
-        identity_weight=0.5,
-        history_size=50,
-        seed=None,
-        dtype=None,
+        residual_blocks: int | None = None,
+        receptive_field: int = 70,
+        cycle_weight: float = 10.0,
+        identity_weight: float = 0.5,
+        history_size: int = 50,
+        seed: int | None = None,
+        dtype: str | keras.DTypePolicy | None = None,
         **kwargs,
     ):
         super().__init__(seed=seed, **kwargs)
@@ -120,22 +120,22 @@ class CycleGAN(TranslationModel):
             history.build((None, *self.image_shape))
 
     @property
-    def players(self):
+    def players(self) -> dict[str, list]:
         return {
             "generator": [self.a_to_b, self.b_to_a],
             "discriminator": [self.discriminator_a, self.discriminator_b],
         }
 
     @property
-    def loss_names(self):
+    def loss_names(self) -> tuple[str, ...]:
         return (*super().loss_names, "cycle_loss", "identity_loss")
 
     @property
-    def pair_shapes(self):
+    def pair_shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         return self.image_shape, self.image_shape
 
     @property
-    def networks_by_direction(self):
+    def networks_by_direction(self) -> dict:
         return {"B": self.a_to_b, "A": self.b_to_a}
 
     # The game ----------------------------------------------------------------------------------
@@ -196,7 +196,7 @@ class CycleGAN(TranslationModel):
         """Images of A to images of B."""
         return self.a_to_b(images, training=training)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "image_shape": self.image_shape,
@@ -213,7 +213,9 @@ def _distance(images, others):
     return ops.mean(ops.abs(images - others))
 
 
-def resnet_generator(channels, base_width=64, residual_blocks=9, name="generator"):
+def resnet_generator(
+    channels: int, base_width: int = 64, residual_blocks: int = 9, name: str = "generator"
+) -> keras.Model:
     """The appendix: c7s1-64, d128, d256, R256 so many times, u128, u64, c7s1-3.
 
     Reflection at the borders, instance normalization without scale and bias, ReLU, tanh at the end.

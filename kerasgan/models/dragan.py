@@ -32,5 +32,5 @@ class DRAGAN(ImageGAN):
 
     default_batch_size = 128  # as in the authors' program
 
-    def default_penalties(self):
+    def default_penalties(self) -> GradientPenalty | list:
         return GradientPenalty.dragan()

@@ -1,10 +1,12 @@
 """InfoGAN, Chen et al. 2016: codes that the image has to give away."""
 
 import math
+from collections.abc import Callable
 
 import keras
 import numpy as np
 from keras import layers, ops
+from numpy.typing import ArrayLike
 
 from kerasgan import checks
 from kerasgan.core.image_gan import ImageGAN
@@ -73,17 +75,17 @@ class InfoGAN(ImageGAN):
 
     def __init__(
         self,
-        image_shape,
-        latent_dim=74,
-        base_width=64,
+        image_shape: tuple[int, ...],
+        latent_dim: int = 74,
+        base_width: int = 64,
         *,
-        categorical=(10,),
-        continuous=2,
-        information_weight=1.0,
-        ema_decay=None,
-        seed=None,
-        dtype=None,
-        name=None,
+        categorical: tuple[int, ...] = (10,),
+        continuous: int = 2,
+        information_weight: float = 1.0,
+        ema_decay: float | None = None,
+        seed: int | None = None,
+        dtype: str | keras.DTypePolicy | None = None,
+        name: str | None = None,
     ):
         sizes = [*categorical] if isinstance(categorical, (tuple, list)) else [None]
         if (
@@ -119,14 +121,14 @@ class InfoGAN(ImageGAN):
             self.recognizer = recognizer(features, num_codes)
 
     @staticmethod
-    def networks():
+    def networks() -> tuple[Callable, Callable]:
         return generator, discriminator_with_features
 
     @property
-    def players(self):
+    def players(self) -> dict[str, list]:
         return {**super().players, "recognizer": [self.recognizer]}
 
-    def default_optimizers(self):
+    def default_optimizers(self) -> dict[str, keras.Optimizer]:
         rates = {"discriminator": 2e-4, "generator": 1e-3, "recognizer": 2e-4}
         return {player: adam(rates[player], beta_1=0.5) for player in self.players}
 
@@ -170,7 +172,7 @@ class InfoGAN(ImageGAN):
     # The codes ---------------------------------------------------------------------------------
 
     @property
-    def num_codes(self):
+    def num_codes(self) -> int:
         """How many numbers of a latent vector are codes."""
         return sum(self.categorical) + self.continuous
 
@@ -200,7 +202,15 @@ class InfoGAN(ImageGAN):
         """Turns N(0, I) into one-hot vectors between numbers from U(-1, 1)."""
         return self.with_codes(super().to_latents(normal, truncation))
 
-    def latents(self, num_images, *, seed=None, truncation=None, categories=None, continuous=None):
+    def latents(
+        self,
+        num_images: int,
+        *,
+        seed: int | None = None,
+        truncation: float | None = None,
+        categories: ArrayLike | None = None,
+        continuous: ArrayLike | None = None,
+    ) -> np.ndarray:
         """The latents that `generate` turns into images; see there."""
         latents = np.array(super().latents(num_images, seed=seed, truncation=truncation))
         codes = latents[:, -self.num_codes :]
@@ -216,14 +226,14 @@ class InfoGAN(ImageGAN):
 
     def generate(
         self,
-        num_images,
+        num_images: int,
         *,
-        seed=None,
-        labels=None,
-        truncation=None,
-        categories=None,
-        continuous=None,
-    ):
+        seed: int | None = None,
+        labels: ArrayLike | None = None,
+        truncation: float | None = None,
+        categories: ArrayLike | None = None,
+        continuous: ArrayLike | None = None,
+    ) -> np.ndarray:
         """Draws images, with codes of one's choice or, where not given, random ones.
 
         Args:
@@ -249,7 +259,7 @@ class InfoGAN(ImageGAN):
         )
         return self.generate_from(latents, labels=labels)
 
-    def recognize(self, images):
+    def recognize(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The codes that Q sees in images.
 
         Args:
@@ -292,7 +302,7 @@ class InfoGAN(ImageGAN):
             )
         return array
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "categorical": self.categorical,
@@ -301,13 +311,17 @@ class InfoGAN(ImageGAN):
         }
 
 
-def generator(image_shape, latent_dim=74, base_width=64, **_):
+def generator(
+    image_shape: tuple[int, ...], latent_dim: int = 74, base_width: int = 64, **_
+) -> keras.Model:
     """The generator of appendix C: latents to images."""
     hidden_units = dense_width(image_shape, base_width)
     return convolutional_generator(image_shape, latent_dim, base_width, hidden_units=hidden_units)
 
 
-def discriminator_with_features(image_shape, base_width=64, **_):
+def discriminator_with_features(
+    image_shape: tuple[int, ...], base_width: int = 64, **_
+) -> keras.Model:
     """The discriminator of appendix C: images to logits, and to the features that Q looks at."""
     hidden_units = dense_width(image_shape, base_width)
     network = convolutional_discriminator(

@@ -1,6 +1,7 @@
 """PacGAN, Lin et al. 2018: a discriminator that judges several examples at once."""
 
 import functools
+from collections.abc import Callable
 
 import keras
 from keras import layers, ops
@@ -55,21 +56,21 @@ class PacGAN(ImageGAN):
     default_batch_size = 200  # 100 packs of 2
 
     @classmethod
-    def batch_size_for(cls, /, *, packing=2, **settings):
+    def batch_size_for(cls, /, *, packing: int = 2, **settings) -> int:
         packs = super().batch_size_for(**settings) // 2
         return packs * packing if isinstance(packing, int) and packing > 0 else 2 * packs
 
     def __init__(
         self,
-        image_shape,
-        packing=2,
-        latent_dim=100,
-        base_width=64,
+        image_shape: tuple[int, ...],
+        packing: int = 2,
+        latent_dim: int = 100,
+        base_width: int = 64,
         *,
-        ema_decay=None,
-        seed=None,
-        dtype=None,
-        name=None,
+        ema_decay: float | None = None,
+        seed: int | None = None,
+        dtype: str | keras.DTypePolicy | None = None,
+        name: str | None = None,
     ):
         if not isinstance(packing, int) or packing < 1:
             raise ValueError(f"packing={packing!r}; use a whole number of at least 1.")
@@ -78,9 +79,10 @@ class PacGAN(ImageGAN):
                 f"image_shape={tuple(image_shape)} is neither (size, size, channels) of an image "
                 "nor (n,) of a vector."
             )
-        generator, discriminator = generator_of_vectors, discriminator_of_vectors
+        networks: tuple[Callable, Callable] = generator_of_vectors, discriminator_of_vectors
         if len(image_shape) == 3:
-            generator, discriminator = convolutional_generator, convolutional_discriminator
+            networks = convolutional_generator, convolutional_discriminator
+        generator, discriminator = networks
         super().__init__(
             image_shape,
             latent_dim,
@@ -95,16 +97,18 @@ class PacGAN(ImageGAN):
         if len(image_shape) == 1:
             self.networks_version = 2
 
-    def default_optimizers(self):
+    def default_optimizers(self) -> dict[str, keras.Optimizer]:
         if len(self.image_shape) == 3:
             return super().default_optimizers()
         return {player: adam(1e-4, beta_1=0.8) for player in self.players}
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "packing": self.packing}
 
 
-def generator_of_vectors(shape, latent_dim=2, base_width=None, **_):
+def generator_of_vectors(
+    shape: tuple[int, ...], latent_dim: int = 2, base_width: int | None = None, **_
+) -> keras.Model:
     """The generator of section 4.1: four hidden layers with batch norm, and no bound."""
     z = x = keras.Input((latent_dim,), name="z")
     for index in range(4):
@@ -118,7 +122,9 @@ def generator_of_vectors(shape, latent_dim=2, base_width=None, **_):
     return keras.Model(z, vectors, name="generator")
 
 
-def discriminator_of_vectors(shape, base_width=None, packing=1, **_):
+def discriminator_of_vectors(
+    shape: tuple[int, ...], base_width: int | None = None, packing: int = 1, **_
+) -> keras.Model:
     """The discriminator of section 4.1: three hidden layers of maxout units, no batch norm."""
     vectors = keras.Input(shape, name="vectors")
     x = Pack(packing, name="pack")(vectors)

@@ -63,14 +63,14 @@ class Pix2Pix(TranslationModel):
 
     def __init__(
         self,
-        image_shape,
-        source_channels=None,
-        base_width=64,
+        image_shape: tuple[int, ...],
+        source_channels: int | None = None,
+        base_width: int = 64,
         *,
-        receptive_field=70,
-        l1_weight=100.0,
-        seed=None,
-        dtype=None,
+        receptive_field: int = 70,
+        l1_weight: float = 100.0,
+        seed: int | None = None,
+        dtype: str | keras.DTypePolicy | None = None,
         **kwargs,
     ):
         super().__init__(seed=seed, **kwargs)
@@ -90,28 +90,28 @@ class Pix2Pix(TranslationModel):
             )
 
     @property
-    def players(self):
+    def players(self) -> dict[str, list]:
         return {"generator": [self.generator], "discriminator": [self.discriminator]}
 
     @property
-    def loss_names(self):
+    def loss_names(self) -> tuple[str, ...]:
         return (*super().loss_names, "l1_loss")
 
     @classmethod
-    def arguments_for(cls, source_shape, target_shape):
+    def arguments_for(cls, source_shape: tuple[int, ...], target_shape: tuple[int, ...]) -> dict:
         return {"image_shape": target_shape, "source_channels": source_shape[-1]}
 
     @property
-    def pair_shapes(self):
+    def pair_shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         height, width, channels = self.image_shape
         return (height, width, self.source_channels), (height, width, channels)
 
     @property
-    def size_multiple(self):
+    def size_multiple(self) -> int:
         return 2**self.depth
 
     @property
-    def networks_by_direction(self):
+    def networks_by_direction(self) -> dict:
         return {None: self.generator}
 
     # The game ----------------------------------------------------------------------------------
@@ -142,7 +142,7 @@ class Pix2Pix(TranslationModel):
         """Source images to target images."""
         return self.generator(images, training=training)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "image_shape": self.image_shape,
@@ -208,7 +208,14 @@ def halvings(height, width, at_most=8):
     return depth
 
 
-def unet(depth, source_channels, target_channels, base_width=64, seed=None, name="generator"):
+def unet(
+    depth: int,
+    source_channels: int,
+    target_channels: int,
+    base_width: int = 64,
+    seed: int | None = None,
+    name: str = "generator",
+) -> keras.Model:
     """Section 6.1.1: C64-C128-C256-C512-... down, the same up, each with what was seen on the way.
 
     Convolutions of 4x4 and stride 2, with a border of one zero at each side, which is `"same"` for

@@ -1,6 +1,7 @@
 """ProGAN, Karras et al. 2018: both networks grow, from 4x4 to the final resolution."""
 
 import functools
+from collections.abc import Callable
 
 import keras
 from keras import layers, ops
@@ -67,20 +68,20 @@ class ProGAN(GrowingGAN):
     default_loss = Wasserstein(drift=1e-3)
     networks_version = 2
 
-    def __init__(self, *args, pool_first=True, **kwargs):
+    def __init__(self, *args, pool_first: bool = True, **kwargs):
         self.pool_first = pool_first
         super().__init__(*args, **kwargs)
 
-    def networks(self):
+    def networks(self) -> tuple[Callable, Callable]:
         return Generator, functools.partial(GrowingDiscriminator, pool_first=self.pool_first)
 
-    def default_penalties(self):
+    def default_penalties(self) -> GradientPenalty | list:
         return GradientPenalty.wgan_gp()
 
-    def default_optimizers(self):
+    def default_optimizers(self) -> dict[str, keras.Optimizer]:
         return {p: adam(1e-3, 0.0, 0.99) for p in self.players}
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "pool_first": self.pool_first}
 
 

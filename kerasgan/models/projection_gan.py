@@ -1,5 +1,7 @@
 """The projection discriminator, Miyato and Koyama 2018: the class as an inner product."""
 
+from collections.abc import Callable
+
 import keras
 
 from kerasgan.core.image_gan import ImageGAN
@@ -58,14 +60,21 @@ class ProjectionGAN(ImageGAN):
     default_batch_size = 320  # five updates of 64
     networks_version = 2
 
-    def __init__(self, image_shape, num_classes, latent_dim=128, base_width=None, **kwargs):
+    def __init__(
+        self,
+        image_shape: tuple[int, ...],
+        num_classes: int,
+        latent_dim: int = 128,
+        base_width: int | None = None,
+        **kwargs,
+    ):
         kwargs = {"conditioning": "projection", **kwargs}
         base_width = published_width(image_shape) if base_width is None else base_width
         super().__init__(image_shape, latent_dim, base_width, num_classes=num_classes, **kwargs)
 
     @staticmethod
-    def networks():
+    def networks() -> tuple[Callable, Callable]:
         return residual_generator, residual_discriminator
 
-    def default_optimizers(self):
+    def default_optimizers(self) -> dict[str, keras.Optimizer]:
         return {player: adam(2e-4, 0.0, 0.9) for player in self.players}

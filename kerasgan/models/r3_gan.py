@@ -2,6 +2,7 @@
 
 import math
 from functools import partial
+from typing import Self
 
 import keras
 from keras import layers, ops
@@ -77,17 +78,17 @@ class R3GAN(ImageGAN):
 
     def __init__(
         self,
-        image_shape,
-        latent_dim=64,
-        base_width=96,
-        max_width=None,
+        image_shape: tuple[int, ...],
+        latent_dim: int = 64,
+        base_width: int = 96,
+        max_width: int | None = None,
         *,
-        num_classes=None,
-        burn_in=None,
-        ema_decay=0.999,
-        seed=None,
-        dtype=None,
-        name=None,
+        num_classes: int | None = None,
+        burn_in: "BurnIn | None" = None,
+        ema_decay: float | None = 0.999,
+        seed: int | None = None,
+        dtype: str | keras.DTypePolicy | None = None,
+        name: str | None = None,
     ):
         if burn_in is not None and not isinstance(burn_in, BurnIn):
             raise ValueError(f"burn_in={burn_in!r}; use None or a kerasgan.models.r3_gan.BurnIn.")
@@ -112,7 +113,7 @@ class R3GAN(ImageGAN):
         self.burn_in = burn_in
 
     @classmethod
-    def from_paper(cls, name, **settings):
+    def from_paper(cls, name: str, **settings) -> Self:
         """The networks and schedules of the paper for a data set.
 
         Args:
@@ -140,11 +141,11 @@ class R3GAN(ImageGAN):
         }
         return cls(**{**of_paper, **settings})
 
-    def default_penalties(self):
+    def default_penalties(self) -> GradientPenalty | list:
         gamma = 1.0 if self.burn_in is None else self.burn_in.gamma
         return [GradientPenalty.r1(gamma), GradientPenalty.r2(gamma)]
 
-    def default_optimizers(self):
+    def default_optimizers(self) -> dict[str, keras.Optimizer]:
         if self.burn_in is not None:
             return {player: self.burn_in.optimizer() for player in self.players}
         return {player: adam(2e-4, 0.0, 0.99) for player in self.players}
@@ -160,14 +161,14 @@ class R3GAN(ImageGAN):
             return super().ema_decay_after(updates)
         return self.burn_in.ema_decay(updates - 1)  # that of the state before the update
 
-    def get_config(self):
+    def get_config(self) -> dict:
         config = super().get_config()
         config.pop("conditioning", None)
         burn_in = self.burn_in and keras.saving.serialize_keras_object(self.burn_in)
         return {**config, "max_width": self.max_width, "burn_in": burn_in}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict) -> Self:
         if "max_width" not in config:
             raise ValueError(cls.other_networks(1))
         burn_in = keras.saving.deserialize_keras_object(config["burn_in"])
@@ -187,7 +188,14 @@ PAPER = {
 BLOCKS = 2  # a stage
 
 
-def generator(image_shape, latent_dim, base_width, max_width, num_classes=None, conditioning=None):
+def generator(
+    image_shape: tuple[int, ...],
+    latent_dim: int,
+    base_width: int,
+    max_width: int,
+    num_classes: int | None = None,
+    conditioning: str | None = None,
+) -> keras.Model:
     """The generator: a learned basis weighed by z, then stages at twice the resolution each."""
     start_size, _ = doublings_to(image_shape)
     widths = stage_widths(image_shape, base_width, max_width)[::-1]
@@ -207,7 +215,13 @@ def generator(image_shape, latent_dim, base_width, max_width, num_classes=None, 
     return keras.Model(inputs, Bounded(dtype="float32", name="images")(x), name="generator")
 
 
-def discriminator(image_shape, base_width, max_width, num_classes=None, conditioning=None):
+def discriminator(
+    image_shape: tuple[int, ...],
+    base_width: int,
+    max_width: int,
+    num_classes: int | None = None,
+    conditioning: str | None = None,
+) -> keras.Model:
     """The discriminator: the generator in reverse, with a depthwise convolution for the basis."""
     widths = stage_widths(image_shape, base_width, max_width)
     inputs = images = keras.Input(image_shape, name="images")
@@ -372,7 +386,7 @@ class BurnIn:
     39063
     """
 
-    def __init__(self, images, batch_size, gamma, ema_images):
+    def __init__(self, images: int, batch_size: int, gamma: float, ema_images: int):
         self.images, self.batch_size = images, batch_size
         self.gamma, self.ema_images = gamma, ema_images
         for name, number in self.get_config().items():
@@ -380,12 +394,12 @@ class BurnIn:
                 raise ValueError(f"{name}={number!r}; use a number above 0.")
         self.steps = math.ceil(images / batch_size)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         names = ("images", "batch_size", "gamma", "ema_images")
         return {name: getattr(self, name) for name in names}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict) -> Self:
         return cls(**config)
 
     def penalty_share(self, updates):
@@ -397,7 +411,7 @@ class BurnIn:
         half_life = self._between(0.0, self.ema_images, updates)
         return ops.power(0.5, self.batch_size / ops.maximum(half_life, 1e-8))
 
-    def optimizer(self):
+    def optimizer(self) -> keras.Optimizer:
         """Adam with a falling learning rate and a rising beta_2."""
         rate = keras.optimizers.schedules.CosineDecay(2e-4, self.steps, alpha=0.25)
         return BurnInAdam(rate, 0.0, 0.9, epsilon=1e-8, final_beta_2=0.99, steps=self.steps)

@@ -1,6 +1,7 @@
 """SAGAN, Zhang et al. 2019: attention lets distant places of an image agree."""
 
 import functools
+from typing import Any
 
 import keras
 
@@ -51,12 +52,12 @@ class SAGAN(ImageGAN):
 
     def __init__(
         self,
-        image_shape,
-        latent_dim=128,
-        base_width=64,
+        image_shape: tuple[int, ...],
+        latent_dim: int = 128,
+        base_width: int = 64,
         *,
-        num_classes=None,
-        attention_size=None,
+        num_classes: int | None = None,
+        attention_size: int | None = None,
         **kwargs,
     ):
         start_size, doublings = doublings_to(image_shape)
@@ -69,7 +70,11 @@ class SAGAN(ImageGAN):
                 f"attention_size={attention_size!r}; the feature maps of even size that images of "
                 f"{image_shape[0]} have are of {', '.join(map(str, possible)) or 'none'}."
             )
-        settings = {"spectral": True, "pyramid": True, "attention_size": attention_size}
+        settings: dict[str, Any] = {
+            "spectral": True,
+            "pyramid": True,
+            "attention_size": attention_size,
+        }
         super().__init__(
             image_shape,
             latent_dim,
@@ -83,11 +88,11 @@ class SAGAN(ImageGAN):
         )
         self.attention_size = attention_size
 
-    def default_optimizers(self):
+    def default_optimizers(self) -> dict[str, keras.Optimizer]:
         return {
             "discriminator": adam(4e-4, beta_1=0.0, beta_2=0.9),
             "generator": adam(1e-4, beta_1=0.0, beta_2=0.9),
         }
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "attention_size": self.attention_size}

@@ -1,6 +1,8 @@
 """SN-GAN, Miyato et al. 2018: a discriminator whose layers are divided by their largest stretch."""
 
 import functools
+from collections.abc import Callable
+from typing import Literal
 
 import keras
 from keras import layers
@@ -68,13 +70,19 @@ class SNGAN(ImageGAN):
     networks_version = 2
 
     @classmethod
-    def batch_size_for(cls, /, **settings):
+    def batch_size_for(cls, /, **settings) -> int:
         if settings.get("architecture") == "dcgan":
             settings = {"discriminator_steps": 1, **settings}
         return super().batch_size_for(**settings)
 
     def __init__(
-        self, image_shape, latent_dim=128, base_width=None, *, architecture="resnet", **kwargs
+        self,
+        image_shape: tuple[int, ...],
+        latent_dim: int = 128,
+        base_width: int | None = None,
+        *,
+        architecture: Literal["resnet", "dcgan"] = "resnet",
+        **kwargs,
     ):
         if architecture not in ARCHITECTURES:
             accepted = ", ".join(map(repr, ARCHITECTURES))
@@ -88,15 +96,20 @@ class SNGAN(ImageGAN):
             self.default_loss, self.default_discriminator_steps = "non_saturating", 1
             self.networks_version = 1
 
-    def default_optimizers(self):
+    def default_optimizers(self) -> dict[str, keras.Optimizer]:
         betas = (0.0, 0.9) if self.architecture == "resnet" else (0.5, 0.999)
         return {player: adam(2e-4, *betas) for player in self.players}
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "architecture": self.architecture}
 
 
-def dcgan_discriminator(image_shape, base_width=64, num_classes=None, conditioning="one_hot"):
+def dcgan_discriminator(
+    image_shape: tuple[int, ...],
+    base_width: int = 64,
+    num_classes: int | None = None,
+    conditioning: str = "one_hot",
+) -> keras.Model:
     """The discriminator of table 3: pairs of a 3x3 and a strided 4x4 convolution, then a 3x3."""
     _, doublings = doublings_to(image_shape)
 
@@ -116,7 +129,7 @@ def dcgan_discriminator(image_shape, base_width=64, num_classes=None, conditioni
     return keras.Model(inputs, output, name="discriminator")
 
 
-ARCHITECTURES = {
+ARCHITECTURES: dict[str, tuple[Callable, Callable]] = {
     "resnet": (residual_generator, residual_discriminator),
     "dcgan": (convolutional_generator, dcgan_discriminator),
 }

@@ -1,6 +1,8 @@
 """SRGAN, Ledig et al. 2017: large images from small ones."""
 
+import os
 import pathlib
+from typing import Self
 
 import keras
 from keras import layers, ops
@@ -72,17 +74,17 @@ class SRGAN(TranslationModel):
 
     def __init__(
         self,
-        image_shape,
-        scale=4,
-        base_width=64,
+        image_shape: tuple[int, ...],
+        scale: int = 4,
+        base_width: int = 64,
         *,
-        residual_blocks=16,
-        features="vgg19",
-        feature_layer="block5_conv4",
-        feature_scale=1.0 / 12.75,
-        adversarial_weight=1e-3,
-        seed=None,
-        dtype=None,
+        residual_blocks: int = 16,
+        features: str | os.PathLike | keras.Model | None = "vgg19",
+        feature_layer: str = "block5_conv4",
+        feature_scale: float = 1.0 / 12.75,
+        adversarial_weight: float = 1e-3,
+        seed: int | None = None,
+        dtype: str | keras.DTypePolicy | None = None,
         **kwargs,
     ):
         super().__init__(seed=seed, **kwargs)
@@ -104,30 +106,30 @@ class SRGAN(TranslationModel):
             self.features = _features(features, feature_layer, self.image_shape)
 
     @property
-    def players(self):
+    def players(self) -> dict[str, list]:
         return {"generator": [self.generator], "discriminator": [self.discriminator]}
 
     @property
-    def loss_names(self):
+    def loss_names(self) -> tuple[str, ...]:
         if self.pretraining:
             return ("generator_loss", "content_loss")
         return (*super().loss_names, "content_loss")
 
-    def default_optimizers(self):
+    def default_optimizers(self) -> dict[str, keras.Optimizer]:
         return {player: adam(1e-4) for player in self.players}
 
     @property
-    def networks_by_direction(self):
+    def networks_by_direction(self) -> dict:
         return {None: self.generator}
 
     @property
-    def pair_shapes(self):
+    def pair_shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         height, width, channels = self.image_shape
         return (height // self.scale, width // self.scale, channels), self.image_shape
 
     # The game ----------------------------------------------------------------------------------
 
-    def pretrain(self, *args, **kwargs):
+    def pretrain(self, *args, **kwargs) -> keras.callbacks.History:
         """Trains the generator alone on the mean squared error of the pixels.
 
         Its epochs count: `pretrain(data, epochs=100)`, then `fit(data, initial_epoch=100,
@@ -208,7 +210,7 @@ class SRGAN(TranslationModel):
         """Small images to large images."""
         return self.generator(images, training=training)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         features = self.features
         return {
             **super().get_config(),
@@ -222,7 +224,7 @@ class SRGAN(TranslationModel):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict) -> Self:
         features = keras.saving.deserialize_keras_object(config["features"])
         return super().from_config({**config, "features": features})
 
@@ -230,7 +232,13 @@ class SRGAN(TranslationModel):
 # The networks -----------------------------------------------------------------------------------
 
 
-def srresnet(channels, scale=4, base_width=64, residual_blocks=16, name="generator"):
+def srresnet(
+    channels: int,
+    scale: int = 4,
+    base_width: int = 64,
+    residual_blocks: int = 16,
+    name: str = "generator",
+) -> keras.Model:
     """Figure 4, above: k9n64s1, residual blocks, a skip around them, pixel shuffles, k9n3s1.
 
     The output is not bounded in the paper and is not here, so that the squared error is of what was
@@ -267,7 +275,9 @@ def srresnet(channels, scale=4, base_width=64, residual_blocks=16, name="generat
     return keras.Model(images, x, name=name)
 
 
-def srgan_discriminator(image_shape, base_width=64, name="discriminator"):
+def srgan_discriminator(
+    image_shape: tuple[int, ...], base_width: int = 64, name: str = "discriminator"
+) -> keras.Model:
     """Figure 4, below: eight convolutions of 3x3, every second of stride 2, and two dense layers.
 
     Args:
@@ -343,7 +353,9 @@ class PixelShuffle(layers.Layer):
 # The features -----------------------------------------------------------------------------------
 
 
-def vgg19_features(weights="imagenet", layer="block5_conv4"):
+def vgg19_features(
+    weights: str | os.PathLike | None = "imagenet", layer: str = "block5_conv4"
+) -> keras.Model:
     """VGG19 up to a layer, for images in [-1, 1].
 
     Args:

@@ -1,10 +1,14 @@
 """StyleGAN, Karras et al. 2019: a generator that is told at every layer what style to have."""
 
 import functools
+from collections.abc import Callable
+from numbers import Real
+from typing import Literal
 
 import keras
 import numpy as np
 from keras import layers, ops
+from numpy.typing import ArrayLike
 
 from kerasgan import backend
 from kerasgan.growing.model import GrowingGAN
@@ -77,7 +81,7 @@ class StyleGAN(HasStyles, GrowingGAN):
     Laine & Aila, 2019, arXiv:1812.04948.
     """
 
-    def __init__(self, *args, mapping_layers=8, mixing_probability=0.9, **kwargs):
+    def __init__(self, *args, mapping_layers: int = 8, mixing_probability: float = 0.9, **kwargs):
         if not isinstance(mapping_layers, int) or mapping_layers < 1:
             raise ValueError(
                 f"mapping_layers={mapping_layers!r}; use a whole number of at least 1."
@@ -92,7 +96,7 @@ class StyleGAN(HasStyles, GrowingGAN):
         }
         super().__init__(*args, **kwargs)
 
-    def networks(self):
+    def networks(self) -> tuple[Callable, Callable]:
         return (
             functools.partial(Generator, **self.own_settings),
             functools.partial(GrowingDiscriminator, blur=True),
@@ -101,28 +105,28 @@ class StyleGAN(HasStyles, GrowingGAN):
     networks_version = 2
     truncation_limits = (0.0, 1.0)
 
-    def default_penalties(self):
+    def default_penalties(self) -> GradientPenalty | list:
         return GradientPenalty.r1(10.0)
 
-    def default_optimizers(self):
+    def default_optimizers(self) -> dict[str, keras.Optimizer]:
         return {p: adam(1e-3, 0.0, 0.99) for p in self.players}
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), **self.own_settings}
 
     # Using styles --------------------------------------------------------------------------------
 
     @property
-    def style_layers(self):
+    def style_layers(self) -> int:
         """How many layers of the current stage have a style: int, two a resolution."""
         return 2 * (self.stage + 1)
 
     @property
-    def noise_shapes(self):
+    def noise_shapes(self) -> tuple[tuple[int, ...], ...]:
         sizes = START_SIZE * 2 ** np.repeat(np.arange(self.stage + 1), 2)
         return (*super().noise_shapes, *((int(size), int(size), 1) for size in sizes))
 
-    def styles(self, latents, truncation=None):
+    def styles(self, latents: np.ndarray, truncation: float | None = None) -> np.ndarray:
         """The styles w of latents, one for each layer.
 
         Args:
@@ -143,7 +147,7 @@ class StyleGAN(HasStyles, GrowingGAN):
             styles[:, :TRUNCATED_LAYERS] = mean + truncation * (cut - mean)
         return styles
 
-    def generate_from_styles(self, styles, noise=None):
+    def generate_from_styles(self, styles: np.ndarray, noise: list | None = None) -> np.ndarray:
         """Turns styles into images.
 
         Args:
@@ -161,7 +165,14 @@ class StyleGAN(HasStyles, GrowingGAN):
 
         return self.some_at_a_time(draw, styles, *(noise or []))
 
-    def generate(self, num_images, *, seed=None, labels=None, truncation=None):
+    def generate(
+        self,
+        num_images: int,
+        *,
+        seed: int | None = None,
+        labels: ArrayLike | None = None,
+        truncation: float | None = None,
+    ) -> np.ndarray:
         """Draws images; see `kerasgan.GAN.generate`.
 
         Args:
@@ -177,11 +188,14 @@ class StyleGAN(HasStyles, GrowingGAN):
         """
         return super().generate(num_images, seed=seed, labels=labels, truncation=truncation)
 
-    def check_truncation(self, truncation):
-        if truncation is not None and (not np.isscalar(truncation) or not 0.0 <= truncation <= 1.0):
+    def check_truncation(self, truncation: float | None) -> None:
+        is_number = isinstance(truncation, Real)
+        if truncation is not None and (not is_number or not 0.0 <= truncation <= 1.0):
             raise ValueError(f"truncation={truncation!r}; use None or a number from 0 to 1.")
 
-    def latents(self, num_images, *, seed=None):
+    def latents(  # type: ignore[override]  # truncation is of styles here
+        self, num_images: int, *, seed: int | None = None
+    ) -> np.ndarray:
         """The latents that `generate` turns into images; see `kerasgan.GAN.latents`."""
         return super().latents(num_images, seed=seed)
 
@@ -198,7 +212,13 @@ class StyleGAN(HasStyles, GrowingGAN):
         styles = kept + [w] * (self.style_layers - len(kept))
         return generator.synthesis([ops.concatenate(styles, axis=1), *noise], training=False)
 
-    def style_mix(self, sources, targets, layers="coarse", truncation=None):
+    def style_mix(
+        self,
+        sources: np.ndarray,
+        targets: np.ndarray,
+        layers: str | range = "coarse",
+        truncation: float | None = None,
+    ) -> np.ndarray:
         """Images of the targets with some of their styles from the sources.
 
         Args:
@@ -237,7 +257,9 @@ class StyleGAN(HasStyles, GrowingGAN):
             f"range({self.style_layers})."
         )
 
-    def stochastic_variation(self, latent, num_images, seed=None):
+    def stochastic_variation(
+        self, latent: np.ndarray, num_images: int, seed: int | None = None
+    ) -> np.ndarray:
         """Images of one latent that differ in their noise.
 
         Args:
@@ -256,7 +278,13 @@ class StyleGAN(HasStyles, GrowingGAN):
         ]
         return self.generate_from_styles(np.repeat(styles, num_images, axis=0), noise)
 
-    def interpolate(self, first, second, num_images=8, space="w"):
+    def interpolate(
+        self,
+        first: np.ndarray,
+        second: np.ndarray,
+        num_images: int = 8,
+        space: Literal["z", "w"] = "w",
+    ) -> np.ndarray:
         """Images on the way from one latent to another, both ends included.
 
         Args:
@@ -357,7 +385,7 @@ class Generator(keras.Model):
         return {"name": self.name, **self.settings}
 
 
-def mapping_network(latent_dim, depth):
+def mapping_network(latent_dim: int, depth: int) -> keras.Model:
     """z, normalized, to w."""
     z = keras.Input((latent_dim,))
     w = PixelNormalization(name="latent_norm")(z)

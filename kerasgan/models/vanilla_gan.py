@@ -51,13 +51,13 @@ class VanillaGAN(GAN):
 
     def __init__(
         self,
-        image_shape,
-        latent_dim=100,
-        hidden_units=(256, 256),
+        image_shape: tuple[int, ...],
+        latent_dim: int = 100,
+        hidden_units: tuple[int, ...] = (256, 256),
         *,
-        ema_decay=None,
-        seed=None,
-        dtype=None,
+        ema_decay: float | None = None,
+        seed: int | None = None,
+        dtype: str | keras.DTypePolicy | None = None,
         **kwargs,
     ):
         if len(image_shape) not in (1, 3):
@@ -80,13 +80,15 @@ class VanillaGAN(GAN):
             )
         self.hidden_units = tuple(hidden_units)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         config = super().get_config()
         del config["generator"], config["discriminator"]  # made from what follows
         return {**config, "image_shape": self.image_shape, "hidden_units": self.hidden_units}
 
 
-def generator(image_shape, latent_dim=100, hidden_units=(256, 256)):
+def generator(
+    image_shape: tuple[int, ...], latent_dim: int = 100, hidden_units: tuple[int, ...] = (256, 256)
+) -> keras.Model:
     """The generator: noise, hidden layers, an image through tanh or an unbounded vector."""
     z = keras.Input((latent_dim,), name="z")
     x = _hidden(z, hidden_units)
@@ -97,7 +99,9 @@ def generator(image_shape, latent_dim=100, hidden_units=(256, 256)):
     return keras.Model(z, images, name="generator")
 
 
-def discriminator(image_shape, hidden_units=(256, 256)):
+def discriminator(
+    image_shape: tuple[int, ...], hidden_units: tuple[int, ...] = (256, 256)
+) -> keras.Model:
     """The discriminator: an image or vector, hidden layers, one logit."""
     images = keras.Input(image_shape, name="images")
     x = _hidden(layers.Flatten(name="flatten")(images), hidden_units)

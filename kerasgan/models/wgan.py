@@ -44,13 +44,21 @@ class WGAN(ImageGAN):
     default_discriminator_steps = 5
     default_batch_size = 320  # five updates of 64
 
-    def __init__(self, image_shape, latent_dim=100, base_width=64, *, clip=0.01, **kwargs):
+    def __init__(
+        self,
+        image_shape: tuple[int, ...],
+        latent_dim: int = 100,
+        base_width: int = 64,
+        *,
+        clip: float = 0.01,
+        **kwargs,
+    ):
         super().__init__(image_shape, latent_dim, base_width, **kwargs)
         self.clip = clip
         for weight in self.discriminator.trainable_variables:
             weight.constraint = ClipWeights(clip)
 
-    def default_optimizers(self):
+    def default_optimizers(self) -> dict[str, keras.Optimizer]:
         # The released program is in PyTorch: its rho is 0.99, not 0.9, and its epsilon of 1e-8 is
         # added to the root; Keras adds its own, 1e-7, under it, as if it were 3e-4.
         return {
@@ -58,5 +66,5 @@ class WGAN(ImageGAN):
             for player in self.players
         }
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "clip": self.clip}

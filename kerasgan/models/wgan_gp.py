@@ -1,6 +1,7 @@
 """WGAN-GP, Gulrajani et al. 2017: a critic that pays for gradients whose norm is not 1."""
 
 import functools
+from collections.abc import Callable
 
 import keras
 
@@ -41,12 +42,12 @@ class WGANGP(ImageGAN):
     default_batch_size = 320  # five updates of 64
 
     @staticmethod
-    def networks():
+    def networks() -> tuple[Callable, Callable]:
         critic = functools.partial(convolutional_discriminator, normalization=None)
         return convolutional_generator, critic
 
-    def default_penalties(self):
+    def default_penalties(self) -> GradientPenalty | list:
         return GradientPenalty.wgan_gp()
 
-    def default_optimizers(self):
+    def default_optimizers(self) -> dict[str, keras.Optimizer]:
         return {p: adam(1e-4, beta_1=0.0, beta_2=0.9) for p in self.players}

@@ -1,7 +1,14 @@
 """What a role is, and the two questions that other parts ask a model."""
 
+from typing import TYPE_CHECKING
 
-class Role:
+if TYPE_CHECKING:
+    from keras import Model as _Beside  # a role uses what the model beside it has
+else:
+    _Beside = object
+
+
+class Role(_Beside):
     """What a model can do; a base class beside `kerasgan.GenerativeModel`.
 
     Callbacks, metrics, the command line and servers ask for roles, never for classes of models, so
@@ -15,16 +22,16 @@ class Role:
             to what that is. `compile` refuses a model that lacks one.
     """
 
-    can = ""
+    can: str = ""
     owes: dict[str, str] = {}
 
 
-def has(model, role):
+def has(model: object, role: type[Role]) -> bool:
     """Whether a model, or a class of models, has a role: bool."""
     return issubclass(model if isinstance(model, type) else type(model), role)
 
 
-def require(model, role, asker, instead=""):
+def require(model: object, role: type[Role], asker: str, instead: str = "") -> None:
     """Makes sure that a model, or a class of models, has a role.
 
     Args:
@@ -38,7 +45,7 @@ def require(model, role, asker, instead=""):
     """
     if not has(model, role):
         model_class = model if isinstance(model, type) else type(model)
-        own = [r.can for r in model_class.__mro__ if "can" in vars(r) and r.can]
+        own = [vars(r)["can"] for r in model_class.__mro__ if vars(r).get("can")]
         able = f"can {' and '.join(own)}" if own else "has no role"
         raise ValueError(
             f"{asker} needs a model that can {role.can}; {model_class.__name__} {able}."
@@ -46,7 +53,7 @@ def require(model, role, asker, instead=""):
         )
 
 
-def check_complete(model):
+def check_complete(model: object) -> None:
     """Makes sure that a model gives what its base classes and its roles want of it.
 
     Raises:

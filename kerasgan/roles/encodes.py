@@ -1,11 +1,13 @@
 """The role of models that turn images into codes and codes into images."""
 
+from collections.abc import Iterable, Iterator
+
 import keras
 import numpy as np
 from keras import ops
 
 from kerasgan import backend, checks
-from kerasgan.export.saved_model import Computation
+from kerasgan.export.saved_model import Computation, Exports
 from kerasgan.roles.takes_images import TakesImages
 
 
@@ -27,7 +29,7 @@ class Encodes(TakesImages):
         "decoder": "the network from codes to images",
     }
 
-    def encode(self, images):
+    def encode(self, images: np.ndarray) -> np.ndarray:
         """The codes of images.
 
         Args:
@@ -43,7 +45,7 @@ class Encodes(TakesImages):
         checks.check_images(images, "the images", self.image_shape)
         return _rows(lambda some: backend.predict(self.encoder, some), images.astype("float32"))
 
-    def decode(self, codes):
+    def decode(self, codes: np.ndarray) -> np.ndarray:
         """The images of codes.
 
         Args:
@@ -61,11 +63,11 @@ class Encodes(TakesImages):
             raise ValueError(f"codes has shape {codes.shape}; use (num_images, *{wanted}).")
         return _rows(lambda some: backend.predict(self.decoder, some), codes)
 
-    def reconstruct(self, images):
+    def reconstruct(self, images: np.ndarray) -> np.ndarray:
         """What is left of images once they are encoded and decoded; see `encode` and `decode`."""
         return self.decode(self.encode(images))
 
-    def exports(self):
+    def exports(self) -> Exports:
         """Adds `encode`, `decode` and `reconstruct`, between `images` and `codes`."""
         exports = super().exports()
         images = {"images": _spec(self.image_shape)}
@@ -98,7 +100,9 @@ class Reconstructs(Encodes):
     can = "reconstruct images"
     compares_pairs = True
 
-    def real_and_generated(self, batches, num_generated=None, seed=0):
+    def real_and_generated(
+        self, batches: Iterable, num_generated: int | None = None, seed: int = 0
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         if num_generated is not None:
             raise ValueError(
                 f"num_generated={num_generated}: {type(self).__name__} reconstructs each image of "

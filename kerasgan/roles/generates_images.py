@@ -1,13 +1,15 @@
 """The roles of models that make images from noise."""
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from numbers import Real
 
 import keras
 import numpy as np
 from keras import ops
+from numpy.typing import ArrayLike
 
 from kerasgan import backend
-from kerasgan.export.saved_model import Computation
+from kerasgan.export.saved_model import Computation, Exports
 from kerasgan.roles.takes_images import TakesImages
 from kerasgan.sampling.latents import truncated
 from kerasgan.sampling.normals import standard_normal
@@ -42,9 +44,16 @@ class GeneratesImages(TakesImages):
         "noise_shapes": "the shapes of the random numbers of an image, a tuple of tuples",
         "images_from_noise": "a method that makes images of random numbers",
     }
-    truncation_limits = None
+    truncation_limits: tuple[float, float] | None = None
 
-    def generate(self, num_images, *, seed=None, labels=None, truncation=None):
+    def generate(
+        self,
+        num_images: int,
+        *,
+        seed: int | None = None,
+        labels: ArrayLike | None = None,
+        truncation: float | None = None,
+    ) -> np.ndarray:
         """Draws images.
 
         Args:
@@ -70,7 +79,13 @@ class GeneratesImages(TakesImages):
         numbers = image_numbers(num_images, seed)
         return self.generate_numbers(numbers, labels=labels, truncation=truncation)
 
-    def generate_numbers(self, numbers, *, labels=None, truncation=None):
+    def generate_numbers(
+        self,
+        numbers: Sequence[int] | np.ndarray,
+        *,
+        labels: ArrayLike | None = None,
+        truncation: float | None = None,
+    ) -> np.ndarray:
         """Draws the images that have these numbers among all that the model can make.
 
         `generate(n, seed=s)` makes those from s * 2**32 on. Endpoints call the numbers seeds.
@@ -99,7 +114,7 @@ class GeneratesImages(TakesImages):
             truncation = np.full(len(noise[0]), truncation, "float32")
         return ops.convert_to_numpy(self.images_from_noise(noise, labels, truncation))
 
-    def some_at_a_time(self, draw, *inputs):
+    def some_at_a_time(self, draw: Callable, *inputs) -> np.ndarray:
         """The images that a function of arrays makes, of at most 64 rows at each call."""
         count = len(inputs[0])
         images = np.empty((count, *self.image_shape), "float32")
@@ -108,13 +123,15 @@ class GeneratesImages(TakesImages):
             images[some] = draw(*(array[some] for array in inputs))
         return images
 
-    def check_truncation(self, truncation):
+    def check_truncation(self, truncation: float | None) -> None:
         """Raises a ValueError for what is neither None nor a number that `generate` takes."""
         is_number = isinstance(truncation, Real)
         if truncation is not None and not (is_number and truncation > 0):
             raise ValueError(f"truncation={truncation!r}; use None or a number above 0.")
 
-    def real_and_generated(self, batches, num_generated=None, seed=0):
+    def real_and_generated(
+        self, batches: Iterable, num_generated: int | None = None, seed: int = 0
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         all_labels = np.zeros(0, "int32")
         start = 0
 
@@ -138,12 +155,13 @@ class GeneratesImages(TakesImages):
             start = stop
         if real is None:
             raise ValueError("the data holds no real images; the metrics compare with them.")
-        while start < (num_generated or 0):
-            stop = min(start + 256, num_generated)
+        wanted = num_generated or 0
+        while start < wanted:
+            stop = min(start + 256, wanted)
             yield real[:0], generate(stop)
             start = stop
 
-    def as_in_a_file(self, images):
+    def as_in_a_file(self, images: np.ndarray) -> np.ndarray:
         """Generated images in the size of real ones and in [-1, 1]; vectors as they are."""
         if images.ndim != 4:
             return images
@@ -155,11 +173,11 @@ class GeneratesImages(TakesImages):
     # Export ------------------------------------------------------------------------------------
 
     @property
-    def sampling_networks(self):
+    def sampling_networks(self) -> list[keras.Model]:
         """The networks that draw images, which an exported file holds: list."""
         return self.networks_and_averages
 
-    def exports(self):
+    def exports(self) -> Exports:
         """Adds the endpoint `sample`, of models that make images.
 
         It takes `seed`, int64 (batch), `label`, int32 (batch), if conditional, and `truncation`,
@@ -235,7 +253,7 @@ class HasLatents(GeneratesImages):
     }
 
     @property
-    def noise_shapes(self):
+    def noise_shapes(self) -> tuple[tuple[int, ...], ...]:
         return ((self.latent_dim,),)
 
     def images_from_noise(self, noise, labels=None, truncation=None):
@@ -260,7 +278,9 @@ class HasLatents(GeneratesImages):
         """What a network takes: the labels as well if the model is conditional."""
         return images_or_latents if self.num_classes is None else [images_or_latents, labels]
 
-    def latents(self, num_images, *, seed=None, truncation=None):
+    def latents(
+        self, num_images: int, *, seed: int | None = None, truncation: float | None = None
+    ) -> np.ndarray:
         """The latents that `generate` turns into images.
 
         Args:
@@ -277,7 +297,7 @@ class HasLatents(GeneratesImages):
         normal = standard_normal(image_numbers(num_images, seed), self.noise_shapes[0])
         return ops.convert_to_numpy(self.to_latents(normal, truncation))
 
-    def generate_from(self, latents, *, labels=None):
+    def generate_from(self, latents: np.ndarray, *, labels: ArrayLike | None = None) -> np.ndarray:
         """Turns given latents into images; see `generate`.
 
         Args:
@@ -306,10 +326,10 @@ class HasLatents(GeneratesImages):
         return self.some_at_a_time(draw, *([latents] if labels is None else [latents, labels]))
 
     @property
-    def sampling_networks(self):
+    def sampling_networks(self) -> list[keras.Model]:
         return [self.sampling_generator]
 
-    def exports(self):
+    def exports(self) -> Exports:
         """Adds `serving_default`.
 
         It takes `latent`, float32 (batch, latent_dim), and if conditional `label`, int32 (batch),
@@ -334,7 +354,7 @@ class HasLatents(GeneratesImages):
         return exports
 
 
-def image_numbers(num_images, seed):
+def image_numbers(num_images: int, seed: int | None) -> np.ndarray:
     """The numbers of the images of a seed, of a random one for None: int64 array (num_images,)."""
     if not isinstance(num_images, (int, np.integer)) or num_images < 0:
         raise ValueError(f"num_images={num_images!r}; use a whole number of at least 0.")

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from kerasgan import checks
-from kerasgan.export.saved_model import Computation
+from kerasgan.export.saved_model import Computation, Exports
 from kerasgan.roles.takes_images import TakesImages
 
 
@@ -24,7 +24,7 @@ class HasLikelihood(TakesImages):
     can = "tell the likelihood of images"
     owes = {"log_likelihood_of": "a method from images to the nats of each"}
 
-    def log_likelihood(self, images):
+    def log_likelihood(self, images: np.ndarray) -> np.ndarray:
         """The logarithm of the likelihood of images.
 
         Args:
@@ -43,12 +43,12 @@ class HasLikelihood(TakesImages):
         found = [self.log_likelihood_of(images[start : start + 64]) for start in starts]
         return np.concatenate([ops.convert_to_numpy(nats) for nats in found])
 
-    def bits_per_dimension(self, images):
+    def bits_per_dimension(self, images: np.ndarray) -> float:
         """The mean of the negative `log_likelihood` in bits for each number of an image: float."""
         numbers = math.prod(self.image_shape)
         return float(-self.log_likelihood(images).mean() / (numbers * math.log(2.0)))
 
-    def exports(self):
+    def exports(self) -> Exports:
         """Adds `log_likelihood`, from `images` to `nats`, float32 (batch)."""
         exports = super().exports()
         spec = keras.InputSpec(shape=(None, *self.image_shape), dtype="float32")

@@ -1,8 +1,12 @@
 """The role of models that are trained on images, or vectors, and perhaps their labels."""
 
+from collections.abc import Sequence
+from typing import Self
+
 import keras
 import numpy as np
 from keras import ops
+from numpy.typing import ArrayLike
 
 from kerasgan import checks
 from kerasgan.checks import class_names as naming
@@ -30,16 +34,16 @@ class TakesImages(Role):
 
     owes = {"image_shape": "the shape of an image, (height, width, channels), or (n,) of a vector"}
     takes = "images"  # the kind of data, a name in kerasgan.data.KINDS
-    num_classes = None
-    _class_names = None
+    num_classes: int | None = None
+    _class_names: tuple[str, ...] | None = None
 
     @property
-    def class_names(self):
+    def class_names(self) -> tuple[str, ...] | None:
         """The names of the classes, the name of label i at position i, or None: tuple of str."""
         return self._class_names
 
     @class_names.setter
-    def class_names(self, names):
+    def class_names(self, names: Sequence[str] | None) -> None:
         if names is not None and self.num_classes is None:
             raise ValueError(
                 f"class_names={names!r}: this {type(self).__name__} is unconditional, it has no "
@@ -47,7 +51,7 @@ class TakesImages(Role):
             )
         self._class_names = None if names is None else naming.checked(names, self.num_classes)
 
-    def agree_on_classes(self, data, learn=False):
+    def agree_on_classes(self, data, learn: bool = False) -> None:
         names = naming.of_data(data)
         if self.num_classes is None or names is None:
             return
@@ -63,15 +67,15 @@ class TakesImages(Role):
             self.class_names = (*names, *(f"unnamed {label}" for label in others))
 
     @property
-    def real_image_shape(self):
+    def real_image_shape(self) -> tuple[int, ...]:
         """The shape of the images that `fit` and `evaluate` take."""
         return self.image_shape
 
     @property
-    def compares_vectors(self):
+    def compares_vectors(self) -> bool:
         return len(self.real_image_shape) == 1
 
-    def check_batch(self, data):
+    def check_batch(self, data) -> dict:
         images, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
         checks.refuse_weights(sample_weight=weights)
         if labels is not None and self.num_classes is None:
@@ -91,7 +95,7 @@ class TakesImages(Role):
         return {what: ends} if ends and len(self.real_image_shape) == 3 else {}
 
     @property
-    def batch_limits(self):
+    def batch_limits(self) -> list:
         limits = [checks.limits(self.real_image_shape)]
         return limits if self.num_classes is None else [*limits, (0, self.num_classes - 1)]
 
@@ -114,7 +118,7 @@ class TakesImages(Role):
         shape, wants = self.real_image_shape, "the generator makes"
         return checks.float_images(images, shape, "the real images", wants)
 
-    def checked_labels(self, labels, num_images):
+    def checked_labels(self, labels: ArrayLike | None, num_images: int) -> np.ndarray | None:
         """Labels as `generate` takes them, as int32 array (num_images,), or None if unconditional.
 
         Args:
@@ -141,16 +145,16 @@ class TakesImages(Role):
         checks.check_labels(array, "the labels", self.num_classes, num_images)
         return array.astype("int32")
 
-    def all_classes(self, num_images):
+    def all_classes(self, num_images: int) -> np.ndarray | None:
         """Labels of all classes in turn: int array (num_images,), or None if unconditional."""
         return None if self.num_classes is None else np.arange(num_images) % self.num_classes
 
-    def get_config(self):
+    def get_config(self) -> dict:
         names = {} if self.class_names is None else {"class_names": self.class_names}
         return {**super().get_config(), **names}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict) -> Self:
         names = config.get("class_names")
         config = {name: value for name, value in config.items() if name != "class_names"}
         model = super().from_config(config)

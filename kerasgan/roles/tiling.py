@@ -1,11 +1,20 @@
 """Images of any size through a network that takes some."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 
 def translate_tiled(
-    translate, images, multiple, tile=512, overlap=64, scale=1, least=1, channels=None
-):
+    translate: Callable,
+    images: np.ndarray,
+    multiple: int,
+    tile: int = 512,
+    overlap: int = 64,
+    scale: int = 1,
+    least: int = 1,
+    channels: int | None = None,
+) -> np.ndarray:
     """Applies a function of images to images that it could not take as they are.
 
     Args:

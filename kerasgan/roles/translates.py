@@ -1,5 +1,6 @@
 """The role of models that turn an image into an image."""
 
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 import keras
@@ -7,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from kerasgan import backend, checks
-from kerasgan.export.saved_model import Computation
+from kerasgan.export.saved_model import Computation, Exports
 from kerasgan.roles.base import Role
 from kerasgan.roles.tiling import translate_tiled
 
@@ -43,17 +44,17 @@ class Translates(Role):
         "size_multiple": "what heights and widths have to be a multiple of, an int",
         "image_shape": "the shape of the images that it makes",
     }
-    image_axes = 3
+    image_axes: int | None = 3
     scale = 1
     least_size = 1
     compares_pairs = True
 
     @classmethod
-    def arguments_for(cls, source_shape, target_shape):
+    def arguments_for(cls, source_shape: tuple[int, ...], target_shape: tuple[int, ...]) -> dict:
         """The arguments that make a model for pairs of images of these shapes: dict."""
         return {"image_shape": target_shape}
 
-    def check_batch(self, data):
+    def check_batch(self, data) -> dict:
         name, (first, second) = type(self).__name__, self.pair_names
         *halves, weights = keras.utils.unpack_x_y_sample_weight(data)
         checks.refuse_weights(sample_weight=weights)
@@ -69,7 +70,7 @@ class Translates(Role):
         return {what: ends for what, ends in found.items() if ends}
 
     @property
-    def batch_limits(self):
+    def batch_limits(self) -> list:
         return [checks.limits(shape) for shape in self.pair_shapes]
 
     def image_pair(self, data):
@@ -82,7 +83,7 @@ class Translates(Role):
         *halves, _ = keras.utils.unpack_x_y_sample_weight(data)
         return [ops.cast(images, "float32") for images in halves]
 
-    def translator(self, to=None):
+    def translator(self, to: str | None = None) -> keras.Model:
         """The network that translates to a domain.
 
         Raises:
@@ -95,10 +96,18 @@ class Translates(Role):
             raise ValueError(f"to={to!r}: {advice} with {type(self).__name__}.")
         return networks[to]
 
-    def draw_noise_from(self, seed):
+    def draw_noise_from(self, seed: int) -> None:
         """Says which noise the networks, if they have any, add outside of training."""
 
-    def translate(self, images, to=None, *, seed=None, tile=512, overlap=64):
+    def translate(
+        self,
+        images: np.ndarray,
+        to: str | None = None,
+        *,
+        seed: int | None = None,
+        tile: int = 512,
+        overlap: int = 64,
+    ) -> np.ndarray:
         """Translates images of any size.
 
         Images whose height or width the network cannot take are continued beyond their border by
@@ -143,7 +152,7 @@ class Translates(Role):
             channels=network.output_shape[-1],
         )
 
-    def evaluate(self, *args, **kwargs):
+    def evaluate(self, *args, **kwargs) -> list[float] | dict[str, float]:
         """Losses and metrics of pairs; see `kerasgan.GenerativeModel.evaluate`.
 
         Metrics compare the second half of each pair with what the first is translated to; there are
@@ -153,7 +162,9 @@ class Translates(Role):
         self.draw_noise_from(0)
         return super().evaluate(*args, **kwargs)
 
-    def real_and_generated(self, batches, num_generated=None, seed=0):
+    def real_and_generated(
+        self, batches: Iterable, num_generated: int | None = None, seed: int = 0
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         if num_generated is not None:
             raise ValueError(
                 f"num_generated={num_generated}: {type(self).__name__} translates each image of "
@@ -165,7 +176,7 @@ class Translates(Role):
             fake = backend.predict(self.translator(next(iter(self.networks_by_direction))), source)
             yield target, np.clip(ops.convert_to_numpy(fake), -1.0, 1.0)
 
-    def exports(self):
+    def exports(self) -> Exports:
         """Adds `serving_default` and `translate`.
 
         - `serving_default` takes and returns `images`, float32 (batch, height, width, channels) in

@@ -5,8 +5,10 @@ import io
 import random
 import time
 import urllib.parse
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 from PIL import Image
 
 from kerasgan.serving.errors import ServingError, code_of_http
@@ -47,14 +49,14 @@ class Client:
 
     def __init__(
         self,
-        address,
-        model="default",
+        address: str,
+        model: str = "default",
         *,
-        version=None,
-        label=None,
-        timeout=60.0,
-        retries=6,
-        chunk=32,
+        version: int | None = None,
+        label: str | None = None,
+        timeout: float = 60.0,
+        retries: int = 6,
+        chunk: int = 32,
     ):
         if version is not None and label is not None:
             raise ValueError(f"version={version!r} and label={label!r}; give one of them.")
@@ -72,7 +74,13 @@ class Client:
         self.chunk = chunk
         self._signatures = None
 
-    def sample(self, num, seed=0, labels=None, truncation=None):
+    def sample(
+        self,
+        num: int,
+        seed: int = 0,
+        labels: ArrayLike | None = None,
+        truncation: float | None = None,
+    ) -> np.ndarray:
         """Images of a model that makes them of noise: those of `generate(num, seed=seed)`.
 
         Args:
@@ -108,7 +116,9 @@ class Client:
         files = self.predict(inputs, "sample")["image_bytes"]
         return np.stack([_pixels(file) for file in files])
 
-    def translate(self, images, to=None):
+    def translate(
+        self, images: np.ndarray | Sequence[np.ndarray] | Sequence[bytes], to: str | None = None
+    ) -> list[np.ndarray]:
         """What a model that translates makes of images.
 
         Args:
@@ -130,7 +140,9 @@ class Client:
         inputs = {"image_bytes": np.array([*files, None], object)[:-1]}
         return [_pixels(file) for file in self.predict(inputs, signature)["image_bytes"]]
 
-    def predict(self, inputs, signature="serving_default"):
+    def predict(
+        self, inputs: dict[str, np.ndarray], signature: str = "serving_default"
+    ) -> dict[str, np.ndarray]:
         """The outputs of a signature, asked for in chunks.
 
         Args:
@@ -154,7 +166,7 @@ class Client:
         ]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
-    def metadata(self):
+    def metadata(self) -> dict:
         """What the model is asked with: dict with its `version` and its `signatures`.
 
         A signature is a dict of `inputs` and `outputs`, each from a name to `dtype` and `shape`, in
@@ -162,11 +174,11 @@ class Client:
         """
         return _metadata(self._ask("metadata"))
 
-    def status(self):
+    def status(self) -> list[dict]:
         """The model's versions, the newest first: list of dicts of `version`, `state`, `error`."""
         return sorted(_status(self._ask("status")), key=lambda status: -status["version"])
 
-    def close(self):
+    def close(self) -> None:
         """Ends the connection."""
         self._server.close()
 

@@ -1,5 +1,6 @@
 """The files with which TensorFlow Serving serves a folder of models."""
 
+import os
 import pathlib
 
 from kerasgan.serving.folders import (
@@ -26,11 +27,11 @@ def labels_of(versions):
     """
     if not versions:
         return {}
-    *_, stable, canary = [versions[0], *versions]
+    stable, canary = [versions[0], *versions][-2:]
     return {"stable": stable, "canary": canary}
 
 
-def write_configuration(folder):
+def write_configuration(folder: str | os.PathLike) -> list[pathlib.Path]:
     """Writes the files with which TensorFlow Serving serves a folder's models.
 
     - `models.config`: every model, its two newest versions, and the labels `stable` and `canary`;

@@ -23,7 +23,7 @@ class ServingError(Exception):
         message: str.
     """
 
-    def __init__(self, code, message):
+    def __init__(self, code: str, message: str):
         if len(message) > LONGEST_MESSAGE:
             message = f"{message[:LONGEST_MESSAGE]} ..."
         super().__init__(f"{code}: {message}")

@@ -7,6 +7,7 @@ import os
 import pathlib
 import shutil
 
+import keras
 import numpy as np
 import tensorflow as tf
 from PIL import Image
@@ -25,7 +26,14 @@ from kerasgan.utils.files import atomic_path, make_folder, move
 REMOVED = ".partial-removed-"
 
 
-def export_version(model, folder, *, keep=None, jit_compile=False, model_card=None):
+def export_version(
+    model: keras.Model,
+    folder: str | os.PathLike,
+    *,
+    keep: int | None = None,
+    jit_compile: bool = False,
+    model_card: dict | None = None,
+) -> pathlib.Path:
     """Exports a model as the next version in a folder that a server may be watching.
 
     What is half written is never seen under a version's number.

@@ -27,7 +27,13 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
     Park, Isola & Efros, 2017, arXiv:1703.10593, section 4: 100 epochs each.
     """
 
-    def __init__(self, initial_learning_rate, constant_steps, decay_steps, name="linear_decay"):
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        constant_steps: int,
+        decay_steps: int,
+        name: str = "linear_decay",
+    ):
         super().__init__()
         if not initial_learning_rate > 0 or constant_steps < 0 or decay_steps < 1:
             raise ValueError(
@@ -44,7 +50,7 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         left = (self.constant_steps + self.decay_steps - step) / self.decay_steps
         return self.initial_learning_rate * ops.clip(left, 0.0, 1.0)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             "initial_learning_rate": self.initial_learning_rate,
             "constant_steps": self.constant_steps,

@@ -9,7 +9,7 @@ from keras import ops
 
 from kerasgan.backend import private
 
-_BY_NAME = {}  # from a name to a metric class and its arguments
+_BY_NAME: dict[str, tuple] = {}  # from a name to a metric class and its arguments
 
 
 def register(*names, **arguments):

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+from typing import TYPE_CHECKING, Self
 
 import keras
 import numpy as np
@@ -14,8 +15,13 @@ from kerasgan.training.optimizers import all_layers, portable
 from kerasgan.training.training_watch import NonFiniteError
 from kerasgan.utils.files import atomic_path
 
+if TYPE_CHECKING:
+    from keras import Model as _Beside  # it uses what the model beside it has
+else:
+    _Beside = object
 
-class SavesExactly:
+
+class SavesExactly(_Beside):
     """What `GenerativeModel` does with files, apart from it: a base class beside `keras.Model`.
 
     A file holds the networks, optimizers, averages, seeds and counters, the settings that users
@@ -27,7 +33,7 @@ class SavesExactly:
     last_saved = None  # (path, what of the training is in it)
     _moved_when_compiled = None  # while a file is loaded: indices of weights by part
 
-    def save(self, filepath, overwrite=True, **kwargs):
+    def save(self, filepath: str | os.PathLike, overwrite: bool = True, **kwargs) -> None:
         """Saves everything: networks, optimizers, averages, seeds, counters.
 
         As `keras.Model.save`, except that an existing file is replaced in one move when the new
@@ -49,7 +55,7 @@ class SavesExactly:
             )
         self._write(super().save, filepath, overwrite, kwargs)
 
-    def save_weights(self, filepath, overwrite=True, **kwargs):
+    def save_weights(self, filepath: str | os.PathLike, overwrite: bool = True, **kwargs) -> None:
         """Saves the same state as `save`, without the configuration; see there.
 
         Args:
@@ -80,7 +86,7 @@ class SavesExactly:
         if local_file:
             self._remember(filepath)
 
-    def load_weights(self, filepath, *args, **kwargs):
+    def load_weights(self, filepath: str | os.PathLike, *args, **kwargs) -> None:
         """Restores what `save_weights` or `save` wrote, as `keras.Model.load_weights`.
 
         Raises:
@@ -93,7 +99,7 @@ class SavesExactly:
     def _remember(self, filepath):
         self.last_saved = (pathlib.Path(filepath), self.how_far())
 
-    def how_far(self):
+    def how_far(self) -> str | None:
         """Such as `"after 2 epochs"`, `"at epoch 3, step 120 of 600"`, or None before training."""
         if self.position.step:
             return f"at {self.position}"
@@ -101,7 +107,7 @@ class SavesExactly:
             return None
         return f"after {self.epochs_trained} epoch{'' if self.epochs_trained == 1 else 's'}"
 
-    def last_saved_message(self):
+    def last_saved_message(self) -> str:
         """A sentence that says which file holds the model as it last was on disk."""
         if self.last_saved is None:
             return (
@@ -150,7 +156,7 @@ class SavesExactly:
             self.optimizer.load_state({n: store[n] for n in names if not n.isdigit()})
 
     @classmethod
-    def other_networks(cls, version):
+    def other_networks(cls, version: int) -> str:
         """What is wrong with a file of networks of another version, and what to do."""
         name = cls.__name__
         return (
@@ -166,7 +172,7 @@ class SavesExactly:
         now = {tracker.name: tracker.state() for tracker in self.loss_trackers}
         return self.position.means or now
 
-    def keep_means(self):
+    def keep_means(self) -> None:
         """Keeps the means of the losses of an epoch that is half done until it goes on."""
         self.position.means = self._means()
 
@@ -177,7 +183,7 @@ class SavesExactly:
             v for v in self.variables if id(v) not in weights and v.name == "seed_generator_state"
         ]
 
-    def model_card(self):
+    def model_card(self) -> dict:
         """What an exported file tells of the model: dict that JSON can hold."""
         config = self.get_config()
         return {
@@ -252,7 +258,7 @@ class SavesExactly:
         layers = all_layers([network for part in self.parts.values() for network in part])
         return [x for x in layers if isinstance(x, keras.layers.BatchNormalization)]
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             "name": self.name,
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
@@ -260,7 +266,7 @@ class SavesExactly:
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict) -> Self:
         arguments = {name: value for name, value in config.items() if name != "layer_settings"}
         model = cls(**arguments)
         if "layer_settings" in config:

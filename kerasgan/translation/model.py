@@ -53,7 +53,7 @@ class TranslationModel(Translates, AdversarialModel):
             logs |= {f"{player}_loss": loss, **others}
         return self.track(logs)
 
-    def draw_noise_from(self, seed):
+    def draw_noise_from(self, seed: int) -> None:
         for networks in self.players.values():
             for index, layer in enumerate(all_layers(networks)):
                 if hasattr(layer, "sampling_seed"):
