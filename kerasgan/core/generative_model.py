@@ -12,6 +12,7 @@ from keras import ops
 
 from kerasgan import backend, checks
 from kerasgan.backend import private
+from kerasgan.checks.checks_data import ChecksData
 from kerasgan.export.saved_model import Exports, export_model
 from kerasgan.layers.spectral_normalization import SpectralNormalization
 from kerasgan.roles.base import check_complete
@@ -22,7 +23,7 @@ from kerasgan.training.saving import SavesExactly
 from kerasgan.training.training_watch import LossTracker, TrainingWatch
 
 
-class GenerativeModel(SavesExactly, backend.Trainer, keras.Model):
+class GenerativeModel(SavesExactly, ChecksData, backend.Trainer, keras.Model):
     """Networks that learn to make, translate, encode or weigh data, as one Keras model.
 
     A **part** is the set of networks that one optimizer moves together. This class gives a model
@@ -95,7 +96,7 @@ class GenerativeModel(SavesExactly, backend.Trainer, keras.Model):
         "default_optimizers": "a method: dict from a part's name to its optimizer",
         "loss_names": "the names of the losses that a step logs, a tuple",
     }
-    takes = None  # the kind of its data, a name in kerasgan.data.KINDS; roles say it
+    takes: str | None = None  # the kind of its data, a name in kerasgan.data.KINDS; roles say it
     default_batch_size = 64  # examples of a batch of `fit` with the paper's settings
     image_axes: int | None = None  # how many numbers its image_shape has, if only so many will do
     compares_pairs = False  # whether metrics are given each real image with its generated one
@@ -269,7 +270,7 @@ class GenerativeModel(SavesExactly, backend.Trainer, keras.Model):
         call = bound.arguments
         self.agree_on_classes(call.get("x"), learn=True)
         self.agree_on_classes(call.get("validation_data"))
-        check = self._check_data(call)
+        check = self.check_data(call)
         given = call.get("callbacks") or []
         given = getattr(given, "callbacks", given)  # of a CallbackList
         given = list(given) if isinstance(given, (list, tuple)) else [given]
@@ -285,7 +286,7 @@ class GenerativeModel(SavesExactly, backend.Trainer, keras.Model):
         if validation is not None:
             parts = validation if isinstance(validation, (tuple, list)) else (validation,)
             checked = dict(zip(("x", "y", "sample_weight"), parts, strict=False))
-            self._check_data(checked, check)
+            self.check_data(checked, check)
             validation = call["validation_data"] = (
                 checked["x"] if len(checked) == 1 else tuple(checked.values())
             )
@@ -352,7 +353,7 @@ class GenerativeModel(SavesExactly, backend.Trainer, keras.Model):
         call, check = bound.arguments, checks.BatchCheck(self.check_batch)
         if not private.is_from_fit(kwargs):  # not from within fit, which has done it
             self.agree_on_classes(call.get("x"))
-            check = self._check_data(call)
+            check = self.check_data(call)
             self._divide(call.get("steps"))
             self.prepare_metrics(call.get("x"))
         start = self.evaluation_seed.state
@@ -451,56 +452,7 @@ class GenerativeModel(SavesExactly, backend.Trainer, keras.Model):
         loss, logs = self.batch_loss(data, training=False)
         return self.track({"loss": loss, **logs})
 
-    # Checking ----------------------------------------------------------------------------------
-
-    def check_batch(self, data) -> dict:
-        """Makes sure that a batch is what the model can be trained on; here, anything is.
-
-        Args:
-            data: what `fit` takes as a batch, or the specification of it; values are looked at
-                where it holds NumPy arrays.
-
-        Returns:
-            Dict from the name of images in [-1, 1] to their lowest and highest value, where there
-            are values.
-
-        Raises:
-            ValueError: for other data.
-        """
-        return {}
-
-    @property
-    def batch_limits(self) -> list:
-        """The lowest and the highest value of each part of a batch: list of pairs, one or none."""
-        return []
-
-    def _check_data(self, arguments, check=None):
-        """Puts data that is checked into the arguments of `fit` or `evaluate`.
-
-        Args:
-            arguments: dict with `x`, `y` and weights, as far as they were given.
-            check: the `BatchCheck` whose `own_error` is to tell of these data, too.
-
-        Returns:
-            A `BatchCheck`.
-        """
-        weights = {name: arguments.get(name) for name in ("sample_weight", "class_weight")}
-        checks.refuse_weights(**weights)
-        own = checks.BatchCheck(self.check_batch, check)
-        x, y = arguments.get("x"), arguments.get("y")
-        arguments["x"] = checks.checked_data(x, y, own, self.batch_limits)
-        return own
-
-    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, **kwargs):
-        """One step on a batch, which is checked; see `fit` and `keras.Model.train_on_batch`."""
-        given = {"x": x, "y": y, "sample_weight": sample_weight, "class_weight": class_weight}
-        self._check_data(given)
-        return super().train_on_batch(x, y, **kwargs)
-
-    def test_on_batch(self, x, y=None, sample_weight=None, **kwargs):
-        """The losses of a batch, which is checked; see `keras.Model.test_on_batch`."""
-        self._check_data({"x": x, "y": y, "sample_weight": sample_weight})
-        return super().test_on_batch(x, y, **kwargs)
+    # Counting --------------------------------------------------------------------------------
 
     def get_metrics_result(self):
         # Not the generative metrics: they cost much, and `evaluate` asks them once at its end.

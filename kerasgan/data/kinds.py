@@ -23,7 +23,7 @@ class Kind:
         settings: the names of the settings that not every kind has, a tuple.
     """
 
-    settings = ()
+    settings: tuple[str, ...] = ()
 
     def uses(self, settings):
         """Which of its own settings mean something beside the others: set of str."""
@@ -115,7 +115,7 @@ class Images(Kind):
 class Pairs(Kind):
     """Pairs of pictures that belong together, or that a task makes of pictures."""
 
-    settings = ("source", "task", "crop")
+    settings: tuple[str, ...] = ("source", "task", "crop")
 
     def uses(self, settings):
         return {"task", "crop"} if settings.get("task") else {"source"}

@@ -33,7 +33,7 @@ class TakesImages(Role):
     """
 
     owes = {"image_shape": "the shape of an image, (height, width, channels), or (n,) of a vector"}
-    takes = "images"  # the kind of data, a name in kerasgan.data.KINDS
+    takes: str | None = "images"  # the kind of data, a name in kerasgan.data.KINDS
     num_classes: int | None = None
     _class_names: tuple[str, ...] | None = None
 
