@@ -27,7 +27,7 @@ class ChecksData:
         """The lowest and the highest value of each part of a batch: list of pairs, one or none."""
         return []
 
-    def check_data(self, arguments, check=None):
+    def check_data(self, arguments: dict, check: BatchCheck | None = None) -> BatchCheck:
         """Puts data that is checked into the arguments of `fit` or `evaluate`.
 
         Args:

@@ -20,7 +20,7 @@ from kerasgan.training import data_order, measuring, step_options
 from kerasgan.training.optimizers import all_layers, make_optimizers
 from kerasgan.training.position import PassingCallbacks, Position, passing
 from kerasgan.training.saving import SavesExactly
-from kerasgan.training.training_watch import LossTracker, TrainingWatch
+from kerasgan.training.training_watch import LossTracker, TrainingWatch, own_callbacks
 
 
 class GenerativeModel(SavesExactly, ChecksData, backend.Trainer, keras.Model):
@@ -271,11 +271,7 @@ class GenerativeModel(SavesExactly, ChecksData, backend.Trainer, keras.Model):
         self.agree_on_classes(call.get("x"), learn=True)
         self.agree_on_classes(call.get("validation_data"))
         check = self.check_data(call)
-        given = call.get("callbacks") or []
-        given = getattr(given, "callbacks", given)  # of a CallbackList
-        given = list(given) if isinstance(given, (list, tuple)) else [given]
-        # Several workers would write the same files.
-        kept = [c for c in given if self.is_chief or not getattr(c, "chief_only", False)]
+        kept = own_callbacks(call.get("callbacks"), self.is_chief)
         x, steps = call.get("x"), call.get("steps_per_epoch")
         if hasattr(x, "element_spec"):
             call.setdefault("shuffle", False)  # a data set shuffles itself

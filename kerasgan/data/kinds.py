@@ -178,7 +178,7 @@ KINDS = {
 }
 
 
-def kind_of(model):
+def kind_of(model: keras.Model | type[keras.Model]) -> Kind:
     """The kind of data that a model, or a class of models, takes: a `Kind`.
 
     Raises:

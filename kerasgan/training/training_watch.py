@@ -38,6 +38,14 @@ class LossTracker(keras.metrics.Mean):
             variable.assign(value)
 
 
+def own_callbacks(given, is_chief):
+    """The callbacks that `fit` was given and that this process runs: list."""
+    given = getattr(given, "callbacks", given) or []  # of a CallbackList
+    given = list(given) if isinstance(given, (list, tuple)) else [given]
+    # Several workers would write the same files.
+    return [c for c in given if is_chief or not getattr(c, "chief_only", False)]
+
+
 class TrainingWatch(keras.callbacks.Callback):
     """First of the callbacks of each `fit`, put there by `AdversarialModel`.
 

@@ -6,6 +6,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 import kerasgan
+from kerasgan import roles
 from kerasgan.metrics.fairness import FairnessReport, compare_rates, fairness_report
 
 
@@ -24,7 +25,7 @@ def logits(images):
     return np.eye(3)[decoded(images)] - 0.5
 
 
-class Drawer:
+class Drawer(roles.GeneratesImages):
     """A conditional "model" that draws the group that it is asked for, but 1 for every 2."""
 
     num_classes = 3
@@ -34,7 +35,7 @@ class Drawer:
         return coded(np.where(self.asked == 2, 1, self.asked))
 
 
-class Scribbler:
+class Scribbler(roles.GeneratesImages):
     """An unconditional one, whose images are of group 0 or, one in four, of group 1."""
 
     num_classes = None
