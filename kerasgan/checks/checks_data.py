@@ -27,6 +27,17 @@ class ChecksData:
         """The lowest and the highest value of each part of a batch: list of pairs, one or none."""
         return []
 
+    def agree_on_classes(self, data, learn: bool = False) -> None:
+        """Makes sure that the labels of data mean what they mean to this model, if to it they do.
+
+        Args:
+            data: what `fit` takes.
+            learn: whether a model whose classes have no names yet takes those of the data.
+
+        Raises:
+            ValueError: for a label that means something else.
+        """
+
     def check_data(self, arguments: dict, check: BatchCheck | None = None) -> BatchCheck:
         """Puts data that is checked into the arguments of `fit` or `evaluate`.
 

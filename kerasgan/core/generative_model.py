@@ -378,17 +378,6 @@ class GenerativeModel(SavesExactly, ChecksData, backend.Trainer, keras.Model):
         """
         measuring.prepare(self.generative_metrics, x, self.compares_vectors)
 
-    def agree_on_classes(self, data, learn: bool = False) -> None:
-        """Makes sure that the labels of data mean what they mean to this model, if to it they do.
-
-        Args:
-            data: what `fit` takes.
-            learn: whether a model whose classes have no names yet takes those of the data.
-
-        Raises:
-            ValueError: for a label that means something else.
-        """
-
     def real_and_generated(
         self, batches: Iterable, num_generated: int | None = None, seed: int = 0
     ) -> Iterator:
