@@ -120,7 +120,7 @@ MODELS = {
 
 def style_gan(entry):
     """Without what is drawn in its steps: mixed styles, and noise that is not the saved one."""
-    gan = small_model(entry, mixing_probability=0.0)
+    gan = small_model(entry, latent_dim=6, mixing_probability=0.0)
     inject = NoiseInjection.call
     NoiseInjection.call = lambda self, x, noise=None, training=False: inject(self, x, noise)
     # AdaIN divides by the deviation of features, which is zero where a constant of ones begins.
@@ -134,7 +134,7 @@ def cases():
     entries = {entry.name: entry for entry in registry.entries()}
     for name, settings in MODELS.items():
         if name == "dcgan" or arguments.where != "worker":
-            yield name, functools.partial(small_model, entries[name], **settings), {}
+            yield name, functools.partial(small_model, entries[name], latent_dim=6, **settings), {}
     if arguments.where != "worker":
         yield "stylegan", functools.partial(style_gan, entries["stylegan"]), {}
     yield "penalty", penalty_gan, {"discriminator_steps": 4}
