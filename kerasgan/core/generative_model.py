@@ -41,6 +41,9 @@ class GenerativeModel(SavesExactly, backend.Trainer, keras.Model):
     It may set:
 
     - `default_batch_size`: the paper's images an update;
+    - `higher_is_better`: those of its `loss_names` that are better when higher, as callbacks such
+      as
+      `keras.callbacks.EarlyStopping` have to know; the others are better when lower;
     - `real_and_generated(batches, num_generated, seed)`: what metrics are fed with. Roles give it.
 
     The arguments of the constructor that `get_config` returns are saved with the model.
@@ -94,6 +97,7 @@ class GenerativeModel(SavesExactly, backend.Trainer, keras.Model):
         "loss_names": "the names of the losses that a step logs, a tuple",
     }
     takes = None  # the kind of its data, a name in kerasgan.data.KINDS; roles say it
+    higher_is_better = ()
     default_batch_size = 64  # examples of a batch of `fit` with the paper's settings
     image_axes = None  # how many numbers its image_shape has, if only so many will do
     compares_pairs = False  # whether metrics are given each real image with its generated one

@@ -57,7 +57,9 @@ def check_complete(model):
     missing = {}
     for base in type(model).__mro__:
         for name, what in vars(base).get("owes", {}).items():
-            if inspect.getattr_static(model, name, None) is None:
+            # Properties are not asked, but PyTorch keeps networks where only asking finds them.
+            there = inspect.getattr_static(model, name, None) is not None
+            if not there and getattr(model, name, None) is None:
                 missing[name] = what
     if missing:
         name = type(model).__name__

@@ -65,6 +65,25 @@ class Encodes(TakesImages):
         """What is left of images once they are encoded and decoded; see `encode` and `decode`."""
         return self.decode(self.encode(images))
 
+    def interpolate(self, first, second, num_images=8):
+        """Images on the way from one image to another, along the line between their codes.
+
+        Args:
+            first, second: float arrays (height, width, channels) in [-1, 1].
+            num_images: int, at least 2; the first and the last are the reconstructions.
+
+        Returns:
+            float32 array (num_images, height, width, channels).
+
+        Raises:
+            ValueError: for images of another shape or range, or too few images.
+        """
+        checks.whole_number("num_images", num_images, 2)
+        first, second = self.encode(np.stack([first, second]))
+        shares = np.linspace(0.0, 1.0, num_images, dtype="float32")
+        shares = shares.reshape(-1, *(1 for _ in first.shape))
+        return self.decode((1.0 - shares) * first + shares * second)
+
     def exports(self):
         """Adds `encode`, `decode` and `reconstruct`, between `images` and `codes`."""
         exports = super().exports()

@@ -18,6 +18,7 @@ from PIL import Image
 from tensorflow.core.protobuf import saved_model_pb2
 
 import kerasgan
+from kerasgan import roles
 from kerasgan.data.images import read_image
 from kerasgan.export import endpoints as code
 from kerasgan.models import registry
@@ -45,7 +46,7 @@ def vivid(model):
     networks = (
         model.networks_by_direction.values()
         if isinstance(model, TranslationModel)
-        else [model.generator]
+        else [getattr(model, "generator", None) or model.sampling_generator]
     )
     for weight in (weight for network in networks for weight in network.trainable_weights):
         old = keras.ops.convert_to_numpy(weight)
@@ -144,6 +145,9 @@ class NoiseToImageTest(ServedTestCase):
         folder = self.serve(gan, model_card={"class_names": ["a", "b", "c"]})
         public = {"serving_default", "sample"}
         alone = {"generator", "sampler"} if BACKEND == "jax" else set()
+        if roles.has(gan, roles.Encodes):
+            public |= {"encode", "decode", "reconstruct"}
+            alone |= {"encoder", "decoder"} if BACKEND == "jax" else set()
         self.assertCountEqual(self.served, public | alone)
         labels = zoo.labels_for(gan, 5)
         label = {} if labels is None else {"label": labels}
