@@ -41,8 +41,7 @@ class GenerativeModel(SavesExactly, backend.Trainer, keras.Model):
     It may set:
 
     - `default_batch_size`: the paper's images an update;
-    - `higher_is_better`: those of its `loss_names` that are better when higher, as callbacks such
-      as
+    - `higher_is_better`: those of its `loss_names` that are better when higher, as callbacks like
       `keras.callbacks.EarlyStopping` have to know; the others are better when lower;
     - `real_and_generated(batches, num_generated, seed)`: what metrics are fed with. Roles give it.
 

@@ -58,8 +58,8 @@ def drawn_code(mean, log_variance, seed):
         mean, log_variance: float tensors (batch, latent_dim).
         seed: int or `keras.random.SeedGenerator`.
 
-    Reference: Auto-Encoding Variational Bayes, Kingma & Welling, 2014, arXiv:1312.6114, section
-        2.4.
+    Reference: Auto-Encoding Variational Bayes, Kingma & Welling, 2014, arXiv:1312.6114,
+    section 2.4.
     """
     noise = keras.random.normal(ops.shape(mean), dtype="float32", seed=seed)
     return mean + ops.exp(0.5 * log_variance) * noise
