@@ -19,6 +19,7 @@ from kerasgan.checks.networks import (
     check_generator,
     check_inputs,
     check_logits,
+    check_shares,
 )
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "check_labels",
     "check_logits",
     "check_scale",
+    "check_shares",
     "checked_data",
     "float_images",
     "limits",

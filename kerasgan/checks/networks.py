@@ -63,6 +63,16 @@ def check_logits(network, role, what):
         )
 
 
+def check_shares(network, role, what):
+    """Raises a ValueError for a network that is known not to return numbers between 0 and 1."""
+    activation = last_activation(network)
+    if activation not in (None, "sigmoid", "hard_sigmoid", "softmax"):
+        raise ValueError(
+            f"the {role} ends in {activation}, but {what} needs numbers between 0 and 1; end it in "
+            '"sigmoid".'
+        )
+
+
 def check_autoencoder(encoder, decoder, image_shape, code_outputs=1):
     """Makes sure that an encoder and a decoder that were given fit each other.
 

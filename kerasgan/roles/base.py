@@ -15,10 +15,13 @@ class Role:
         can: str, what models of this role can do, after "can".
         owes: dict from the name of what a subclass has to give, as method, property or attribute,
             to what that is. `compile` refuses a model that lacks one.
+        cannot: dict from `can` of another role to a sentence that says why models of this role
+            lack it, where that is worth saying.
     """
 
     can = ""
     owes: dict[str, str] = {}
+    cannot: dict[str, str] = {}
 
 
 def has(model, role):
@@ -41,6 +44,9 @@ def require(model, role, asker, instead=""):
     if not has(model, role):
         model_class = model if isinstance(model, type) else type(model)
         own = [r.can for r in model_class.__mro__ if "can" in vars(r) and r.can]
+        reasons = getattr(model_class, "cannot", {})
+        why = [reasons[r.can] for r in role.__mro__ if getattr(r, "can", "") in reasons]
+        instead = " ".join(filter(None, [*why[:1], instead]))
         able = f"can {' and '.join(own)}" if own else "has no role"
         raise ValueError(
             f"{asker} needs a model that can {role.can}; {model_class.__name__} {able}."

@@ -6,6 +6,7 @@ from keras import ops
 
 from kerasgan import backend, checks
 from kerasgan.export.saved_model import Computation
+from kerasgan.roles.generates_images import GeneratesImages
 from kerasgan.roles.takes_images import TakesImages
 
 
@@ -115,6 +116,12 @@ class Reconstructs(Encodes):
     """A model that is measured by what it makes of real images: an autoencoder."""
 
     can = "reconstruct images"
+    cannot = {
+        GeneratesImages.can: (
+            "The codes of an autoencoder follow no known distribution, so none can be drawn; a VAE "
+            "can draw its own."
+        )
+    }
     compares_pairs = True
 
     def real_and_generated(self, batches, num_generated=None, seed=0):
