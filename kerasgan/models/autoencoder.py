@@ -198,7 +198,7 @@ class Autoencoder(Reconstructs, GenerativeModel):
         loss, logs = reconstruction, {"reconstruction": reconstruction}
         if self.sparsity:
             logs["sparsity"] = self._activity(codes)
-            loss += self.sparsity_weight * logs["sparsity"]
+            loss = reconstruction + self.sparsity_weight * logs["sparsity"]
         return loss + sum(sum(n.losses) for n in (self.encoder, self.pixel_network)), logs
 
     def _error(self, images, decoded):
