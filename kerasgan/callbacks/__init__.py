@@ -5,6 +5,7 @@ import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__ini
 from kerasgan.callbacks.autosave import Autosave
 from kerasgan.callbacks.collapse_monitor import CollapseMonitor, CollapseWarning
 from kerasgan.callbacks.progressive_growing import ProgressiveGrowing, Stage
+from kerasgan.callbacks.reconstruction_grid import ReconstructionGrid
 from kerasgan.callbacks.run_report import RunReport
 from kerasgan.callbacks.sample_grid import SampleGrid
 from kerasgan.callbacks.training_curves import TrainingCurves
@@ -16,6 +17,7 @@ __all__ = [
     "CollapseMonitor",
     "CollapseWarning",
     "ProgressiveGrowing",
+    "ReconstructionGrid",
     "RunReport",
     "SampleGrid",
     "Stage",

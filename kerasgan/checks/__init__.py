@@ -13,19 +13,29 @@ from kerasgan.checks.images import (
     float_images,
     limits,
 )
-from kerasgan.checks.networks import check_discriminator, check_generator, check_inputs
+from kerasgan.checks.networks import (
+    check_autoencoder,
+    check_discriminator,
+    check_generator,
+    check_inputs,
+    check_logits,
+    check_shares,
+)
 
 __all__ = [
     "LARGEST",
     "BatchCheck",
     "as_numpy",
     "check_arguments",
+    "check_autoencoder",
     "check_discriminator",
     "check_generator",
     "check_images",
     "check_inputs",
     "check_labels",
+    "check_logits",
     "check_scale",
+    "check_shares",
     "checked_data",
     "float_images",
     "limits",

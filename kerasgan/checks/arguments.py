@@ -27,7 +27,7 @@ def check_arguments(model_class, args, kwargs):
             of_position = inspect.Parameter.POSITIONAL_OR_KEYWORD
             positional = [name for name, p in own.items() if p.kind == of_position]
         known |= {name: own[name] for name in own if name not in known}
-        if inspect.Parameter.VAR_KEYWORD not in kinds or parent.__name__ == "AdversarialModel":
+        if inspect.Parameter.VAR_KEYWORD not in kinds or parent.__name__ == "GenerativeModel":
             break
     name, others = model_class.__name__, ("name", "dtype", "trainable")
     # A subclass elsewhere may take out of **kwargs what it likes.

@@ -47,6 +47,79 @@ def check_discriminator(network):
         )
 
 
+def check_logits(network, role, what):
+    """Raises a ValueError for a network that does not return log-odds of any size.
+
+    Args:
+        network: Keras model.
+        role: str, what it is.
+        what: str, what takes the log-odds.
+    """
+    activation = last_activation(network)
+    if activation in (*PROBABILITIES, *POSITIVE, "tanh"):
+        raise ValueError(
+            f"the {role} ends in {activation}, but {what} takes log-odds, numbers of any size; "
+            "leave its last activation out."
+        )
+
+
+def check_shares(network, role, what):
+    """Raises a ValueError for a network that is known not to return numbers between 0 and 1."""
+    activation = last_activation(network)
+    if activation not in (None, "sigmoid", "hard_sigmoid", "softmax"):
+        raise ValueError(
+            f"the {role} ends in {activation}, but {what} needs numbers between 0 and 1; end it in "
+            '"sigmoid".'
+        )
+
+
+def check_autoencoder(encoder, decoder, image_shape, code_outputs=1):
+    """Makes sure that an encoder and a decoder that were given fit each other.
+
+    Args:
+        encoder, decoder: built Keras models, or both None.
+        image_shape: None if they were given, a shape if not.
+        code_outputs: int, how many outputs of one shape the encoder must have.
+
+    Returns:
+        The image shape and the length of a code, or None if no networks were given.
+
+    Raises:
+        ValueError: when one is missing, or they do not fit.
+    """
+    if encoder is None and decoder is None:
+        if image_shape is None:
+            raise ValueError("image_shape=None; give an image_shape, or an encoder and a decoder.")
+        return None
+    if image_shape is not None:
+        raise ValueError(
+            f"image_shape={tuple(image_shape)} beside networks, which have a shape of their own; "
+            "leave it out."
+        )
+    for role, network in (("encoder", encoder), ("decoder", decoder)):
+        if not getattr(network, "outputs", None) or len(network.inputs) != 1:
+            raise ValueError(
+                f"{role}={network!r}; use a built Keras model with one input, keras.Sequential "
+                "with a keras.Input or a functional one: both networks, or none."
+            )
+    shapes = [tuple(output.shape[1:]) for output in encoder.outputs]
+    if len(shapes) != code_outputs or len(set(shapes)) != 1 or len(shapes[0]) != 1:
+        wanted = (
+            "one of shape (n,), the code"
+            if code_outputs == 1
+            else "two of shape (n,), the mean and the logarithm of the variance of the code"
+        )
+        raise ValueError(f"the encoder has outputs of the shapes {shapes}; it needs {wanted}.")
+    check_inputs(decoder, "decoder", shapes[0], "the codes of the encoder")
+    shape, made = (tuple(s[1:]) for s in (encoder.inputs[0].shape, decoder.outputs[0].shape))
+    if shape != made or len(shape) != 3 or None in shape:
+        raise ValueError(
+            f"the encoder takes images of shape {shape}, but the decoder makes {made}; both have "
+            "to be one (height, width, channels)."
+        )
+    return shape, shapes[0][0]
+
+
 def check_generator(network, image_shape):
     """Raises a ValueError for a generator of images that cannot make a dark pixel."""
     activation = last_activation(network)

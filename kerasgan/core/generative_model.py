@@ -44,6 +44,8 @@ class GenerativeModel(SavesExactly, ChecksData, backend.Trainer, keras.Model):
     It may set:
 
     - `default_batch_size`: the paper's images an update;
+    - `higher_is_better`: those of its `loss_names` that are better when higher, as callbacks like
+      `keras.callbacks.EarlyStopping` have to know; the others are better when lower;
     - `real_and_generated(batches, num_generated, seed)`: what metrics are fed with. Roles give it.
 
     The arguments of the constructor that `get_config` returns are saved with the model.
@@ -97,6 +99,7 @@ class GenerativeModel(SavesExactly, ChecksData, backend.Trainer, keras.Model):
         "loss_names": "the names of the losses that a step logs, a tuple",
     }
     takes: str | None = None  # the kind of its data, a name in kerasgan.data.KINDS; roles say it
+    higher_is_better: tuple[str, ...] = ()  # those of `loss_names` that are better when higher
     default_batch_size = 64  # examples of a batch of `fit` with the paper's settings
     image_axes: int | None = None  # how many numbers its image_shape has, if only so many will do
     compares_pairs = False  # whether metrics are given each real image with its generated one

@@ -20,10 +20,13 @@ class Role(_Beside):
         can: str, what models of this role can do, after "can".
         owes: dict from the name of what a subclass has to give, as method, property or attribute,
             to what that is. `compile` refuses a model that lacks one.
+        cannot: dict from `can` of another role to a sentence that says why models of this role
+            lack it, where that is worth saying.
     """
 
     can: str = ""
     owes: dict[str, str] = {}
+    cannot: dict[str, str] = {}
 
 
 def has(model: object, role: type[Role]) -> bool:
@@ -46,6 +49,10 @@ def require(model: object, role: type[Role], asker: str, instead: str = "") -> N
     if not has(model, role):
         model_class = model if isinstance(model, type) else type(model)
         own = [vars(r)["can"] for r in model_class.__mro__ if vars(r).get("can")]
+        reasons = getattr(model_class, "cannot", {})
+        cans = (getattr(base, "can", "") for base in role.__mro__)
+        why = [reasons[can] for can in cans if can in reasons]
+        instead = " ".join(filter(None, [*why[:1], instead]))
         able = f"can {' and '.join(own)}" if own else "has no role"
         raise ValueError(
             f"{asker} needs a model that can {role.can}; {model_class.__name__} {able}."

@@ -8,6 +8,7 @@ from keras import ops
 
 from kerasgan import backend, checks
 from kerasgan.export.saved_model import Computation, Exports
+from kerasgan.roles.generates_images import GeneratesImages
 from kerasgan.roles.takes_images import TakesImages
 
 
@@ -67,6 +68,25 @@ class Encodes(TakesImages):
         """What is left of images once they are encoded and decoded; see `encode` and `decode`."""
         return self.decode(self.encode(images))
 
+    def interpolate(self, first: np.ndarray, second: np.ndarray, num_images: int = 8) -> np.ndarray:
+        """Images on the way from one image to another, along the line between their codes.
+
+        Args:
+            first, second: float arrays (height, width, channels) in [-1, 1].
+            num_images: int, at least 2; the first and the last are the reconstructions.
+
+        Returns:
+            float32 array (num_images, height, width, channels).
+
+        Raises:
+            ValueError: for images of another shape or range, or too few images.
+        """
+        checks.whole_number("num_images", num_images, 2)
+        first, second = self.encode(np.stack([first, second]))
+        shares = np.linspace(0.0, 1.0, num_images, dtype="float32")
+        shares = shares.reshape(-1, *(1 for _ in first.shape))
+        return self.decode((1.0 - shares) * first + shares * second)
+
     def exports(self) -> Exports:
         """Adds `encode`, `decode` and `reconstruct`, between `images` and `codes`."""
         exports = super().exports()
@@ -98,6 +118,12 @@ class Reconstructs(Encodes):
     """A model that is measured by what it makes of real images: an autoencoder."""
 
     can = "reconstruct images"
+    cannot = {
+        GeneratesImages.can: (
+            "The codes of an autoencoder follow no known distribution, so none can be drawn; a VAE "
+            "can draw its own."
+        )
+    }
     compares_pairs = True
 
     def real_and_generated(

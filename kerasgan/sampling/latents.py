@@ -1,5 +1,6 @@
 """Ways through the space of latents."""
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -48,3 +49,17 @@ def truncated(normal, bound):
     inside = erfinv(erf(normal / root2) * erf(bound / root2)) * root2
     # From there on nothing changes, but that float32 takes large numbers for infinite ones.
     return ops.clip(ops.where(bound > 5.0, normal, inside), -bound, bound)
+
+
+def drawn_code(mean, log_variance, seed):
+    """A draw from N(mean, variance) through which gradients reach both (reparameterization).
+
+    Args:
+        mean, log_variance: float tensors (batch, latent_dim).
+        seed: int or `keras.random.SeedGenerator`.
+
+    Reference: Auto-Encoding Variational Bayes, Kingma & Welling, 2014, arXiv:1312.6114,
+    section 2.4.
+    """
+    noise = keras.random.normal(ops.shape(mean), dtype="float32", seed=seed)
+    return mean + ops.exp(0.5 * log_variance) * noise

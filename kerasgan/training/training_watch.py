@@ -76,9 +76,12 @@ class TrainingWatch(keras.callbacks.Callback):
             # Keras knows which way only of metrics that were given to its own compile.
             if getattr(callback, "mode", None) == "auto":
                 monitored = str(getattr(callback, "monitor", "")).removeprefix("val_")
-                is_loss = monitored in self.model.loss_names
-                of_metrics = measuring.mode(self.model.generative_metrics, monitored)
-                callback.mode = "min" if is_loss else of_metrics
+                if monitored in self.model.higher_is_better:
+                    callback.mode = "max"
+                elif monitored in self.model.loss_names:
+                    callback.mode = "min"
+                else:
+                    callback.mode = measuring.mode(self.model.generative_metrics, monitored)
 
     def on_train_end(self, logs=None):
         self.model.skip_broken_saves = False

@@ -18,6 +18,7 @@ from PIL import Image
 from tensorflow.core.protobuf import saved_model_pb2
 
 import kerasgan
+from kerasgan import roles
 from kerasgan.data.images import read_image
 from kerasgan.export import endpoints as code
 from kerasgan.models import registry
@@ -34,8 +35,9 @@ ELSEWHERE = ("PyFunc", "PyFuncStateless", "EagerPyFunc", "ReadFile", "WriteFile"
 
 
 def models(translate):
-    """The entries of the registry that translate, or that do not, for `named_parameters`."""
-    wanted = [e for e in registry.entries() if (e.name in TRANSLATORS) == translate]
+    """The entries of the registry that translate, or that draw, for `named_parameters`."""
+    role = roles.Translates if translate else roles.GeneratesImages
+    wanted = [e for e in registry.entries() if roles.has(getattr(kerasgan, e.class_name), role)]
     return [(e.name, e) for e in wanted if BACKEND != "jax" or e.name in FEW]
 
 
@@ -45,7 +47,7 @@ def vivid(model):
     networks = (
         model.networks_by_direction.values()
         if isinstance(model, TranslationModel)
-        else [model.generator]
+        else [getattr(model, "generator", None) or model.sampling_generator]
     )
     for weight in (weight for network in networks for weight in network.trainable_weights):
         old = keras.ops.convert_to_numpy(weight)
@@ -144,6 +146,9 @@ class NoiseToImageTest(ServedTestCase):
         folder = self.serve(gan, model_card={"class_names": ["a", "b", "c"]})
         public = {"serving_default", "sample"}
         alone = {"generator", "sampler"} if BACKEND == "jax" else set()
+        if roles.has(gan, roles.Encodes):
+            public |= {"encode", "decode", "reconstruct"}
+            alone |= {"encoder", "decoder"} if BACKEND == "jax" else set()
         self.assertCountEqual(self.served, public | alone)
         labels = zoo.labels_for(gan, 5)
         label = {} if labels is None else {"label": labels}
@@ -219,6 +224,20 @@ class NoiseToImageTest(ServedTestCase):
         if label:
             message = "label: there have to be as many as images"
             self.assert_refused(message, "serving_default", latent=latents[:4], **label)
+
+    def test_codes_and_reconstructions_are_those_of_an_autoencoder(self):
+        model = kerasgan.Autoencoder((8, 8, 1), 3, loss="binary_crossentropy", seed=0)
+        self.serve(model)
+        alone = {"encoder", "decoder"} if BACKEND == "jax" else set()
+        public = {"serving_default", "encode", "decode", "reconstruct"}
+        self.assertCountEqual(self.served, public | alone)
+        images = np.random.default_rng(0).uniform(-1.0, 1.0, (5, 8, 8, 1)).astype("float32")
+        codes = self.served["encode"](images=tf.constant(images))["codes"]
+        self.assertAllClose(codes, model.encode(images), atol=1e-5)
+        expected = model.reconstruct(images)
+        self.assertAllClose(self.ask("reconstruct", images=images), expected, atol=1e-5)
+        self.assertAllClose(self.ask("decode", codes=codes), expected, atol=1e-5)
+        self.assert_refused("codes: use finite", "decode", codes=np.nan * codes)
 
     def test_vectors_are_served_without_files(self):
         gan = kerasgan.VanillaGAN((2,), 3, hidden_units=(8,), seed=0)

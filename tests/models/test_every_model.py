@@ -55,7 +55,7 @@ class EveryModelTest(tf.test.TestCase, parameterized.TestCase):
         # Adam's of its paper, 1e-8; or what is as good as PyTorch's for RMSprop.
         for optimizer in model.optimizer.optimizers:
             self.assertLessEqual(optimizer.epsilon, 1e-8)
-        networks = [network for player in model.players.values() for network in player]
+        networks = [network for part in model.parts.values() for network in part]
         before = [numpy_values(network.trainable_variables) for network in networks]
         self.fit_one_step(model, seed=1)
         for network, old in zip(networks, before, strict=True):

@@ -35,6 +35,9 @@ BATCHES = {
     "pix2pix": (1, 1),
     "cycle_gan": (1, 1),
     "srgan": (16, 1),
+    "vae": (100, 1),
+    "vae_gan": (64, 1),
+    "autoencoder": (100, 1),
 }
 DOCUMENT = pathlib.Path(__file__).parents[2] / "docs" / "models.md"
 

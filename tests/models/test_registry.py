@@ -29,6 +29,7 @@ class RegistryTest(tf.test.TestCase):
     def test_every_model_has_its_example_test_and_row(self):
         table = (ROOT / "docs" / "models.md").read_text()
         shared = {
+            *runpy.run_path(str(ROOT / "examples" / "autoencoders.py"))["MODELS"],
             *runpy.run_path(str(ROOT / "examples" / "digits.py"))["MODELS"],
             *runpy.run_path(str(ROOT / "examples" / "growing.py"))["MODELS"],
             *runpy.run_path(str(ROOT / "examples" / "translation.py"))["MODELS"],

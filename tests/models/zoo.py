@@ -21,7 +21,7 @@ def small_model(entry, **overrides):
     taken = registry.parameters(model)
     small = {name: value for name, value in SMALL.items() if name in taken}
     small = {**example_arguments(model), **small}
-    if roles.has(model, roles.GeneratesImages):
+    if not roles.has(model, roles.Translates):
         small["image_shape"] = (8, 8, 1)
     if registry.is_conditional(model, overrides):
         small["num_classes"] = NUM_CLASSES
@@ -32,7 +32,7 @@ def small_model(entry, **overrides):
 
 def example_arguments(model):
     """The arguments with which the example in a model's docstring makes it: dict."""
-    call = re.search(rf">>> gan = kerasgan\.({model.__name__}\(.*?\))\n", model.__doc__, re.DOTALL)
+    call = re.search(rf">>> \w+ = kerasgan\.({model.__name__}\(.*?\))\n", model.__doc__, re.DOTALL)
     call = ast.parse(call[1], mode="eval").body
     arguments = dict(zip(["image_shape"], call.args, strict=False))
     arguments |= {keyword.arg: keyword.value for keyword in call.keywords}
@@ -71,5 +71,7 @@ def draw(model, num_images):
     if roles.has(model, roles.GeneratesImages):
         return model.generate(num_images, seed=0, labels=labels_for(model, num_images))
     images = batch_for(model, num_images, seed=7)
+    if roles.has(model, roles.Reconstructs):
+        return model.reconstruct(*images)
     directions = enumerate(model.networks_by_direction)
     return np.concatenate([model.translate(images[half], to, seed=0) for half, to in directions])
