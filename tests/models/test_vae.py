@@ -250,6 +250,20 @@ class UseTest(tf.test.TestCase, parameterized.TestCase):
         latents = vae.latents(3, seed=0)
         self.assertAllClose(vae.generate(3, seed=0), vae.decode(latents), atol=1e-6)
 
+    def test_it_can_start_at_the_mean_image(self):
+        x = images(50)
+        for likelihood in ("bernoulli", "gaussian"):
+            vae = small_vae(likelihood=likelihood)
+            vae.start_at_mean(x)
+            self.assertAllClose(vae.decode(np.zeros((1, 3)))[0], x.mean(0), atol=1e-5)
+        x = images(50, (8, 8, 3))
+        vae = small_vae(image_shape=(8, 8, 3), convolutional=True, base_width=4)
+        vae.start_at_mean(x)
+        expected = np.broadcast_to(x.mean((0, 1, 2)), (8, 8, 3))
+        self.assertAllClose(vae.decode(np.zeros((1, 3)))[0], expected, atol=1e-5)
+        with self.assertRaisesRegex(ValueError, "set the last bias of your own decoder"):
+            linear_gaussian(np.ones((2, 1)), 0.5).start_at_mean(images(2, (2, 1, 1)))
+
     def test_interpolation_follows_the_line_between_the_codes(self):
         vae = small_vae()
         first, second = images(2)
