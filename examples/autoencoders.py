@@ -86,6 +86,8 @@ def train(arguments):
         "vae": lambda: kerasgan.VAE(shape, 16, seed=0),
         "vae_gan": lambda: kerasgan.VAEGAN(shape, 32, base_width=16, gamma=1e-2, seed=0),
     }[arguments.model]()
+    if arguments.model == "vae":
+        model.start_at_mean(images)
     model.compile()
     if arguments.model == "vae_gan":
         for optimizer in model.optimizer.optimizers:
@@ -170,6 +172,7 @@ def features(arguments):
     unseen, of_unseen = load(arguments, "test")
     model = autoencoder(images, arguments, 32)
     vae = kerasgan.VAE(images.shape[1:], 32, seed=0)
+    vae.start_at_mean(images)
     vae.compile()
     vae.fit(images, batch_size=100, epochs=arguments.epochs, verbose=0)
     pca = components(images, 32).pca
@@ -195,6 +198,7 @@ def interpolate(arguments):
     unseen, of_unseen = load(arguments, "test")
     plane = autoencoder(images, arguments, 2)
     vae = kerasgan.VAE(images.shape[1:], 2, seed=0)
+    vae.start_at_mean(images)
     vae.compile()
     vae.fit(images, batch_size=100, epochs=arguments.epochs, verbose=0)
     figure, axes = pyplot.subplots(1, 3, figsize=(12, 4))

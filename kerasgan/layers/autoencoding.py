@@ -16,6 +16,8 @@ def dense_features(image_shape, units, activation):
     """
     inputs = keras.Input(image_shape, name="images")
     x = layers.Flatten(name="pixels")(inputs)
+    # Black as 0: a background of -1 would be most of what the first layer sees, and slow it down.
+    x = layers.Rescaling(0.5, 0.5, name="from_0_to_1")(x)
     for number, width in enumerate(units, 1):
         x = layers.Dense(width, activation, name=f"hidden{number}")(x)
     return inputs, x

@@ -237,6 +237,30 @@ class VAE(HasLatents, Encodes, GenerativeModel):
 
     # Using what was trained ----------------------------------------------------------------------
 
+    def start_at_mean(self, images):
+        """Has an untrained model decode a code of 0 to the mean image, by its last bias.
+
+        Call it before `fit`. The program of Burda et al. does so, too; without it the first epochs
+        go to learning the background.
+
+        Args:
+            images: float array (num_images, height, width, channels) in [-1, 1], those of training.
+
+        Raises:
+            ValueError: for images of another shape, or not in [-1, 1], and for networks that were
+                given.
+        """
+        if self.networks_given:
+            raise ValueError(
+                "start_at_mean is for networks that the VAE makes; set the last bias of your own "
+                "decoder."
+            )
+        images = self._checked(images)
+        layer = self.pixel_network.get_layer("images" if self.convolutional else "pixels")
+        mean = images.mean((0, 1, 2) if self.convolutional else 0).ravel()
+        before_tanh = np.arctanh(np.clip(mean, -0.998, 0.998))
+        layer.bias.assign(before_tanh * (2.0 if self.likelihood == "bernoulli" else 1.0))
+
     def posterior(self, images):
         """The mean and the standard deviation of q(z|x).
 
