@@ -1,5 +1,7 @@
 """Pictures of the same images and of what is left of them once they are encoded and decoded."""
 
+import os
+
 import keras
 import numpy as np
 
@@ -37,10 +39,18 @@ class ReconstructionGrid(EpochPictures):
     >>> history = autoencoder.fit(digits, epochs=1, callbacks=[grid], verbose=0)
     """
 
-    def __init__(self, data, folder, every=1, num_images=8, gif=True, tensorboard=None):
+    def __init__(
+        self,
+        data,
+        folder: str | os.PathLike,
+        every: int = 1,
+        num_images: int = 8,
+        gif: bool = True,
+        tensorboard: str | os.PathLike | None = None,
+    ):
         super().__init__(folder, every, num_images, gif, tensorboard)
         self.data = data
-        self.images = None
+        self.images: np.ndarray | None = None
 
     def on_train_begin(self, logs=None):
         instead = "SampleGrid draws models that make images from noise."
@@ -48,11 +58,11 @@ class ReconstructionGrid(EpochPictures):
         if self.images is None:  # the same ones when training goes on
             self.images = first_images(self.data, self.num_images)
 
-    def picture(self):
-        rows = [self.images]
-        if getattr(self.model, "noise", None) is not None:
-            rows.append(keras.ops.convert_to_numpy(self.model.noisy(self.images, seed=0)))
-        return pictures.strip([*rows, self.model.reconstruct(rows[-1])])
+    def picture(self) -> np.ndarray:
+        assert self.images is not None  # on_train_begin has found them
+        seen = keras.ops.convert_to_numpy(self.model.noisy(self.images, seed=0))
+        rows = [self.images] if np.array_equal(seen, self.images) else [self.images, seen]
+        return pictures.strip([*rows, self.model.reconstruct(seen)])
 
 
 def first_images(data, count):

@@ -36,6 +36,9 @@ def by_roles(model, examples, out, settings):
     elif roles.has(model, roles.GeneratesImages):
         watching.append(callbacks.CollapseMonitor(examples, out, every=every(settings)))
         grid = callbacks.SampleGrid(out, every=every(settings))
+    elif roles.has(model, roles.Encodes):
+        shown = data.kind_of(model).load(settings, training=False)
+        grid = callbacks.ReconstructionGrid(shown, out, every=every(settings))
     return (watching, None) if grid is None else ([*watching, grid], grid)
 
 

@@ -2,6 +2,7 @@
 
 import math
 from numbers import Real
+from typing import Self
 
 import keras
 from keras import ops
@@ -91,32 +92,33 @@ class Autoencoder(Reconstructs, GenerativeModel):
 
     def __init__(
         self,
-        image_shape=None,
-        latent_dim=32,
+        image_shape: tuple[int, ...] | None = None,
+        latent_dim: int = 32,
         *,
-        depth=1,
-        convolutional=False,
-        base_width=None,
-        sparsity=None,
-        sparsity_weight=1e-3,
-        sparsity_target=0.05,
-        noise=None,
-        noise_level=0.3,
-        loss="mse",
-        encoder=None,
-        decoder=None,
-        seed=None,
-        dtype=None,
+        depth: int = 1,
+        convolutional: bool = False,
+        base_width: int | None = None,
+        sparsity: str | None = None,
+        sparsity_weight: float = 1e-3,
+        sparsity_target: float = 0.05,
+        noise: str | None = None,
+        noise_level: float = 0.3,
+        loss: str = "mse",
+        encoder: keras.Model | None = None,
+        decoder: keras.Model | None = None,
+        seed: int | None = None,
+        dtype: str | None = None,
         **kwargs,
     ):
-        for name, value, accepted in (
-            ("loss", loss, LOSSES),
-            ("sparsity", sparsity, (None, *SPARSITIES)),
-            ("noise", noise, (None, *NOISES)),
-        ):
-            if value not in accepted:
-                *others, last = map(repr, accepted)
-                raise ValueError(f"{name}={value!r}; use {', '.join(others)} or {last}.")
+        words: dict[str, tuple] = {
+            "loss": (loss, LOSSES),
+            "sparsity": (sparsity, (None, *SPARSITIES)),
+            "noise": (noise, (None, *NOISES)),
+        }
+        for name, (word, known) in words.items():
+            if word not in known:
+                *others, last = map(repr, known)
+                raise ValueError(f"{name}={word!r}; use {', '.join(others)} or {last}.")
         checks.whole_number("depth", depth, 1)
         if convolutional and depth != 1:
             raise ValueError(
@@ -139,13 +141,13 @@ class Autoencoder(Reconstructs, GenerativeModel):
         with dtype_policy(dtype):
             super().__init__(seed=seed, **kwargs)
             if given is None:
-                image_shape = tuple(image_shape)
+                image_shape = tuple(image_shape or ())
                 activation = {None: None, "l1": "relu", "kl": "sigmoid"}[sparsity]
-                last = "tanh" if loss == "mse" else None
+                ending = "tanh" if loss == "mse" else None
                 make = _convolutional if convolutional else _dense
                 width = base_width or (32 if convolutional else 512)
                 encoder, decoder = make(
-                    image_shape, int(latent_dim), width, depth, activation, last
+                    image_shape, int(latent_dim), width, depth, activation, ending
                 )
             else:
                 image_shape, latent_dim = given
@@ -153,6 +155,7 @@ class Autoencoder(Reconstructs, GenerativeModel):
                     checks.check_generator(decoder, image_shape)
                 else:
                     checks.check_logits(decoder, "decoder", "binary_crossentropy")
+        assert decoder is not None  # given, or made
         if sparsity == "kl":
             checks.check_shares(encoder, "encoder", 'sparsity="kl"')
         self.networks_given = given is not None
@@ -169,17 +172,17 @@ class Autoencoder(Reconstructs, GenerativeModel):
         self.decoder = keras.Model(decoder.inputs, ops.clip(images, -1.0, 1.0), name="decoder")
 
     @property
-    def loss_names(self):
+    def loss_names(self) -> tuple[str, ...]:
         return ("loss", "reconstruction", *(["sparsity"] if self.sparsity else []))
 
     @property
-    def parts(self):
+    def parts(self) -> dict:
         return {"autoencoder": [self.encoder, self.pixel_network]}
 
-    def default_optimizers(self):
+    def default_optimizers(self) -> dict:
         return {"autoencoder": adam(1e-3)}
 
-    def check_batch(self, data):
+    def check_batch(self, data) -> dict:
         images, second, _ = keras.utils.unpack_x_y_sample_weight(data)
         if second is not None and len(second.shape) == len(images.shape):
             raise ValueError(
@@ -218,7 +221,7 @@ class Autoencoder(Reconstructs, GenerativeModel):
         rest = (1.0 - target) * (math.log(1.0 - target) - ops.log(1.0 - share))
         return ops.sum(own + rest)
 
-    def noisy(self, images, seed=0):
+    def noisy(self, images, seed: int | keras.random.SeedGenerator = 0):
         """Images with the noise of training, as the encoder sees them.
 
         Args:
@@ -242,7 +245,7 @@ class Autoencoder(Reconstructs, GenerativeModel):
             images = ops.where(chance > 1.0 - black, 1.0, images)
         return images
 
-    def get_config(self):
+    def get_config(self) -> dict:
         config = {
             **super().get_config(),
             "sparsity": self.sparsity,
@@ -268,7 +271,7 @@ class Autoencoder(Reconstructs, GenerativeModel):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict) -> Self:
         networks = {"encoder", "decoder"} & set(config)
         made = {name: keras.saving.deserialize_keras_object(config[name]) for name in networks}
         return super().from_config({**config, **made})

@@ -2,6 +2,7 @@
 
 import math
 from numbers import Real
+from typing import Self
 
 import keras
 import numpy as np
@@ -105,23 +106,23 @@ class VAE(HasLatents, Encodes, GenerativeModel):
 
     def __init__(
         self,
-        image_shape=None,
-        latent_dim=50,
-        hidden_units=(200, 200),
+        image_shape: tuple[int, ...] | None = None,
+        latent_dim: int = 50,
+        hidden_units: tuple[int, ...] = (200, 200),
         *,
-        activation="tanh",
-        convolutional=False,
-        base_width=32,
-        encoder=None,
-        decoder=None,
-        likelihood="bernoulli",
-        deviation=0.2,
-        binarize=True,
-        beta=1.0,
-        free_bits=0.0,
-        warmup_steps=0,
-        seed=None,
-        dtype=None,
+        activation: str = "tanh",
+        convolutional: bool = False,
+        base_width: int = 32,
+        encoder: keras.Model | None = None,
+        decoder: keras.Model | None = None,
+        likelihood: str = "bernoulli",
+        deviation: float = 0.2,
+        binarize: bool = True,
+        beta: float = 1.0,
+        free_bits: float = 0.0,
+        warmup_steps: int = 0,
+        seed: int | None = None,
+        dtype: str | None = None,
         **kwargs,
     ):
         if likelihood not in LIKELIHOODS:
@@ -174,14 +175,14 @@ class VAE(HasLatents, Encodes, GenerativeModel):
             checks.whole_number("hidden_units", width, 1)
 
     @property
-    def parts(self):
+    def parts(self) -> dict:
         return {"autoencoder": [self.posterior_network, self.pixel_network]}
 
     @property
-    def sampling_generator(self):
+    def sampling_generator(self) -> keras.Model:
         return self.decoder
 
-    def default_optimizers(self):
+    def default_optimizers(self) -> dict:
         return {"autoencoder": adam(1e-3)}
 
     # The bound ---------------------------------------------------------------------------------
@@ -237,7 +238,7 @@ class VAE(HasLatents, Encodes, GenerativeModel):
 
     # Using what was trained ----------------------------------------------------------------------
 
-    def start_at_mean(self, images):
+    def start_at_mean(self, images: np.ndarray) -> None:
         """Has an untrained model decode a code of 0 to the mean image, by its last bias.
 
         Call it before `fit`. The program of Burda et al. does so, too; without it the first epochs
@@ -261,7 +262,7 @@ class VAE(HasLatents, Encodes, GenerativeModel):
         before_tanh = np.arctanh(np.clip(mean, -0.998, 0.998))
         layer.bias.assign(before_tanh * (2.0 if self.likelihood == "bernoulli" else 1.0))
 
-    def posterior(self, images):
+    def posterior(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The mean and the standard deviation of q(z|x).
 
         Args:
@@ -276,7 +277,7 @@ class VAE(HasLatents, Encodes, GenerativeModel):
         mean, log_variance = self._moments(self._checked(images))
         return mean, np.exp(0.5 * log_variance)
 
-    def log_likelihood(self, images, samples=100, seed=0):
+    def log_likelihood(self, images: np.ndarray, samples: int = 100, seed: int = 0) -> np.ndarray:
         """An estimate of log p(x) by importance weighting, `log mean(p(x|z) p(z) / q(z|x))`.
 
         Its expectation is a lower bound that rises with `samples`, to log p(x). With one sample it
@@ -338,7 +339,7 @@ class VAE(HasLatents, Encodes, GenerativeModel):
         found = [backend.predict(self.posterior_network, images[i : i + 64]) for i in some]
         return tuple(map(np.concatenate, zip(*found, strict=True)))
 
-    def get_config(self):
+    def get_config(self) -> dict:
         config = {
             **super().get_config(),
             "likelihood": self.likelihood,
@@ -365,7 +366,7 @@ class VAE(HasLatents, Encodes, GenerativeModel):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict) -> Self:
         networks = {"encoder", "decoder"} & set(config)
         made = {name: keras.saving.deserialize_keras_object(config[name]) for name in networks}
         return super().from_config({**config, **made})

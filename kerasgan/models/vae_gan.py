@@ -15,6 +15,7 @@ from kerasgan.layers.convolutional import convolutional_discriminator, convoluti
 from kerasgan.layers.precision import dtype_policy
 from kerasgan.layers.shapes import doublings_to
 from kerasgan.losses import likelihoods
+from kerasgan.losses.adversarial import AdversarialLoss
 from kerasgan.roles.encodes import Encodes
 from kerasgan.roles.generates_images import HasLatents
 from kerasgan.sampling.latents import drawn_code
@@ -91,14 +92,14 @@ class VAEGAN(HasLatents, Encodes, AdversarialModel):
 
     def __init__(
         self,
-        image_shape,
-        latent_dim=128,
-        base_width=64,
+        image_shape: tuple[int, ...],
+        latent_dim: int = 128,
+        base_width: int = 64,
         *,
-        gamma=5e-5,
-        balance=True,
-        seed=None,
-        dtype=None,
+        gamma: float = 5e-5,
+        balance: bool = True,
+        seed: int | None = None,
+        dtype: str | None = None,
         **kwargs,
     ):
         if not isinstance(gamma, Real) or not 0.0 <= gamma < math.inf:
@@ -124,16 +125,16 @@ class VAEGAN(HasLatents, Encodes, AdversarialModel):
         self.base_width, self.gamma, self.balance = base_width, float(gamma), balance
 
     @property
-    def decoder(self):
+    def decoder(self) -> keras.Model:
         """The generator, by the name that it has in an autoencoder."""
         return self.generator
 
     @property
-    def sampling_generator(self):
+    def sampling_generator(self) -> keras.Model:
         return self.generator
 
     @property
-    def players(self):
+    def players(self) -> dict:
         return {
             "encoder": [self.posterior_network],
             "generator": [self.generator],
@@ -141,15 +142,23 @@ class VAEGAN(HasLatents, Encodes, AdversarialModel):
         }
 
     @property
-    def loss_names(self):
+    def loss_names(self) -> tuple[str, ...]:
         pauses = ["discriminator_pauses", "generator_pauses"] if self.balance else []
         return (*super().loss_names, "kl", "reconstruction", *pauses)
 
-    def default_optimizers(self):
+    def default_optimizers(self) -> dict:
         # 3e-4 is of the paper's text.
         return {player: keras.optimizers.RMSprop(3e-4, epsilon=1e-8) for player in self.players}
 
-    def compile(self, optimizer=None, loss=None, **arguments):
+    def compile(
+        self,
+        optimizer: str | keras.Optimizer | dict | None = None,
+        loss: str | AdversarialLoss | None = None,
+        *,
+        metrics: list | None = None,
+        jit_compile: bool | str = "auto",
+        steps_per_execution: int | str = "auto",
+    ) -> None:
         """Prepares for training; see `AdversarialModel.compile`."""
         chosen = losses.get(self.default_loss if loss is None else loss)
         if self.balance and not isinstance(chosen, (losses.Minimax, losses.NonSaturating)):
@@ -157,7 +166,13 @@ class VAEGAN(HasLatents, Encodes, AdversarialModel):
                 f"loss={loss!r} has no probabilities, by which balance=True sees who is ahead; use "
                 "'minimax' or 'non_saturating', or a VAEGAN with balance=False."
             )
-        super().compile(optimizer, chosen, **arguments)
+        super().compile(
+            optimizer,
+            chosen,
+            metrics=metrics,
+            jit_compile=jit_compile,
+            steps_per_execution=steps_per_execution,
+        )
 
     # The game ----------------------------------------------------------------------------------
 
@@ -265,14 +280,14 @@ class VAEGAN(HasLatents, Encodes, AdversarialModel):
         """The loss, or 0 of it while the player pauses; the update itself has no condition."""
         return (1.0 - logs[f"{player}_pauses"]) * loss if self.balance else loss
 
-    def posterior(self, images):
+    def posterior(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The mean and the standard deviation of q(z|x); see `kerasgan.VAE.posterior`."""
         mean = self.encode(images)  # which checks them
         some = (np.asarray(images[i : i + 64], "float32") for i in range(0, max(len(mean), 1), 64))
         found = [backend.predict(self.posterior_network, images)[1] for images in some]
         return mean, np.exp(0.5 * np.concatenate(found))
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "image_shape": self.image_shape,

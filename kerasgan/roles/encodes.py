@@ -87,6 +87,10 @@ class Encodes(TakesImages):
         shares = shares.reshape(-1, *(1 for _ in first.shape))
         return self.decode((1.0 - shares) * first + shares * second)
 
+    def noisy(self, images, seed=0):
+        """Images as the encoder sees them in training: without noise, unless a model adds some."""
+        return images
+
     def exports(self) -> Exports:
         """Adds `encode`, `decode` and `reconstruct`, between `images` and `codes`."""
         exports = super().exports()
