@@ -82,9 +82,11 @@ class Autoencoder(Reconstructs, GenerativeModel):
     ((3, 8), (3, 8, 8, 1))
 
     Reference: Reducing the Dimensionality of Data with Neural Networks, Hinton & Salakhutdinov,
-    2006, Science 313, which has no arXiv number; the kinds are those of the survey Autoencoders,
-    Bank, Koenigstein & Giryes, 2020, arXiv:2003.05991. Noise on the input is of Extracting and
-    Composing Robust Features with Denoising Autoencoders, Vincent et al., 2008 (ICML).
+    2006, Science 313; the kinds are those of the survey Autoencoders, Bank, Koenigstein & Giryes,
+    2020, arXiv:2003.05991.
+
+    Noise on the input is of Extracting and Composing Robust Features with Denoising Autoencoders,
+    Vincent et al., 2008 (ICML).
     """
 
     default_batch_size = 100

@@ -92,9 +92,10 @@ class VAE(HasLatents, Encodes, GenerativeModel):
     >>> vae.log_likelihood(images, samples=10).shape
     (4,)
 
-    Reference: Auto-Encoding Variational Bayes, Kingma & Welling, 2014, arXiv:1312.6114. `beta` is
-    of beta-VAE, Higgins et al. 2017 (ICLR). `log_likelihood` and the networks are of Importance
-    Weighted Autoencoders, Burda et al., 2016, arXiv:1509.00519; `free_bits` of Improving
+    Reference: Auto-Encoding Variational Bayes, Kingma & Welling, 2014, arXiv:1312.6114.
+
+    `beta` is of beta-VAE, Higgins et al. 2017 (ICLR). `log_likelihood` and the networks are of
+    Importance Weighted Autoencoders, Burda et al., 2016, arXiv:1509.00519; `free_bits` of Improving
     Variational Inference with Inverse Autoregressive Flow, Kingma et al., 2016, arXiv:1606.04934;
     `warmup_steps` of Ladder Variational Autoencoders, Sonderby et al., 2016, arXiv:1602.02282.
     """
