@@ -29,7 +29,7 @@ from backends import needs_backend
 import kerasgan
 from kerasgan.backend import SUPPORTED
 from kerasgan.cli import main
-from kerasgan.cli.main import commands
+from kerasgan.cli.commands import commands
 from kerasgan.serving import web
 from kerasgan.serving.server import Server
 

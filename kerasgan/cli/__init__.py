@@ -1,5 +1,5 @@
 """The `kerasgan` command. Nothing heavy is imported until a command needs it."""
 
-from kerasgan.cli.main import main
+from kerasgan.cli.commands import main
 
 __all__ = ["main"]
