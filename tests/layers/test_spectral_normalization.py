@@ -40,7 +40,11 @@ def wrapped(layer, x, improvements=2):
 
 
 def improve(layer, times):
-    step = tf.function(layer.power_iteration) if BACKEND == "tensorflow" and times > 10 else layer.power_iteration
+    step = (
+        tf.function(layer.power_iteration)
+        if BACKEND == "tensorflow" and times > 10
+        else layer.power_iteration
+    )
     for _ in range(times):
         step()
 

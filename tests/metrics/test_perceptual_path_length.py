@@ -10,14 +10,19 @@ from growing_helpers import values
 from keras import ops
 
 import kerasgan
+from kerasgan import roles
 from kerasgan.metrics import PerceptualPathLength
 from kerasgan.metrics.features import extractor
 
 
-class Copies:
+class Copies(roles.HasStyles, roles.HasLatents):
     """What it makes of a latent, or of styles, is the latent or the style, as a row of pixels."""
 
     latent_dim = 6
+
+    @property
+    def sampling_generator(self):
+        return keras.layers.Identity()
 
     def latents(self, num_images, *, seed):
         return np.random.default_rng(seed).standard_normal((num_images, 6), dtype="float32")
@@ -139,5 +144,8 @@ class PerceptualPathLengthTest(tf.test.TestCase, parameterized.TestCase):
             PerceptualPathLength(epsilon=0)
         with self.assertRaisesRegex(ValueError, "space='x'.*'z'.*'w'"):
             PerceptualPathLength().measure(Copies(), space="x")
-        with self.assertRaisesRegex(ValueError, "object has no styles.*space='z'"):
-            PerceptualPathLength().measure(object(), space="w")
+        with self.assertRaisesRegex(ValueError, "object has no role"):
+            PerceptualPathLength().measure(object(), space="z")
+        no_styles = kerasgan.VanillaGAN((2,), latent_dim=2, hidden_units=(4,))
+        with self.assertRaisesRegex(ValueError, "space='w' needs.*styles; VanillaGAN.*space='z'"):
+            PerceptualPathLength().measure(no_styles, space="w")
