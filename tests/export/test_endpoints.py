@@ -26,7 +26,11 @@ from kerasgan.translation.model import TranslationModel
 from kerasgan.utils.image_numbers import numbers_of_images
 
 # One that goes to and fro in color, one from color to gray.
-OVERRIDES = {"cycle_gan": {"image_shape": (16, 16, 3)}, "pix2pix": {"source_channels": 3}}
+OVERRIDES = {
+    "big_gan": {"latent_dim": 6},  # or its vivid images are black and white whatever the latent
+    "cycle_gan": {"image_shape": (16, 16, 3)},
+    "pix2pix": {"source_channels": 3},
+}
 TRANSLATORS = ("cycle_gan", "pix2pix", "srgan")
 # Under JAX each is compiled twice more, for both kinds of devices, which takes long.
 FEW = ("big_gan", "info_gan", "stylegan", *TRANSLATORS)
