@@ -7,6 +7,7 @@ import shutil
 
 import keras
 import numpy as np
+from backends import needs_backend
 from cli import test_translation_commands
 from cli.test_commands import CommandTestCase, call, shared_folder
 from PIL import Image
@@ -14,6 +15,10 @@ from PIL import Image
 import kerasgan
 from kerasgan import metrics
 from kerasgan.metrics import FeatureStatistics
+
+pytestmark = needs_backend(
+    "tensorflow", reason="test_commands and test_own_models run the commands there"
+)
 
 METRICS = ("--features", "pixels", "--metrics", "fid,kid,recall")
 

@@ -13,6 +13,7 @@ from unittest import mock
 
 import numpy as np
 import tensorflow as tf
+from backends import needs_backend
 from cli.test_commands import CommandTestCase, call, shared_folder
 from PIL import Image
 
@@ -20,6 +21,10 @@ import kerasgan
 from kerasgan.cli import hype
 from kerasgan.hype import study as serving
 from kerasgan.serving import web
+
+pytestmark = needs_backend(
+    "tensorflow", reason="test_commands and test_own_models run the commands there"
+)
 
 
 def save_pictures(folder, count, size=(8, 8), mode="L"):

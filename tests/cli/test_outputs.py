@@ -12,6 +12,10 @@ from test_commands import CommandTestCase, call, contents, shared_folder
 import kerasgan
 from kerasgan.serving import configuration, saved_models
 
+pytestmark = needs_backend(
+    "tensorflow", reason="test_commands and test_own_models run the commands there"
+)
+
 
 class OutputsTest(CommandTestCase):
     def setUp(self):

@@ -33,6 +33,8 @@ from keras import layers, ops
 import kerasgan
 from kerasgan import roles
 
+pytestmark = needs_backend("tensorflow", reason="test_commands runs the command there")
+
 
 class Dense(kerasgan.GenerativeModel):
     """An encoder, a decoder and one optimizer, that minimize the squared error."""

@@ -9,10 +9,15 @@ import types
 import click
 import numpy as np
 import tensorflow as tf
+from backends import needs_backend
 from cli.test_commands import call
 from PIL import Image
 
 from kerasgan.cli import picture_folders, translate
+
+pytestmark = needs_backend(
+    "tensorflow", reason="test_commands and test_own_models run the commands there"
+)
 
 
 class Negative:

@@ -13,6 +13,7 @@ from unittest import mock
 
 import numpy as np
 import tensorflow as tf
+from backends import needs_backend
 from PIL import Image
 from test_commands import (
     SETTINGS,
@@ -27,6 +28,10 @@ from test_commands import (
 import kerasgan
 from kerasgan.cli import run_folder, runs
 from kerasgan.utils import files
+
+pytestmark = needs_backend(
+    "tensorflow", reason="test_commands and test_own_models run the commands there"
+)
 
 
 def write(file, text="x"):

@@ -6,11 +6,16 @@ from unittest import mock
 
 import keras
 import numpy as np
+from backends import needs_backend
 from cli.test_commands import CommandTestCase, call, read_history
 
 from kerasgan import callbacks
 from kerasgan.metrics import features
 from kerasgan.training import measuring
+
+pytestmark = needs_backend(
+    "tensorflow", reason="test_commands and test_own_models run the commands there"
+)
 
 
 def train(folder, *more):

@@ -15,6 +15,10 @@ from PIL import Image
 
 from kerasgan.callbacks.run_history import read_history
 
+pytestmark = needs_backend(
+    "tensorflow", reason="test_commands and test_own_models run the commands there"
+)
+
 NARROW = ("--set", "base_width=4", "--set", "receptive_field=16", "--image-size", 16)
 
 
