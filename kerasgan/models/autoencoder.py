@@ -235,6 +235,7 @@ class Autoencoder(Reconstructs, GenerativeModel):
         """
         if self.noise is None:
             return images
+        images = ops.convert_to_tensor(images)
         shape = ops.shape(images)
         if self.noise == "gaussian":
             noise = keras.random.normal(shape, dtype="float32", seed=seed)
