@@ -46,7 +46,7 @@ def bernoulli_log_likelihood(pixels, logits):
     Returns:
         nats (batch,).
     """
-    return _sum(pixels * logits - ops.softplus(logits))
+    return _sum(ops.multiply(pixels, logits) - ops.softplus(logits))
 
 
 def _sum(nats):

@@ -221,7 +221,8 @@ class VAE(HasLatents, Encodes, GenerativeModel):
         """The images that the bound is of: black or white where that is so wanted."""
         if self.likelihood != "bernoulli" or not self.binarize:
             return images
-        white = uniform(ops.shape(images)) < 0.5 * (images + 1.0)
+        images, chance = map(ops.convert_to_tensor, (images, uniform(ops.shape(images))))
+        white = chance < 0.5 * (images + 1.0)
         return 2.0 * ops.cast(white, images.dtype) - 1.0
 
     def _warmth(self):
