@@ -405,8 +405,5 @@ class GAN(HasLatents, AdversarialModel):
     @classmethod
     def from_config(cls, config: dict) -> Self:
         for network in {"generator", "discriminator"} & set(config):
-            config = {
-                **config,
-                network: keras.saving.deserialize_keras_object(config[network]),
-            }
+            config = {**config, network: keras.saving.deserialize_keras_object(config[network])}
         return super().from_config(config)
