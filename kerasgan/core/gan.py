@@ -1,7 +1,7 @@
 """Generative adversarial networks, Goodfellow et al. 2014: the game of two players."""
 
 from numbers import Real
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -401,9 +401,3 @@ class GAN(HasLatents, AdversarialModel):
             **({} if self.num_classes is None else {"num_classes": self.num_classes}),
             "ema_decay": self.ema_decay,
         }
-
-    @classmethod
-    def from_config(cls, config: dict) -> Self:
-        for network in {"generator", "discriminator"} & set(config):
-            config = {**config, network: keras.saving.deserialize_keras_object(config[network])}
-        return super().from_config(config)

@@ -2,7 +2,6 @@
 
 import math
 from numbers import Real
-from typing import Self
 
 import keras
 from keras import ops
@@ -272,12 +271,6 @@ class Autoencoder(Reconstructs, GenerativeModel):
             "convolutional": self.convolutional,
             "base_width": self.base_width,
         }
-
-    @classmethod
-    def from_config(cls, config: dict) -> Self:
-        networks = {"encoder", "decoder"} & set(config)
-        made = {name: keras.saving.deserialize_keras_object(config[name]) for name in networks}
-        return super().from_config({**config, **made})
 
 
 def _dense(image_shape, latent_dim, width, depth, activation, last):

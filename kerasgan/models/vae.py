@@ -1,8 +1,8 @@
 """VAE, Kingma & Welling 2014: an encoder and a decoder that bound the likelihood of images."""
 
 import math
+from functools import partial
 from numbers import Real
-from typing import Self
 
 import keras
 import numpy as np
@@ -17,6 +17,7 @@ from kerasgan.roles.encodes import Encodes
 from kerasgan.roles.generates_images import HasLatents
 from kerasgan.sampling.latents import drawn_code
 from kerasgan.training.optimizers import adam
+from kerasgan.utils.rows import some_at_a_time
 
 LIKELIHOODS = ("bernoulli", "gaussian")
 ROWS_AT_ONCE = 4096  # codes that are decoded together for `log_likelihood`
@@ -337,9 +338,7 @@ class VAE(HasLatents, Encodes, GenerativeModel):
         return images.astype("float32")
 
     def _moments(self, images):
-        some = range(0, max(len(images), 1), 64)
-        found = [backend.predict(self.posterior_network, images[i : i + 64]) for i in some]
-        return tuple(map(np.concatenate, zip(*found, strict=True)))
+        return some_at_a_time(partial(backend.predict, self.posterior_network), images)
 
     def get_config(self) -> dict:
         config = {
@@ -366,12 +365,6 @@ class VAE(HasLatents, Encodes, GenerativeModel):
             "convolutional": self.convolutional,
             "base_width": self.base_width,
         }
-
-    @classmethod
-    def from_config(cls, config: dict) -> Self:
-        networks = {"encoder", "decoder"} & set(config)
-        made = {name: keras.saving.deserialize_keras_object(config[name]) for name in networks}
-        return super().from_config({**config, **made})
 
 
 def _networks(image_shape, latent_dim, units, activation, base_width, last):

@@ -1,6 +1,7 @@
 """The role of models that turn images into codes and codes into images."""
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 import keras
 import numpy as np
@@ -10,6 +11,7 @@ from kerasgan import backend, checks
 from kerasgan.export.saved_model import Computation, Exports
 from kerasgan.roles.generates_images import GeneratesImages
 from kerasgan.roles.takes_images import TakesImages
+from kerasgan.utils.rows import some_at_a_time
 
 
 class Encodes(TakesImages):
@@ -44,7 +46,7 @@ class Encodes(TakesImages):
         """
         images = checks.as_numpy(images)
         checks.check_images(images, "the images", self.image_shape)
-        return _rows(lambda some: backend.predict(self.encoder, some), images.astype("float32"))
+        return some_at_a_time(partial(backend.predict, self.encoder), images.astype("float32"))
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """The images of codes.
@@ -62,7 +64,7 @@ class Encodes(TakesImages):
         wanted = tuple(self.decoder.input_shape[1:])
         if codes.shape[1:] != wanted:
             raise ValueError(f"codes has shape {codes.shape}; use (num_images, *{wanted}).")
-        return _rows(lambda some: backend.predict(self.decoder, some), codes)
+        return some_at_a_time(partial(backend.predict, self.decoder), codes)
 
     def reconstruct(self, images: np.ndarray) -> np.ndarray:
         """What is left of images once they are encoded and decoded; see `encode` and `decode`."""
@@ -146,8 +148,3 @@ class Reconstructs(Encodes):
 
 def _spec(shape):
     return keras.InputSpec(shape=(None, *shape), dtype="float32")
-
-
-def _rows(function, rows, at_once=64):
-    starts = range(0, max(len(rows), 1), at_once)
-    return np.concatenate([function(rows[start : start + at_once]) for start in starts])

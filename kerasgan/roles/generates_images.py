@@ -14,8 +14,7 @@ from kerasgan.roles.takes_images import TakesImages
 from kerasgan.sampling.latents import truncated
 from kerasgan.sampling.normals import standard_normal
 from kerasgan.utils.image_numbers import numbers_of_images
-
-AT_ONCE = 64  # images that are made together
+from kerasgan.utils.rows import AT_ONCE
 
 
 class GeneratesImages(TakesImages):

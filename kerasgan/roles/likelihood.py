@@ -9,6 +9,7 @@ from keras import ops
 from kerasgan import checks
 from kerasgan.export.saved_model import Computation, Exports
 from kerasgan.roles.takes_images import TakesImages
+from kerasgan.utils.rows import some_at_a_time
 
 
 class HasLikelihood(TakesImages):
@@ -39,9 +40,9 @@ class HasLikelihood(TakesImages):
         images = checks.as_numpy(images)
         checks.check_images(images, "the images", self.image_shape)
         images = images.astype("float32")
-        starts = range(0, max(len(images), 1), 64)
-        found = [self.log_likelihood_of(images[start : start + 64]) for start in starts]
-        return np.concatenate([ops.convert_to_numpy(nats) for nats in found])
+        return some_at_a_time(
+            lambda some: ops.convert_to_numpy(self.log_likelihood_of(some)), images
+        )
 
     def bits_per_dimension(self, images: np.ndarray) -> float:
         """The mean of the negative `log_likelihood` in bits for each number of an image: float."""

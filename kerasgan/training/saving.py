@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 else:
     _Beside = object
 
+# Arguments that are networks, which a configuration holds as what Keras made of them.
+NETWORKS = ("generator", "discriminator", "encoder", "decoder")
+
 
 class SavesExactly(_Beside):
     """What `GenerativeModel` does with files, apart from it: a base class beside `keras.Model`.
@@ -268,6 +271,9 @@ class SavesExactly(_Beside):
     @classmethod
     def from_config(cls, config: dict) -> Self:
         arguments = {name: value for name, value in config.items() if name != "layer_settings"}
+        for name in NETWORKS:
+            if isinstance(arguments.get(name), dict):
+                arguments[name] = keras.saving.deserialize_keras_object(arguments[name])
         model = cls(**arguments)
         if "layer_settings" in config:
             layer_settings.restore(model.networks_and_averages, config["layer_settings"])
