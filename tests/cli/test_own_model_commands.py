@@ -25,6 +25,8 @@ from kerasgan.data import kinds
 from kerasgan.models import registry
 from kerasgan.utils.images import to_uint8
 
+pytestmark = needs_backend("tensorflow", reason="test_commands runs the command there")
+
 MODELS = '''
 import keras
 import numpy as np
@@ -32,8 +34,6 @@ from keras import layers, ops
 
 import kerasgan
 from kerasgan import roles
-
-pytestmark = needs_backend("tensorflow", reason="test_commands runs the command there")
 
 
 class Dense(kerasgan.GenerativeModel):
