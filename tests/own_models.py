@@ -71,8 +71,6 @@ class IndependentPixels(roles.HasLikelihood, roles.GeneratesImages, kerasgan.Gen
     Reference: the baseline that every likelihood model has to beat.
     """
 
-    loss_names = ("loss",)
-
     def __init__(self, image_shape, **kwargs):
         super().__init__(**kwargs)
         self.image_shape = tuple(image_shape)
@@ -90,7 +88,7 @@ class IndependentPixels(roles.HasLikelihood, roles.GeneratesImages, kerasgan.Gen
     def default_optimizers(self):
         return {"pixels": keras.optimizers.Adam(0.3)}
 
-    def log_likelihood_of(self, images):
+    def log_likelihood_of(self, images, labels=None, training=False):
         values = ops.cast(ops.round((images + 1.0) * 127.5), "int32")
         chosen = ops.one_hot(values, 256) * ops.log_softmax(self.table.logits)
         return ops.sum(chosen, axis=(1, 2, 3, 4))
@@ -100,10 +98,6 @@ class IndependentPixels(roles.HasLikelihood, roles.GeneratesImages, kerasgan.Gen
         up_to = ops.cumsum(ops.softmax(self.table.logits), axis=-1)
         values = ops.sum(ops.cast(up_to < uniform[..., None], "float32"), axis=-1)
         return ops.minimum(values, 255.0) / 127.5 - 1.0
-
-    def batch_loss(self, data, training=True):
-        images, _ = self.real_batch(data)
-        return -ops.mean(self.log_likelihood_of(images)), {}
 
     def get_config(self):
         return {**super().get_config(), "image_shape": self.image_shape}

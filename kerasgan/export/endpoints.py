@@ -119,23 +119,26 @@ def of_images_and_codes(functions, image_shape, code_shape):
     }
 
 
-def likelihood(function, image_shape):
+def likelihood(function, image_shape, num_classes):
     """The endpoint `log_likelihood`.
 
     Args:
-        function: from images to nats.
+        function: from images, and labels if conditional, to nats.
         image_shape: tuple of int.
+        num_classes: int or None.
 
     Returns:
         Dict from a signature's name to (function, list of `tf.TensorSpec`).
     """
 
-    def log_likelihood(images):
-        with tf.control_dependencies([_inside(images)]):
-            return {"nats": tf.cast(function(tf.identity(images)), tf.float32)}
+    def log_likelihood(images, label=None):
+        checks = [_inside(images), *_checks(images, label, num_classes)]
+        with tf.control_dependencies(checks):
+            given = [tf.identity(tensor) for tensor in (images, label) if tensor is not None]
+            return {"nats": tf.cast(function(*given), tf.float32)}
 
     images = tf.TensorSpec((None, *image_shape), tf.float32, "images")
-    return {"log_likelihood": (log_likelihood, [images])}
+    return {"log_likelihood": (log_likelihood, [images, *_label(num_classes)])}
 
 
 def _label(num_classes):

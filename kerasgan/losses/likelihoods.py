@@ -49,5 +49,15 @@ def bernoulli_log_likelihood(pixels, logits):
     return _sum(ops.multiply(pixels, logits) - ops.softplus(logits))
 
 
+def to_values(images, levels=256):
+    """The numbers of images in [-1, 1] as values from 0 to `levels` - 1: floats, not rounded."""
+    return 0.5 * (levels - 1) * (images + 1.0)
+
+
+def to_images(values, levels=256):
+    """Images in [-1, 1] of values from 0 to `levels` - 1."""
+    return values / (0.5 * (levels - 1)) - 1.0
+
+
 def _sum(nats):
     return ops.sum(nats, axis=tuple(range(1, len(nats.shape))))
