@@ -2,10 +2,11 @@
 
 The hand-written loop is the keras.io way: a `tf.function` that generates images and updates the
 discriminator, then generates again and updates the generator, called batch by batch. Networks,
-optimizers, batches and batch size are the same. After a warm-up the two take turns; each turn
+optimizers, batches and batch size are the same. For the VAE it is one update of both networks on
+the negative bound of black and white pixels. After a warm-up the two take turns; each turn
 is a number of epochs, and its figure is the CPU time of the whole process over the images seen.
 
-    python benchmarks/training_step.py [--rounds 7] [--only dcgan|mlp|spectral] [--start-up]
+    python benchmarks/training_step.py [--rounds 7] [--only dcgan|mlp|vae|spectral] [--start-up]
         [--jit-compile yes|no] [--steps-per-execution N] [--hidden-units N]
 
 `spectral` compares instead a DCGAN whose discriminator is spectrally normalized with one whose
@@ -45,7 +46,12 @@ def mlp(units=64):
     return kerasgan.VanillaGAN((2,), 2, hidden_units=(units, units)), points.astype("float32")
 
 
-CASES = {"dcgan": dcgan, "mlp": mlp}
+def vae():
+    images = np.random.default_rng(0).uniform(-1, 1, (100 * BATCH_SIZE, 28, 28, 1))
+    return kerasgan.VAE((28, 28, 1)), images.astype("float32")
+
+
+CASES = {"dcgan": dcgan, "mlp": mlp, "vae": vae}
 
 
 def dcgan_without_batch_norm(normalization):
@@ -57,8 +63,45 @@ def dcgan_without_batch_norm(normalization):
     return kerasgan.GAN(generator, discriminator, latent_dim=100)
 
 
-def hand_written(gan):
-    """The keras.io way, for the networks of `gan`."""
+def hand_written(model):
+    """The keras.io way, for the networks of a model."""
+    step = hand_written_vae(model) if isinstance(model, kerasgan.VAE) else hand_written_gan(model)
+
+    def run(data, epochs):
+        for _ in range(epochs):
+            for real in data:
+                losses = step(real)
+        return [float(loss) for loss in losses]
+
+    return run
+
+
+def hand_written_vae(model):
+    encoder, decoder = model.posterior_network, model.pixel_network
+    variables = encoder.trainable_variables + decoder.trainable_variables
+    optimizer = keras.optimizers.Adam(1e-3)
+    optimizer.build(variables)
+
+    @tf.function
+    def step(images):
+        white = tf.random.uniform(tf.shape(images)) < 0.5 * (images + 1.0)
+        pixels = tf.cast(white, "float32")
+        with tf.GradientTape() as tape:
+            mean, log_variance = encoder(2.0 * pixels - 1.0, training=True)
+            codes = mean + tf.exp(0.5 * log_variance) * tf.random.normal(tf.shape(mean))
+            logits = decoder(codes, training=True)
+            entropy = tf.nn.sigmoid_cross_entropy_with_logits(labels=pixels, logits=logits)
+            reconstruction = tf.reduce_mean(tf.reduce_sum(entropy, axis=(1, 2, 3)))
+            divergence = 0.5 * (tf.exp(log_variance) + tf.square(mean) - 1.0 - log_variance)
+            kl = tf.reduce_mean(tf.reduce_sum(divergence, axis=1))
+            loss = reconstruction + kl
+        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        return loss, kl, reconstruction
+
+    return step
+
+
+def hand_written_gan(gan):
     generator, discriminator, latent_dim = gan.generator, gan.discriminator, gan.latent_dim
     g_optimizer = keras.optimizers.Adam(2e-4, beta_1=0.5)
     d_optimizer = keras.optimizers.Adam(2e-4, beta_1=0.5)
@@ -85,13 +128,7 @@ def hand_written(gan):
         g_optimizer.apply_gradients(zip(tape.gradient(g_loss, variables), variables, strict=True))
         return d_loss, g_loss
 
-    def run(data, epochs):
-        for _ in range(epochs):
-            for real in data:
-                losses = step(real)
-        return [float(loss) for loss in losses]
-
-    return run
+    return step
 
 
 def with_fit(gan, **compile_arguments):

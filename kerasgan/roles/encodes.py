@@ -63,7 +63,8 @@ class Encodes(TakesImages):
         codes = np.asarray(codes, "float32")
         wanted = tuple(self.decoder.input_shape[1:])
         if codes.shape[1:] != wanted:
-            raise ValueError(f"codes has shape {codes.shape}; use (num_images, *{wanted}).")
+            wanted = ("num_images", *wanted)
+            raise ValueError(f"codes has shape {codes.shape}; use ({', '.join(map(str, wanted))}).")
         return some_at_a_time(partial(backend.predict, self.decoder), codes)
 
     def reconstruct(self, images: np.ndarray) -> np.ndarray:
@@ -131,6 +132,13 @@ class Reconstructs(Encodes):
         )
     }
     compares_pairs = True
+
+    def __getattr__(self, name):
+        if name == "generate":
+            why = self.cannot[GeneratesImages.can]
+            raise AttributeError(f"{type(self).__name__} has no generate. {why}")
+        # PyTorch's modules find their networks here.
+        return getattr(super(), "__getattr__", super().__getattribute__)(name)
 
     def real_and_generated(
         self, batches: Iterable, num_generated: int | None = None, seed: int = 0

@@ -38,7 +38,7 @@ from kerasgan.callbacks import ProgressiveGrowing, Stage
 from kerasgan.growing.model import GrowingGAN
 from kerasgan.layers.minibatch import MinibatchStdDev, split_batch
 from kerasgan.layers.styles import NoiseInjection
-from kerasgan.models import registry
+from kerasgan.models import registry, vae
 
 # Shares of it can be cut into one, four and five parts.
 BATCH_SIZE, STEPS, EPOCHS = 40, 5, 2
@@ -129,14 +129,21 @@ def style_gan(entry):
     return gan
 
 
+def variational(entry):
+    """With codes that are a function of the images, wherever these are."""
+    vae.drawn_code = lambda mean, log_variance, seed: mean + 0.5 * ops.exp(0.5 * log_variance)
+    return small_model(entry)
+
+
 def cases():
-    """Name, model maker and further arguments of `compile` of each GAN; two for slow workers."""
+    """Name, model maker and further arguments of `compile` of each; two for slow workers."""
     entries = {entry.name: entry for entry in registry.entries()}
     for name, settings in MODELS.items():
         if name == "dcgan" or arguments.where != "worker":
             yield name, functools.partial(small_model, entries[name], latent_dim=6, **settings), {}
     if arguments.where != "worker":
         yield "stylegan", functools.partial(style_gan, entries["stylegan"]), {}
+        yield "vae", functools.partial(variational, entries["vae"]), {}
     yield "penalty", penalty_gan, {"discriminator_steps": 4}
 
 
@@ -190,7 +197,8 @@ def main():
     for name, make, compile_arguments in cases():
         keras.utils.set_random_seed(3)
         with strategy.scope() if strategy else contextlib.nullcontext():
-            gan = with_equal_latents(make())
+            gan = make()
+            gan = with_equal_latents(gan) if isinstance(gan, kerasgan.GAN) else gan
             optimizer = keras.optimizers.SGD(0.02)
             metric = keras.metrics.MeanSquaredError(name="error")
             compile_small(gan, optimizer=optimizer, metrics=[metric], **compile_arguments)
@@ -214,7 +222,7 @@ def main():
         results |= {f"{name}/weight {i}": w for i, w in enumerate(gan.get_weights())}
         results |= {f"{name}/history {k}": np.array(v) for k, v in history.history.items()}
         results[f"{name}/sample"] = gan.generate(3, seed=0, labels=labels_for(gan, 3))
-        if arguments.where == "mirrored":
+        if arguments.where == "mirrored" and isinstance(gan, kerasgan.GAN):
             super_latents = super(type(gan), gan).sample_latents
             drawn = strategy.run(lambda: super_latents(1000))
             results[f"{name}/latents"] = np.stack(strategy.experimental_local_results(drawn))
