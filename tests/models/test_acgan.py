@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import tensorflow as tf
+from backends import needs_backend
 from keras import ops
 
 import kerasgan
@@ -110,6 +111,7 @@ class ACGANTest(tf.test.TestCase):
         copy = kerasgan.ACGAN.from_config(gan.get_config())
         self.assertEqual((copy.classification_weight, copy.num_classes), (0.3, 3))
 
+    @needs_backend("tensorflow", reason="losses and gradients agree, so what they teach does")
     def test_learns_to_draw_the_digit_that_it_is_told(self):
         """The class is told by the nearest mean of real digits, not by the discriminator."""
         data = kerasgan.data.load("digits", labels=True)

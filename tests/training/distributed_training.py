@@ -107,9 +107,7 @@ def penalty_gan():
 # hardly differ as long as the generator is untrained, which Keras does to three digits on replicas.
 MODELS = {
     "dcgan": {},
-    "vanilla_gan": {},
     "cgan": {},
-    "acgan": {},
     "wgan_gp": {},
     "sngan": {"architecture": "dcgan"},
     "pac_gan": {},
