@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 onednn.switch_on()  # before anything imports TensorFlow
 
 _SUBPACKAGES = (
+    "augmentation",
     "backend",
     "callbacks",
     "core",
@@ -45,7 +46,7 @@ def _register_with_keras(keras):
     # that a file can name are loaded as soon as Keras is, in whichever order the user imports.
     from kerasgan.models import registry
 
-    for name in ("losses", "layers", "core", "growing", "translation", "metrics"):
+    for name in ("augmentation", "losses", "layers", "core", "growing", "translation", "metrics"):
         importlib.import_module(f"kerasgan.{name}")
     for entry in registry.entries():
         importlib.import_module(entry.module)

@@ -13,6 +13,7 @@ ROOMS = (
     "utils",
     "backend",
     "layers",
+    "augmentation",
     "losses",
     "pictures",
     "checks",

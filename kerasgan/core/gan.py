@@ -1,5 +1,6 @@
 """Generative adversarial networks, Goodfellow et al. 2014: the game of two players."""
 
+import contextlib
 from numbers import Real
 from typing import Any, NamedTuple
 
@@ -7,11 +8,13 @@ import keras
 import numpy as np
 from keras import ops
 
+from kerasgan import augmentation as augmentations
 from kerasgan import backend, checks, losses
+from kerasgan.augmentation.base import Augmentation
 from kerasgan.core.adversarial_model import AdversarialModel
 from kerasgan.layers.minibatch import split_batch
 from kerasgan.losses.adversarial import AdversarialLoss
-from kerasgan.losses.penalties import GradientPenalty
+from kerasgan.losses.penalties import GradientPenalty, Penalty
 from kerasgan.roles.generates_images import HasLatents
 from kerasgan.training import ema
 
@@ -82,6 +85,8 @@ class GAN(HasLatents, AdversarialModel):
     """
 
     default_discriminator_steps = 1
+    augmentation: Augmentation | None = None
+    _view = None  # what the discriminator sees of images, a function, in updates
     discriminator_takes_labels = True  # if the game is conditional
 
     def __init__(
@@ -174,7 +179,8 @@ class GAN(HasLatents, AdversarialModel):
         optimizer: str | keras.Optimizer | dict | None = None,
         loss: str | AdversarialLoss | None = None,
         *,
-        penalties: str | GradientPenalty | list | None = None,
+        penalties: str | Penalty | list | None = None,
+        augmentation: str | Augmentation | None = None,
         discriminator_steps: int | None = None,
         metrics: list | None = None,
         jit_compile: bool | str = "auto",
@@ -183,15 +189,22 @@ class GAN(HasLatents, AdversarialModel):
         """Prepares for training; see `AdversarialModel.compile` for the other arguments.
 
         Args:
-            penalties: gradient penalties that the discriminator pays: None for the paper's, one or
-                a list of `kerasgan.losses.GradientPenalty` or their names, `[]` for none.
+            penalties: what the discriminator pays beside the game: None for the paper's gradient
+                penalties, one or a list of `kerasgan.losses.Penalty` or their names, `[]` for none.
+            augmentation: what the discriminator sees instead of the images in training: None for
+                the images themselves, `"ada"`, `"diffaugment"`, or a
+                `kerasgan.augmentation.Augmentation`. It is for few images.
             discriminator_steps: updates of the discriminator for one of the generator (k in the
                 paper), or None for the paper's number. Each sees its own part of the batch, so
                 choose the batch size that many times larger; `batch_size_for` says the paper's.
 
         Raises:
-            ValueError: when it is not a whole number of at least 1.
+            ValueError: when it is not a whole number of at least 1; for an unknown penalty or
+                augmentation, or one that cannot change what the model makes.
         """
+        augmentation = augmentations.get(augmentation)
+        if augmentation is not None:
+            augmentation.check_image_shape(self.real_image_shape)
         if discriminator_steps is None:
             discriminator_steps = self.default_discriminator_steps
         if not isinstance(discriminator_steps, int) or discriminator_steps < 1:
@@ -201,6 +214,8 @@ class GAN(HasLatents, AdversarialModel):
         self.penalties = losses.get_penalties(
             self.default_penalties() if penalties is None else penalties
         )
+        self.penalty_state = [p.state for p in self.penalties if p.state is not None]
+        self.augmentation = augmentation
         super().compile(
             optimizer,
             loss,
@@ -214,6 +229,7 @@ class GAN(HasLatents, AdversarialModel):
         return {
             **super().compile_arguments(),
             "penalties": list(self.penalties),
+            "augmentation": self.augmentation,
             "discriminator_steps": self.discriminator_steps,
         }
 
@@ -226,7 +242,14 @@ class GAN(HasLatents, AdversarialModel):
 
     @property
     def loss_names(self) -> tuple[str, ...]:
-        return (*super().loss_names, *(["gradient_penalty"] if self.penalties else []))
+        of_augmentation = self.augmentation.logs() if self.augmentation else {}
+        return (*super().loss_names, *self.penalties_by_name, *of_augmentation)
+
+    @property
+    def penalties_by_name(self) -> dict[str, list[Penalty]]:
+        """The penalties that the discriminator pays, by the name under which they are logged."""
+        names = dict.fromkeys(penalty.log_name for penalty in self.penalties)
+        return {name: [p for p in self.penalties if p.log_name == name] for name in names}
 
     # The game ----------------------------------------------------------------------------------
 
@@ -253,7 +276,10 @@ class GAN(HasLatents, AdversarialModel):
             moved = updates > updates_before  # or gradients were only accumulated
             decay = self.ema_decay_after(updates)
             ema.update_average(average, weights, decay, updates, moved)
-        return self.track(logs)
+        return self.track(logs | self._augmentation_logs())
+
+    def _augmentation_logs(self):
+        return self.augmentation.logs() if self.augmentation else {}
 
     def show(self, real, labels):
         """Generates images to be shown beside real ones.
@@ -286,13 +312,41 @@ class GAN(HasLatents, AdversarialModel):
 
         if generated is None:
             self.power_iteration(player)
-        loss, logs = backend.update(
-            (lambda: player_loss(*shown)) if generated is None else of_generated,
-            self.part_variables(player),
-            self.optimizer[player],
-            forwarded=generated,
-        )
+        with self._views(self._new_view):
+            loss, logs = backend.update(
+                (lambda: player_loss(*shown)) if generated is None else of_generated,
+                self.part_variables(player),
+                self.optimizer[player],
+                forwarded=generated,
+            )
         return {f"{player}_loss": loss, **logs}
+
+    @contextlib.contextmanager
+    def _views(self, view):
+        """A context in which the discriminator sees what a function makes of images."""
+        self._view, before = view, self._view
+        try:
+            yield
+        finally:
+            self._view = before
+
+    def _new_view(self, images):
+        if self.augmentation is None:
+            return images
+        return self.augmentation(images, seed=self.seed_generator)
+
+    def seen(self, images):
+        """What the discriminator sees of images: in updates they are changed by the augmentation.
+
+        Whatever shows images to the discriminator passes them through this.
+        """
+        return images if self._view is None else self._view(images)
+
+    def judging_loss(self, real_logits, fake_logits):
+        """The adversarial loss of who judges images; an augmentation looks on in updates."""
+        if self._view is not None and self.augmentation is not None:
+            self.augmentation.look(real_logits)
+        return self.adversarial_loss.discriminator(real_logits, fake_logits)
 
     def ema_decay_after(self, updates):
         """The decay of the averaged copy after so many updates of the generator: constant."""
@@ -313,7 +367,7 @@ class GAN(HasLatents, AdversarialModel):
         """
         real_logits = self.discriminate(real, labels, training=training)
         fake_logits = self.discriminate(fake, labels, training=training)
-        loss = self.adversarial_loss.discriminator(real_logits, fake_logits)
+        loss = self.judging_loss(real_logits, fake_logits)
         return self.with_penalties(loss, real, fake, labels, training)
 
     def generator_loss(self, real, fake, labels, latents, training=True):
@@ -328,13 +382,21 @@ class GAN(HasLatents, AdversarialModel):
     def with_penalties(self, loss, real, fake, labels, training):
         """The discriminator's loss with what its weights and gradients cost: `(loss, logs)`."""
         loss += sum(self.discriminator.losses)
-        if not self.penalties:
-            return loss, {}
-        penalty = self.gradient_penalty(real, fake, labels, training)
-        return loss + penalty, {"gradient_penalty": penalty}
+        logs = {}
+        for name, penalties in self.penalties_by_name.items():
+            if name == GradientPenalty.log_name:
+                logs[name] = self.gradient_penalty(real, fake, labels, training)
+            else:
+                logs[name] = self.paid(penalties, real, fake, labels, training)
+        return loss + sum(logs.values()), logs
 
     def gradient_penalty(self, real, fake, labels, training):
-        """The sum of the penalties that `compile` was given: float32 scalar.
+        """The sum of the gradient penalties that `compile` was given; see `paid`."""
+        penalties = self.penalties_by_name.get(GradientPenalty.log_name, [])
+        return self.paid(penalties, real, fake, labels, training)
+
+    def paid(self, penalties, real, fake, labels, training):
+        """The sum of penalties: float32 scalar.
 
         In training it is what this update pays, with `every` taken into account; in evaluation the
         mean of what updates pay.
@@ -344,16 +406,23 @@ class GAN(HasLatents, AdversarialModel):
         def logits(images):
             return self.discriminate(images, labels, training=False)
 
-        if training:
-            costs = [p(logits, real, fake, self.seed_generator, updates) for p in self.penalties]
-        else:
-            points = [p.points(real, fake, self.evaluation_seed) for p in self.penalties]
-            costs = [p.at_points(logits, x) for p, x in zip(self.penalties, points, strict=True)]
-        return sum(costs)
+        if not training:
+            seed = self.evaluation_seed
+            return sum(p.in_evaluation(logits, real, fake, seed) for p in penalties)
+        with self._views(self._one_view(real)):
+            return sum(p(logits, real, fake, self.seed_generator, updates) for p in penalties)
+
+    def _one_view(self, images):
+        """Changes that are drawn now: a penalty may be in a branch, where nothing can be drawn."""
+        if self.augmentation is None:
+            return self._view
+        draws = self.augmentation.draw(images, self.seed_generator)
+        return lambda images: self.augmentation.change(images, draws)
 
     def discriminate(self, images, labels, training):
         """The discriminator's logits; `labels` are looked at by conditional models only."""
-        return self.discriminator(self.with_labels(images, labels), training=training)
+        inputs = self.with_labels(self.seen(images), labels)
+        return self.discriminator(inputs, training=training)
 
     def generate_like(self, real, latents, labels):
         """Images in the form of `real`, and the generator's regularization losses."""
@@ -378,7 +447,7 @@ class GAN(HasLatents, AdversarialModel):
             loss, other = getattr(self, f"{player}_loss")(*shown, training=False)
             logs |= {f"{player}_loss": loss, **other}
         logs["generator_loss"] += sum(self.generator.losses)
-        return self.track(logs)
+        return self.track(logs | self._augmentation_logs())
 
     # Using what was trained ----------------------------------------------------------------------
 

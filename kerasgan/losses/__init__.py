@@ -1,4 +1,4 @@
-"""Adversarial losses and gradient penalties: by name in `compile`, or as objects."""
+"""Adversarial losses and penalties: by name in `compile`, or as objects."""
 
 import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__init__.py)
 
@@ -12,15 +12,20 @@ from kerasgan.losses.adversarial import (
     Wasserstein,
     get,
 )
-from kerasgan.losses.penalties import GradientPenalty, get_penalties
+from kerasgan.losses.few_images import ConsistencyPenalty, LeCamPenalty
+from kerasgan.losses.penalties import GradientPenalty, Penalty
+from kerasgan.losses.penalty_names import get_penalties
 
 __all__ = [
     "AdversarialLoss",
+    "ConsistencyPenalty",
     "GradientPenalty",
     "Hinge",
+    "LeCamPenalty",
     "LeastSquares",
     "Minimax",
     "NonSaturating",
+    "Penalty",
     "Relativistic",
     "Wasserstein",
     "get",

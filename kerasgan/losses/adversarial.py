@@ -5,7 +5,7 @@ from typing import Self
 import keras
 from keras import ops
 
-from kerasgan.losses.names import look_up
+from kerasgan.utils.names import look_up
 
 
 class AdversarialLoss:

@@ -7,13 +7,34 @@ from keras import ops
 
 from kerasgan import backend
 from kerasgan.losses.adversarial import alike
-from kerasgan.losses.names import look_up
 
 PLACES = ("interpolates", "real", "fake", "around_real")
 
 
+class Penalty:
+    """What a discriminator pays beside the game; a base class.
+
+    A subclass owes `__call__` and `in_evaluation`, both functions of the discriminator (from images
+    to logits), real and generated images and a seed, to a float32 scalar; and `get_config`.
+
+    Attributes:
+        log_name: str, under which `fit` logs it.
+        state: None, or a `keras.layers.Layer` whose weights it needs to go on.
+    """
+
+    log_name: str = "penalty"
+    state: keras.layers.Layer | None = None
+
+    def get_config(self) -> dict:
+        return {}
+
+    @classmethod
+    def from_config(cls, config: dict) -> Self:
+        return cls(**config)
+
+
 @keras.saving.register_keras_serializable(package="kerasgan")
-class GradientPenalty:
+class GradientPenalty(Penalty):
     """`weight * E[(|grad D(x)| - center)^2]`, at points x of a kind.
 
     The named constructors are the papers' settings. The gradient is taken of the discriminator as
@@ -55,6 +76,8 @@ class GradientPenalty:
     actually Converge?, Mescheder et al., 2018, arXiv:1801.04406; not at every update, Analyzing and
     Improving the Image Quality of StyleGAN, Karras et al., 2020, arXiv:1912.04958, section 3.1.
     """
+
+    log_name = "gradient_penalty"
 
     def __init__(
         self,
@@ -124,6 +147,10 @@ class GradientPenalty:
             lambda: ops.zeros((), "float32"),
         )
 
+    def in_evaluation(self, discriminator, real, fake, seed=None):
+        """The mean of what updates pay; see `__call__`."""
+        return self.at_points(discriminator, self.points(real, fake, seed))
+
     def points(self, real, fake, seed=None):
         """Where the gradient is looked at: the shape of `real`."""
         # Half precision has too few numbers between 0 and 1 for a share.
@@ -164,38 +191,3 @@ class GradientPenalty:
             "one_sided": self.one_sided,
             "every": self.every,
         }
-
-    @classmethod
-    def from_config(cls, config: dict) -> Self:
-        return cls(**config)
-
-
-_BY_NAME = {
-    "wgan-gp": GradientPenalty.wgan_gp,
-    "wgan-lp": GradientPenalty.wgan_lp,
-    "dragan": GradientPenalty.dragan,
-    "r1": GradientPenalty.r1,
-    "r2": GradientPenalty.r2,
-    "r1-lazy": lambda: GradientPenalty.r1(every=16),
-}
-
-
-def get_penalties(penalties: str | GradientPenalty | list | None) -> list[GradientPenalty]:
-    """The penalties that names and objects stand for.
-
-    Args:
-        penalties: None, a `GradientPenalty`, one of the names `"wgan-gp"`, `"wgan-lp"`,
-            `"dragan"`, `"r1"`, `"r2"`, `"r1-lazy"`, or a list of these.
-
-    Returns:
-        List of `GradientPenalty`.
-
-    Raises:
-        ValueError: for a name that is not known.
-        TypeError: for anything else.
-    """
-    if penalties is None:
-        return []
-    if not isinstance(penalties, (list, tuple)):
-        penalties = [penalties]
-    return [look_up("penalty", each, GradientPenalty, _BY_NAME) for each in penalties]

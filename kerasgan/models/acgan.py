@@ -87,19 +87,19 @@ class ACGAN(ImageGAN):
         return (*super().loss_names, "classification_loss", "generator_classification_loss")
 
     def discriminate(self, images, labels, training):
-        return self.discriminator(images, training=training)[0]
+        return self.discriminator(self.seen(images), training=training)[0]
 
     def discriminator_loss(self, real, fake, labels, latents, training=True):
-        real_logits, real_classes = self.discriminator(real, training=training)
-        fake_logits, fake_classes = self.discriminator(fake, training=training)
-        source = self.adversarial_loss.discriminator(real_logits, fake_logits)
+        real_logits, real_classes = self.discriminator(self.seen(real), training=training)
+        fake_logits, fake_classes = self.discriminator(self.seen(fake), training=training)
+        source = self.judging_loss(real_logits, fake_logits)
         classes = cross_entropy(labels, real_classes) + cross_entropy(labels, fake_classes)
         loss = source + self.classification_weight * classes
         loss, logs = self.with_penalties(loss, real, fake, labels, training)
         return loss, {"classification_loss": classes, **logs}
 
     def generator_loss(self, real, fake, labels, latents, training=True):
-        fake_logits, fake_classes = self.discriminator(fake, training=training)
+        fake_logits, fake_classes = self.discriminator(self.seen(fake), training=training)
         source = self.fooling_loss(fake_logits, self.real_logits(real, labels, training))
         classes = cross_entropy(labels, fake_classes)
         loss = source + self.classification_weight * classes

@@ -135,23 +135,23 @@ class InfoGAN(ImageGAN):
     # The game ----------------------------------------------------------------------------------
 
     def discriminate(self, images, labels, training):
-        return self.discriminator(images, training=training)[0]
+        return self.discriminator(self.seen(images), training=training)[0]
 
     def discriminator_loss(self, real, fake, labels, latents, training=True):
         real_logits = self.discriminate(real, labels, training)
-        fake_logits, features = self.discriminator(fake, training=training)
-        loss = self.adversarial_loss.discriminator(real_logits, fake_logits)
+        fake_logits, features = self.discriminator(self.seen(fake), training=training)
+        loss = self.judging_loss(real_logits, fake_logits)
         loss += self.information_weight * self.code_loss(features, latents, training)
         return self.with_penalties(loss, real, fake, labels, training)
 
     def generator_loss(self, real, fake, labels, latents, training=True):
-        fake_logits, features = self.discriminator(fake, training=training)
+        fake_logits, features = self.discriminator(self.seen(fake), training=training)
         loss = self.fooling_loss(fake_logits, self.real_logits(real, labels, training))
         return loss + self.information_weight * self.code_loss(features, latents, training), {}
 
     def recognizer_loss(self, real, fake, labels, latents, training=True):
         """What Q minimizes: the information that it does not find."""
-        _, features = self.discriminator(fake, training=training)
+        _, features = self.discriminator(self.seen(fake), training=training)
         return self.code_loss(features, latents, training), {}
 
     def code_loss(self, features, latents, training):

@@ -21,7 +21,7 @@ def look_up(argument, value, kind, by_name):
     if not isinstance(value, str):
         raise TypeError(
             f"{argument}={value!r} is neither a name ({', '.join(by_name)}) nor a "
-            f"kerasgan.losses.{kind.__name__}."
+            f"kerasgan.{kind.__module__.split(chr(46))[1]}.{kind.__name__}."
         )
     if value not in by_name:
         near = difflib.get_close_matches(value, by_name, n=1)

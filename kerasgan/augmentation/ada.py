@@ -1,0 +1,136 @@
+"""Adaptive discriminator augmentation, Karras et al. 2020: as much as overfitting asks for."""
+
+from numbers import Real
+
+import keras
+from keras import ops
+
+from kerasgan import backend
+from kerasgan.augmentation.base import Augmentation
+from kerasgan.augmentation.pipeline import Pipeline
+
+
+@keras.saving.register_keras_serializable(package="kerasgan")
+class ADA(Augmentation):
+    """Changes images with a probability p that follows the overfitting of the discriminator.
+
+    A discriminator that overfits is sure of its training images. Section 3.1 measures it by
+    `r = E[sign D(real)]`, where the discriminator sees real images changed as all others: 0 means
+    that it knows nothing of them, 1 that it knows each. After every fourth batch p rises if r is
+    above its target, and falls if it is below, so fast that it needs `images` real images from 0
+    to 1.
+
+    `fit` logs `augmentation_p`, and r as `overfitting`. p is saved with the model. Where p stays at
+    `max_p`, the discriminator has collapsed or learns the images by heart all the same: p goes no
+    further, because beyond about 0.8 the changes themselves begin to show in what is generated. The
+    authors' program has no such limit.
+
+    Args:
+        target: float between -1 and 1, the r that is wanted.
+        images: int, how many real images it takes to move p from 0 to 1; the authors use 500,000
+            for a training from the start and 100,000 for one that starts from a trained model. A
+            short run needs fewer.
+        max_p: float above 0, at most 1.
+        every: int, batches between two changes of p.
+        p: float from 0 to `max_p`, where p starts.
+        pipeline: `Pipeline` whose transformations are used, with their factors; None for the
+            paper's "bgc".
+
+    Raises:
+        ValueError: for an argument out of range.
+
+    Example:
+
+    >>> ada = kerasgan.augmentation.ADA(images=20_000)
+    >>> gan = kerasgan.DCGAN((8, 8, 1), latent_dim=8, base_width=8)
+    >>> gan.compile(augmentation=ada)
+    >>> history = gan.fit(kerasgan.data.load("digits"), epochs=1, verbose=0)
+    >>> sorted(history.history)
+    ['augmentation_p', 'discriminator_loss', 'generator_loss', 'overfitting']
+
+    Reference: Training Generative Adversarial Networks with Limited Data, Karras et al., 2020,
+    arXiv:2006.06676.
+    """
+
+    def __init__(
+        self,
+        target: float = 0.6,
+        images: int = 500_000,
+        *,
+        max_p: float = 0.8,
+        every: int = 4,
+        p: float = 0.0,
+        pipeline: Pipeline | None = None,
+        **kwargs,
+    ):
+        _check("target", target, -1.0, 1.0)
+        _check("max_p", max_p, 0.0, 1.0)
+        _check("p", p, 0.0, max_p)
+        for name, value in (("images", images), ("every", every)):
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name}={value!r}; use a whole number of at least 1.")
+        if pipeline is not None and not isinstance(pipeline, Pipeline):
+            raise ValueError(f"pipeline={pipeline!r}; use a kerasgan.augmentation.Pipeline.")
+        super().__init__(**kwargs)
+        self.target, self.images, self.max_p, self.every = target, images, max_p, every
+        self.first_p = p
+        self.pipeline = Pipeline() if pipeline is None else pipeline
+        self.p = self._variable("p", p)
+        self.overfitting = self._variable("overfitting", 0.0)
+        self.signs = self._variable("signs", 0.0)  # their sum since p was last changed
+        self.batches = self._variable("batches", 0.0)
+        self.seen = self._variable("seen", 0.0)
+        self.built = True
+
+    def _variable(self, name, value):
+        initial = keras.initializers.Constant(value)
+        return self.add_weight(
+            (), initial, "float32", trainable=False, name=name, aggregation="mean"
+        )
+
+    @property
+    def num_draws(self):
+        return self.pipeline.num_draws
+
+    def check_image_shape(self, image_shape):
+        self.pipeline.check_image_shape(image_shape)
+
+    def change(self, images, draws):
+        return self.pipeline.change(images, draws, self.p)
+
+    def look(self, real_logits):
+        """Moves p, after every so many batches."""
+        batch = ops.cast(ops.shape(real_logits)[0] * backend.replicas(), "float32")
+        signs = self.signs + ops.mean(ops.sign(ops.cast(real_logits, "float32")))
+        batches, seen = self.batches + 1.0, self.seen + batch
+        due = batches >= self.every
+        overfitting = ops.where(due, signs / batches, self.overfitting)
+        moved = self.p + ops.sign(overfitting - self.target) * seen / self.images
+        self.p.assign(ops.where(due, ops.clip(moved, 0.0, self.max_p), self.p))
+        self.overfitting.assign(overfitting)
+        for variable, value in ((self.signs, signs), (self.batches, batches), (self.seen, seen)):
+            variable.assign(ops.where(due, 0.0, value))
+
+    def logs(self):
+        return {"augmentation_p": self.p + 0.0, "overfitting": self.overfitting + 0.0}
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "target": self.target,
+            "images": self.images,
+            "max_p": self.max_p,
+            "every": self.every,
+            "p": self.first_p,
+            "pipeline": keras.saving.serialize_keras_object(self.pipeline),
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        pipeline = keras.saving.deserialize_keras_object(config["pipeline"])
+        return cls(**{**config, "pipeline": pipeline})
+
+
+def _check(name, value, low, high):
+    if not isinstance(value, Real) or not low <= value <= high:
+        raise ValueError(f"{name}={value!r}; use a number from {low:g} to {high:g}.")

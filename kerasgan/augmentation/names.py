@@ -1,0 +1,27 @@
+"""Augmentations by name."""
+
+from kerasgan.augmentation.ada import ADA
+from kerasgan.augmentation.base import Augmentation
+from kerasgan.augmentation.diff_augment import DiffAugment
+from kerasgan.utils.names import look_up
+
+NAMES = {"ada": ADA, "diffaugment": DiffAugment}
+
+
+def get(augmentation: str | Augmentation | None) -> Augmentation | None:
+    """The augmentation that a name or an object stands for.
+
+    Args:
+        augmentation: None, an `Augmentation`, or `"ada"` or `"diffaugment"` with the papers'
+            settings.
+
+    Returns:
+        An `Augmentation`, or None.
+
+    Raises:
+        ValueError: for a name that is not known.
+        TypeError: for anything else.
+    """
+    if augmentation is None:
+        return None
+    return look_up("augmentation", augmentation, Augmentation, NAMES)
