@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from kerasgan import backend
+
 
 class Augmentation(keras.layers.Layer):
     """Random changes of images, differentiable, which the discriminator sees instead of images.
@@ -24,13 +26,19 @@ class Augmentation(keras.layers.Layer):
 
     num_draws: int = 0
 
-    def draw(self, images, seed):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        # Its own, so that one that changes nothing does not change a training either.
+        self.seed_generator = backend.SeedGenerator(0)
+
+    def draw(self, images, seed=None):
         """The random numbers of a batch: float32 tensor (batch, num_draws).
 
         Args:
             images: tensor (batch, ...).
-            seed: int or `keras.random.SeedGenerator`.
+            seed: int or `keras.random.SeedGenerator`, or None for the layer's own.
         """
+        seed = self.seed_generator if seed is None else seed
         shape = (ops.shape(images)[0], self.num_draws)
         return keras.random.uniform(shape, dtype="float32", seed=seed)
 

@@ -85,7 +85,6 @@ class GAN(HasLatents, AdversarialModel):
     """
 
     default_discriminator_steps = 1
-    augmentation: Augmentation | None = None
     _view = None  # what the discriminator sees of images, a function, in updates
     discriminator_takes_labels = True  # if the game is conditional
 
@@ -108,6 +107,7 @@ class GAN(HasLatents, AdversarialModel):
         if num_classes is not None and (not isinstance(num_classes, int) or num_classes < 2):
             raise ValueError(f"num_classes={num_classes!r}; use None or a number of at least 2.")
         super().__init__(seed=seed, **kwargs)
+        self.layers_of_game = []  # beside the networks: those of penalties and the augmentation
         self.latent_dim = int(latent_dim)
         self.num_classes = num_classes
         self.ema_decay = ema_decay
@@ -214,8 +214,10 @@ class GAN(HasLatents, AdversarialModel):
         self.penalties = losses.get_penalties(
             self.default_penalties() if penalties is None else penalties
         )
-        self.penalty_state = [p.state for p in self.penalties if p.state is not None]
-        self.augmentation = augmentation
+        # Keras forgets what leaves a list, but not what an attribute held before.
+        self.layers_of_game.clear()
+        self.layers_of_game.extend(p.state for p in self.penalties if p.state is not None)
+        self.layers_of_game.extend([] if augmentation is None else [augmentation])
         super().compile(
             optimizer,
             loss,
@@ -244,6 +246,11 @@ class GAN(HasLatents, AdversarialModel):
     def loss_names(self) -> tuple[str, ...]:
         of_augmentation = self.augmentation.logs() if self.augmentation else {}
         return (*super().loss_names, *self.penalties_by_name, *of_augmentation)
+
+    @property
+    def augmentation(self) -> Augmentation | None:
+        """What changes the images that the discriminator sees in training, or None."""
+        return next((x for x in self.layers_of_game if isinstance(x, Augmentation)), None)
 
     @property
     def penalties_by_name(self) -> dict[str, list[Penalty]]:
@@ -333,7 +340,7 @@ class GAN(HasLatents, AdversarialModel):
     def _new_view(self, images):
         if self.augmentation is None:
             return images
-        return self.augmentation(images, seed=self.seed_generator)
+        return self.augmentation(images)
 
     def seen(self, images):
         """What the discriminator sees of images: in updates they are changed by the augmentation.
@@ -416,7 +423,7 @@ class GAN(HasLatents, AdversarialModel):
         """Changes that are drawn now: a penalty may be in a branch, where nothing can be drawn."""
         if self.augmentation is None:
             return self._view
-        draws = self.augmentation.draw(images, self.seed_generator)
+        draws = self.augmentation.draw(images)
         return lambda images: self.augmentation.change(images, draws)
 
     def discriminate(self, images, labels, training):
