@@ -52,8 +52,13 @@ from kerasgan.cli.arguments import data_dir, skip_damaged
     "--penalty",
     "penalties",
     multiple=True,
-    help="Gradient penalty: wgan-gp, wgan-lp, dragan, r1, r2, r1-lazy or none. Repeat it for "
-    "several.  [default: the paper's, whatever the --loss]",
+    help="Penalty of the discriminator: wgan-gp, wgan-lp, dragan, r1, r2, r1-lazy, lecam, cr, bcr "
+    "or none. Repeat it for several.  [default: the paper's, whatever the --loss]",
+)
+@click.option(
+    "--augmentation",
+    help="Change what the discriminator sees, against learning few images by heart: ada or "
+    "diffaugment.  [default: none]",
 )
 @click.option(
     "--discriminator-steps",
@@ -119,6 +124,7 @@ def train(
     assignments,
     loss,
     penalties,
+    augmentation,
     discriminator_steps,
     **options,
 ):
@@ -146,6 +152,7 @@ def train(
         if pathlib.Path(given[name]).exists():
             given[name] = str(pathlib.Path(given[name]).resolve())  # for --resume from elsewhere
     game = {"loss": loss, "penalties": penalties, "discriminator_steps": discriminator_steps}
+    game["augmentation"] = augmentation
     game = {name: value for name, value in game.items() if value}
     if "none" in penalties:
         if len(penalties) > 1:

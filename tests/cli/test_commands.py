@@ -428,8 +428,15 @@ class GameTest(CommandTestCase):
         self.assert_refused([*resume, "--loss", "hinge"], "loss", "wasserstein", "hinge")
 
     def test_several_penalties_are_paid_together(self):
-        gan = self.train("dcgan", "--penalty", "r1", "--penalty", "r2")
-        self.assertEqual([p.at for p in gan.penalties], ["real", "fake"])
+        gan = self.train("dcgan", "--penalty", "r1", "--penalty", "lecam")
+        self.assertEqual([p.log_name for p in gan.penalties], ["gradient_penalty", "lecam"])
+
+    def test_an_augmentation_is_part_of_the_run(self):
+        gan = self.train("dcgan", "--augmentation", "ada")
+        self.assertIsInstance(gan.augmentation, kerasgan.augmentation.ADA)
+        self.assertIn("augmentation_p", read_history(self.folder / "run")[1])
+        train = [*training(), "--out", self.folder / "other", "--augmentation", "add"]
+        self.assert_refused(train, "augmentation='add'.*'ada', 'diffaugment'")
 
     def test_the_papers_penalty_can_be_left_out(self):
         size = ("--set", "max_width=4", "--stage-epochs", 1)
