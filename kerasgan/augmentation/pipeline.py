@@ -274,7 +274,8 @@ def resampled(images, inverse):
         inverse: matrices (batch, 3, 3) that say where each pixel comes from.
     """
     _, height, width, _ = images.shape
-    doubled = along(2, doubling(width), along(1, doubling(height), images))
+    lines = ops.transpose(images, (0, 3, 1, 2))  # so that each step is a product of matrices
+    doubled = ops.matmul(ops.matmul(doubling(height), lines), doubling(width).T)
     large = 2 * (height + 2 * MARGIN), 2 * (width + 2 * MARGIN)
     # A pixel c from the middle is at 2c - 1/2 among the doubled ones.
     y, x = (np.arange(length, dtype="float32") - 0.5 * (length - 1) + 0.5 for length in large)
@@ -283,58 +284,59 @@ def resampled(images, inverse):
         row[:, 0] * x[None, None, :] + row[:, 1] * y[None, :, None] + 2.0 * row[:, 2] - 0.5
         for row in ops.unstack(rows, 2, axis=0)
     )
-    looked_up = between(doubled, from_y, from_x)
-    return along(2, halving(width), along(1, halving(height), looked_up))
+    # From the middle to the first pixel.
+    looked_up = between(doubled, from_y + height - 0.5, from_x + width - 0.5)
+    halved = ops.matmul(ops.matmul(halving(height), looked_up), halving(width).T)
+    return ops.transpose(halved, (0, 2, 3, 1))
 
 
 def between(images, y, x):
-    """Images at places between pixels, bilinearly; 0 outside.
+    """Images that go on periodically at places between pixels, bilinearly.
 
     Args:
-        images: float32 tensor (batch, height, width, channels).
-        y, x: float32 tensors (batch, n, m), places from the middle of the image.
+        images: float32 tensor (batch, channels, height, width).
+        y, x: float32 tensors (batch, n, m), in pixels.
+
+    Returns:
+        (batch, channels, n, m).
     """
-    _, height, width, channels = images.shape
-    flat = ops.reshape(images, (-1, channels))
+    _, channels, height, width = images.shape
+    # The four pixels around a place side by side, so that they are fetched together.
+    right, below = ops.roll(images, -1, axis=3), ops.roll(images, -1, axis=2)
+    four = ops.concatenate([images, right, below, ops.roll(right, -1, axis=2)], axis=1)
+    flat = ops.reshape(ops.transpose(four, (0, 2, 3, 1)), (-1, 4 * channels))
+    top, left = ops.floor(y), ops.floor(x)
+    row = ops.cast(ops.mod(top, float(height)), "int32")
+    column = ops.cast(ops.mod(left, float(width)), "int32")
     first = ops.arange(ops.shape(images)[0], dtype="int32")[:, None, None] * (height * width)
-    found = 0.0
-    axes = []
-    for place, length in ((y, height), (x, width)):
-        place = place + 0.5 * (length - 1)
-        low = ops.floor(place)
-        axes.append([])
-        for index, weight in ((low, low + 1.0 - place), (low + 1.0, place - low)):
-            inside = ops.cast((index >= 0.0) & (index <= length - 1.0), "float32")
-            index = ops.cast(ops.clip(index, 0.0, length - 1.0), "int32")
-            axes[-1].append((index, weight * inside))
-    for row, of_row in axes[0]:
-        for column, of_column in axes[1]:
-            # Fetched by number, so that second derivatives exist everywhere, and are 0.
-            values = ops.take(flat, first + row * width + column, axis=0)
-            found = found + values * (of_row * of_column)[..., None]
-    return found
+    # Fetched by number, so that second derivatives exist everywhere, and are 0.
+    values = ops.take(flat, first + row * width + column, axis=0)
+    values = ops.reshape(values, (*ops.shape(y), 4, channels))
+    y, x = y - top, x - left
+    shares = ops.stack([(1.0 - y) * (1.0 - x), (1.0 - y) * x, y * (1.0 - x), y * x], axis=-1)
+    return ops.transpose(ops.sum(values * shares[..., None], axis=3), (0, 3, 1, 2))
 
 
 def doubling(length):
-    """The matrix that continues a line by its mirror images and doubles it."""
-    index = np.pad(np.arange(length), length - 1, "reflect") if length > 1 else np.zeros(1, int)
-    continued = np.eye(length)[index]
-    spread = np.zeros((2 * len(index), length))
-    spread[::2] = continued
-    low_pass = 2.0 * np.array(SYM6) / np.sum(SYM6)
+    """The matrix that continues a line by its mirror images and doubles it: one period of that."""
     half = len(SYM6) // 2
+    index = np.pad(np.arange(length), (half, length - 2 + half), "reflect")
+    spread = np.zeros((2 * len(index), length))
+    spread[::2] = np.eye(length)[index]
     spread = np.pad(spread, ((half, half - 1), (0, 0)))
-    return np.stack([np.convolve(column, low_pass, "valid") for column in spread.T], 1).astype(
-        "float32"
-    )
+    doubled = filtered(spread, 2.0 * np.array(SYM6) / np.sum(SYM6))
+    return doubled[2 * half : -2 * half].astype("float32")
 
 
 def halving(length):
     """The matrix that filters a doubled line, takes every other number and leaves the margins."""
-    low_pass = np.array(SYM6)[::-1] / np.sum(SYM6)
-    lines = np.eye(2 * (length + 2 * MARGIN))[1:-1]
-    filtered = np.stack([np.convolve(column, low_pass, "valid") for column in lines.T], 1)
-    return filtered[::2].astype("float32")
+    large = np.eye(2 * (length + 2 * MARGIN))[1:-1]
+    return filtered(large, np.array(SYM6)[::-1] / np.sum(SYM6))[::2].astype("float32")
+
+
+def filtered(lines, taps):
+    """The columns of an array, filtered where the taps fit."""
+    return np.stack([np.convolve(column, taps, "valid") for column in lines.T], 1)
 
 
 def band_filters():
@@ -364,10 +366,7 @@ def amplified(images, gains):
         filters = band_filters()
         half = filters.shape[1] // 2
         continued = np.pad(np.eye(length), ((half, half), (0, 0)), "reflect")
-        bands = [
-            np.stack([np.convolve(column, f, "valid") for column in continued.T], 1)
-            for f in filters
-        ]
+        bands = [filtered(continued, taps) for taps in filters]
         matrices = ops.einsum("bi,inm->bnm", gains, np.stack(bands).astype("float32"))
         images = along(axis, matrices, images)
     return images
