@@ -98,7 +98,8 @@ class Flow(HasLatents, HasLikelihood, Encodes, GenerativeModel):
     def log_likelihood_of(self, images, labels=None, training=False):
         """Nats (batch,) of images to which `in_levels` has added noise."""
         codes, nats = self.network(images, training=training)
-        nats = nats + likelihoods.normal_log_density(codes, 0.0, 0.0)
+        zero = ops.cast(0.0, codes.dtype)
+        nats = nats + likelihoods.normal_log_density(codes, zero, zero)
         if self.levels is not None:  # a density of values, of which one is so far from the next
             nats = nats + self.latent_dim * math.log(2.0 / (self.levels - 1))
         return nats

@@ -469,12 +469,9 @@ def dense_network(numbers: int, outputs: int, width: int, name: str) -> keras.Mo
         width: int, of the two.
         name: str.
     """
-    inputs = x = keras.Input((numbers,))
+    dtype = keras.config.dtype_policy().variable_dtype
+    inputs = x = keras.Input((numbers,), dtype=dtype)
     for number in range(2):
         x = layers.Dense(width, "relu", name=f"hidden{number}")(x)
-    x = layers.Dense(outputs, kernel_initializer="zeros", dtype=_output_dtype(), name="last")(x)
+    x = layers.Dense(outputs, kernel_initializer="zeros", dtype=dtype, name="last")(x)
     return keras.Model(inputs, x, name=name)
-
-
-def _output_dtype():
-    return keras.config.dtype_policy().variable_dtype

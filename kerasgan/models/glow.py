@@ -136,9 +136,8 @@ def _scales(image_shape, scales, steps, width):
         ]
         if scale < scales - 1:
             # A prior of what leaves, given what stays, is one more coupling.
-            prior = keras.Sequential(
-                [keras.Input((height, size, channels // 2)), _last(channels)], name=f"prior{scale}"
-            )
+            seen = _images((height, size, channels // 2))
+            prior = keras.Sequential([seen, _last(channels)], name=f"prior{scale}")
             chain.append(Coupling(prior, name=f"scale{scale}_prior"))
         made.append(Chain(chain, name=f"scale{scale}"))
         channels //= 2
@@ -156,13 +155,17 @@ def convolutional_network(image_shape: tuple, outputs: int, width: int, name: st
     """
     return keras.Sequential(
         [
-            keras.Input(image_shape),
+            _images(image_shape),
             layers.Conv2D(width, 3, padding="same", activation="relu", name="hidden0"),
             layers.Conv2D(width, 1, activation="relu", name="hidden1"),
             _last(outputs),
         ],
         name=name,
     )
+
+
+def _images(shape):
+    return keras.Input(shape, dtype=keras.config.dtype_policy().variable_dtype)
 
 
 def _last(outputs):

@@ -170,7 +170,8 @@ def residual_network(
     def convolution(x, filters, size, name, **kwargs):
         return layers.Conv2D(filters, size, padding="same", name=name, **kwargs)(x)
 
-    inputs = keras.Input(image_shape)
+    dtype = keras.config.dtype_policy().variable_dtype
+    inputs = keras.Input(image_shape, dtype=dtype)
     x = convolution(inputs, width, 3, "first")
     for block in range(blocks):
         h = layers.ReLU(name=f"block{block}_relu1")(x)
@@ -179,6 +180,5 @@ def residual_network(
         h = convolution(h, width, 3, f"block{block}_2")
         x = layers.Add(name=f"block{block}")([x, h])
     x = layers.ReLU(name="last_relu")(x)
-    dtype = keras.config.dtype_policy().variable_dtype
     x = convolution(x, outputs, 1, "last", kernel_initializer="zeros", dtype=dtype)
     return keras.Model(inputs, x, name=name)
