@@ -1,6 +1,7 @@
 """Flows: models whose code of an image can be decoded exactly, and whose density is exact."""
 
 import math
+from collections.abc import Callable
 from numbers import Real
 
 import keras
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike
 from kerasgan import checks
 from kerasgan.core.generative_model import GenerativeModel
 from kerasgan.layers.precision import dtype_policy
-from kerasgan.layers.reversible import Inverse
+from kerasgan.layers.reversible import Inverse, Reversible
 from kerasgan.losses import likelihoods
 from kerasgan.roles.encodes import Encodes
 from kerasgan.roles.generates_images import HasLatents
@@ -48,7 +49,15 @@ class Flow(HasLatents, HasLikelihood, Encodes, GenerativeModel):
         **kwargs: `name`, as for `keras.Model`.
     """
 
-    def __init__(self, image_shape, networks, *, seed=None, dtype=None, **kwargs):
+    def __init__(
+        self,
+        image_shape: tuple[int, ...],
+        networks: Callable[[], Reversible],
+        *,
+        seed: int | None = None,
+        dtype: str | None = None,
+        **kwargs,
+    ):
         shape = tuple(image_shape)
         if len(shape) not in (1, 3):
             raise ValueError(
@@ -133,7 +142,7 @@ class Flow(HasLatents, HasLikelihood, Encodes, GenerativeModel):
         self.transform.start(ops.convert_to_tensor(images, self.transform.compute_dtype))
         self.start_flag.assign(1)
 
-    def prepare_networks(self, first_batch) -> None:
+    def prepare_networks(self, first_batch: Callable) -> None:
         if not self.started:
             images, *_ = keras.utils.unpack_x_y_sample_weight(first_batch())
             self.start_at(images)
