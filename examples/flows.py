@@ -73,7 +73,10 @@ def train_for(minutes, model, real, unseen, batch_size, a_round, learning_rate, 
         model.fit(some, batch_size=batch_size, verbose=0)
         found = model.evaluate(unseen, batch_size=250, verbose=0, return_dict=True)
         curve.append((time.process_time() / 60, found["nll"], found["bits_per_dim"]))
-        print("{:.2f} CPU minutes: {:.3f} nats, {:.4f} bits a dimension".format(*curve[-1]), flush=True)
+        print(
+            "{:.2f} CPU minutes: {:.3f} nats, {:.4f} bits a dimension".format(*curve[-1]),
+            flush=True,
+        )
     return curve
 
 
@@ -88,7 +91,9 @@ def plane(arguments):
     differences = np.logaddexp.reduce(parts, axis=1) - model.log_likelihood(unseen)
     error = differences.std() / np.sqrt(len(unseen))
     print(f"KL(true || model) {differences.mean():.3f} +- {error:.3f} nats")
-    density = np.exp(np.stack([on_a_grid(model, (-1.5, 1.5)), on_a_grid(model, (0.9, 1.1), (-0.1, 0.1))]))
+    density = np.exp(
+        np.stack([on_a_grid(model, (-1.5, 1.5)), on_a_grid(model, (0.9, 1.1), (-0.1, 0.1))])
+    )
     pictures.write_png(arguments.out / "density.png", drawn(density, arguments.model))
     points = pictures.draw(model.generate(2000, seed=0), limits=(-1.5, 1.5))
     pictures.write_png(arguments.out / "points.png", points)

@@ -43,7 +43,9 @@ def make(name, dtype="float32"):
         ),
         "scales": lambda: reversible.MultiScale(
             [
-                reversible.Chain([make("act_norm", dtype), make("second_half", dtype)], dtype=dtype),
+                reversible.Chain(
+                    [make("act_norm", dtype), make("second_half", dtype)], dtype=dtype
+                ),
                 reversible.Chain(
                     [reversible.Squeeze(dtype=dtype), reversible.ActNorm(dtype=dtype)], dtype=dtype
                 ),
