@@ -5,8 +5,10 @@ discriminator, then generates again and updates the generator, called batch by b
 optimizers, batches and batch size are the same. After a warm-up the two take turns; each turn
 is a number of epochs, and its figure is the CPU time of the whole process over the images seen.
 
-    python benchmarks/training_step.py [--rounds 7] [--only dcgan|mlp|spectral] [--start-up]
+    python benchmarks/training_step.py [--rounds 7] [--only dcgan|mlp|flow|spectral] [--start-up]
         [--jit-compile yes|no] [--steps-per-execution N] [--hidden-units N]
+
+`flow` is a Glow of two scales, whose hand-written step minimizes the same likelihood.
 
 `spectral` compares instead a DCGAN whose discriminator is spectrally normalized with one whose
 discriminator has no normalization. WGAN-GP is in benchmarks/backends.py.
@@ -45,7 +47,12 @@ def mlp(units=64):
     return kerasgan.VanillaGAN((2,), 2, hidden_units=(units, units)), points.astype("float32")
 
 
-CASES = {"dcgan": dcgan, "mlp": mlp}
+def flow():
+    values = np.random.default_rng(0).integers(256, size=(10 * BATCH_SIZE, 28, 28, 1))
+    return kerasgan.Glow((28, 28, 1), 64, steps=4), (values / 127.5 - 1.0).astype("float32")
+
+
+CASES = {"dcgan": dcgan, "mlp": mlp, "flow": flow}
 
 
 def dcgan_without_batch_norm(normalization):
@@ -57,8 +64,30 @@ def dcgan_without_batch_norm(normalization):
     return kerasgan.GAN(generator, discriminator, latent_dim=100)
 
 
+def hand_written_flow(model):
+    """The keras.io way, for the network of a flow."""
+    network = model.network
+    optimizer = keras.optimizers.Adam(1e-3)
+    optimizer.build(network.trainable_variables)
+
+    @tf.function
+    def step(images):
+        noisy = images + (tf.random.uniform(tf.shape(images)) - 0.5) * (2.0 / 255.0)
+        with tf.GradientTape() as tape:
+            codes, nats = network(noisy, training=True)
+            normal = -0.5 * tf.reduce_sum(codes**2 + np.log(2.0 * np.pi), axis=1)
+            loss = -tf.reduce_mean(normal + nats) + model.latent_dim * np.log(255.0 / 2.0)
+        variables = network.trainable_variables
+        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        return (loss,)
+
+    return loop(step)
+
+
 def hand_written(gan):
     """The keras.io way, for the networks of `gan`."""
+    if not isinstance(gan, kerasgan.GAN):
+        return hand_written_flow(gan)
     generator, discriminator, latent_dim = gan.generator, gan.discriminator, gan.latent_dim
     g_optimizer = keras.optimizers.Adam(2e-4, beta_1=0.5)
     d_optimizer = keras.optimizers.Adam(2e-4, beta_1=0.5)
@@ -85,6 +114,10 @@ def hand_written(gan):
         g_optimizer.apply_gradients(zip(tape.gradient(g_loss, variables), variables, strict=True))
         return d_loss, g_loss
 
+    return loop(step)
+
+
+def loop(step):
     def run(data, epochs):
         for _ in range(epochs):
             for real in data:

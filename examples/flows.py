@@ -30,7 +30,7 @@ IN_THE_PLANE = {
     "glow": {"steps": 16, "base_width": 64},
 }
 OF_IMAGES = {
-    "real_nvp": {"base_width": 24, "residual_blocks": 1},
+    "real_nvp": {"base_width": 24, "residual_blocks": 1, "scales": 2},
     "glow": {"steps": 8, "base_width": 64},
 }
 
