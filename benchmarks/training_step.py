@@ -6,8 +6,10 @@ optimizers, batches and batch size are the same. For the VAE it is one update of
 the negative bound of black and white pixels. After a warm-up the two take turns; each turn
 is a number of epochs, and its figure is the CPU time of the whole process over the images seen.
 
-    python benchmarks/training_step.py [--rounds 7] [--only dcgan|mlp|vae|spectral] [--start-up]
+    python benchmarks/training_step.py [--rounds 7] [--only dcgan|mlp|vae|flow|spectral] [--start-up]
         [--jit-compile yes|no] [--steps-per-execution N] [--hidden-units N]
+
+`flow` is a Glow of two scales, whose hand-written step minimizes the same likelihood.
 
 `spectral` compares instead a DCGAN whose discriminator is spectrally normalized with one whose
 discriminator has no normalization. WGAN-GP is in benchmarks/backends.py.
@@ -51,7 +53,12 @@ def vae():
     return kerasgan.VAE((28, 28, 1)), images.astype("float32")
 
 
-CASES = {"dcgan": dcgan, "mlp": mlp, "vae": vae}
+def flow():
+    values = np.random.default_rng(0).integers(256, size=(10 * BATCH_SIZE, 28, 28, 1))
+    return kerasgan.Glow((28, 28, 1), 64, steps=4), (values / 127.5 - 1.0).astype("float32")
+
+
+CASES = {"dcgan": dcgan, "mlp": mlp, "vae": vae, "flow": flow}
 
 
 def dcgan_without_batch_norm(normalization):
@@ -65,7 +72,8 @@ def dcgan_without_batch_norm(normalization):
 
 def hand_written(model):
     """The keras.io way, for the networks of a model."""
-    step = hand_written_vae(model) if isinstance(model, kerasgan.VAE) else hand_written_gan(model)
+    kind = next(kind for kind in HAND_WRITTEN if isinstance(model, kind))
+    step = HAND_WRITTEN[kind](model)
 
     def run(data, epochs):
         for _ in range(epochs):
@@ -101,6 +109,26 @@ def hand_written_vae(model):
     return step
 
 
+def hand_written_flow(model):
+    """The keras.io way, for the network of a flow."""
+    network = model.network
+    optimizer = keras.optimizers.Adam(1e-3)
+    optimizer.build(network.trainable_variables)
+
+    @tf.function
+    def step(images):
+        noisy = images + (tf.random.uniform(tf.shape(images)) - 0.5) * (2.0 / 255.0)
+        with tf.GradientTape() as tape:
+            codes, nats = network(noisy, training=True)
+            normal = -0.5 * tf.reduce_sum(codes**2 + np.log(2.0 * np.pi), axis=1)
+            loss = -tf.reduce_mean(normal + nats) + model.latent_dim * np.log(255.0 / 2.0)
+        variables = network.trainable_variables
+        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        return (loss,)
+
+    return step
+
+
 def hand_written_gan(gan):
     generator, discriminator, latent_dim = gan.generator, gan.discriminator, gan.latent_dim
     g_optimizer = keras.optimizers.Adam(2e-4, beta_1=0.5)
@@ -129,6 +157,13 @@ def hand_written_gan(gan):
         return d_loss, g_loss
 
     return step
+
+
+HAND_WRITTEN = {
+    kerasgan.GAN: hand_written_gan,
+    kerasgan.VAE: hand_written_vae,
+    kerasgan.Glow: hand_written_flow,
+}
 
 
 def with_fit(gan, **compile_arguments):

@@ -4,7 +4,8 @@ import contextlib
 import inspect
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 import keras
 import numpy as np
@@ -309,9 +310,17 @@ class GenerativeModel(SavesExactly, ChecksData, backend.Trainer, keras.Model):
                 around.enter_context(check.own_error())
                 for callback in kept:
                     around.enter_context(getattr(callback, "during_fit", contextlib.nullcontext)())
+                self.prepare_networks(partial(data_order.first_batch, call))
                 return super().fit(*bound.args, **bound.kwargs)
         finally:
             self.keep_means()  # before another use of the model resets them
+
+    def prepare_networks(self, first_batch: Callable) -> None:
+        """Prepares networks that have to see data before the first step; here, none has to.
+
+        Args:
+            first_batch: function without arguments that gives the first batch of `fit`'s data.
+        """
 
     def evaluate(
         self,

@@ -6,6 +6,7 @@ epoch is the model's, and what `fit` is given is made into data that asks the mo
 """
 
 import math
+import types
 
 import keras
 import numpy as np
@@ -13,6 +14,7 @@ from keras import ops
 
 from kerasgan import backend
 from kerasgan.backend import private
+from kerasgan.training.measuring import batches_of
 
 
 def bind(call, position):
@@ -40,6 +42,25 @@ def bind(call, position):
     if hasattr(validation, "epochs"):
         call["validation_data"] = validation.epochs.dataset(lambda: (position.epoch, 0))
     position.can_pass = _begins_anew(call.get("x"), call.get("steps_per_epoch"))
+
+
+def first_batch(call):
+    """The first batch of the data that `fit` was given, which loses none by it.
+
+    Args:
+        call: dict of the arguments of `keras.Model.fit`; a generator in it is replaced.
+    """
+    x = call.get("x")
+    if isinstance(x, types.GeneratorType):
+        batch = next(x)
+        call["x"] = _again(batch, x)
+        return batch
+    return next(iter(batches_of(x, call.get("y"), call.get("batch_size"))))
+
+
+def _again(batch, batches):
+    yield batch
+    yield from batches
 
 
 def _split(call):

@@ -153,6 +153,10 @@ class NoiseToImageTest(ServedTestCase):
         if roles.has(gan, roles.Encodes):
             public |= {"encode", "decode", "reconstruct"}
             alone |= {"encoder", "decoder"} if BACKEND == "jax" else set()
+        if roles.has(gan, roles.HasLikelihood):
+            public.add("log_likelihood")
+            alone |= {"likelihood"} if BACKEND == "jax" else set()
+            self.check_likelihood_and_codes(gan)
         self.assertCountEqual(self.served, public | alone)
         labels = zoo.labels_for(gan, 5)
         label = {} if labels is None else {"label": labels}
@@ -192,6 +196,16 @@ class NoiseToImageTest(ServedTestCase):
             ("kerasgan", kerasgan.__version__),
         ):
             self.assertEqual(self.card[name], value, name)
+
+    def check_likelihood_and_codes(self, flow):
+        """Of a model whose likelihood is that of its codes."""
+        (images,) = zoo.batch_for(flow, 3)
+        nats = self.served["log_likelihood"](images=tf.constant(images))["nats"]
+        self.assertAllClose(nats, flow.log_likelihood(images), rtol=1e-4)
+        codes = self.served["encode"](images=tf.constant(images))["codes"]
+        self.assertAllClose(codes, flow.encode(images), atol=1e-3, rtol=1e-3)
+        decoded = self.served["decode"](codes=codes)["images"]
+        self.assertAllClose(decoded, flow.decode(codes), atol=1e-3)
 
     def check_truncation(self, gan, seeds, labels, label, untruncated):
         """That rows may differ in it, and 1 of StyleGAN's and 20 of BigGAN's is none."""

@@ -1,0 +1,212 @@
+"""Flows: models whose code of an image can be decoded exactly, and whose density is exact."""
+
+import math
+from collections.abc import Callable
+from numbers import Real
+
+import keras
+import numpy as np
+from keras import ops
+from numpy.typing import ArrayLike
+
+from kerasgan import checks
+from kerasgan.core.generative_model import GenerativeModel
+from kerasgan.layers.precision import dtype_policy
+from kerasgan.layers.reversible import Inverse, Reversible
+from kerasgan.losses import likelihoods
+from kerasgan.roles.encodes import Encodes
+from kerasgan.roles.generates_images import HasLatents
+from kerasgan.roles.likelihood import HasLikelihood
+from kerasgan.training.optimizers import adam
+
+ALPHA = 0.05  # how far from 0 and 1 the numbers stay whose logit is taken
+
+
+class Flow(HasLatents, HasLikelihood, Encodes, GenerativeModel):
+    """A reversible network from images, or vectors, to codes from N(0, I).
+
+    Its likelihood of an image x with the code z is `log N(z; 0, I) + log |det dz/dx|`, of which
+    training raises the mean. Values of 8 bits are whole numbers, and a density of these has no
+    bounds: so a random number from 0 to 1 is added to each value (uniform dequantization), anew at
+    each step of training, equally at each `evaluate`, the same for each image in `log_likelihood`.
+    What results is, in the mean, a lower bound of the likelihood of the whole numbers, so nats and
+    bits can be compared with those of models that tell it exactly, and flatter none. Without noise
+    a flow would put spikes on the 256 values, and its bits could be as low as one likes.
+
+    `encode` adds no noise: it takes each value's centre. `decode` returns what it finds between the
+    values; `generate` returns whole ones.
+
+    Layers that take their start from data (`kerasgan.layers.reversible.ActNorm`) take it from the
+    first batch of the first `fit`, or from what you give to `start_at`.
+
+    Args:
+        image_shape: (height, width, channels), or (n,) for vectors, whose likelihood is that of a
+            density.
+        networks: function without arguments that gives a `kerasgan.layers.reversible.Reversible`
+            to flat codes.
+        seed: int or None, where the random numbers of training start.
+        dtype: None or a dtype policy.
+        **kwargs: `name`, as for `keras.Model`.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, ...],
+        networks: Callable[[], Reversible],
+        *,
+        seed: int | None = None,
+        dtype: str | None = None,
+        **kwargs,
+    ):
+        shape = tuple(image_shape)
+        if len(shape) not in (1, 3):
+            raise ValueError(
+                f"image_shape={image_shape!r}; use (height, width, channels), or (n,) for vectors."
+            )
+        if shape == (1,):
+            raise ValueError("image_shape=(1,); a coupling needs vectors of two numbers or more.")
+        with dtype_policy(dtype):
+            super().__init__(seed=seed, **kwargs)
+            transform = networks()
+            transform.build((None, *shape))
+            images = keras.Input(shape, dtype=transform.compute_dtype, name="images")
+            codes, nats = transform(images)
+            latents = keras.Input(codes.shape[1:], dtype=transform.compute_dtype, name="codes")
+            decoded = Inverse(transform, name="inverse")(latents)
+        self.image_shape, self.latent_dim = shape, math.prod(shape)
+        self.levels = None if len(shape) == 1 else 256
+        self.transform = transform
+        self.network = keras.Model(images, [codes, nats], name="flow")
+        self.encoder = keras.Model(images, codes, name="encoder")
+        drawn = decoded
+        if self.levels is not None:
+            decoded = ops.clip(decoded, -1.0, 1.0)
+            values = ops.round(likelihoods.to_values(decoded, self.levels))
+            drawn = likelihoods.to_images(values, self.levels)
+        self.decoder = keras.Model(latents, decoded, name="decoder")
+        self.sampling_generator = keras.Model(latents, drawn, name="sampling_generator")
+        self.start_flag = self.add_weight(
+            shape=(), dtype="int32", initializer="zeros", trainable=False, name="started"
+        )
+
+    @property
+    def parts(self) -> dict:
+        return {"flow": [self.network]}
+
+    def default_optimizers(self) -> dict:
+        return {"flow": adam(1e-3)}
+
+    # The likelihood ------------------------------------------------------------------------------
+
+    def in_levels(self, images, uniform):
+        """Images with a random number in the place of the centre of each value (dequantization)."""
+        if self.levels is None:
+            return images
+        return images + (uniform() - 0.5) * (2.0 / (self.levels - 1))
+
+    def log_likelihood_of(self, images, labels=None, training=False):
+        """Nats (batch,) of images to which `in_levels` has added noise."""
+        codes, nats = self.network(images, training=training)
+        zero = ops.cast(0.0, codes.dtype)
+        nats = nats + likelihoods.normal_log_density(codes, zero, zero)
+        if self.levels is not None:  # a density of values, of which one is so far from the next
+            nats = nats + self.latent_dim * math.log(2.0 / (self.levels - 1))
+        return nats
+
+    # Starting ------------------------------------------------------------------------------------
+
+    @property
+    def started(self) -> bool:
+        """Whether the layers that take their start from data have taken it: bool."""
+        return bool(ops.convert_to_numpy(self.start_flag))
+
+    def start_at(self, images: np.ndarray) -> None:
+        """Has the layers take their start from images, as `fit` does with its first batch.
+
+        Call it before the first `fit` if that batch is not typical, or differs from worker to
+        worker. Some hundred images are enough; all are in memory at once.
+
+        Args:
+            images: float array (num_images, height, width, channels) in [-1, 1], or (num_images, n)
+                for vectors.
+
+        Raises:
+            ValueError: for images of another shape, not in [-1, 1] or not of 8 bits.
+        """
+        images = checks.as_numpy(images)
+        self.check_batch(images)
+        random = np.random.default_rng(0)
+        images = self.in_levels(
+            images.astype("float32"), lambda: random.random(images.shape, "float32")
+        )
+        self.transform.start(ops.convert_to_tensor(images, self.transform.compute_dtype))
+        self.start_flag.assign(1)
+
+    def prepare_networks(self, first_batch: Callable) -> None:
+        if not self.started:
+            images, *_ = keras.utils.unpack_x_y_sample_weight(first_batch())
+            self.start_at(images)
+
+    def train_on_batch(self, x, y=None, **kwargs):
+        self.prepare_networks(lambda: x)
+        return super().train_on_batch(x, y, **kwargs)
+
+    # Drawing -------------------------------------------------------------------------------------
+
+    def generate(
+        self,
+        num_images: int,
+        *,
+        seed: int | None = None,
+        labels: ArrayLike | None = None,
+        truncation: float | None = None,
+        temperature: float = 1.0,
+    ) -> np.ndarray:
+        """Draws images, whose values are of 8 bits.
+
+        Args:
+            num_images, seed, labels, truncation: as for `kerasgan.roles.GeneratesImages`.
+            temperature: float above 0, by which the latents are multiplied: smaller values give
+                more typical and less varied images. Glow's authors show 0.7.
+
+        Returns:
+            float32 array (num_images, height, width, channels) in [-1, 1], or (num_images, n)
+            for vectors.
+
+        Raises:
+            ValueError: for an argument out of range, or labels.
+        """
+        if not isinstance(temperature, Real) or not 0.0 < temperature < math.inf:
+            raise ValueError(f"temperature={temperature!r}; use a number above 0.")
+        latents = self.latents(num_images, seed=seed, truncation=truncation)
+        return self.generate_from(np.float32(temperature) * latents, labels=labels)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "image_shape": self.image_shape}
+
+
+def scales_of(model: str, image_shape: tuple, scales: int | None, halvings_before: int) -> int:
+    """How many scales a flow of images has.
+
+    Args:
+        model: str, its name, for errors.
+        image_shape: (height, width, channels).
+        scales: int, or None for as many as the sides can be halved, at most 3.
+        halvings_before: int, 1 if the first scale halves the sides, 0 if the second does.
+
+    Raises:
+        ValueError: for sides that are odd where they are to be halved.
+    """
+    height, width, _ = image_shape
+    if scales is None:
+        common = math.gcd(height, width, 8)
+        scales = max(min(common.bit_length() - halvings_before, 3), 2 - halvings_before)
+    checks.whole_number("scales", scales, 1)
+    multiple = 2 ** (scales - 1 + halvings_before)
+    if height % multiple or width % multiple:
+        raise ValueError(
+            f"image_shape={tuple(image_shape)}: with scales={scales} {model} halves the sides "
+            f"{scales - 1 + halvings_before} times, so height and width have to be multiples of "
+            f"{multiple}; resize the data (kerasgan.data: image_size=...) or take fewer scales."
+        )
+    return scales
