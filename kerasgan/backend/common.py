@@ -5,6 +5,7 @@ import math
 import keras
 
 SeedGenerator = keras.random.SeedGenerator
+scan = keras.ops.scan  # see `kerasgan.backend.tensorflow.scan`
 
 
 def predict(network, inputs):
