@@ -5,12 +5,16 @@ import math
 import keras
 
 SeedGenerator = keras.random.SeedGenerator
-scan = keras.ops.scan  # see `kerasgan.backend.tensorflow.scan`
 
 
 def predict(network, inputs):
     """What the network makes of a batch, as a NumPy array."""
     return network.predict_on_batch(inputs)
+
+
+def scan(step, carry, inputs, dtypes):
+    """A loop over the first axis of arrays; see `kerasgan.backend.tensorflow.scan`."""
+    return keras.ops.scan(step, carry, inputs)
 
 
 def accelerate(optimizer):

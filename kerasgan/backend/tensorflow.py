@@ -158,7 +158,7 @@ def forward(fn, variables):
     return output, backward
 
 
-def scan(step, carry, inputs):
+def scan(step, carry, inputs, dtypes):
     """A loop over the first axis of arrays, as `keras.ops.scan` is under the other frameworks.
 
     Keras' own for TensorFlow gives back nothing but what it carries.
@@ -167,7 +167,8 @@ def scan(step, carry, inputs):
         step: function of what it carries and of a row of each of the inputs, to what it carries on,
             of the same shapes, and what to give back of this row.
         carry: structure of tensors.
-        inputs: structure of tensors (n, ...), n known before and at least 1.
+        inputs: structure of tensors (n, ...), n known before.
+        dtypes: structure of the dtypes of what it gives back.
 
     Returns:
         What the last step carries on, and what all steps gave back, (n, ...) each.
@@ -175,24 +176,18 @@ def scan(step, carry, inputs):
     inputs = tf.nest.map_structure(tf.convert_to_tensor, inputs)
     count = tf.nest.flatten(inputs)[0].shape[0]
     given = tf.nest.map_structure(lambda x: tf.TensorArray(x.dtype, count).unstack(x), inputs)
-    def row(index):
-        return tf.nest.map_structure(lambda array: array.read(index), given)
 
     def body(index, carry, found):
-        carry, made = step(carry, row(index))
-        made = tf.nest.flatten(made)
-        return index + 1, carry, [a.write(index, x) for a, x in zip(found, made, strict=True)]
+        carry, made = step(carry, tf.nest.map_structure(lambda array: array.read(index), given))
+        found = zip(tf.nest.flatten(found), tf.nest.flatten(made), strict=True)
+        found = [array.write(index, x) for array, x in found]
+        return index + 1, carry, tf.nest.pack_sequence_as(dtypes, found)
 
-    # The dtypes of what a step gives back are known after the first one only.
-    first, made = step(carry, row(0))
-    found = [
-        tf.TensorArray(x.dtype, count, element_shape=x.shape).write(0, x)
-        for x in tf.nest.flatten(made)
-    ]
+    found = tf.nest.map_structure(lambda dtype: tf.TensorArray(dtype, count), dtypes)
     _, carry, found = tf.while_loop(
-        lambda index, *_: index < count, body, (1, first, found), maximum_iterations=count - 1
+        lambda index, *_: index < count, body, (0, carry, found), maximum_iterations=count
     )
-    return carry, tf.nest.pack_sequence_as(made, [array.stack() for array in found])
+    return carry, tf.nest.map_structure(lambda array: array.stack(), found)
 
 
 def predict(network, inputs):

@@ -284,7 +284,7 @@ class CausalNetwork(keras.Model):
 
     A subclass makes its layers in `__init__` and gives
 
-    - `above(view, x, labels)`: from what `see` makes of the image to a list of features of rows,
+    - `above(view, x, labels, training)`: from what `see` makes of the image to a list of features of rows,
       by layers with `of_rows=True`; by default none;
     - `parameters(view, x, above, labels, training)`: from that, and the features of rows at the
       same places, to parameters (batch, height, width, n).
@@ -315,7 +315,7 @@ class CausalNetwork(keras.Model):
         """What the layers see of an image; the image itself."""
         return images
 
-    def above(self, view, x, labels=None):
+    def above(self, view, x, labels=None, training=False):
         return []
 
     def make(self) -> None:
@@ -326,7 +326,7 @@ class CausalNetwork(keras.Model):
     def call(self, inputs, training=False):
         images, labels = (inputs, None) if self.num_classes is None else inputs
         view, x = WholeImage(), self.see(images)
-        above = self.above(view, x, labels)
+        above = self.above(view, x, labels, training)
         return ops.cast(self.parameters(view, x, above, labels, training), "float32")
 
     @property

@@ -124,7 +124,7 @@ class _Network(CausalNetwork):
         self.last = masked(channels * levels, "last")
         self.make()
 
-    def above(self, view, x, labels=None):
+    def above(self, view, x, labels=None, training=False):
         """What each layer of the vertical stack adds to the horizontal one's."""
         x, found = view.row_above(x), []
         for number, (vertical, down) in enumerate(zip(self.vertical, self.down, strict=True)):

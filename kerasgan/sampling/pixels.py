@@ -86,7 +86,12 @@ def draw_with_caches(network, next_pixel, per_pixel, labels=None):
 
         start = {layer.name: pixel_start(layer) for layer in of_pixels}
         given = (ops.arange(width), above, features, per_pixel)
-        _, (pixels, inputs, outputs) = backend.scan(draw_pixel, start, given)
+        dtypes = (
+            "float32",
+            {layer.name: layer.compute_dtype for layer in of_pixels if layer.rows > 1},
+            {layer.name: layer.compute_dtype for layer in of_pixels if layer.strides > 1},
+        )
+        _, (pixels, inputs, outputs) = backend.scan(draw_pixel, start, given, dtypes)
         pixels = ops.transpose(pixels, (1, 0, 2))
         keeps = dict(view.keeps)
         for layer in of_pixels:
@@ -105,7 +110,7 @@ def draw_with_caches(network, next_pixel, per_pixel, labels=None):
     start = {layer.name: row_start(layer) for layer in causal}
     above_row = ops.zeros_like(network.see(ops.zeros((count, 1, width, channels))))
     rows = [ops.transpose(tensor, (1, 2, 0, 3)) for tensor in per_pixel]
-    _, images = backend.scan(draw_row, (start, above_row), (ops.arange(height), rows))
+    _, images = backend.scan(draw_row, (start, above_row), (ops.arange(height), rows), "float32")
     return ops.transpose(images, (1, 0, 2, 3))
 
 
@@ -133,7 +138,7 @@ def draw_naively(network, next_pixel, per_pixel, labels=None):
         ops.transpose(ops.reshape(t, (-1, places, t.shape[-1])), (1, 0, 2)) for t in per_pixel
     ]
     start = ops.zeros((count, places, channels))
-    images, _ = backend.scan(draw_pixel, start, (ops.arange(places), *given))
+    images, _ = backend.scan(draw_pixel, start, (ops.arange(places), *given), "float32")
     return ops.reshape(images, (-1, height, width, channels))
 
 
