@@ -28,6 +28,12 @@ from kerasgan import pictures
 MODELS = {
     "pixel_cnn": (kerasgan.PixelCNN, {"base_width": 16, "num_blocks": 7}, 3e-3),
     "gated_pixel_cnn": (kerasgan.GatedPixelCNN, {"base_width": 16, "num_blocks": 5}, 3e-3),
+    "pixel_cnn_plus_plus": (
+        kerasgan.PixelCNNPlusPlus,
+        {"base_width": 16, "num_blocks": 1, "num_mixtures": 5, "dropout": 0.0},
+        1e-3,
+    ),
+    "pixel_rnn": (kerasgan.PixelRNN, {"base_width": 16, "num_blocks": 2}, 3e-3),
 }
 
 

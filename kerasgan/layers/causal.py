@@ -90,7 +90,7 @@ class CausalConv2D(layers.Layer):
             self.mask[-1] = of < to if self.earlier else of <= to
 
     def taps(self):
-        """The kernel (taps, channels, filters): the rows above one after the other, then its own."""
+        """The kernel (taps, channels, filters): the rows above one by one, then its own."""
         kernel = self.kernel if self.mask is None else self.kernel * self.mask
         return ops.cast(kernel, self.compute_dtype)
 
@@ -176,6 +176,13 @@ class Upsampling(layers.Layer):
 
     def get_config(self) -> dict:
         return {**super().get_config(), "filters": self.filters, "scale": self.scale}
+
+
+class CausalBlock(layers.Layer):
+    """Some layers of a `CausalNetwork` in one, which only that network makes."""
+
+    def get_config(self) -> dict:
+        return {"name": self.name, "trainable": self.trainable}
 
 
 class WholeImage:
@@ -284,8 +291,8 @@ class CausalNetwork(keras.Model):
 
     A subclass makes its layers in `__init__` and gives
 
-    - `above(view, x, labels, training)`: from what `see` makes of the image to a list of features of rows,
-      by layers with `of_rows=True`; by default none;
+    - `above(view, x, labels, training)`: from what `see` makes of the image to a list of features
+      of rows, by layers with `of_rows=True`; by default none;
     - `parameters(view, x, above, labels, training)`: from that, and the features of rows at the
       same places, to parameters (batch, height, width, n).
 

@@ -35,13 +35,11 @@ class GatedPixelCNN(AutoregressiveModel):
 
     Example:
 
-    >>> model = kerasgan.GatedPixelCNN(
-    ...     image_shape=(8, 8, 1), base_width=8, num_blocks=2, num_classes=10, levels=2
-    ... )
-    >>> model.compile()
+    >>> g = kerasgan.GatedPixelCNN((8, 8, 1), base_width=4, num_blocks=1, num_classes=10, levels=2)
+    >>> g.compile()
     >>> digits = kerasgan.data.load("digits", labels=True)
-    >>> history = model.fit(digits, epochs=1, verbose=0)
-    >>> model.generate(4, seed=0, labels=7).shape
+    >>> history = g.fit(digits, epochs=1, verbose=0)
+    >>> g.generate(4, seed=0, labels=7).shape
     (4, 8, 8, 1)
 
     Reference: Conditional Image Generation with PixelCNN Decoders, van den Oord, Kalchbrenner,

@@ -7,7 +7,7 @@ from keras import layers, ops
 
 from kerasgan import checks
 from kerasgan.core.autoregressive_model import AutoregressiveModel
-from kerasgan.layers.causal import CausalConv2D, CausalNetwork, Upsampling
+from kerasgan.layers.causal import CausalBlock, CausalConv2D, CausalNetwork, Upsampling
 from kerasgan.losses import likelihoods
 from kerasgan.training.optimizers import adam
 
@@ -47,9 +47,7 @@ class PixelCNNPlusPlus(AutoregressiveModel):
 
     Example:
 
-    >>> model = kerasgan.PixelCNNPlusPlus(
-    ...     image_shape=(8, 8, 1), base_width=4, num_blocks=1, num_mixtures=3, levels=17
-    ... )
+    >>> model = kerasgan.PixelCNNPlusPlus((8, 8, 1), base_width=4, num_blocks=1, levels=17)
     >>> model.compile()
     >>> digits = kerasgan.data.load("digits")  # of 17 values
     >>> history = model.fit(digits, epochs=1, verbose=0)
@@ -182,9 +180,7 @@ class _Network(CausalNetwork):
         above = {"rows": 2, "left": 1, "right": 1, "of_rows": True}
         left = {"rows": 2, "left": 1}
         self.first_above = CausalConv2D(width, **above, name="first_above")
-        self.first_row_above = CausalConv2D(
-            width, 1, 1, 1, of_rows=True, name="first_of_row_above"
-        )
+        self.first_row_above = CausalConv2D(width, 1, 1, 1, of_rows=True, name="first_of_row_above")
         self.first_left = CausalConv2D(
             width, 2, 1, -1, center=False, of_image=True, name="first_left"
         )
@@ -275,7 +271,7 @@ class _Network(CausalNetwork):
         return x
 
 
-class _Block(layers.Layer):
+class _Block(CausalBlock):
     """A gated residual block of one of the stacks."""
 
     def __init__(self, name, width, dropout, num_classes, skips, kernel):

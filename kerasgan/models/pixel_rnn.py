@@ -5,7 +5,7 @@ from keras import ops
 
 from kerasgan import backend
 from kerasgan.core.autoregressive_model import AutoregressiveModel
-from kerasgan.layers.causal import CausalConv2D, CausalNetwork
+from kerasgan.layers.causal import CausalBlock, CausalConv2D, CausalNetwork
 
 VARIANTS = ("row", "diagonal")
 
@@ -19,8 +19,9 @@ class PixelRNN(AutoregressiveModel):
     above a pixel (section 3.1). `"diagonal"` is the Diagonal BiLSTM: the image is skewed, each row
     by one column more than the one above, and the state goes from column to column of that, by a
     convolution of 2x1, from the left and above. A second one goes the other way; its map is shifted
-    down by one row, or it would see the future, and added. So every pixel before is seen, with one
-    layer (section 3.2).
+    down by one row, or it would see the future, and added. So the pixels before are seen with one
+    layer (section 3.2); all but the last one of the row above, of which the first layer's mask A
+    tells only the next row, and there no more than 3 columns to the left.
 
     Training runs in as many steps as there are rows, or diagonals. `generate` computes the whole
     network for each pixel.
@@ -125,7 +126,7 @@ class _Network(CausalNetwork):
         return self.last(ops.relu(x))
 
 
-class _LSTM(keras.layers.Layer):
+class _LSTM(CausalBlock):
     """An LSTM over the first axis of features.
 
     Args:
@@ -150,7 +151,7 @@ class _LSTM(keras.layers.Layer):
         return states
 
 
-class _RowLSTM(keras.layers.Layer):
+class _RowLSTM(CausalBlock):
     def __init__(self, width, masked, name):
         super().__init__(name=name)
         self.of_input = masked(4 * width, f"{name}_input", 1, 1, copies=4)
@@ -162,7 +163,7 @@ class _RowLSTM(keras.layers.Layer):
         return ops.transpose(self.lstm(rows[:, :, None])[:, :, 0], (1, 0, 2, 3))
 
 
-class _DiagonalBiLSTM(keras.layers.Layer):
+class _DiagonalBiLSTM(CausalBlock):
     def __init__(self, width, masked, name):
         super().__init__(name=name)
         self.of_input, self.lstm = [], []

@@ -83,7 +83,7 @@ class Autoregressive(HasLikelihood, GeneratesImages):
         temperatures = np.full((*noise.shape[:-1], 1), temperature, "float32")
         inputs = [noise, temperatures, known, given, *([] if labels is None else [labels])]
         if self._compiled_drawing is None:
-            # A Keras model, because these are compiled; hidden, because it has no weights of its own.
+            # A Keras model, because these are compiled; hidden, as it has no weights of its own.
             sampler = _Sampler(self.network, self._pixel_by_pixel)
             self._compiled_drawing = functools.partial(backend.predict, sampler)
         return self._compiled_drawing(inputs)
@@ -190,6 +190,8 @@ class Autoregressive(HasLikelihood, GeneratesImages):
         """
         images, mask = checks.as_numpy(images), np.asarray(mask)
         height, width, _ = self.image_shape
+        # Their numbers are looked at where they are known.
+        checks.check_images(np.zeros(images.shape, "float32"), "the images", self.image_shape)
         if mask.shape not in ((height, width), (len(images), height, width)):
             raise ValueError(
                 f"mask has shape {mask.shape}; use ({height}, {width}) for all images or "

@@ -134,9 +134,7 @@ def draw_naively(network, next_pixel, per_pixel, labels=None):
         return ops.where(here > 0.0, pixel[:, None], images), pixel
 
     places = height * width
-    given = [
-        ops.transpose(ops.reshape(t, (-1, places, t.shape[-1])), (1, 0, 2)) for t in per_pixel
-    ]
+    given = [ops.transpose(ops.reshape(t, (-1, places, t.shape[-1])), (1, 0, 2)) for t in per_pixel]
     start = ops.zeros((count, places, channels))
     images, _ = backend.scan(draw_pixel, start, (ops.arange(places), *given), "float32")
     return ops.reshape(images, (-1, height, width, channels))
