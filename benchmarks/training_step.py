@@ -6,7 +6,7 @@ optimizers, batches and batch size are the same. For the VAE it is one update of
 the negative bound of black and white pixels. After a warm-up the two take turns; each turn
 is a number of epochs, and its figure is the CPU time of the whole process over the images seen.
 
-    python benchmarks/training_step.py [--rounds 7] [--only dcgan|mlp|vae|flow|spectral] [--start-up]
+    python benchmarks/training_step.py [--rounds 7] [--only CASE] [--start-up]
         [--jit-compile yes|no] [--steps-per-execution N] [--hidden-units N]
 
 `flow` is a Glow of two scales, whose hand-written step minimizes the same likelihood.

@@ -7,6 +7,7 @@ chooses its own (`KERAS_BACKEND`):
 - `update(loss_fn, variables, optimizer, forwarded=None)`: one step of one player;
 - `input_gradient(fn, x)`: d sum(fn(x)) / dx, itself differentiable;
 - `forward(fn, variables)`: run a network now and differentiate it later;
+- `scan(step, carry, inputs, dtypes)`: a loop over the rows of arrays, compiled where steps are;
 - `predict(network, inputs)`: a network's output for one batch, on this device;
 - `Trainer`: what Keras' trainer lacks to run our steps, a base class of `AdversarialModel`;
 - `accelerate(optimizer)`: the framework's own kernel for an optimizer, where it has one;
@@ -41,6 +42,7 @@ Trainer = _implementation.Trainer
 update = _implementation.update
 input_gradient = _implementation.input_gradient
 forward = _implementation.forward
+scan = _implementation.scan
 accelerate = _implementation.accelerate
 batches_in_order = _implementation.batches_in_order
 SeedGenerator = _implementation.SeedGenerator

@@ -12,6 +12,11 @@ def predict(network, inputs):
     return network.predict_on_batch(inputs)
 
 
+def scan(step, carry, inputs, dtypes):
+    """A loop over the first axis of arrays; see `kerasgan.backend.tensorflow.scan`."""
+    return keras.ops.scan(step, carry, inputs)
+
+
 def accelerate(optimizer):
     """Nothing: the framework's own kernels are used already."""
 

@@ -16,6 +16,7 @@ from kerasgan.backend.common import (  # noqa: F401
     is_distributed,
     predict,
     replicas,
+    scan,
 )
 
 

@@ -158,6 +158,38 @@ def forward(fn, variables):
     return output, backward
 
 
+def scan(step, carry, inputs, dtypes):
+    """A loop over the first axis of arrays, as `keras.ops.scan` is under the other frameworks.
+
+    Keras' own for TensorFlow gives back nothing but what it carries.
+
+    Args:
+        step: function of what it carries and of a row of each of the inputs, to what it carries on,
+            of the same shapes, and what to give back of this row.
+        carry: structure of tensors.
+        inputs: structure of tensors (n, ...), n known before.
+        dtypes: structure of the dtypes of what it gives back.
+
+    Returns:
+        What the last step carries on, and what all steps gave back, (n, ...) each.
+    """
+    inputs = tf.nest.map_structure(tf.convert_to_tensor, inputs)
+    count = tf.nest.flatten(inputs)[0].shape[0]
+    given = tf.nest.map_structure(lambda x: tf.TensorArray(x.dtype, count).unstack(x), inputs)
+
+    def body(index, carry, found):
+        carry, made = step(carry, tf.nest.map_structure(lambda array: array.read(index), given))
+        found = zip(tf.nest.flatten(found), tf.nest.flatten(made), strict=True)
+        found = [array.write(index, x) for array, x in found]
+        return index + 1, carry, tf.nest.pack_sequence_as(dtypes, found)
+
+    found = tf.nest.map_structure(lambda dtype: tf.TensorArray(dtype, count), dtypes)
+    _, carry, found = tf.while_loop(
+        lambda index, *_: index < count, body, (0, carry, found), maximum_iterations=count
+    )
+    return carry, tf.nest.map_structure(lambda array: array.stack(), found)
+
+
 def predict(network, inputs):
     """What the network makes of a batch, as a NumPy array.
 

@@ -2,6 +2,7 @@
 
 import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__init__.py)
 
+from kerasgan.roles.autoregressive import Autoregressive
 from kerasgan.roles.base import Role, check_complete, has, require
 from kerasgan.roles.encodes import Encodes, Reconstructs
 from kerasgan.roles.generates_images import GeneratesImages, HasLatents
@@ -12,6 +13,7 @@ from kerasgan.roles.takes_images import TakesImages
 from kerasgan.roles.translates import Translates
 
 __all__ = [
+    "Autoregressive",
     "Encodes",
     "GeneratesImages",
     "Grows",

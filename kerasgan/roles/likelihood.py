@@ -13,6 +13,8 @@ from kerasgan.losses import likelihoods
 from kerasgan.roles.takes_images import TakesImages
 from kerasgan.utils.rows import some_at_a_time
 
+BINARIZATIONS = ("dynamic", "fixed")
+
 
 class HasLikelihood(TakesImages):
     """A model that gives the likelihood of an image, or a lower bound of it, and is trained by it.

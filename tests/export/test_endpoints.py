@@ -42,6 +42,9 @@ def models(translate):
     """The entries of the registry that translate, or that draw, for `named_parameters`."""
     role = roles.Translates if translate else roles.GeneratesImages
     wanted = [e for e in registry.entries() if roles.has(getattr(kerasgan, e.class_name), role)]
+    # Those that draw pixel by pixel have no latents, and a test of their own.
+    apart = roles.Autoregressive
+    wanted = [e for e in wanted if not roles.has(getattr(kerasgan, e.class_name), apart)]
     return [(e.name, e) for e in wanted if BACKEND != "jax" or e.name in FEW]
 
 
@@ -294,6 +297,43 @@ class NoiseToImageTest(ServedTestCase):
         found = opened(self.ask("sample", seed=seeds, label=labels))
         self.assert_same_pictures(found, pixels(gan.generate(4, seed=3, labels=labels)))
         self.assert_refused("label: use whole", "sample", seed=seeds, label=[0, 1, 2, 3])
+
+
+@needs_backend("tensorflow", "jax", reason="it cannot write a SavedModel")
+class PixelByPixelTest(ServedTestCase):
+    CASES = (
+        ("gated_pixel_cnn", {"num_classes": 3, "num_blocks": 1}),
+        ("pixel_cnn", {}),
+        ("pixel_cnn_plus_plus", {}),
+        ("pixel_rnn", {}),
+    )
+
+    @parameterized.named_parameters(*CASES[: 1 if BACKEND == "jax" else None])
+    def test_sample_and_log_likelihood_are_the_methods(self, name, settings):
+        entry = next(entry for entry in registry.entries() if entry.name == name)
+        keras.utils.set_random_seed(0)
+        shape = (8, 4, 1)
+        model = zoo.small_model(entry, image_shape=shape, **settings)
+        random = np.random.default_rng(0)
+        for weight in model.network.trainable_weights:
+            weight.assign(random.normal(0.0, 0.3, weight.shape))
+        folder = self.serve(model)
+        alone = {"sampler", "likelihood"} if BACKEND == "jax" else set()
+        self.assertCountEqual(self.served, {"serving_default", "sample", "log_likelihood", *alone})
+        labels = zoo.labels_for(model, 5)
+        label = {} if labels is None else {"label": tf.constant(labels, tf.int32)}
+        drawn = model.generate(5, seed=3, labels=labels)
+        self.assertGreater(drawn.std(0).mean(), 0.05)
+        seeds = numbers_of_images(3, range(5))
+        rows = [4, 0, 0, 2]
+        some = {name: tf.gather(value, rows) for name, value in label.items()}
+        found = opened(self.ask("sample", seed=seeds[rows], **some))
+        self.assertAllEqual(np.stack(found), pixels(drawn)[rows])
+        nats = self.served["log_likelihood"](images=tf.constant(drawn), **label)["nats"]
+        self.assertAllClose(nats, model.log_likelihood(drawn, labels=labels), rtol=1e-4)
+        self.assert_refused("seed: use whole", "sample", seed=-seeds - 1, **label)
+        self.assert_self_contained(folder)
+        self.assertEqual(self.card["image_shape"], [*shape])
 
 
 @needs_backend("tensorflow", reason="files of any size need TensorFlow's networks")

@@ -1,0 +1,243 @@
+"""The role of models that draw each pixel from a distribution that the pixels before it give."""
+
+import functools
+import math
+from numbers import Real
+
+import keras
+import numpy as np
+from keras import ops
+from numpy.typing import ArrayLike
+
+from kerasgan import backend, checks
+from kerasgan.losses import likelihoods
+from kerasgan.roles.generates_images import GeneratesImages, image_numbers
+from kerasgan.roles.likelihood import HasLikelihood
+from kerasgan.sampling.normals import erf, standard_normal
+from kerasgan.sampling.pixels import draw_naively, draw_with_caches
+
+
+class Autoregressive(HasLikelihood, GeneratesImages):
+    """A model whose likelihood is the product of those of an image's numbers, each given the ones
+    before.
+
+    Pixels come row by row from the top left, and the channels of a pixel one after the other. A
+    number that is drawn is where its cumulative distribution passes a uniform number, so an image
+    is a function of its own random numbers. Drawing keeps what layers have computed for the pixels
+    before; with `caches = False` it computes the whole network for each pixel, which draws the same
+    images and is very slow.
+
+    A subclass owes, besides what `TakesImages` wants:
+
+    - `network`: a built `kerasgan.layers.causal.CausalNetwork`.
+
+    By default its parameters are the logits of all `levels` of each channel, (batch, height, width,
+    channels * levels), and the likelihood is a softmax's. A model of another distribution overrides
+
+    - `log_likelihood_of_parameters(images, parameters)`: from images and the network's parameters
+      for them to nats (batch,);
+    - `log_probabilities(parameters, pixel, channel)`: from the parameters at one pixel (batch, n),
+      its channels (batch, channels) as far as they are known, and the number of one, to the
+      logarithm of the probability of each of its values, but for a constant: (batch, levels).
+    """
+
+    can = "complete images"
+    owes = {"network": "the network from images to the parameters of each pixel's distribution"}
+    caches = True
+    _compiled_drawing = None
+
+    def log_likelihood_of_parameters(self, images, parameters):
+        logits = ops.reshape(parameters, (-1, *self.image_shape, self.levels))
+        values = ops.cast(ops.round(likelihoods.to_values(images, self.levels)), "int32")
+        nats = ops.sparse_categorical_crossentropy(values, logits, from_logits=True)
+        return -ops.sum(nats, axis=(1, 2, 3))
+
+    def log_probabilities(self, parameters, pixel, channel):
+        return ops.reshape(parameters, (-1, self.image_shape[-1], self.levels))[:, channel]
+
+    def log_likelihood_of(self, images, labels=None, training=False):
+        inputs = images if labels is None else [images, labels]
+        parameters = self.network(inputs, training=training)
+        return self.log_likelihood_of_parameters(images, parameters)
+
+    # Drawing -----------------------------------------------------------------------------------
+
+    @property
+    def noise_shapes(self) -> tuple[tuple[int, ...], ...]:
+        return (self.image_shape,)
+
+    @property
+    def sampling_networks(self) -> list[keras.Model]:
+        return [self.network]
+
+    def images_from_noise(self, noise, labels=None, truncation=None):
+        none = ops.zeros_like(noise[0])
+        return self._pixel_by_pixel(noise[0], none[..., :1] + 1.0, none, none, labels)
+
+    def draw(self, noise, labels=None, truncation=None):
+        return self._drawn(noise[0], 1.0, labels=labels)
+
+    def _drawn(self, noise, temperature, known=None, given=None, labels=None):
+        known = np.zeros_like(noise) if known is None else known
+        given = np.zeros_like(noise) if given is None else given
+        temperatures = np.full((*noise.shape[:-1], 1), temperature, "float32")
+        inputs = [noise, temperatures, known, given, *([] if labels is None else [labels])]
+        if self._compiled_drawing is None:
+            # A Keras model, because these are compiled; hidden, as it has no weights of its own.
+            sampler = _Sampler(self.network, self._pixel_by_pixel)
+            self._compiled_drawing = functools.partial(backend.predict, sampler)
+        return self._compiled_drawing(inputs)
+
+    def _pixel_by_pixel(self, noise, temperature, known, given, labels=None):
+        uniform = 0.5 * (1.0 + erf(noise * np.float32(math.sqrt(0.5))))
+        draw = draw_with_caches if self.caches else draw_naively
+        per_pixel = [uniform, temperature, known, given]
+        return draw(self.network, self._next_pixel, per_pixel, labels)
+
+    def _next_pixel(self, parameters_of, uniform, temperature, known, given):
+        channels = []
+        pixel = known * given
+        for channel in range(self.image_shape[-1]):
+            if channel == 0 or self.network.sees_channels:
+                parameters = parameters_of(pixel)
+            logits = self.log_probabilities(parameters, pixel, channel) / temperature
+            up_to = ops.cumsum(ops.softmax(logits), axis=-1)
+            # Sums of rounded numbers do not end at 1.
+            passed = up_to <= uniform[:, channel, None] * up_to[:, -1:]
+            value = ops.sum(ops.cast(passed, "float32"), axis=-1)
+            value = ops.minimum(value, float(self.levels - 1))
+            drawn = likelihoods.to_images(value, self.levels)
+            kept = known[:, channel] > 0.0
+            channels.append(ops.where(kept, given[:, channel], drawn))
+            pixel = ops.stack([*channels, *_columns(pixel)[channel + 1 :]], axis=-1)
+        return pixel
+
+    def generate(
+        self,
+        num_images: int,
+        *,
+        seed: int | None = None,
+        labels: ArrayLike | None = None,
+        truncation: float | None = None,
+        temperature: float = 1.0,
+    ) -> np.ndarray:
+        """Draws images.
+
+        Args:
+            num_images, seed, labels: as for other models that draw images.
+            truncation: None; noise is not truncated here.
+            temperature: float above 0, by which the logarithm of each probability is divided:
+                below 1 likely values become more likely.
+
+        Returns:
+            float32 array (num_images, height, width, channels) in [-1, 1].
+
+        Raises:
+            ValueError: for an argument out of range, labels that are missing or unexpected.
+        """
+        if truncation is not None:
+            raise ValueError(
+                f"truncation={truncation!r}: {type(self).__name__} has no latents; use "
+                "temperature, a number above 0."
+            )
+        _check_temperature(temperature)
+        numbers = image_numbers(num_images, seed)
+        labels = self.checked_labels(labels, num_images)
+
+        def draw(numbers, *labels):
+            noise = standard_normal(numbers, self.image_shape)
+            return self._drawn(noise, temperature, labels=labels[0] if labels else None)
+
+        return self.some_at_a_time(draw, *([numbers] if labels is None else [numbers, labels]))
+
+    def complete(
+        self,
+        images: np.ndarray,
+        mask: np.ndarray,
+        *,
+        seed: int | None = None,
+        temperature: float = 1.0,
+        labels: ArrayLike | None = None,
+    ) -> np.ndarray:
+        """Draws the pixels of images that are not known.
+
+        A pixel is drawn given the known and drawn ones before it; known ones after it do not change
+        it. So what lies below or right of what is known is completed, as in the paper's figures.
+
+        Args:
+            images: float array (num_images, height, width, channels) in [-1, 1]; what is not known
+                does not matter. A model of black and white takes gray above 0 for white.
+            mask: bool array, or one of 0 and 1, (height, width) for all images or (num_images,
+                height, width): True where a pixel is known, which then stays as it is.
+            seed: int, or None for new pixels at each call. What is drawn for image i of a seed does
+                not depend on the other images.
+            temperature, labels: as for `generate`.
+
+        Returns:
+            float32 array of the shape of `images`.
+
+        Raises:
+            ValueError: for images of another shape, not in [-1, 1] or between the `levels`; for a
+                mask of another shape; for what `generate` refuses.
+
+        Example:
+
+        >>> model = kerasgan.PixelCNN((8, 8, 1), base_width=4, num_blocks=1, levels=2)
+        >>> images = np.ones((3, 8, 8, 1), "float32")
+        >>> upper_half = np.arange(8)[:, None] < 4
+        >>> model.complete(images, np.tile(upper_half, (1, 8)), seed=0).shape
+        (3, 8, 8, 1)
+        """
+        images, mask = checks.as_numpy(images), np.asarray(mask)
+        height, width, _ = self.image_shape
+        # Their numbers are looked at where they are known.
+        checks.check_images(np.zeros(images.shape, "float32"), "the images", self.image_shape)
+        if mask.shape not in ((height, width), (len(images), height, width)):
+            raise ValueError(
+                f"mask has shape {mask.shape}; use ({height}, {width}) for all images or "
+                f"({len(images)}, {height}, {width}), True where a pixel is known."
+            )
+        if not np.isin(mask, (0, 1)).all():
+            raise ValueError("mask holds other values than True and False, or 1 and 0.")
+        _check_temperature(temperature)
+        mask = np.broadcast_to(mask.astype(bool)[..., None], images.shape)
+        known = np.where(mask, images, -1.0).astype("float32")
+        checks.check_images(known, "the images", self.image_shape)
+        self._check_levels(known, "the known pixels")
+        labels = self.checked_labels(labels, len(images))
+        numbers = image_numbers(len(images), seed)
+        seen = np.where(known > 0.0, 1.0, -1.0).astype("float32") if self.levels == 2 else known
+
+        def draw(numbers, mask, seen, *labels):
+            noise = standard_normal(numbers, self.image_shape)
+            labels = labels[0] if labels else None
+            return self._drawn(noise, temperature, mask.astype("float32"), seen, labels)
+
+        others = [] if labels is None else [labels]
+        return np.where(mask, known, self.some_at_a_time(draw, numbers, mask, seen, *others))
+
+
+class _Sampler(keras.Model):
+    """A function of tensors that draws with a network, as a Keras model without weights of its own.
+
+    Args:
+        network: the network.
+        function: takes the inputs.
+    """
+
+    def __init__(self, network, function):
+        super().__init__(name="sampler")
+        self.network, self.function = network, function
+        self.built = True
+
+    def call(self, inputs):
+        return self.function(*inputs)
+
+
+def _columns(pixel):
+    return [pixel[:, channel] for channel in range(pixel.shape[-1])]
+
+
+def _check_temperature(temperature):
+    if not isinstance(temperature, Real) or not 0.0 < temperature < math.inf:
+        raise ValueError(f"temperature={temperature!r}; use a number above 0.")
