@@ -1,6 +1,7 @@
 """What a discriminator pays that has few images: for inconsistency, and for being too sure."""
 
 from numbers import Real
+from typing import Self
 
 import keras
 from keras import ops
@@ -49,12 +50,12 @@ class ConsistencyPenalty(Penalty):
         self.augmentation = augmentation or DiffAugment("flip,translation")
 
     @classmethod
-    def cr(cls, weight: float = 10.0) -> "ConsistencyPenalty":
+    def cr(cls, weight: float = 10.0) -> Self:
         """CR: of real images."""
         return cls(weight)
 
     @classmethod
-    def bcr(cls, real: float = 10.0, fake: float = 10.0) -> "ConsistencyPenalty":
+    def bcr(cls, real: float = 10.0, fake: float = 10.0) -> Self:
         """bCR, balanced: of real and of generated images."""
         return cls(real, fake)
 
@@ -70,12 +71,12 @@ class ConsistencyPenalty(Penalty):
     def in_evaluation(self, discriminator, real, fake, seed=None):
         return self(discriminator, real, fake, seed)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         augmentation = keras.saving.serialize_keras_object(self.augmentation)
         return {**self.weights, "augmentation": augmentation}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict) -> Self:
         augmentation = keras.saving.deserialize_keras_object(config["augmentation"])
         return cls(**{**config, "augmentation": augmentation})
 
@@ -136,7 +137,7 @@ class LeCamPenalty(Penalty):
         too_fake = ops.relu(self.state.averages["real"] - fake)
         return self.weight * (ops.mean(ops.square(too_real)) + ops.mean(ops.square(too_fake)))
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {"weight": self.weight, "decay": self.decay}
 
 
