@@ -107,7 +107,7 @@ class GAN(HasLatents, AdversarialModel):
         if num_classes is not None and (not isinstance(num_classes, int) or num_classes < 2):
             raise ValueError(f"num_classes={num_classes!r}; use None or a number of at least 2.")
         super().__init__(seed=seed, **kwargs)
-        self.layers_of_game: list = []  # beside the networks: those of penalties and the augmentation
+        self.layers_of_game: list = []  # those of penalties and of the augmentation
         self.latent_dim = int(latent_dim)
         self.num_classes = num_classes
         self.ema_decay = ema_decay
