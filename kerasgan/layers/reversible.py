@@ -63,8 +63,8 @@ class Chain(Reversible):
 
     >>> chain = Chain([Affine(2.0), Squeeze()])
     >>> y, nats = chain(np.ones((1, 2, 2, 1), "float32"))
-    >>> y.shape, float(nats[0]) == np.float32(4 * np.log(2))
-    (TensorShape([1, 1, 1, 4]), True)
+    >>> tuple(y.shape), round(float(nats[0]), 3)  # four times log(2)
+    ((1, 1, 1, 4), 2.773)
     """
 
     def __init__(self, steps: list, **kwargs):
