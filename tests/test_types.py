@@ -32,7 +32,7 @@ OF_TENSORS = (
     *("add", "at_points", "at_stage", "batch_loss", "compare", "computed_with", "convolution_op"),
     *("discriminate", "discriminator", "distances", "draw", "ema_decay_after", "generate_like"),
     *("generated", "generator", "gradient_penalty", "image_pair", "images_from_noise", "look"),
-    *("in_levels", "log_likelihood_of_parameters", "log_probabilities"),
+    *("in_levels", "log_likelihood_of", "log_likelihood_of_parameters", "log_probabilities"),
     *("log_probability", "noisy"),
     *("move", "of_images", "points", "power_iteration", "real_batch", "real_images"),
     *("real_logits", "sample_latents", "show", "sigma", "split_codes", "to_latents", "with_codes"),

@@ -32,6 +32,7 @@ class RegistryTest(tf.test.TestCase):
             *runpy.run_path(str(ROOT / "examples" / "autoencoders.py"))["MODELS"],
             *runpy.run_path(str(ROOT / "examples" / "digits.py"))["MODELS"],
             *runpy.run_path(str(ROOT / "examples" / "growing.py"))["MODELS"],
+            *runpy.run_path(str(ROOT / "examples" / "likelihood.py"))["MODELS"],
             *runpy.run_path(str(ROOT / "examples" / "translation.py"))["MODELS"],
         }
         for entry in registry.entries():
