@@ -46,7 +46,16 @@ def _register_with_keras(keras):
     # that a file can name are loaded as soon as Keras is, in whichever order the user imports.
     from kerasgan.models import registry
 
-    for name in ("augmentation", "losses", "layers", "core", "growing", "translation", "metrics"):
+    for name in (
+        "augmentation",
+        "losses",
+        "layers",
+        "core",
+        "growing",
+        "translation",
+        "density",
+        "metrics",
+    ):
         importlib.import_module(f"kerasgan.{name}")
     for entry in registry.entries():
         importlib.import_module(entry.module)

@@ -24,6 +24,7 @@ ROOMS = (
     "core",
     "growing",
     "translation",
+    "density",
     "data",
     "metrics",
     "callbacks",

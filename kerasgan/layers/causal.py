@@ -137,10 +137,8 @@ class CausalConv2D(layers.Layer):
         return (input_shape[0], height, width, self.filters)
 
     def get_config(self) -> dict:
-        names = [
-            *("filters", "rows", "left", "right", "of_rows", "center", "strides", "scale"),
-            *("channels", "earlier", "copies", "of_image"),
-        ]
+        names = ["filters", "rows", "left", "right", "of_rows", "center", "strides", "scale"]
+        names += ["channels", "earlier", "copies", "of_image"]
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 

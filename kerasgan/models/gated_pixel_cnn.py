@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from kerasgan.core.autoregressive_model import AutoregressiveModel
+from kerasgan.density.autoregressive import AutoregressiveModel
 from kerasgan.layers.causal import CausalConv2D, CausalNetwork
 
 

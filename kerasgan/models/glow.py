@@ -4,7 +4,7 @@ import keras
 from keras import layers
 
 from kerasgan import checks
-from kerasgan.core.flow import Flow, scales_of
+from kerasgan.density.flow import Flow, scales_of
 from kerasgan.layers.reversible import (
     ActNorm,
     Affine,
@@ -25,7 +25,7 @@ class Glow(Flow):
     an affine coupling of the halves of the channels. A scale is a squeeze of 2x2 pixels into
     channels and `steps` steps; then half of the channels leave for the code, with a mean and a
     deviation that a convolution gives, which sees the other half. The code is what is left of them
-    then, so all of it is from N(0, I). See `kerasgan.core.flow.Flow` for what the likelihood of
+    then, so all of it is from N(0, I). See `kerasgan.density.Flow` for what the likelihood of
     images of 8 bits is.
 
     Vectors, such as the points of `"ring8"`, have one scale without a squeeze, dense networks in

@@ -6,7 +6,7 @@ import keras
 from keras import layers, ops
 
 from kerasgan import checks
-from kerasgan.core.autoregressive_model import AutoregressiveModel
+from kerasgan.density.autoregressive import AutoregressiveModel
 from kerasgan.layers.causal import CausalBlock, CausalConv2D, CausalNetwork, Upsampling
 from kerasgan.losses import likelihoods
 from kerasgan.training.optimizers import adam

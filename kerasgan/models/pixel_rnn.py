@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from kerasgan import backend
-from kerasgan.core.autoregressive_model import AutoregressiveModel
+from kerasgan.density.autoregressive import AutoregressiveModel
 from kerasgan.layers.causal import CausalBlock, CausalConv2D, CausalNetwork
 
 VARIANTS = ("row", "diagonal")

@@ -4,7 +4,7 @@ import keras
 from keras import layers
 
 from kerasgan import checks
-from kerasgan.core.flow import ALPHA, Flow, scales_of
+from kerasgan.density.flow import ALPHA, Flow, scales_of
 from kerasgan.layers.reversible import (
     ActNorm,
     Affine,
@@ -26,8 +26,8 @@ class RealNVP(Flow):
     couplings of every second pixel, in turn the one kind and the other, a squeeze of 2x2 pixels
     into channels, and three couplings of halves of the channels; then half of the channels leave
     for the code. The last scale has four couplings of pixels only. Networks of couplings are
-    residual, and twice as wide from one scale to the next. See `kerasgan.core.flow.Flow` for what
-    the likelihood of images of 8 bits is.
+    residual, and twice as wide from one scale to the next. See `kerasgan.density.Flow` for what the
+    likelihood of images of 8 bits is.
 
     Vectors, such as the points of `"ring8"`, have couplings of their halves with dense networks of
     two layers, and the likelihood of a density.

@@ -34,6 +34,7 @@ class RegistryTest(tf.test.TestCase):
             *runpy.run_path(str(ROOT / "examples" / "flows.py"))["MODELS"],
             *runpy.run_path(str(ROOT / "examples" / "likelihood.py"))["MODELS"],
             *runpy.run_path(str(ROOT / "examples" / "growing.py"))["MODELS"],
+            *runpy.run_path(str(ROOT / "examples" / "likelihood.py"))["MODELS"],
             *runpy.run_path(str(ROOT / "examples" / "translation.py"))["MODELS"],
         }
         for entry in registry.entries():

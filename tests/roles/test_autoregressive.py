@@ -1,69 +1,15 @@
 """That a likelihood is one, and that images are drawn from it, for all autoregressive models."""
 
-import itertools
-
 import keras
 import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
-from backends import needs_backend
+from pixel_helpers import CASES, OF_SOFTMAX, all_images, random_images, seen, small_model
 
 import kerasgan
-from kerasgan import backend, roles
+from kerasgan import roles
 from kerasgan.models import registry
 from kerasgan.sampling.normals import standard_normal
-
-SMALL = {"base_width": 6, "num_blocks": 1, "levels": 2, "seed": 0}
-CASES = (
-    ("pixel_cnn", kerasgan.PixelCNN, {}),
-    ("gated_pixel_cnn", kerasgan.GatedPixelCNN, {}),
-    ("row_lstm", kerasgan.PixelRNN, {"variant": "row"}),
-    ("diagonal_bilstm", kerasgan.PixelRNN, {"variant": "diagonal"}),
-    ("plus_plus", kerasgan.PixelCNNPlusPlus, {"num_mixtures": 2}),
-)
-OF_SOFTMAX = CASES[:4]
-
-
-def small_model(cls, image_shape, scale=0.4, **settings):
-    """A small model whose weights are far from where they start."""
-    model = cls(image_shape, **{**SMALL, **settings})
-    random = np.random.default_rng(3)
-    for weight in model.network.trainable_weights:
-        weight.assign(random.normal(0.0, scale, weight.shape))
-    return model
-
-
-def random_images(image_shape, count, levels, seed=0):
-    values = np.random.default_rng(seed).integers(levels, size=(count, *image_shape))
-    return (values / (0.5 * (levels - 1)) - 1.0).astype("float32")
-
-
-def all_images(image_shape, levels):
-    values = itertools.product(range(levels), repeat=int(np.prod(image_shape)))
-    values = np.array(list(values)).reshape(-1, *image_shape)
-    return (values / (0.5 * (levels - 1)) - 1.0).astype("float32")
-
-
-def seen(model, image_shape):
-    """Which numbers of an image, column by column, each number's parameters depend on."""
-    height, width, channels = image_shape
-    numbers = height * width * channels
-    images = np.repeat(random_images(image_shape, 1, model.levels), numbers, axis=0)
-    number = np.arange(numbers)
-
-    def parameters(x):
-        found = model.network(x)
-        if model.network.sees_channels or channels == 1:
-            found = keras.ops.reshape(found, (numbers, numbers, -1))
-            found = keras.ops.take_along_axis(found, number[:, None, None], axis=1)
-        else:
-            found = keras.ops.reshape(found, (numbers, height * width, -1))
-            found = keras.ops.take_along_axis(found, number[:, None, None] // channels, axis=1)
-        # Not their plain sum, in which gradients could cancel.
-        return keras.ops.sum(keras.ops.sin(found))
-
-    gradient = backend.input_gradient(parameters, keras.ops.convert_to_tensor(images))
-    return keras.ops.convert_to_numpy(gradient).reshape(numbers, numbers) != 0.0
 
 
 def with_caches_and_without(model, count, **arguments):
@@ -90,28 +36,6 @@ class AutoregressiveTest(tf.test.TestCase, parameterized.TestCase):
         models = {getattr(kerasgan, entry.class_name) for entry in registry.entries()}
         found = {model for model in models if roles.has(model, roles.Autoregressive)}
         self.assertEqual(found, {cls for _, cls, _ in CASES})
-
-    @needs_backend("tensorflow", reason="gradients are compared above")
-    def test_blind_spot(self):
-        """PixelCNN never sees what lies to the upper right beyond a column a row; others do."""
-        shape = (9, 9, 1)
-        row, column = np.divmod(np.arange(81), 9)
-        here = 4 * 9 + 2  # row 4, column 2
-        before = np.arange(81) < here
-        found = {}
-        for cls, settings in ((kerasgan.PixelCNN, {}), (kerasgan.GatedPixelCNN, {})):
-            # Deep enough for the whole image.
-            model = small_model(cls, shape, 0.3, num_blocks=9, **settings)
-            found[cls] = seen(model, shape)[here]
-        # After the first layer's 3 columns for 1 row, one column more for each row up.
-        blind = before & (column - 2 > 3 + np.maximum(4 - row - 1, 0))
-        self.assertTrue(blind.any())
-        self.assertAllEqual(found[kerasgan.PixelCNN], before & ~blind)
-        self.assertAllEqual(found[kerasgan.GatedPixelCNN], before)
-        # One Diagonal BiLSTM sees everything but the last pixel of the row above.
-        model = small_model(kerasgan.PixelRNN, shape)
-        hidden = before & ~seen(model, shape)[here]
-        self.assertAllEqual(np.flatnonzero(hidden), [3 * 9 + 8])
 
     @parameterized.named_parameters(*OF_SOFTMAX)
     def test_probabilities_sum_to_one(self, cls, settings):
