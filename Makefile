@@ -14,9 +14,9 @@ TEST := -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test test-backends test-jax test-torch install
 
-# A DCGAN that learns to draw digits. The run is made anew each time.
+# A conditional GAN that learns to draw digits. The run is made anew each time.
 demo: $(VENV)/installed
-	$(VENV)/bin/kerasgan train dcgan --data digits --image-size 16 --epochs 120 --learning-rate 1e-3 \
+	$(VENV)/bin/kerasgan train cgan --data digits --image-size 16 --epochs 120 --learning-rate 1e-3 \
 		--set latent_dim=64 --set base_width=32 --set ema_decay=0.99 --out $(DEMO) --overwrite
 	$(VENV)/bin/kerasgan export $(DEMO) $(DEMO)/savedmodels/digits
 	@echo "Open $(DEMO)/report.html and $(DEMO)/samples.gif."
