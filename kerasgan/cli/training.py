@@ -294,8 +294,8 @@ def _new_model(settings, arguments, steps_per_epoch, measures):
             fall_from = max(decay_from, begin)
             optimizer.learning_rate = LinearDecay(
                 float(optimizer.learning_rate),
-                updates * (fall_from - begin),
-                updates * (settings["epochs"] - fall_from),
+                round(updates * (fall_from - begin)),
+                round(updates * (settings["epochs"] - fall_from)),
             )
     return gan
 

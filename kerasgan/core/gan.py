@@ -217,7 +217,7 @@ class GAN(HasLatents, AdversarialModel):
             "discriminator_steps": self.discriminator_steps,
         }
 
-    def updates_per_batch(self, part: str) -> int:
+    def updates_per_batch(self, part: str) -> float:
         return self.discriminator_steps if part == "discriminator" else 1
 
     def default_penalties(self) -> GradientPenalty | list:
@@ -251,7 +251,7 @@ class GAN(HasLatents, AdversarialModel):
             updates = self.optimizer["generator"].iterations
             average, weights = map(self.averaged_weights, (self.ema_generator, self.generator))
             moved = updates > updates_before  # or gradients were only accumulated
-            decay = self.ema_decay_after(updates)
+            decay = self.ema_decay_after(updates, ops.shape(images)[0] * backend.replicas())
             ema.update_average(average, weights, decay, updates, moved)
         return self.track(logs)
 
@@ -294,7 +294,7 @@ class GAN(HasLatents, AdversarialModel):
         )
         return {f"{player}_loss": loss, **logs}
 
-    def ema_decay_after(self, updates):
+    def ema_decay_after(self, updates, batch_size):
         """The decay of the averaged copy after so many updates of the generator: constant."""
         return self.ema_decay
 
@@ -345,11 +345,17 @@ class GAN(HasLatents, AdversarialModel):
             return self.discriminate(images, labels, training=False)
 
         if training:
-            costs = [p(logits, real, fake, self.seed_generator, updates) for p in self.penalties]
+            paid_here = self.penalties_in_loss
+            costs = [p(logits, real, fake, self.seed_generator, updates) for p in paid_here]
         else:
             points = [p.points(real, fake, self.evaluation_seed) for p in self.penalties]
             costs = [p.at_points(logits, x) for p, x in zip(self.penalties, points, strict=True)]
-        return sum(costs)
+        return sum(costs, start=ops.zeros((), "float32"))
+
+    @property
+    def penalties_in_loss(self) -> list[GradientPenalty]:
+        """Those penalties that are part of the loss of each update: all."""
+        return self.penalties
 
     def discriminate(self, images, labels, training):
         """The discriminator's logits; `labels` are looked at by conditional models only."""
