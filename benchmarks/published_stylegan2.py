@@ -50,7 +50,7 @@ def channels_last(images):
 
 def gradient(loss, variable):
     """Of a loss by a variable: array."""
-    optimizer = keras.optimizers.SGD(1.0)
+    optimizer = keras.optimizers.SGD(1e6)  # or the weight would round the gradient
     optimizer.build([variable])
     before = ops.convert_to_numpy(variable).copy()
 
@@ -63,7 +63,7 @@ def gradient(loss, variable):
     step.variable, step.built = variable, True
     step.compile(optimizer=optimizer, jit_compile=False)
     step.fit(np.zeros((1, 1), "float32"), verbose=0)
-    found = before - ops.convert_to_numpy(variable)
+    found = (before - ops.convert_to_numpy(variable)) / 1e6
     variable.assign(before)
     return found
 
@@ -71,9 +71,12 @@ def gradient(loss, variable):
 def comparisons(gan, given):
     """Yields a name, what was computed, and what the program computes."""
     z, c = given["z"], given["c"]
-    labels = c.argmax(1).astype("int32") if c.shape[1] else None
-    real_labels = given["cx"].argmax(1).astype("int32") if c.shape[1] else None
-    real = channels_last(given["x"])
+    labels = ops.convert_to_tensor(c.argmax(1).astype("int32")) if c.shape[1] else None
+    real_labels = None
+    if labels is not None:
+        real_labels = ops.convert_to_tensor(given["cx"].argmax(1).astype("int32"))
+    known = None if labels is None else ops.convert_to_numpy(labels)
+    real = ops.convert_to_tensor(channels_last(given["x"]))
     for prefix, generator in (("G_ema", gan.ema_generator), ("G", gan.generator)):
         synthesis = generator.synthesis
 
@@ -81,11 +84,11 @@ def comparisons(gan, given):
             return ops.convert_to_numpy(synthesis(styles, bounded=False))
 
         average, gan.ema_generator = gan.ema_generator, generator
-        styles = gan.styles(z, labels=labels)
+        styles = gan.styles(z, labels=known)
         yield f"{prefix}.w", styles[:, 0], given[f"{prefix}.w"]
-        cut = gan.styles(z, 0.5, cutoff=4, labels=labels)
+        cut = gan.styles(z, 0.5, cutoff=4, labels=known)
         yield f"{prefix}.w_psi0.5_cutoff4", cut, given[f"{prefix}.w_psi0.5_cutoff4"]
-        half = gan.styles(z, 0.5, labels=labels)
+        half = gan.styles(z, 0.5, labels=known)
         gan.ema_generator = average
         mixed = styles.copy()
         mixed[:, 3:] = styles[::-1, 3:]
@@ -103,12 +106,12 @@ def comparisons(gan, given):
         return gan.discriminate(images, labels, training=False)
 
     first = None if labels is None else real_labels[:4]
-    fake = channels_last(given["G.img_const"])
+    fake = ops.convert_to_tensor(channels_last(given["G.img_const"]))
     yield "D.logits_x", logits(real, real_labels), given["D.logits_x"]
     yield "D.logits_x_first4", logits(real[:4], first), given["D.logits_x_first4"]
     yield "D.logits_fake", logits(fake, labels), given["D.logits_fake"]
 
-    points = ops.convert_to_tensor(real[:4])
+    points = real[:4]
     norms = backend.input_gradient(lambda x: logits(x, first), points)
     found = np.sum(ops.convert_to_numpy(norms) ** 2, axis=(1, 2, 3))
     yield "D.r1_grad_norm2", found, given["D.r1_grad_norm2"]

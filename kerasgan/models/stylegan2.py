@@ -494,8 +494,9 @@ class Synthesis(keras.Model):
             )
             for resolution in self.sizes
         ]
-        self.enlarge = layers.UpSampling2D(2, dtype="float32", name="enlarge")
-        self.blur = Blur(dtype="float32", name="blur")
+        if architecture == "skip":
+            self.enlarge = layers.UpSampling2D(2, dtype="float32", name="enlarge")
+            self.blur = Blur(dtype="float32", name="blur")
         self(keras.Input((self.style_layers, latent_dim)))
 
     def call(self, inputs, training=False, bounded=True):
