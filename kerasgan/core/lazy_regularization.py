@@ -148,7 +148,9 @@ class LazilyRegularizedGAN(ImageGAN):
                 self._step_number = self.iterations
             self._due = self._due_at(self._step_number)
             if self._due not in made:
+                chooser = self.train_function  # which Keras replaces with what it makes
                 made[self._due] = make()
+                self.train_function = chooser
             result = made[self._due](*arguments)
             self._step_number += 1
             return result

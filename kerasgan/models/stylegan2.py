@@ -522,7 +522,7 @@ class SynthesisBlock(layers.Layer):
         super().__init__(autocast=False, **kwargs)
         self.resolution, self.width, self.residual = resolution, width, residual
         self.first = resolution == START_SIZE
-        settings = {"clamp": clamp, "dtype": self.dtype_policy}
+        settings = {"clamp": clamp, "dtype": self.dtype_policy.name}
         gain = math.sqrt(0.5) if residual and not self.first else 1.0
         if not self.first:
             self.conv0 = StyledConv(width, up=True, name="conv0", **settings)
