@@ -59,7 +59,7 @@ class LazilyRegularizedGAN(ImageGAN):
             aggregation="only_first_replica",
             name="steps_trained",
         )
-        self._step_number = None  # of the next step, once `fit` has looked
+        self._step_number: int | None = None  # of the next step, once `fit` has looked
         self._due: tuple[bool, ...] | None = None
 
     def lazy_costs(self, player: str) -> list[LazyCost]:
@@ -101,11 +101,12 @@ class LazilyRegularizedGAN(ImageGAN):
         own = list(optimizer.values()) if isinstance(optimizer, dict) else [optimizer]
         for each in own:
             each = getattr(each, "inner_optimizer", each)
-            if (getattr(each, "gradient_accumulation_steps", None) or 1) > 1:
+            accumulated = getattr(each, "gradient_accumulation_steps", None) or 1
+            if accumulated > 1:
                 raise ValueError(
-                    f"optimizer accumulates the gradients of {each.gradient_accumulation_steps} "
-                    f"steps, which {type(self).__name__} cannot, as some steps have further "
-                    "updates; use larger batches."
+                    f"optimizer accumulates the gradients of {accumulated} steps, which "
+                    f"{type(self).__name__} cannot, as some steps have further updates; use larger "
+                    "batches."
                 )
         super().compile(
             optimizer,

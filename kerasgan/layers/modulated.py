@@ -60,9 +60,7 @@ class ModulatedConv2D(layers.Layer):
         self.up, self.demodulate = up, demodulate
 
     def build(self, x_shape, w_shape):
-        dense = layers.Dense(
-            x_shape[-1], bias_initializer="ones", dtype="float32", name="affine"
-        )
+        dense = layers.Dense(x_shape[-1], bias_initializer="ones", dtype="float32", name="affine")
         self.affine = equalized(dense, gain=1.0)
         self.affine.build(w_shape)
         self.kernel = self.add_weight(

@@ -118,18 +118,20 @@ class StyleGAN2(HasStyles, LazilyRegularizedGAN):
     mapping, and the logit is the inner product of the discriminator's features with a mapped
     embedding.
 
-    `preset` is the published settings, `"auto"` those of StyleGAN2-ADA that follow the image's size
-    and the batch:
+    `preset` is the published settings:
 
     | preset | images an update | learning rate | gamma of R1 | half-life, images | mapping |
     |---|---|---|---|---|---|
-    | `"auto"` | 32, from 256x256 on 4096 / size | 0.0025, at 1024x1024 0.002 | 0.0002 size^2 / batch | 312.5 batch, at most a twentieth of the images so far | 2 |
     | `"stylegan2"` | 32 | 0.002 | 10 | 10,000 | 8 |
     | `"paper256"` | 64 | 0.0025 | 1 | 20,000 | 8 |
     | `"paper512"` | 64 | 0.0025 | 0.5 | 20,000 | 8 |
     | `"paper1024"` | 32 | 0.002 | 2 | 10,000 | 8 |
-    | `"cifar"` | 64 | 0.0025 | 0.01 | 500,000, as `"auto"` at first | 2 |
+    | `"cifar"` | 64 | 0.0025 | 0.01 | 500,000 | 2 |
 
+    `"auto"`, of StyleGAN2-ADA, follows the image's size and the batch: 32 images an update, from
+    256x256 on 4096 / size; learning rate 0.0025, at 1024x1024 0.002; gamma 0.0002 size^2 / batch; a
+    half-life of 312.5 batches; 2 layers of mapping. With it and `"cifar"` the half-life is at most
+    a twentieth of the images so far.
     `"cifar"` has the discriminator `"orig"`, no path lengths and no mixed styles.
 
     In mixed precision the four highest resolutions compute in half of it, activations are cut to
@@ -626,9 +628,7 @@ def discriminator(
         width, next_width = (
             width_at(r, size, base_width, max_width) for r in (resolution, resolution // 2)
         )
-        conv = functools.partial(
-            convolved, clamp=clamp, dtype=precision_at(resolution, size, half)
-        )
+        conv = functools.partial(convolved, clamp=clamp, dtype=precision_at(resolution, size, half))
         name = f"b{resolution}"
         if x is None or architecture == "skip":
             x = with_image(x, conv(images, width, f"{name}_fromrgb", size=1), name)
@@ -642,9 +642,7 @@ def discriminator(
             policy = precision_at(resolution, size, half)
             skip = Blur(dtype=policy, name=f"{name}_skip_blur")(x)
             skip = layers.AveragePooling2D(2, dtype=policy, name=f"{name}_skip_down")(skip)
-            linear = layers.Conv2D(
-                next_width, 1, use_bias=False, dtype=policy, name=f"{name}_skip"
-            )
+            linear = layers.Conv2D(next_width, 1, use_bias=False, dtype=policy, name=f"{name}_skip")
             skip = equalized(linear, gain=gain)(skip)
             y = layers.Add(dtype=policy, name=f"{name}_sum")([skip, y])
         x = y

@@ -1,4 +1,3 @@
-
 import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
@@ -92,5 +91,3 @@ class FilterTest(tf.test.TestCase):
         self.assertAllClose(found, by_hand)
         self.assertEqual(layer.compute_output_shape((1, 4, 4, 1)), (1, 5, 5, 1))
         self.assertEqual(Blur.from_config(layer.get_config()).taps, 4)
-
-

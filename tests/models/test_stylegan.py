@@ -20,7 +20,6 @@ from keras import layers
 import kerasgan
 from kerasgan.growing.networks import stage_widths
 from kerasgan.layers import AdaptiveInstanceNormalization, Blur, Equalized
-from kerasgan.models import stylegan
 from kerasgan.sampling.normals import standard_normal
 from kerasgan.training.optimizers import all_layers
 from kerasgan.utils.image_numbers import numbers_of_images
