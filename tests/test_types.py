@@ -33,7 +33,15 @@ OF_TENSORS = (
     *("discriminate", "discriminator", "distances", "draw", "ema_decay_after", "generate_like"),
     *("generated", "generator", "gradient_penalty", "image_pair", "images_from_noise", "look"),
     *("in_levels", "log_probability", "noisy"),
-    *("move", "of_images", "points", "power_iteration", "real_batch", "real_images"),
+    *(
+        "move",
+        "of_images",
+        "path_lengths",
+        "points",
+        "power_iteration",
+        "real_batch",
+        "real_images",
+    ),
     *("real_logits", "sample_latents", "show", "sigma", "split_codes", "to_latents", "with_codes"),
     *("with_labels", "with_penalties"),
 )

@@ -4,7 +4,7 @@ import contextlib
 import inspect
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import keras
 import numpy as np
@@ -480,7 +480,7 @@ class GenerativeModel(SavesExactly, ChecksData, backend.Trainer, keras.Model):
         steps = self.steps_per_execution
         self.train_function = passing(self.make_step(), self.position, steps, self.tracked)
 
-    def make_step(self):
+    def make_step(self) -> Callable:
         """What runs an execution of training steps, as Keras calls it."""
         super().make_train_function(force=True)
         return self.train_function

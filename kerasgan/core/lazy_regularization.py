@@ -141,7 +141,7 @@ class LazilyRegularizedGAN(ImageGAN):
         super().make_train_function(force)
         self._step_number = None
 
-    def make_step(self):
+    def make_step(self) -> Callable:
         made, make = {}, super().make_step
 
         def step(*arguments):

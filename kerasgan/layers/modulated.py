@@ -82,10 +82,10 @@ class ModulatedConv2D(layers.Layer):
         factor = demodulation(kernel, scale) if self.demodulate else None
         dtype = self.compute_dtype
         x = ops.cast(x, dtype) * ops.cast(scale, dtype)[:, None, None, :]
-        x = self.convolved(x, ops.cast(kernel, dtype))
+        x = self._convolved(x, ops.cast(kernel, dtype))
         return x if factor is None else x * ops.cast(factor, dtype)[:, None, None, :]
 
-    def convolved(self, x, kernel):
+    def _convolved(self, x, kernel):
         """x (batch, height, width, channels) after the convolution with one kernel."""
         layout = {"data_format": "channels_last"}
         if not self.up:

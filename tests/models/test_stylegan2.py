@@ -355,3 +355,25 @@ class StylesTest(tf.test.TestCase):
                 gan.styles(latents, 0.5, cutoff=wrong)
         with self.assertRaisesRegex(ValueError, r"layers=range\(0, 9\).*range\(6\)"):
             gan.style_mix(latents, latents, range(9))
+
+
+class LearningTest(tf.test.TestCase):
+    @needs_backend("tensorflow", reason="it takes minutes")
+    def test_learns_digits(self):
+        """Samples come nearer to real digits, and are nearly as different from each other."""
+        gan = small(latent_dim=16, base_width=16, max_width=32, batch_size=64)
+        gan.compile()
+        real = np.concatenate([b.numpy() for b in kerasgan.data.load("digits", shuffle=False)])
+
+        def samples():
+            return gan.generate(200, seed=0)
+
+        def distance():
+            differences = samples()[:, None] - real[None]
+            return float(np.sqrt((differences**2).mean((2, 3, 4))).min(1).mean())
+
+        untrained = distance()
+        gan.fit(kerasgan.data.load("digits"), epochs=8, verbose=0)
+        found, spread = distance(), samples().std(0).mean()
+        self.assertLess(found, 0.8 * untrained)
+        self.assertGreater(spread, 0.6 * real.std(0).mean())
