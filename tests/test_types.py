@@ -34,8 +34,16 @@ OF_TENSORS = (
     *("generated", "generator", "gradient_penalty", "image_pair", "images_from_noise", "look"),
     *("change", "check_image_shape", "in_evaluation", "in_levels", "judging_loss"),
     *("log_likelihood_of", "log_likelihood_of_parameters", "log_probabilities"),
-    *("log_probability", "noisy", "paid", "seen"),
-    *("move", "of_images", "points", "power_iteration", "real_batch", "real_images"),
+    *("log_probability", "noisy", "paid", "path_lengths", "seen"),
+    *(
+        "move",
+        "of_images",
+        "path_lengths",
+        "points",
+        "power_iteration",
+        "real_batch",
+        "real_images",
+    ),
     *("real_logits", "sample_latents", "show", "sigma", "split_codes", "to_latents", "with_codes"),
     *("with_labels", "with_penalties"),
 )

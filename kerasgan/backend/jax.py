@@ -120,6 +120,18 @@ class Trainer:
         without its weights.
         """
 
+    def make_train_function(self, force=False):
+        """Has a step that is made beside another one traced anew.
+
+        `jax.jit` takes one method of one model for one function, which it has traced already.
+        """
+        step = self.train_step
+        vars(self)["train_step"] = lambda *arguments: step(*arguments)
+        try:
+            super().make_train_function(force)
+        finally:
+            del vars(self)["train_step"]
+
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         for name in {"train_step", "test_step"} & set(vars(cls)):

@@ -272,6 +272,8 @@ def _new_model(settings, arguments, steps_per_epoch, measures):
 
     model_class = model_classes.model_class(settings["model"])
     of_model, of_compile = split_arguments(model_class, settings["set"])
+    if "batch_size" in registry.parameters(model_class):  # its settings follow it
+        of_model.setdefault("batch_size", settings["batch_size"])
     with usage_errors():
         gan = model_class(seed=settings["seed"], **{**arguments, **of_model})
         gan.compile(**of_compile, metrics=measures)
@@ -294,8 +296,8 @@ def _new_model(settings, arguments, steps_per_epoch, measures):
             fall_from = max(decay_from, begin)
             optimizer.learning_rate = LinearDecay(
                 float(optimizer.learning_rate),
-                updates * (fall_from - begin),
-                updates * (settings["epochs"] - fall_from),
+                round(updates * (fall_from - begin)),
+                round(updates * (settings["epochs"] - fall_from)),
             )
     return gan
 

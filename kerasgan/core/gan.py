@@ -235,7 +235,7 @@ class GAN(HasLatents, AdversarialModel):
             "discriminator_steps": self.discriminator_steps,
         }
 
-    def updates_per_batch(self, part: str) -> int:
+    def updates_per_batch(self, part: str) -> float:
         return self.discriminator_steps if part == "discriminator" else 1
 
     def default_penalties(self) -> GradientPenalty | list:
@@ -281,7 +281,7 @@ class GAN(HasLatents, AdversarialModel):
             updates = self.optimizer["generator"].iterations
             average, weights = map(self.averaged_weights, (self.ema_generator, self.generator))
             moved = updates > updates_before  # or gradients were only accumulated
-            decay = self.ema_decay_after(updates)
+            decay = self.ema_decay_after(updates, ops.shape(images)[0] * backend.replicas())
             ema.update_average(average, weights, decay, updates, moved)
         return self.track(logs | self._augmentation_logs())
 
@@ -355,7 +355,7 @@ class GAN(HasLatents, AdversarialModel):
             self.augmentation.look(real_logits)
         return self.adversarial_loss.discriminator(real_logits, fake_logits)
 
-    def ema_decay_after(self, updates):
+    def ema_decay_after(self, updates, batch_size):
         """The decay of the averaged copy after so many updates of the generator: constant."""
         return self.ema_decay
 
@@ -416,8 +416,14 @@ class GAN(HasLatents, AdversarialModel):
         if not training:
             seed = self.evaluation_seed
             return sum(p.in_evaluation(logits, real, fake, seed) for p in penalties)
+        here = filter(self.pays_in_loss, penalties)
         with self._views(self._one_view(real)):
-            return sum(p(logits, real, fake, self.seed_generator, updates) for p in penalties)
+            costs = [p(logits, real, fake, self.seed_generator, updates) for p in here]
+        return sum(costs, start=ops.zeros((), "float32"))
+
+    def pays_in_loss(self, penalty: Penalty) -> bool:
+        """Whether a penalty is part of the loss of each update: bool."""
+        return True
 
     def _one_view(self, images):
         """Changes that are drawn now: a penalty may be in a branch, where nothing can be drawn."""

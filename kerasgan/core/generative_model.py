@@ -140,8 +140,8 @@ class GenerativeModel(SavesExactly, ChecksData, backend.Trainer, keras.Model):
         """
         return cls.default_batch_size
 
-    def updates_per_batch(self, part: str) -> int:
-        """How often the part's optimizer moves it for a batch of `fit`: int."""
+    def updates_per_batch(self, part: str) -> float:
+        """How often the part's optimizer moves it for a batch of `fit`, in the mean: number."""
         return 1
 
     def part_variables(self, part: str) -> list:
@@ -486,9 +486,13 @@ class GenerativeModel(SavesExactly, ChecksData, backend.Trainer, keras.Model):
         if self.train_function is not None and not force and trained == self._trained_in_step:
             return
         self._trained_in_step = trained
-        super().make_train_function(force=True)
         steps = self.steps_per_execution
-        self.train_function = passing(self.train_function, self.position, steps, self.tracked)
+        self.train_function = passing(self.make_step(), self.position, steps, self.tracked)
+
+    def make_step(self) -> Callable:
+        """What runs an execution of training steps, as Keras calls it."""
+        super().make_train_function(force=True)
+        return self.train_function
 
     # Export ------------------------------------------------------------------------------------
 

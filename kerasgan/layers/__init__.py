@@ -11,6 +11,7 @@ from kerasgan.layers.equalized import Equalized
 from kerasgan.layers.grouped import GroupedConv2D
 from kerasgan.layers.image_history import ImageHistory
 from kerasgan.layers.minibatch import MinibatchStdDev, Pack
+from kerasgan.layers.modulated import ModulatedConv2D, ScaledLeakyReLU
 from kerasgan.layers.orthogonal import OrthogonalRegularization
 from kerasgan.layers.patch_gan import patch_discriminator
 from kerasgan.layers.pixel_normalization import PixelNormalization
@@ -29,12 +30,14 @@ __all__ = [
     "GroupedConv2D",
     "ImageHistory",
     "MinibatchStdDev",
+    "ModulatedConv2D",
     "NoiseInjection",
     "OneHot",
     "OrthogonalRegularization",
     "Pack",
     "PixelNormalization",
     "ReflectionPadding2D",
+    "ScaledLeakyReLU",
     "SelfAttention2D",
     "SpectralNormalization",
     "convolutional_discriminator",

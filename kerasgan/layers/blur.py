@@ -8,7 +8,14 @@ from keras import layers, ops
 class Blur(layers.Layer):
     """Filters each map with the kernel [1, 2, 1] / 4 in both directions, zeros beyond the border.
 
-    Input and output: (batch, height, width, channels).
+    Args:
+        taps: int of at least 2, the length of the kernel, a row of Pascal's triangle: 3 for [1, 2,
+            1] / 4, 4 for [1, 3, 3, 1] / 8.
+        border: int, how many zeros there are at each side. Those of the default keep the size.
+        **kwargs: `name` and `dtype`, as for `keras.layers.Layer`.
+
+    Input: (batch, height, width, channels). Output: the same, with sizes `2 * border - taps + 1`
+    larger.
 
     Example:
 
@@ -22,15 +29,33 @@ class Blur(layers.Layer):
     et al., 2019, arXiv:1812.04948, section 2.
     """
 
+    def __init__(self, taps: int = 3, border: int = 1, **kwargs):
+        super().__init__(**kwargs)
+        self.taps, self.border = taps, border
+
     def call(self, x):
-        # [1, 2, 1] / 4 is [1, 1] / 2 twice. With the second derivatives that gradient penalties
-        # need, means are 14 times as fast as depthwise convolutions under JAX on a CPU, and no
-        # slower elsewhere.
-        border = (1, 1)
-        x = ops.pad(x, ((0, 0), border, border, (0, 0)))
-        for _ in range(2):
-            x = ops.average_pool(x, 2, strides=1, data_format="channels_last")
-        return x
+        return binomial(x, self.taps - 1, self.border)
 
     def compute_output_shape(self, input_shape):
-        return input_shape
+        batch, *sizes, channels = input_shape
+        change = 2 * self.border - self.taps + 1
+        return (batch, *(None if n is None else n + change for n in sizes), channels)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "taps": self.taps, "border": self.border}
+
+
+def binomial(x, times, border):
+    """Maps (batch, height, width, channels) filtered with [1, 1] / 2 so many times each way.
+
+    Args:
+        x: the maps.
+        times: int.
+        border: int, how many zeros are put around them first.
+    """
+    # With the second derivatives that gradient penalties need, means are 14 times as fast as
+    # depthwise convolutions under JAX on a CPU, and no slower elsewhere.
+    x = ops.pad(x, ((0, 0), (border, border), (border, border), (0, 0)))
+    for _ in range(times):
+        x = ops.average_pool(x, 2, strides=1, data_format="channels_last")
+    return x

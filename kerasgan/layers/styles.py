@@ -50,7 +50,7 @@ class AdaptiveInstanceNormalization(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class NoiseInjection(layers.Layer):
-    """Adds one map of noise to all channels, each with a strength that is learned.
+    """Adds one map of noise to all channels, with strengths that are learned.
 
     In training the noise is new at each call and for each image. Otherwise it is a map that was
     drawn once and is saved with the layer, so that a latent gives one image, unless the call is
@@ -58,23 +58,26 @@ class NoiseInjection(layers.Layer):
 
     Args:
         seed: int or None, where the noise of training starts.
+        shared: whether all channels have one strength, as in StyleGAN2, or each its own.
         **kwargs: `name` and `dtype`, as for `keras.layers.Layer`.
 
     Inputs: x (batch, height, width, channels); `noise`, None or (batch or 1, height, width, 1).
     Output: as x.
 
     Reference: A Style-Based Generator Architecture for Generative Adversarial Networks, Karras et
-    al., 2019, arXiv:1812.04948, section 2.
+    al., 2019, arXiv:1812.04948, section 2; with one strength, Analyzing and Improving the Image
+    Quality of StyleGAN, Karras et al., 2020, arXiv:1912.04958, section 2.1.
     """
 
-    def __init__(self, seed: int | None = None, **kwargs):
+    def __init__(self, seed: int | None = None, shared: bool = False, **kwargs):
         super().__init__(**kwargs)
-        self.seed = seed
+        self.seed, self.shared = seed, shared
         self.seed_generator = backend.SeedGenerator(seed)
 
     def build(self, input_shape):
         _, height, width, channels = input_shape
-        self.strength = self.add_weight((channels,), "zeros", name="strength")
+        strengths = () if self.shared else (channels,)
+        self.strength = self.add_weight(strengths, "zeros", name="strength")
         normal = keras.initializers.RandomNormal(0.0, 1.0)
         self.noise = self.add_weight((1, height, width, 1), normal, trainable=False, name="noise")
 
@@ -89,4 +92,4 @@ class NoiseInjection(layers.Layer):
         return x_shape
 
     def get_config(self) -> dict:
-        return {**super().get_config(), "seed": self.seed}
+        return {**super().get_config(), "seed": self.seed, "shared": self.shared}

@@ -19,10 +19,12 @@ class Penalty:
 
     Attributes:
         log_name: str, under which `fit` logs it.
+        every: int, in one of how many updates it is paid.
         state: None, or a `keras.layers.Layer` whose weights it needs to go on.
     """
 
     log_name: str = "penalty"
+    every: int = 1
     state: keras.layers.Layer | None = None
 
     def get_config(self) -> dict:

@@ -156,9 +156,9 @@ class R3GAN(ImageGAN):
             return penalty
         return self.burn_in.penalty_share(self.optimizer["discriminator"].iterations) * penalty
 
-    def ema_decay_after(self, updates):
+    def ema_decay_after(self, updates, batch_size):
         if self.burn_in is None:
-            return super().ema_decay_after(updates)
+            return super().ema_decay_after(updates, batch_size)
         return self.burn_in.ema_decay(updates - 1)  # that of the state before the update
 
     def get_config(self) -> dict:

@@ -2,15 +2,11 @@
 
 import functools
 from collections.abc import Callable
-from numbers import Real
-from typing import Literal
 
 import keras
 import numpy as np
 from keras import layers, ops
-from numpy.typing import ArrayLike
 
-from kerasgan import backend
 from kerasgan.growing.model import GrowingGAN
 from kerasgan.growing.networks import (
     START_SIZE,
@@ -24,15 +20,11 @@ from kerasgan.layers.blur import Blur
 from kerasgan.layers.equalized import equalized
 from kerasgan.layers.pixel_normalization import PixelNormalization
 from kerasgan.layers.precision import dtype_policy
+from kerasgan.layers.styled_generator import StyledGenerator
 from kerasgan.layers.styles import AdaptiveInstanceNormalization, NoiseInjection
 from kerasgan.losses.penalties import GradientPenalty
 from kerasgan.roles.has_styles import HasStyles
-from kerasgan.sampling.latents import spherical
 from kerasgan.training.optimizers import adam
-
-MEAN_DECAY = 0.995  # of the tracked mean of w
-TRUNCATED_LAYERS = 8  # those up to 32x32
-PARTS = ("coarse", "middle", "fine")
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")
@@ -103,7 +95,7 @@ class StyleGAN(HasStyles, GrowingGAN):
         )
 
     networks_version = 2
-    truncation_limits = (0.0, 1.0)
+    truncated_layers = 8  # those up to 32x32
 
     def default_penalties(self) -> GradientPenalty | list:
         return GradientPenalty.r1(10.0)
@@ -126,194 +118,8 @@ class StyleGAN(HasStyles, GrowingGAN):
         sizes = START_SIZE * 2 ** np.repeat(np.arange(self.stage + 1), 2)
         return (*super().noise_shapes, *((int(size), int(size), 1) for size in sizes))
 
-    def styles(self, latents: np.ndarray, truncation: float | None = None) -> np.ndarray:
-        """The styles w of latents, one for each layer.
 
-        Args:
-            latents: float array (num_images, latent_dim).
-            truncation: None, or psi: `w` becomes `mean + psi (w - mean)` in the layers up to 32x32,
-                where mean is that of w in training. 1 changes nothing, at 0 all images are the same
-                "average" one.
-
-        Returns:
-            float32 array (num_images, style_layers, latent_dim).
-        """
-        generator = self.sampling_generator
-        w = backend.predict(generator.mapping, np.asarray(latents, "float32"))
-        styles = np.repeat(w[:, None, :], self.style_layers, axis=1)
-        if truncation is not None:
-            mean = ops.convert_to_numpy(generator.mean)
-            cut = styles[:, :TRUNCATED_LAYERS]
-            styles[:, :TRUNCATED_LAYERS] = mean + truncation * (cut - mean)
-        return styles
-
-    def generate_from_styles(self, styles: np.ndarray, noise: list | None = None) -> np.ndarray:
-        """Turns styles into images.
-
-        Args:
-            styles: float array (num_images, style_layers, latent_dim), as `styles` returns them.
-            noise: None for the noise that `generate` uses, or a list of style_layers arrays
-                (num_images, height, width, 1), the layers' resolutions.
-
-        Returns:
-            float32 array (num_images, height, width, channels) in [-1, 1].
-        """
-
-        def draw(styles, *noise):
-            inputs = [styles, *noise] if noise else styles
-            return backend.predict(self.sampling_generator.synthesis, inputs)
-
-        return self.some_at_a_time(draw, styles, *(noise or []))
-
-    def generate(
-        self,
-        num_images: int,
-        *,
-        seed: int | None = None,
-        labels: ArrayLike | None = None,
-        truncation: float | None = None,
-    ) -> np.ndarray:
-        """Draws images; see `kerasgan.GAN.generate`.
-
-        Args:
-            num_images, seed: as there.
-            labels: None; StyleGAN is unconditional.
-            truncation: None, or psi from 0 to 1, usually 0.7; see `styles`.
-
-        Returns:
-            float32 array (num_images, height, width, channels) in [-1, 1].
-
-        Raises:
-            ValueError: for an argument out of range.
-        """
-        return super().generate(num_images, seed=seed, labels=labels, truncation=truncation)
-
-    def check_truncation(self, truncation: float | None) -> None:
-        is_number = isinstance(truncation, Real)
-        if truncation is not None and (not is_number or not 0.0 <= truncation <= 1.0):
-            raise ValueError(f"truncation={truncation!r}; use None or a number from 0 to 1.")
-
-    def latents(  # type: ignore[override]  # truncation is of styles here
-        self, num_images: int, *, seed: int | None = None
-    ) -> np.ndarray:
-        """The latents that `generate` turns into images; see `kerasgan.GAN.latents`."""
-        return super().latents(num_images, seed=seed)
-
-    def draw(self, noise, labels=None, truncation=None):
-        normal, *noise = noise
-        return self.generate_from_styles(self.styles(normal, truncation), noise)
-
-    def images_from_noise(self, noise, labels=None, truncation=None):
-        normal, *noise = noise
-        generator = self.sampling_generator
-        w = generator.mapping(normal)[:, None, :]
-        cut = generator.mean + truncation[:, None, None] * (w - generator.mean)
-        kept = [cut] * min(TRUNCATED_LAYERS, self.style_layers)
-        styles = kept + [w] * (self.style_layers - len(kept))
-        return generator.synthesis([ops.concatenate(styles, axis=1), *noise], training=False)
-
-    def style_mix(
-        self,
-        sources: np.ndarray,
-        targets: np.ndarray,
-        layers: str | range = "coarse",
-        truncation: float | None = None,
-    ) -> np.ndarray:
-        """Images of the targets with some of their styles from the sources.
-
-        Args:
-            sources, targets: float arrays (n, latent_dim) and (m, latent_dim), latents such as
-                `latents` returns.
-            layers: which styles come from the sources: a `range` of layers, of which there are
-                `style_layers`, or `"coarse"`, `"middle"` or `"fine"`. From 128x128 on these are the
-                paper's: up to 8x8, 16x16 to 32x32, the rest; for smaller images one resolution
-                each is coarse and middle.
-            truncation: as for `styles`.
-
-        Returns:
-            float32 array (n, m, height, width, channels).
-
-        Raises:
-            ValueError: for other layers.
-        """
-        chosen = self._chosen_layers(layers)
-        source, target = (self.styles(latents, truncation) for latents in (sources, targets))
-        styles = np.repeat(target[None], len(source), axis=0)
-        styles[:, :, chosen] = source[:, None, chosen]
-        images = self.generate_from_styles(styles.reshape(-1, *target.shape[1:]))
-        return images.reshape(len(source), len(target), *self.image_shape)
-
-    def _chosen_layers(self, layers):
-        part = 2 * min(2, max(1, (self.stage + 1) // 3))
-        everything = list(range(self.style_layers))
-        parts = (everything[:part], everything[part : 2 * part], everything[2 * part :])
-        named = dict(zip(PARTS, parts, strict=True))
-        if isinstance(layers, str) and layers in named:
-            return named[layers]
-        if isinstance(layers, range) and set(layers) <= set(everything):
-            return list(layers)
-        raise ValueError(
-            f"layers={layers!r}; use {', '.join(map(repr, PARTS))} or a range within "
-            f"range({self.style_layers})."
-        )
-
-    def stochastic_variation(
-        self, latent: np.ndarray, num_images: int, seed: int | None = None
-    ) -> np.ndarray:
-        """Images of one latent that differ in their noise.
-
-        Args:
-            latent: float array (latent_dim,).
-            num_images: int.
-            seed: int, or None for new noise at each call.
-
-        Returns:
-            float32 array (num_images, height, width, channels).
-        """
-        styles = self.styles(np.asarray(latent, "float32")[None])
-        random = np.random.default_rng(np.random.randint(2**31) if seed is None else seed)
-        noise = [
-            random.standard_normal((num_images, *shape), dtype="float32")
-            for shape in self.noise_shapes[1:]
-        ]
-        return self.generate_from_styles(np.repeat(styles, num_images, axis=0), noise)
-
-    def interpolate(
-        self,
-        first: np.ndarray,
-        second: np.ndarray,
-        num_images: int = 8,
-        space: Literal["z", "w"] = "w",
-    ) -> np.ndarray:
-        """Images on the way from one latent to another, both ends included.
-
-        Args:
-            first, second: float arrays (latent_dim,).
-            num_images: int, at least 2.
-            space: `"w"`, along the straight line between their styles, or `"z"`, along the great
-                circle between the latents.
-
-        Returns:
-            float32 array (num_images, height, width, channels).
-
-        Raises:
-            ValueError: for another space, or too few images.
-        """
-        if space not in ("w", "z"):
-            raise ValueError(f"space={space!r}; use 'w' or 'z'.")
-        if num_images < 2:
-            raise ValueError(f"num_images={num_images!r}; use a number of at least 2.")
-        ends = np.stack([first, second]).astype("float32")
-        shares = np.linspace(0.0, 1.0, num_images, dtype="float32")
-        if space == "z":
-            way = [spherical(ends[:1], ends[1:], share)[0] for share in shares]
-            return self.generate_from(np.stack(way))
-        first, second = self.styles(ends)
-        shares = shares[:, None, None]
-        return self.generate_from_styles((1.0 - shares) * first + shares * second)
-
-
-class Generator(keras.Model):
+class Generator(StyledGenerator):
     """Latents to styles, styles to images; in training with mixed styles."""
 
     def __init__(
@@ -326,63 +132,18 @@ class Generator(keras.Model):
         mixing_probability,
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        self.settings = {
-            "image_shape": tuple(image_shape),
-            "latent_dim": latent_dim,
-            "base_width": base_width,
-            "max_width": max_width,
-            "mapping_layers": mapping_layers,
-            "mixing_probability": mixing_probability,
-        }
-        self.mixing_probability = mixing_probability
-        with dtype_policy(self.dtype_policy):
-            self.mapping = mapping_network(latent_dim, mapping_layers)
-            self.synthesis = Synthesis(
-                image_shape, latent_dim, base_width, max_width, name="synthesis"
-            )
-        self.mean = self.add_weight(
-            (latent_dim,),
-            "zeros",
-            "float32",
-            trainable=False,
-            autocast=False,
-            aggregation="mean",
-            name="mean_style",
+        sizes = (tuple(image_shape), latent_dim, base_width, max_width)
+        names = ("image_shape", "latent_dim", "base_width", "max_width")
+        super().__init__(
+            functools.partial(mapping_network, latent_dim, mapping_layers),
+            functools.partial(Synthesis, *sizes, name="synthesis"),
+            {
+                **dict(zip(names, sizes, strict=True)),
+                "mapping_layers": mapping_layers,
+                "mixing_probability": mixing_probability,
+            },
+            **kwargs,
         )
-        self.seed_generator = backend.SeedGenerator()
-
-    def call(self, z, training=False):
-        w = self.mapping(z)
-        if training:
-            mean = ops.mean(ops.stop_gradient(ops.cast(w, "float32")), axis=0)
-            self.mean.assign(self.mean + (1.0 - MEAN_DECAY) * (mean - self.mean))
-        styles = ops.repeat(w[:, None, :], self.synthesis.style_layers, axis=1)
-        if training and self.mixing_probability > 0.0:
-            styles = self.mixed(styles)
-        return self.synthesis(styles, training=training)
-
-    def mixed(self, styles):
-        """Styles of which some are those of another latent from a layer on."""
-        batch = ops.shape(styles)[0]
-        count, latent_dim = styles.shape[1:]
-        seed = self.seed_generator
-        others = self.mapping(keras.random.normal((batch, latent_dim), seed=seed))
-        # At least the first layer, and at most all but the last, keep their style.
-        crossover = 1.0 + keras.random.uniform((batch, 1, 1), 0.0, count - 1.0, "float32", seed)
-        mixes = (
-            keras.random.uniform((batch, 1, 1), dtype="float32", seed=seed)
-            < self.mixing_probability
-        )
-        index = ops.reshape(ops.arange(count, dtype="float32"), (1, count, 1))
-        other = ops.logical_and(mixes, index >= ops.floor(crossover))
-        return ops.where(other, others[:, None, :], styles)
-
-    def compute_output_shape(self, input_shape):
-        return (input_shape[0], *self.synthesis.image_shape)
-
-    def get_config(self):
-        return {"name": self.name, **self.settings}
 
 
 def mapping_network(latent_dim: int, depth: int) -> keras.Model:

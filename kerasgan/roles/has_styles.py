@@ -1,19 +1,263 @@
 """The role of models with a space of styles, w."""
 
-from kerasgan.roles.base import Role
+from numbers import Real
+from typing import Literal
+
+import numpy as np
+from keras import ops
+from numpy.typing import ArrayLike
+
+from kerasgan import backend
+from kerasgan.roles.generates_images import HasLatents
+from kerasgan.sampling.latents import spherical
+
+PARTS = ("coarse", "middle", "fine")
 
 
-class HasStyles(Role):
+class HasStyles(HasLatents):
     """A model that turns latents into styles, and styles into images.
 
-    A subclass owes:
+    A subclass owes, besides what `HasLatents` wants:
 
-    - `styles(latents, truncation=None)`: styles (num_images, style_layers, latent_dim);
-    - `generate_from_styles(styles, noise=None)`: images of these.
+    - `style_layers`: int, how many layers have a style;
+    - `noise_shapes`: the shape of a latent, and then those of the noise that `synthesis` takes;
+    - as `sampling_generator` a network with `mapping`, the network from latents (or [latents,
+      labels]) to styles, `mean`, the mean of styles in training, and `synthesis`, the network from
+      styles (batch, style_layers, latent_dim), or [styles, *noise], to images.
+
+    It may set:
+
+    - `truncated_layers`: how many layers are truncated where the call does not say; None for all.
+
+    Or it gives `styles(latents)` and `generate_from_styles(styles)` of its own.
     """
 
     can = "make images of styles"
-    owes = {
-        "styles": "a method from latents to styles",
-        "generate_from_styles": "a method from styles to images",
-    }
+    owes = {"style_layers": "how many layers have a style, an int"}
+    truncation_limits = (0.0, 1.0)
+    truncated_layers: int | None = None
+
+    def styles(
+        self,
+        latents: np.ndarray,
+        truncation: float | None = None,
+        *,
+        cutoff: int | None = None,
+        labels: ArrayLike | None = None,
+    ) -> np.ndarray:
+        """The styles w of latents, one for each layer.
+
+        Args:
+            latents: float array (num_images, latent_dim).
+            truncation: None, or psi: `w` becomes `mean + psi (w - mean)`, where mean is that of w
+                in training. 1 changes nothing, at 0 all images are the same "average" one.
+            cutoff: int, how many layers from the coarsest on are truncated; None for those of the
+                paper, up to 32x32 in StyleGAN and all in StyleGAN2.
+            labels: as for `generate`.
+
+        Returns:
+            float32 array (num_images, style_layers, latent_dim).
+
+        Raises:
+            ValueError: for an argument out of range, labels that are missing or unexpected.
+        """
+        self.check_truncation(truncation)
+        cutoff = self._cutoff(cutoff)
+        generator = self.sampling_generator
+        latents = np.asarray(latents, "float32")
+        labels = self.checked_labels(labels, len(latents))
+        w = backend.predict(generator.mapping, self.with_labels(latents, labels))
+        styles = np.repeat(w[:, None, :], self.style_layers, axis=1)
+        if truncation is not None:
+            mean = ops.convert_to_numpy(generator.mean)
+            styles[:, :cutoff] = mean + truncation * (styles[:, :cutoff] - mean)
+        return styles
+
+    def generate_from_styles(self, styles: np.ndarray, noise: list | None = None) -> np.ndarray:
+        """Turns styles into images.
+
+        Args:
+            styles: float array (num_images, style_layers, latent_dim), as `styles` returns them.
+            noise: None for one that was drawn once for all images, or a list of arrays
+                (num_images, *shape), one for each of `noise_shapes` but the first, which is that
+                of latents.
+
+        Returns:
+            float32 array (num_images, height, width, channels) in [-1, 1].
+        """
+
+        def draw(styles, *noise):
+            inputs = [styles, *noise] if noise else styles
+            return backend.predict(self.sampling_generator.synthesis, inputs)
+
+        return self.some_at_a_time(draw, styles, *(noise or []))
+
+    def generate(
+        self,
+        num_images: int,
+        *,
+        seed: int | None = None,
+        labels: ArrayLike | None = None,
+        truncation: float | None = None,
+    ) -> np.ndarray:
+        """Draws images; see `kerasgan.GAN.generate`.
+
+        Args:
+            num_images, seed, labels: as there.
+            truncation: None, or psi from 0 to 1, usually 0.7; see `styles`.
+
+        Returns:
+            float32 array (num_images, height, width, channels) in [-1, 1].
+
+        Raises:
+            ValueError: for an argument out of range, labels that are missing or unexpected.
+        """
+        return super().generate(num_images, seed=seed, labels=labels, truncation=truncation)
+
+    def check_truncation(self, truncation: float | None) -> None:
+        is_number = isinstance(truncation, Real)
+        if truncation is not None and (not is_number or not 0.0 <= truncation <= 1.0):
+            raise ValueError(f"truncation={truncation!r}; use None or a number from 0 to 1.")
+
+    def _cutoff(self, cutoff):
+        if cutoff is None:
+            cutoff = self.truncated_layers
+            return self.style_layers if cutoff is None else min(cutoff, self.style_layers)
+        if not isinstance(cutoff, (int, np.integer)) or not 0 <= cutoff <= self.style_layers:
+            raise ValueError(
+                f"cutoff={cutoff!r}; use None or a whole number from 0 to {self.style_layers}."
+            )
+        return cutoff
+
+    def latents(  # type: ignore[override]  # truncation is of styles here
+        self, num_images: int, *, seed: int | None = None
+    ) -> np.ndarray:
+        """The latents that `generate` turns into images; see `kerasgan.GAN.latents`."""
+        return super().latents(num_images, seed=seed)
+
+    def draw(self, noise, labels=None, truncation=None):
+        normal, *noise = noise
+        return self.generate_from_styles(self.styles(normal, truncation, labels=labels), noise)
+
+    def images_from_noise(self, noise, labels=None, truncation=None):
+        normal, *noise = noise
+        generator = self.sampling_generator
+        w = generator.mapping(self.with_labels(normal, labels))[:, None, :]
+        cut = generator.mean + truncation[:, None, None] * (w - generator.mean)
+        cutoff = self._cutoff(None)
+        styles = [cut] * cutoff + [w] * (self.style_layers - cutoff)
+        return generator.synthesis([ops.concatenate(styles, axis=1), *noise], training=False)
+
+    def style_mix(
+        self,
+        sources: np.ndarray,
+        targets: np.ndarray,
+        layers: str | range = "coarse",
+        truncation: float | None = None,
+        *,
+        labels: ArrayLike | None = None,
+    ) -> np.ndarray:
+        """Images of the targets with some of their styles from the sources.
+
+        Args:
+            sources, targets: float arrays (n, latent_dim) and (m, latent_dim), latents such as
+                `latents` returns.
+            layers: which styles come from the sources: a `range` of layers, of which there are
+                `style_layers`, or `"coarse"`, `"middle"` or `"fine"`. From 128x128 on these are the
+                paper's: up to 8x8, 16x16 to 32x32, the rest; for smaller images one resolution
+                each is coarse and middle.
+            truncation: as for `styles`.
+            labels: as for `generate`, of the sources and then of the targets: n + m, or one for
+                all.
+
+        Returns:
+            float32 array (n, m, height, width, channels).
+
+        Raises:
+            ValueError: for other layers, labels that are missing or unexpected.
+        """
+        chosen = self._chosen_layers(layers)
+        styles = self.styles(np.concatenate([sources, targets]), truncation, labels=labels)
+        source, target = styles[: len(sources)], styles[len(sources) :]
+        styles = np.repeat(target[None], len(source), axis=0)
+        styles[:, :, chosen] = source[:, None, chosen]
+        images = self.generate_from_styles(styles.reshape(-1, *target.shape[1:]))
+        return images.reshape(len(source), len(target), *self.image_shape)
+
+    def _chosen_layers(self, layers):
+        part = 2 * min(2, max(1, self.style_layers // 6))
+        everything = list(range(self.style_layers))
+        parts = (everything[:part], everything[part : 2 * part], everything[2 * part :])
+        named = dict(zip(PARTS, parts, strict=True))
+        if isinstance(layers, str) and layers in named:
+            return named[layers]
+        if isinstance(layers, range) and set(layers) <= set(everything):
+            return list(layers)
+        raise ValueError(
+            f"layers={layers!r}; use {', '.join(map(repr, PARTS))} or a range within "
+            f"range({self.style_layers})."
+        )
+
+    def stochastic_variation(
+        self,
+        latent: np.ndarray,
+        num_images: int,
+        seed: int | None = None,
+        *,
+        label: int | str | None = None,
+    ) -> np.ndarray:
+        """Images of one latent that differ in their noise.
+
+        Args:
+            latent: float array (latent_dim,).
+            num_images: int.
+            seed: int, or None for new noise at each call.
+            label: int, or the name of a class; only, and always, for conditional models.
+
+        Returns:
+            float32 array (num_images, height, width, channels).
+        """
+        styles = self.styles(np.asarray(latent, "float32")[None], labels=label)
+        random = np.random.default_rng(np.random.randint(2**31) if seed is None else seed)
+        noise = [
+            random.standard_normal((num_images, *shape), dtype="float32")
+            for shape in self.noise_shapes[1:]
+        ]
+        return self.generate_from_styles(np.repeat(styles, num_images, axis=0), noise)
+
+    def interpolate(
+        self,
+        first: np.ndarray,
+        second: np.ndarray,
+        num_images: int = 8,
+        space: Literal["z", "w"] = "w",
+        *,
+        labels: ArrayLike | None = None,
+    ) -> np.ndarray:
+        """Images on the way from one latent to another, both ends included.
+
+        Args:
+            first, second: float arrays (latent_dim,).
+            num_images: int, at least 2.
+            space: `"w"`, along the straight line between their styles, or `"z"`, along the great
+                circle between the latents.
+            labels: as for `generate`: one for all, or in `"w"` a sequence of two, of the ends.
+
+        Returns:
+            float32 array (num_images, height, width, channels).
+
+        Raises:
+            ValueError: for another space, too few images, labels that are missing or unexpected.
+        """
+        if space not in ("w", "z"):
+            raise ValueError(f"space={space!r}; use 'w' or 'z'.")
+        if num_images < 2:
+            raise ValueError(f"num_images={num_images!r}; use a number of at least 2.")
+        ends = np.stack([first, second]).astype("float32")
+        shares = np.linspace(0.0, 1.0, num_images, dtype="float32")
+        if space == "z":
+            way = [spherical(ends[:1], ends[1:], share)[0] for share in shares]
+            return self.generate_from(np.stack(way), labels=labels)
+        first, second = self.styles(ends, labels=labels)
+        shares = shares[:, None, None]
+        return self.generate_from_styles((1.0 - shares) * first + shares * second)

@@ -32,6 +32,7 @@ BATCHES = {
     "r3_gan": (256, 1),
     "progan": (64, 1),
     "stylegan": (64, 1),
+    "stylegan2": (32, 1),
     "pix2pix": (1, 1),
     "cycle_gan": (1, 1),
     "srgan": (16, 1),

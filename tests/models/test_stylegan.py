@@ -20,7 +20,6 @@ from keras import layers
 import kerasgan
 from kerasgan.growing.networks import stage_widths
 from kerasgan.layers import AdaptiveInstanceNormalization, Blur, Equalized
-from kerasgan.models import stylegan
 from kerasgan.sampling.normals import standard_normal
 from kerasgan.training.optimizers import all_layers
 from kerasgan.utils.image_numbers import numbers_of_images
@@ -258,9 +257,9 @@ class TruncationTest(StyleTestCase):
             self.assertAllClose(self.styles(psi), by_hand, rtol=1e-4, atol=1e-5)
 
     def test_is_of_the_layers_up_to_32_pixels(self):
-        self.assertEqual(stylegan.TRUNCATED_LAYERS, 2 * len((4, 8, 16, 32)))
+        self.assertEqual(kerasgan.StyleGAN.truncated_layers, 2 * len((4, 8, 16, 32)))
         styles = self.styles()
-        with mock.patch.object(stylegan, "TRUNCATED_LAYERS", 4):
+        with mock.patch.object(kerasgan.StyleGAN, "truncated_layers", 4):
             found = self.styles(0.0)
         self.assertAllClose(found[:, :4], np.broadcast_to(self.mean, (4, 4, 6)))
         self.assertAllEqual(found[:, 4:], styles[:, 4:])

@@ -1,0 +1,95 @@
+"""The generator of a StyleGAN: latents to styles, styles to images."""
+
+from collections.abc import Callable
+
+import keras
+from keras import ops
+
+from kerasgan import backend
+from kerasgan.layers.precision import dtype_policy
+
+
+class StyledGenerator(keras.Model):
+    """A mapping network and a synthesis network; in training with mixed styles.
+
+    Args:
+        make_mapping: function that makes the network from latents (batch, latent_dim), or
+            [latents, labels], to styles w (batch, latent_dim).
+        make_synthesis: function that makes the one from styles (batch, style_layers, latent_dim),
+            or [styles, *noise], to images. It has the attributes `style_layers` and `image_shape`.
+        settings: dict, the arguments of the subclass; `latent_dim` and `mixing_probability`, the
+            share of training images with the styles of two latents, are among them.
+        mean_decay: float, the share that the tracked mean of w keeps of itself.
+        **kwargs: `name`, as for `keras.Model`.
+
+    Attributes:
+        mapping, synthesis: the networks.
+        mean: float32 variable (latent_dim,), the mean of w in training.
+
+    Reference: A Style-Based Generator Architecture for Generative Adversarial Networks, Karras et
+    al., 2019, arXiv:1812.04948, section 3.1 for mixed styles, appendix B for the mean.
+    """
+
+    def __init__(
+        self,
+        make_mapping: Callable[[], keras.Model],
+        make_synthesis: Callable[[], keras.Model],
+        settings: dict,
+        mean_decay: float = 0.995,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.settings = settings
+        self.mean_decay = mean_decay
+        self.mixing_probability = settings["mixing_probability"]
+        with dtype_policy(self.dtype_policy):
+            self.mapping = make_mapping()
+            self.synthesis = make_synthesis()
+        self.mean = self.add_weight(
+            (settings["latent_dim"],),
+            "zeros",
+            "float32",
+            trainable=False,
+            autocast=False,
+            aggregation="mean",
+            name="mean_style",
+        )
+        self.seed_generator = backend.SeedGenerator()
+
+    def call(self, inputs, training=False):
+        return self.synthesis(self.styles(inputs, training), training=training)
+
+    def styles(self, inputs, training=False):
+        """The styles of latents, or [latents, labels], for each layer; in training some mixed."""
+        w = self.mapping(inputs)
+        if training:
+            mean = ops.mean(ops.stop_gradient(ops.cast(w, "float32")), axis=0)
+            self.mean.assign(self.mean + (1.0 - self.mean_decay) * (mean - self.mean))
+        styles = ops.repeat(w[:, None, :], self.synthesis.style_layers, axis=1)
+        if training and self.mixing_probability > 0.0:
+            styles = self.mixed(styles, inputs)
+        return styles
+
+    def mixed(self, styles, inputs):
+        """Styles of which some are those of another latent from a layer on."""
+        batch = ops.shape(styles)[0]
+        count, latent_dim = styles.shape[1:]
+        seed = self.seed_generator
+        latents = keras.random.normal((batch, latent_dim), seed=seed)
+        labels = list(inputs[1:]) if isinstance(inputs, (list, tuple)) else []
+        others = self.mapping([latents, *labels] if labels else latents)
+        # At least the first layer, and at most all but the last, keep their style.
+        crossover = 1.0 + keras.random.uniform((batch, 1, 1), 0.0, count - 1.0, "float32", seed)
+        mixes = (
+            keras.random.uniform((batch, 1, 1), dtype="float32", seed=seed)
+            < self.mixing_probability
+        )
+        index = ops.reshape(ops.arange(count, dtype="float32"), (1, count, 1))
+        other = ops.logical_and(mixes, index >= ops.floor(crossover))
+        return ops.where(other, others[:, None, :], styles)
+
+    def compute_output_shape(self, input_shape):
+        return (None, *self.synthesis.image_shape)
+
+    def get_config(self):
+        return {"name": self.name, **self.settings}

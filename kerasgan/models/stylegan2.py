@@ -1,0 +1,781 @@
+"""StyleGAN2, Karras et al. 2020: styles scale kernels, and nothing grows."""
+
+import functools
+import math
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from kerasgan import backend
+from kerasgan.core.lazy_regularization import LazilyRegularizedGAN, LazyCost
+from kerasgan.layers.blur import Blur
+from kerasgan.layers.conditioning import OneHot
+from kerasgan.layers.equalized import equalized
+from kerasgan.layers.minibatch import MinibatchStdDev
+from kerasgan.layers.modulated import ModulatedConv2D, ScaledLeakyReLU
+from kerasgan.layers.pixel_normalization import PixelNormalization
+from kerasgan.layers.shapes import doublings_to
+from kerasgan.layers.styled_generator import StyledGenerator
+from kerasgan.layers.styles import NoiseInjection
+from kerasgan.losses.penalties import GradientPenalty
+from kerasgan.roles.has_styles import HasStyles
+
+START_SIZE = 4
+ARCHITECTURES = ("skip", "resnet", "orig")
+R1_EVERY = 16
+PATH_LENGTH_EVERY = 4
+PATH_LENGTH_DECAY = 0.01  # of the mean that path lengths are pulled to
+HALF_PRECISION = 4  # the highest resolutions that compute in it
+CLAMP = 256.0  # of activations, where some are in half precision
+
+
+class Preset(NamedTuple):
+    """Settings that were published together.
+
+    Attributes:
+        batch_size: int, images an update.
+        group_size: int, of the minibatch standard deviation.
+        widths: int, maps times pixels of a side, up to `max_width`.
+        learning_rate: float.
+        gamma: float, of R1.
+        ema_images: float, in how many images the average forgets a half.
+        ema_ramp: None, or the share of the images so far that this is at most.
+        mapping_layers: int.
+        discriminator: str, its architecture.
+        path_length_weight, mixing_probability: float.
+    """
+
+    batch_size: int
+    group_size: int
+    widths: int
+    learning_rate: float
+    gamma: float
+    ema_images: float
+    ema_ramp: float | None
+    mapping_layers: int
+    discriminator: str = "resnet"
+    path_length_weight: float = 2.0
+    mixing_probability: float = 0.9
+
+
+PRESETS = {
+    "stylegan2": Preset(32, 4, 32768, 0.002, 10.0, 10e3, None, 8),
+    "paper256": Preset(64, 8, 16384, 0.0025, 1.0, 20e3, None, 8),
+    "paper512": Preset(64, 8, 32768, 0.0025, 0.5, 20e3, None, 8),
+    "paper1024": Preset(32, 4, 32768, 0.002, 2.0, 10e3, None, 8),
+    "cifar": Preset(64, 32, 32768, 0.0025, 0.01, 500e3, 0.05, 2, "orig", 0.0, 0.0),
+}
+
+
+def automatic(size: int, batch_size: int | None = None) -> Preset:
+    """The settings that follow the size of images and the batch, as published.
+
+    Args:
+        size: int, pixels of a side.
+        batch_size: int, or None for that of one GPU.
+
+    Returns:
+        A `Preset`.
+
+    Example:
+
+    >>> automatic(256).batch_size, automatic(32).gamma
+    (16, 0.0064)
+    """
+    if batch_size is None:
+        batch_size = max(1, min(4096 // size, 32))
+    return Preset(
+        batch_size,
+        group_size=min(batch_size, 4),
+        widths=32768 if size >= 512 else 16384,
+        learning_rate=0.002 if size >= 1024 else 0.0025,
+        gamma=0.0002 * size**2 / batch_size,
+        ema_images=batch_size * 10e3 / 32,
+        ema_ramp=0.05,
+        mapping_layers=2,
+    )
+
+
+@keras.saving.register_keras_serializable(package="kerasgan")
+class StyleGAN2(HasStyles, LazilyRegularizedGAN):
+    """Styles scale the kernels of convolutions, networks sum images or residuals, nothing grows.
+
+    Section 2 of the paper: a style scales the input maps of a convolution, and demodulation divides
+    the output maps by the norm that the kernel then has, in the place of AdaIN; noise and bias come
+    after it. Section 4: the generator sums the images of its resolutions (`"skip"`), the
+    discriminator is a residual network. Section 3.1: R1 every 16 steps, lazily. Section 3.2: path
+    length regularization, every 4 steps, of half a batch: `(|J^T y| - a)^2` of weight 2, where J is
+    the Jacobian of images by styles, y noise, and a the running mean of the lengths. Further: the
+    non-saturating loss, mixed styles, equalized learning rates, the filter [1, 3, 3, 1] where
+    resolutions change, the standard deviation over the minibatch, Adam(beta_1=0, beta_2=0.99,
+    epsilon=1e-8), an average of the generator's weights whose half-life is in images.
+
+    With `num_classes`, as in StyleGAN2-ADA: an embedding of the class joins the latent in the
+    mapping, and the logit is the inner product of the discriminator's features with a mapped
+    embedding.
+
+    `preset` is the published settings:
+
+    | preset | images an update | learning rate | gamma of R1 | half-life, images | mapping |
+    |---|---|---|---|---|---|
+    | `"stylegan2"` | 32 | 0.002 | 10 | 10,000 | 8 |
+    | `"paper256"` | 64 | 0.0025 | 1 | 20,000 | 8 |
+    | `"paper512"` | 64 | 0.0025 | 0.5 | 20,000 | 8 |
+    | `"paper1024"` | 32 | 0.002 | 2 | 10,000 | 8 |
+    | `"cifar"` | 64 | 0.0025 | 0.01 | 500,000 | 2 |
+
+    `"auto"`, of StyleGAN2-ADA, follows the image's size and the batch: 32 images an update, from
+    256x256 on 4096 / size; learning rate 0.0025, at 1024x1024 0.002; gamma 0.0002 size^2 / batch; a
+    half-life of 312.5 batches; 2 layers of mapping. With it and `"cifar"` the half-life is at most
+    a twentieth of the images so far.
+    `"cifar"` has the discriminator `"orig"`, no path lengths and no mixed styles.
+
+    In mixed precision the four highest resolutions compute in half of it, activations are cut to
+    256, and in float16 kernels and styles are normalized before they meet, as published; the rest,
+    and the images that are summed, stay in float32.
+
+    Departures: the authors' code mixes styles from one layer on for a whole batch, here each image
+    has its own; the generator is updated on the images that the discriminator was shown, and the
+    average begins early, as in every `kerasgan.GAN`. Images are not bounded, and what is sampled is
+    cut to [-1, 1]. `generate` draws noise for each image, see `kerasgan.StyleGAN`.
+
+    Args:
+        image_shape: (size, size, channels): size is 4 doubled once or more often (8, 16, 32, ...,
+            1024), channels is 1 or 3.
+        latent_dim: int, length of z and of w.
+        base_width: int, feature maps next to the image, twice as many after each halving; None for
+            the published ones.
+        max_width: int, the largest number of feature maps.
+        preset: one of the names above.
+        architecture: of the generator: `"skip"`, `"resnet"` or `"orig"`, without either.
+        discriminator_architecture: the same of the discriminator; None for the preset's.
+        num_classes: None, or int: the game is then conditional.
+        mapping_layers: int of at least 1, or None for the preset's.
+        mixing_probability: float from 0 to 1, the share of training images with mixed styles; None
+            for the preset's.
+        batch_size: int, images an update, which `"auto"` follows; None for the published one.
+        seed, dtype, name: as for `kerasgan.ImageGAN`.
+
+    Raises:
+        ValueError: for an argument out of range.
+
+    Example:
+
+    >>> gan = kerasgan.StyleGAN2((16, 16, 1), latent_dim=32, base_width=8, max_width=32)
+    >>> gan.compile()
+    >>> digits = kerasgan.data.load("digits", image_size=16)
+    >>> history = gan.fit(digits, epochs=1, verbose=0)
+    >>> gan.generate(4, seed=0, truncation=0.7).shape
+    (4, 16, 16, 1)
+
+    Reference: Analyzing and Improving the Image Quality of StyleGAN, Karras, Laine, Aittala,
+    Hellsten, Lehtinen & Aila, 2020, arXiv:1912.04958. `"auto"`, classes and half precision:
+    Training Generative Adversarial Networks with Limited Data, Karras et al., 2020,
+    arXiv:2006.06676.
+    """
+
+    default_batch_size = 32
+
+    def __init__(
+        self,
+        image_shape: tuple[int, ...],
+        latent_dim: int = 512,
+        base_width: int | None = None,
+        max_width: int = 512,
+        *,
+        preset: str = "auto",
+        architecture: str = "skip",
+        discriminator_architecture: str | None = None,
+        num_classes: int | None = None,
+        mapping_layers: int | None = None,
+        mixing_probability: float | None = None,
+        batch_size: int | None = None,
+        seed: int | None = None,
+        dtype: str | keras.DTypePolicy | None = None,
+        name: str | None = None,
+    ):
+        image_shape = tuple(image_shape)
+        doublings_to(image_shape, (START_SIZE,))
+        if preset not in ("auto", *PRESETS):
+            accepted = ", ".join(map(repr, ("auto", *PRESETS)))
+            raise ValueError(f"preset={preset!r}; use one of {accepted}.")
+        if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
+            raise ValueError(f"batch_size={batch_size!r}; use None or a number of at least 1.")
+        chosen = PRESETS.get(preset) or automatic(image_shape[0], batch_size)
+        discriminator = (
+            chosen.discriminator
+            if discriminator_architecture is None
+            else discriminator_architecture
+        )
+        for argument, value in (
+            ("architecture", architecture),
+            ("discriminator_architecture", discriminator),
+        ):
+            if value not in ARCHITECTURES:
+                accepted = ", ".join(map(repr, ARCHITECTURES))
+                raise ValueError(f"{argument}={value!r}; use one of {accepted}.")
+        depth = chosen.mapping_layers if mapping_layers is None else mapping_layers
+        if not isinstance(depth, int) or depth < 1:
+            raise ValueError(
+                f"mapping_layers={mapping_layers!r}; use None or a whole number of at least 1."
+            )
+        mixing = chosen.mixing_probability if mixing_probability is None else mixing_probability
+        if not 0.0 <= mixing <= 1.0:
+            raise ValueError(
+                f"mixing_probability={mixing_probability!r}; use None or a number from 0 to 1."
+            )
+        width = max(1, chosen.widths // image_shape[0]) if base_width is None else base_width
+        self.published = chosen
+        self.own_settings = {
+            "max_width": max_width,
+            "preset": preset,
+            "architecture": architecture,
+            "discriminator_architecture": discriminator_architecture,
+            "mapping_layers": mapping_layers,
+            "mixing_probability": mixing_probability,
+            "batch_size": batch_size,
+        }
+        half = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
+        half = None if half.compute_dtype == "float32" else half.name
+        super().__init__(
+            image_shape,
+            latent_dim,
+            width,
+            num_classes=num_classes,
+            networks=(
+                functools.partial(
+                    _make_generator, max_width, architecture, depth, float(mixing), half
+                ),
+                functools.partial(
+                    _make_discriminator, max_width, discriminator, chosen.group_size, half
+                ),
+            ),
+            ema_decay=0.5,  # which `ema_decay_after` overrules
+            seed=seed,
+            dtype=dtype,
+            name=name,
+        )
+        self.asked_base_width = base_width
+        self.path_length = self.add_weight(
+            (), "zeros", "float32", trainable=False, aggregation="mean", name="path_length"
+        )
+
+    @classmethod
+    def batch_size_for(cls, /, **settings) -> int:
+        """The batch of `fit` as published; see `kerasgan.GAN.batch_size_for`."""
+        given, preset = settings.get("batch_size"), PRESETS.get(settings.get("preset", "auto"))
+        if isinstance(given, int) and given > 0:
+            return given
+        return cls.default_batch_size if preset is None else preset.batch_size
+
+    def default_penalties(self) -> GradientPenalty | list:
+        return GradientPenalty.r1(self.published.gamma, every=R1_EVERY)
+
+    def default_optimizers(self) -> dict[str, keras.Optimizer]:
+        return {p: self.lazy_adam(p, self.published.learning_rate) for p in self.players}
+
+    @property
+    def loss_names(self) -> tuple[str, ...]:
+        path_length = ["path_length_penalty"] if self.published.path_length_weight else []
+        return (*super().loss_names, *path_length)
+
+    def get_config(self) -> dict:
+        config = super().get_config()
+        for name in ("conditioning", "ema_decay"):
+            config.pop(name, None)
+        return {**config, **self.own_settings, "base_width": self.asked_base_width}
+
+    # Regularization ------------------------------------------------------------------------------
+
+    def lazy_costs(self, player: str) -> list[LazyCost]:
+        if player != "generator" or not self.published.path_length_weight:
+            return super().lazy_costs(player)
+        return [LazyCost("path_length_penalty", PATH_LENGTH_EVERY, self._path_length_penalty)]
+
+    def _path_length_penalty(self, shown):
+        """Equation 4 for half as many new images as were shown."""
+        half = ops.shape(shown.real)[0] // 2
+        half = max(half, 1) if isinstance(half, int) else ops.maximum(half, 1)
+        labels = None if shown.labels is None else shown.labels[:half]
+        inputs = self.with_labels(self.sample_latents(half), labels)
+        styles = self.generator.styles(inputs, training=True)
+        noise = keras.random.normal((half, *self.image_shape), seed=self.seed_generator)
+        lengths = self.path_lengths(styles, noise, training=True)
+        mean = self.path_length + PATH_LENGTH_DECAY * (ops.mean(lengths) - self.path_length)
+        self.path_length.assign(ops.stop_gradient(mean))
+        return self.published.path_length_weight * ops.mean(ops.square(lengths - mean))
+
+    def path_lengths(self, styles, noise, training=False):
+        """`|J^T y|` of images by styles: float32 tensor (batch,).
+
+        Args:
+            styles: float32 tensor (batch, style_layers, latent_dim).
+            noise: y before it is divided by the root of the number of pixels, (batch, height,
+                width, channels) from N(0, 1).
+            training: whether the generator draws its noise.
+        """
+        noise = noise / math.sqrt(math.prod(self.image_shape[:2]))
+
+        def product(styles):
+            images = self.generator.synthesis(styles, training=training, bounded=False)
+            return ops.sum(images * noise, axis=(1, 2, 3))
+
+        gradient = ops.cast(backend.input_gradient(product, styles), "float32")
+        return ops.sqrt(ops.mean(ops.sum(ops.square(gradient), axis=2), axis=1))
+
+    def generator_loss(self, real, fake, labels, latents, training=True):
+        loss, logs = super().generator_loss(real, fake, labels, latents, training)
+        if training or not self.published.path_length_weight:
+            return loss, logs
+        styles = self.generator.styles(self.with_labels(latents, labels))
+        shape = (ops.shape(styles)[0], *self.image_shape)
+        lengths = self.path_lengths(styles, keras.random.normal(shape, seed=self.evaluation_seed))
+        excess = ops.mean(ops.square(lengths - self.path_length))
+        penalty = self.published.path_length_weight * excess
+        return loss + penalty, {**logs, "path_length_penalty": penalty}
+
+    def ema_decay_after(self, updates, batch_size):
+        """Half in so many images, at first in a share of those so far."""
+        batch = ops.cast(batch_size, "float32")
+        half_life = ops.convert_to_tensor(self.published.ema_images, "float32")
+        if self.published.ema_ramp is not None:
+            seen = ops.cast(self.steps_trained + 1, "float32") * batch
+            half_life = ops.minimum(half_life, seen * self.published.ema_ramp)
+        return ops.power(0.5, batch / half_life)
+
+    # Using styles --------------------------------------------------------------------------------
+
+    @property
+    def style_layers(self) -> int:
+        """How many layers have a style: int, two a resolution, that of the image included."""
+        return self.generator.synthesis.style_layers
+
+    @property
+    def noise_shapes(self) -> tuple[tuple[int, ...], ...]:
+        return (*super().noise_shapes, *self.generator.synthesis.noise_shapes)
+
+
+def resolutions(size: int) -> list[int]:
+    """From 4 on: list of int."""
+    return [START_SIZE * 2**n for n in range(int(math.log2(size // START_SIZE)) + 1)]
+
+
+def width_at(resolution: int, size: int, base_width: int, max_width: int) -> int:
+    """Feature maps at a resolution."""
+    return min(base_width * size // resolution, max_width)
+
+
+def precision_at(resolution: int, size: int, half: str | None) -> str:
+    """The dtype policy of a resolution."""
+    low = resolution * 2**HALF_PRECISION <= size
+    return "float32" if half is None or low else half
+
+
+def mapping_network(latent_dim, depth, num_classes, width=None, name="mapping"):
+    """z, and the label if there are classes, to w; without z, the label to a vector of a width."""
+    width = latent_dim if width is None else width
+    z = keras.Input((latent_dim,), name="z")
+    inputs, x = z, PixelNormalization(dtype="float32", name="latent_norm")(z)
+    if num_classes is not None:
+        label = keras.Input((), dtype="int32", name="label")
+        inputs = [z, label]
+        embedded = normalized_embedding(label, num_classes, width)
+        x = layers.Concatenate(dtype="float32", name="z_and_label")([x, embedded])
+    return keras.Model(inputs, mapped(x, width, depth), name=name)
+
+
+def normalized_embedding(label, num_classes, width):
+    """A linear function of the one-hot vector, of length sqrt(width)."""
+    one_hot = OneHot(num_classes, dtype="float32", name="one_hot")(label)
+    dense = layers.Dense(width, dtype="float32", name="embed")
+    x = equalized(dense, gain=1.0)(one_hot)
+    return PixelNormalization(dtype="float32", name="embed_norm")(x)
+
+
+def mapped(x, width, depth):
+    """The dense layers of a mapping network, which learn at a hundredth of the speed."""
+    for number in range(depth):
+        dense = layers.Dense(width, dtype="float32", name=f"fc{number}")
+        x = equalized(dense, gain=1.0, learning_rate_multiplier=0.01)(x)
+        x = ScaledLeakyReLU(dtype="float32", name=f"fc{number}_relu")(x)
+    return x
+
+
+# The generator ----------------------------------------------------------------------------------
+
+
+def _make_generator(
+    max_width,
+    architecture,
+    mapping_layers,
+    mixing_probability,
+    half,
+    image_shape,
+    latent_dim,
+    base_width,
+    num_classes=None,
+    conditioning=None,
+):
+    return Generator(
+        image_shape,
+        latent_dim,
+        base_width,
+        max_width,
+        architecture,
+        num_classes,
+        mapping_layers,
+        mixing_probability,
+        half,
+        name="generator",
+    )
+
+
+class Generator(StyledGenerator):
+    """Latents to styles, styles to images; in training with mixed styles."""
+
+    def __init__(
+        self,
+        image_shape,
+        latent_dim,
+        base_width,
+        max_width,
+        architecture,
+        num_classes,
+        mapping_layers,
+        mixing_probability,
+        half,
+        **kwargs,
+    ):
+        sizes = {
+            "image_shape": tuple(image_shape),
+            "latent_dim": latent_dim,
+            "base_width": base_width,
+            "max_width": max_width,
+            "architecture": architecture,
+            "half": half,
+        }
+        super().__init__(
+            functools.partial(mapping_network, latent_dim, mapping_layers, num_classes),
+            functools.partial(Synthesis, **sizes, name="synthesis"),
+            {
+                **sizes,
+                "num_classes": num_classes,
+                "mapping_layers": mapping_layers,
+                "mixing_probability": mixing_probability,
+            },
+            **kwargs,
+        )
+
+
+class Synthesis(keras.Model):
+    """Styles (batch, style_layers, latent_dim), or [styles, *noise], to images (figure 7)."""
+
+    def __init__(
+        self, image_shape, latent_dim, base_width, max_width, architecture, half, **kwargs
+    ):
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        self.image_shape, self.architecture = tuple(image_shape), architecture
+        size, _, channels = self.image_shape
+        self.sizes = resolutions(size)
+        self.style_layers = 2 * len(self.sizes)
+        self.noise_shapes = tuple((n, n, 1) for s in self.sizes for n in (s, s))[1:]
+        clamp = None if half is None else CLAMP
+        self.blocks = [
+            SynthesisBlock(
+                resolution,
+                width_at(resolution, size, base_width, max_width),
+                channels if architecture == "skip" or resolution == size else None,
+                architecture == "resnet",
+                clamp,
+                dtype=precision_at(resolution, size, half),
+                name=f"b{resolution}",
+            )
+            for resolution in self.sizes
+        ]
+        if architecture == "skip":
+            self.enlarge = layers.UpSampling2D(2, dtype="float32", name="enlarge")
+            self.blur = Blur(dtype="float32", name="blur")
+        self(keras.Input((self.style_layers, latent_dim)))
+
+    def call(self, inputs, training=False, bounded=True):
+        styles, *noise = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+        x = images = None
+        for number, block in enumerate(self.blocks):
+            first = max(2 * number - 1, 0)  # the layer that makes an image shares its style
+            own = styles[:, first : 2 * number + 2]
+            given = noise[first : 2 * number + 1]
+            x, made = block(own, x, noise=given, training=training)
+            if made is not None:
+                images = made if images is None else self.blur(self.enlarge(images)) + made
+        return ops.clip(images, -1.0, 1.0) if bounded and not training else images
+
+    def compute_output_shape(self, input_shape):
+        return (None, *self.image_shape)
+
+
+class SynthesisBlock(layers.Layer):
+    """The layers of a resolution: of the first, from a constant."""
+
+    def __init__(self, resolution, width, channels, residual, clamp, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+        self.resolution, self.width, self.residual = resolution, width, residual
+        self.first = resolution == START_SIZE
+        settings = {"clamp": clamp, "dtype": self.dtype_policy.name}
+        gain = math.sqrt(0.5) if residual and not self.first else 1.0
+        if not self.first:
+            self.conv0 = StyledConv(width, up=True, name="conv0", **settings)
+        self.conv1 = StyledConv(width, gain=gain, name="conv1", **settings)
+        if residual and not self.first:
+            skip = layers.Conv2D(width, 1, use_bias=False, dtype=self.dtype_policy, name="skip")
+            self.skip = equalized(skip, gain=math.sqrt(0.5))
+            self.enlarge = layers.UpSampling2D(2, dtype=self.dtype_policy, name="enlarge")
+            self.blur = Blur(dtype=self.dtype_policy, name="blur")
+        self.torgb = None
+        if channels is not None:
+            self.torgb = StyledConv(channels, image=True, name="torgb", **settings)
+
+    def build(self, *shapes):
+        if self.first:
+            shape = (1, START_SIZE, START_SIZE, self.width)
+            normal = keras.initializers.RandomNormal(0.0, 1.0)
+            self.constant = self.add_weight(shape, normal, autocast=False, name="const")
+
+    def call(self, styles, x=None, noise=(), training=False):
+        noise = noise or (None, None)
+        arguments = {"training": training}
+        if self.first:
+            constant = ops.cast(self.constant, self.compute_dtype)
+            x = ops.tile(constant, (ops.shape(styles)[0], 1, 1, 1))
+        else:
+            x = ops.cast(x, self.compute_dtype)
+            residual = self.blur(self.enlarge(self.skip(x))) if self.residual else 0.0
+            x = self.conv0(x, styles[:, 0], noise=noise[0], **arguments)
+        last = 0 if self.first else 1
+        x = self.conv1(x, styles[:, last], noise=noise[last], **arguments)
+        if self.residual and not self.first:
+            x = x + residual
+        if self.torgb is None:
+            return x, None
+        return x, ops.cast(self.torgb(x, styles[:, last + 1]), "float32")
+
+
+class StyledConv(layers.Layer):
+    """A modulated convolution, noise, bias, leaky ReLU; or the one that makes an image."""
+
+    def __init__(self, width, up=False, image=False, gain=1.0, clamp=None, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+        self.width = width
+        policy = self.dtype_policy
+        self.conv = ModulatedConv2D(
+            width, 1 if image else 3, up, demodulate=not image, dtype=policy, name="conv"
+        )
+        self.noise = None if image else NoiseInjection(shared=True, dtype=policy, name="noise")
+        self.activate = ScaledLeakyReLU(gain, clamp, linear=image, dtype=policy, name="relu")
+
+    def build(self, *shapes):
+        self.bias = self.add_weight((self.width,), "zeros", autocast=False, name="bias")
+
+    def call(self, x, w, noise=None, training=False):
+        x = self.conv(x, w)
+        if self.noise is not None:
+            x = self.noise(x, noise=noise, training=training)
+        return self.activate(x + ops.cast(self.bias, x.dtype))
+
+
+# The discriminator ------------------------------------------------------------------------------
+
+
+def _make_discriminator(
+    max_width,
+    architecture,
+    group_size,
+    half,
+    image_shape,
+    base_width,
+    num_classes=None,
+    conditioning=None,
+):
+    return discriminator(
+        image_shape, base_width, max_width, architecture, group_size, num_classes, half
+    )
+
+
+def discriminator(
+    image_shape: tuple[int, ...],
+    base_width: int,
+    max_width: int,
+    architecture: str = "resnet",
+    group_size: int = 4,
+    num_classes: int | None = None,
+    half: str | None = None,
+) -> keras.Model:
+    """The discriminator, (batch, 1) logits (figure 7).
+
+    Args:
+        image_shape, base_width, max_width, architecture, num_classes: as for `StyleGAN2`.
+        group_size: int, of the minibatch standard deviation.
+        half: None, or the dtype policy of the four highest resolutions.
+    """
+    size = image_shape[0]
+    clamp = None if half is None else CLAMP
+    inputs = images = keras.Input(image_shape, name="images")
+    x = None
+    for resolution in resolutions(size)[:0:-1]:
+        width, next_width = (
+            width_at(r, size, base_width, max_width) for r in (resolution, resolution // 2)
+        )
+        conv = functools.partial(convolved, clamp=clamp, dtype=precision_at(resolution, size, half))
+        name = f"b{resolution}"
+        if x is None or architecture == "skip":
+            x = with_image(x, conv(images, width, f"{name}_fromrgb", size=1), name)
+        if architecture == "skip":
+            images = Blur(dtype="float32", name=f"{name}_image_blur")(images)
+            images = layers.AveragePooling2D(2, dtype="float32", name=f"{name}_image_down")(images)
+        gain = math.sqrt(0.5) if architecture == "resnet" else 1.0
+        y = conv(x, width, f"{name}_conv0")
+        y = conv(y, next_width, f"{name}_conv1", gain=gain, down=True)
+        if architecture == "resnet":
+            policy = precision_at(resolution, size, half)
+            skip = Blur(dtype=policy, name=f"{name}_skip_blur")(x)
+            skip = layers.AveragePooling2D(2, dtype=policy, name=f"{name}_skip_down")(skip)
+            linear = layers.Conv2D(next_width, 1, use_bias=False, dtype=policy, name=f"{name}_skip")
+            skip = equalized(linear, gain=gain)(skip)
+            y = layers.Add(dtype=policy, name=f"{name}_sum")([skip, y])
+        x = y
+    width = width_at(START_SIZE, size, base_width, max_width)
+    conv = functools.partial(convolved, clamp=clamp, dtype="float32")
+    if architecture == "skip":
+        x = with_image(x, conv(images, width, "b4_fromrgb", size=1), "b4")
+    x = MinibatchStdDev(group_size, dtype="float32", name="minibatch_stddev")(x)
+    x = conv(x, width, "b4_conv")
+    x = layers.Flatten(dtype="float32", name="flatten")(x)
+    x = equalized(layers.Dense(width, dtype="float32", name="b4_fc"), gain=1.0)(x)
+    x = ScaledLeakyReLU(dtype="float32", name="b4_fc_relu")(x)
+    features = 1 if num_classes is None else width
+    x = equalized(layers.Dense(features, dtype="float32", name="b4_out"), gain=1.0)(x)
+    if num_classes is not None:
+        label = keras.Input((), dtype="int32", name="label")
+        inputs = [inputs, label]
+        embedded = mapped(normalized_embedding(label, num_classes, width), width, 8)
+        x = layers.Dot(axes=-1, dtype="float32", name="projection")([x, embedded])
+        x = layers.Rescaling(1.0 / math.sqrt(width), dtype="float32", name="scaled")(x)
+    return keras.Model(inputs, x, name="discriminator")
+
+
+def convolved(x, width, name, size=3, gain=1.0, down=False, clamp=None, dtype=None):
+    """A convolution, filtered and of stride 2 where it reduces, and the activation."""
+    border = {"padding": "same"}
+    if down:
+        x = Blur(4, 2, dtype=dtype, name=f"{name}_blur")(x)
+        border = {"padding": "valid", "strides": 2}
+    x = equalized(layers.Conv2D(width, size, dtype=dtype, name=name, **border), gain=1.0)(x)
+    return ScaledLeakyReLU(gain, clamp, dtype=dtype, name=f"{name}_relu")(x)
+
+
+def with_image(x, features, name):
+    """Features and those of the image at their resolution."""
+    if x is None:
+        return features
+    return layers.Add(dtype=features.dtype, name=f"{name}_with_image")([x, features])
+
+
+# The published files ----------------------------------------------------------------------------
+
+
+def load_published(network: keras.Model, tensors: Mapping[str, np.ndarray]) -> None:
+    """Gives a generator or a discriminator the weights of a published network.
+
+    Args:
+        network: that of a `StyleGAN2`, with the architecture of the published one.
+        tensors: float arrays by the names of the published PyTorch program, without the network's
+            own: `synthesis.b8.conv0.weight`, `b8.conv0.weight`, `mapping.w_avg`.
+
+    Raises:
+        ValueError: when one is missing, is too many, or has another shape.
+    """
+    places = published_places(network)
+    filters = {name for name in tensors if name.endswith("resample_filter")}
+    missing, unknown = set(places) - set(tensors), set(tensors) - set(places) - filters
+    if missing or unknown:
+        what = "lacks" if missing else "has, beyond this network's,"
+        raise ValueError(
+            f"tensors {what} {', '.join(sorted(missing or unknown)[:3])}; use a model with the "
+            "architecture, sizes and classes of the published one."
+        )
+    published_filter = np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 64.0
+    for name in filters:
+        if not np.allclose(tensors[name], published_filter, atol=1e-6):
+            raise ValueError(f"tensors has {name}, another filter than [1, 3, 3, 1]; none fits.")
+    arrays = {}
+    for name, variable in places.items():
+        array = as_ours(name, np.asarray(tensors[name], "float32"))
+        if array.shape != tuple(variable.shape):
+            raise ValueError(
+                f"tensors has {name} of shape {np.shape(tensors[name])}, this network's weight has "
+                f"{tuple(variable.shape)}; use a model of the published sizes."
+            )
+        arrays[name] = array
+    for name, variable in places.items():
+        variable.assign(arrays[name])
+
+
+def published_places(network: keras.Model) -> dict[str, keras.Variable]:
+    """Where each tensor of a published network belongs: dict from its name to a variable."""
+    if not isinstance(network, StyledGenerator):
+        return dict(_named_by_layers(network))
+    places = {f"mapping.{name}": v for name, v in _named_by_layers(network.mapping)}
+    places["mapping.w_avg"] = network.mean
+    for block in network.synthesis.blocks:
+        start = f"synthesis.b{block.resolution}"
+        if block.first:
+            places[f"{start}.const"] = block.constant
+        for name in ("conv0", "conv1", "torgb"):
+            layer = getattr(block, name, None)
+            if layer is None:
+                continue
+            dense = layer.conv.affine.layer
+            own = {"weight": layer.conv.kernel, "bias": layer.bias}
+            own |= {"affine.weight": dense.kernel, "affine.bias": dense.bias}
+            if layer.noise is not None:
+                own["noise_strength"] = layer.noise.strength
+                own["noise_const"] = layer.noise.noise
+            places |= {f"{start}.{name}.{own_name}": v for own_name, v in own.items()}
+        if hasattr(block, "skip"):
+            places[f"{start}.skip.weight"] = block.skip.layer.kernel
+    return places
+
+
+def _named_by_layers(network):
+    for layer in network.layers:
+        inner = getattr(layer, "layer", None)
+        if inner is None:
+            continue
+        name = re.sub(r"^(b\d+)_", r"\1.", inner.name)
+        if network.name != "mapping" and "." not in name:
+            name = f"mapping.{name}"  # the discriminator's, of labels
+        yield f"{name}.weight", inner.kernel
+        if inner.use_bias:
+            yield f"{name}.bias", inner.bias
+
+
+def as_ours(name: str, array: np.ndarray) -> np.ndarray:
+    """A published tensor, channels before sizes, in the order of ours.
+
+    Args:
+        name: str, its published name.
+        array: float array.
+    """
+    if name.endswith("noise_const"):
+        return array[None, :, :, None]
+    if name.endswith(".const"):
+        return array.transpose(1, 2, 0)[None]
+    if name == "b4.fc.weight":  # of features that were flattened channels first
+        maps = array.reshape(len(array), -1, START_SIZE, START_SIZE)
+        return maps.transpose(2, 3, 1, 0).reshape(-1, len(array))
+    if array.ndim == 4:
+        return array.transpose(2, 3, 1, 0)
+    return array.T if array.ndim == 2 else array
