@@ -23,6 +23,7 @@ ROOMS = (
     "training",
     "core",
     "growing",
+    "styles",
     "translation",
     "density",
     "data",

@@ -1,6 +1,5 @@
 """Generative adversarial networks, Goodfellow et al. 2014: the game of two players."""
 
-import contextlib
 from numbers import Real
 from typing import Any, NamedTuple
 
@@ -8,8 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kerasgan import augmentation as augmentations
-from kerasgan import backend, checks, losses
+from kerasgan import backend, checks
 from kerasgan.augmentation.base import Augmentation
 from kerasgan.core.adversarial_model import AdversarialModel
 from kerasgan.layers.minibatch import split_batch
@@ -17,6 +15,7 @@ from kerasgan.losses.adversarial import AdversarialLoss
 from kerasgan.losses.penalties import GradientPenalty, Penalty
 from kerasgan.roles.generates_images import HasLatents
 from kerasgan.training import ema
+from kerasgan.training.discriminating import Discriminates
 
 
 class Shown(NamedTuple):
@@ -35,7 +34,7 @@ class Shown(NamedTuple):
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")
-class GAN(HasLatents, AdversarialModel):
+class GAN(HasLatents, Discriminates, AdversarialModel):
     """A generator and a discriminator, of any architecture, that play against each other.
 
     Each batch of `fit` is one round of Algorithm 1 of the paper: `discriminator_steps` updates
@@ -85,7 +84,6 @@ class GAN(HasLatents, AdversarialModel):
     """
 
     default_discriminator_steps = 1
-    _view = None  # what the discriminator sees of images, a function, in updates
     discriminator_takes_labels = True  # if the game is conditional
 
     def __init__(
@@ -202,22 +200,13 @@ class GAN(HasLatents, AdversarialModel):
             ValueError: when it is not a whole number of at least 1; for an unknown penalty or
                 augmentation, or one that cannot change what the model makes.
         """
-        augmentation = augmentations.get(augmentation)
-        if augmentation is not None:
-            augmentation.check_image_shape(self.real_image_shape)
         if discriminator_steps is None:
             discriminator_steps = self.default_discriminator_steps
         if not isinstance(discriminator_steps, int) or discriminator_steps < 1:
             raise ValueError(
                 f"discriminator_steps={discriminator_steps!r}; use a whole number of at least 1."
             )
-        self.penalties = losses.get_penalties(
-            self.default_penalties() if penalties is None else penalties
-        )
-        # Keras forgets what leaves a list, but not what an attribute held before.
-        self.layers_of_game.clear()
-        self.layers_of_game.extend(p.state for p in self.penalties if p.state is not None)
-        self.layers_of_game.extend([] if augmentation is None else [augmentation])
+        self.choose_game(self.default_penalties() if penalties is None else penalties, augmentation)
         super().compile(
             optimizer,
             loss,
@@ -244,21 +233,7 @@ class GAN(HasLatents, AdversarialModel):
 
     @property
     def loss_names(self) -> tuple[str, ...]:
-        of_augmentation = self.augmentation.logs() if self.augmentation else {}
-        return (*super().loss_names, *self.penalties_by_name, *of_augmentation)
-
-    @property
-    def augmentation(self) -> Augmentation | None:
-        """What changes the images that the discriminator sees in training, or None."""
-        return next((x for x in self.layers_of_game if isinstance(x, Augmentation)), None)
-
-    @property
-    def penalties_by_name(self) -> dict[str, list[Penalty]]:
-        """The penalties that the discriminator pays, by the name under which they are logged."""
-        names = dict.fromkeys(penalty.log_name for penalty in self.penalties)
-        return {name: [p for p in self.penalties if p.log_name == name] for name in names}
-
-    # The game ----------------------------------------------------------------------------------
+        return (*super().loss_names, *self.penalties_by_name, *self.augmentation_logs())
 
     def train_step(self, data):
         """One round of Algorithm 1 on a batch of real images; returns the mean losses so far.
@@ -283,10 +258,7 @@ class GAN(HasLatents, AdversarialModel):
             moved = updates > updates_before  # or gradients were only accumulated
             decay = self.ema_decay_after(updates, ops.shape(images)[0] * backend.replicas())
             ema.update_average(average, weights, decay, updates, moved)
-        return self.track(logs | self._augmentation_logs())
-
-    def _augmentation_logs(self):
-        return self.augmentation.logs() if self.augmentation else {}
+        return self.track(logs | self.augmentation_logs())
 
     def show(self, real, labels):
         """Generates images to be shown beside real ones.
@@ -319,7 +291,7 @@ class GAN(HasLatents, AdversarialModel):
 
         if generated is None:
             self.power_iteration(player)
-        with self._views(self._new_view):
+        with self.looking():
             loss, logs = backend.update(
                 (lambda: player_loss(*shown)) if generated is None else of_generated,
                 self.part_variables(player),
@@ -327,33 +299,6 @@ class GAN(HasLatents, AdversarialModel):
                 forwarded=generated,
             )
         return {f"{player}_loss": loss, **logs}
-
-    @contextlib.contextmanager
-    def _views(self, view):
-        """A context in which the discriminator sees what a function makes of images."""
-        self._view, before = view, self._view
-        try:
-            yield
-        finally:
-            self._view = before
-
-    def _new_view(self, images):
-        if self.augmentation is None:
-            return images
-        return self.augmentation(images)
-
-    def seen(self, images):
-        """What the discriminator sees of images: in updates they are changed by the augmentation.
-
-        Whatever shows images to the discriminator passes them through this.
-        """
-        return images if self._view is None else self._view(images)
-
-    def judging_loss(self, real_logits, fake_logits):
-        """The adversarial loss of who judges images; an augmentation looks on in updates."""
-        if self._view is not None and self.augmentation is not None:
-            self.augmentation.look(real_logits)
-        return self.adversarial_loss.discriminator(real_logits, fake_logits)
 
     def ema_decay_after(self, updates, batch_size):
         """The decay of the averaged copy after so many updates of the generator: constant."""
@@ -386,52 +331,6 @@ class GAN(HasLatents, AdversarialModel):
         """A function that judges real images, for `fooling_loss`."""
         return lambda: self.discriminate(real, labels, training=training)
 
-    def with_penalties(self, loss, real, fake, labels, training):
-        """The discriminator's loss with what its weights and gradients cost: `(loss, logs)`."""
-        loss += sum(self.discriminator.losses)
-        logs = {}
-        for name, penalties in self.penalties_by_name.items():
-            if name == GradientPenalty.log_name:
-                logs[name] = self.gradient_penalty(real, fake, labels, training)
-            else:
-                logs[name] = self.paid(penalties, real, fake, labels, training)
-        return loss + sum(logs.values()), logs
-
-    def gradient_penalty(self, real, fake, labels, training):
-        """The sum of the gradient penalties that `compile` was given; see `paid`."""
-        penalties = self.penalties_by_name.get(GradientPenalty.log_name, [])
-        return self.paid(penalties, real, fake, labels, training)
-
-    def paid(self, penalties, real, fake, labels, training):
-        """The sum of penalties: float32 scalar.
-
-        In training it is what this update pays, with `every` taken into account; in evaluation the
-        mean of what updates pay.
-        """
-        updates = self.optimizer["discriminator"].iterations
-
-        def logits(images):
-            return self.discriminate(images, labels, training=False)
-
-        if not training:
-            seed = self.evaluation_seed
-            return sum(p.in_evaluation(logits, real, fake, seed) for p in penalties)
-        here = filter(self.pays_in_loss, penalties)
-        with self._views(self._one_view(real)):
-            costs = [p(logits, real, fake, self.seed_generator, updates) for p in here]
-        return sum(costs, start=ops.zeros((), "float32"))
-
-    def pays_in_loss(self, penalty: Penalty) -> bool:
-        """Whether a penalty is part of the loss of each update: bool."""
-        return True
-
-    def _one_view(self, images):
-        """Changes that are drawn now: a penalty may be in a branch, where nothing can be drawn."""
-        if self.augmentation is None:
-            return self._view
-        draws = self.augmentation.draw(images)
-        return lambda images: self.augmentation.change(images, draws)
-
     def discriminate(self, images, labels, training):
         """The discriminator's logits; `labels` are looked at by conditional models only."""
         inputs = self.with_labels(self.seen(images), labels)
@@ -460,7 +359,7 @@ class GAN(HasLatents, AdversarialModel):
             loss, other = getattr(self, f"{player}_loss")(*shown, training=False)
             logs |= {f"{player}_loss": loss, **other}
         logs["generator_loss"] += sum(self.generator.losses)
-        return self.track(logs | self._augmentation_logs())
+        return self.track(logs | self.augmentation_logs())
 
     # Using what was trained ----------------------------------------------------------------------
 

@@ -11,7 +11,6 @@ import numpy as np
 from keras import layers, ops
 
 from kerasgan import backend
-from kerasgan.core.lazy_regularization import LazilyRegularizedGAN, LazyCost
 from kerasgan.layers.blur import Blur
 from kerasgan.layers.conditioning import OneHot
 from kerasgan.layers.equalized import equalized
@@ -23,6 +22,7 @@ from kerasgan.layers.styled_generator import StyledGenerator
 from kerasgan.layers.styles import NoiseInjection
 from kerasgan.losses.penalties import GradientPenalty
 from kerasgan.roles.has_styles import HasStyles
+from kerasgan.styles.lazy_regularization import LazilyRegularizedGAN, LazyCost
 
 START_SIZE = 4
 ARCHITECTURES = ("skip", "resnet", "orig")

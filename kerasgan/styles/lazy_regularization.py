@@ -195,7 +195,7 @@ class LazilyRegularizedGAN(ImageGAN):
             all_used = sum(ops.sum(ops.cast(v, "float32")) for v in variables)
             return cost.every * cost.of(shown) + 0.0 * all_used, {}
 
-        with self._views(self._new_view):
+        with self.looking():
             paid, _ = backend.update(loss, variables, self.optimizer[player])
         return paid
 
