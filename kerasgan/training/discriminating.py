@@ -1,6 +1,7 @@
 """What the discriminator of a GAN sees, and what it pays beside the game."""
 
 import contextlib
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from keras import ops
@@ -26,7 +27,9 @@ class Discriminates(_Beside):
 
     _view = None  # what the discriminator sees of images, a function, in updates
 
-    def choose_game(self, penalties, augmentation) -> None:
+    def choose_game(
+        self, penalties: str | Penalty | list, augmentation: str | Augmentation | None
+    ) -> None:
         """Takes penalties and an augmentation as `compile` was given them.
 
         Raises:
@@ -60,7 +63,7 @@ class Discriminates(_Beside):
         return images if self._view is None else self._view(images)
 
     @contextlib.contextmanager
-    def looking(self, view=None):
+    def looking(self, view: Callable | None = None) -> Iterator[None]:
         """A context in which the discriminator sees changed images, as in an update.
 
         Args:

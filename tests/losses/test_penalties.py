@@ -336,7 +336,7 @@ class ArgumentsTest(tf.test.TestCase):
                 ValueError, r"'wgan_gp' is not known.*'r1-lazy'.*Did you mean 'wgan-gp'\?"
             ):
                 get_penalties(name)
-        with self.assertRaisesRegex(ValueError, r"'lipschitz' is not known.*'r1-lazy'\.$"):
+        with self.assertRaisesRegex(ValueError, r"'lipschitz' is not known.*'r1-lazy'.*'bcr'\.$"):
             get_penalties("lipschitz")
         for wrong in (10.0, [None], GradientPenalty):
             with self.assertRaisesRegex(TypeError, "neither a name"):
