@@ -1,6 +1,7 @@
 """`kerasgan sample`."""
 
 import pathlib
+import sys
 
 import click
 
@@ -56,7 +57,7 @@ def sample(run_or_file, num, seed, label, out, individual):
         )
     with usage_errors():
         labels = None if label is None else read_label(gan, label)
-        samples = gan.generate(num, seed=seed, labels=labels)
+        samples = draw(gan, num, seed, labels)
     if out is not None:
         pictures.write_png(out, pictures.draw(samples))
         click.echo(f"{num} samples in {out}")
@@ -72,6 +73,20 @@ def sample(run_or_file, num, seed, label, out, individual):
     for file, image in zip(files, to_uint8(samples), strict=True):
         pictures.write_png(file, image)
     click.echo(f"{num} images in {individual}")
+
+
+def draw(model, num, seed, labels):
+    """What `generate` returns, with a bar in a terminal."""
+    import numpy as np
+
+    from kerasgan.utils.image_numbers import numbers_of_images
+    from kerasgan.utils.rows import AT_ONCE
+
+    numbers = numbers_of_images(seed, range(num))
+    with click.progressbar(range(0, num, AT_ONCE), label="drawing", file=sys.stderr) as starts:
+        return np.concatenate(
+            [model.generate_numbers(numbers[s : s + AT_ONCE], labels=labels) for s in starts]
+        )
 
 
 def read_label(model, text):

@@ -302,10 +302,10 @@ class NoiseToImageTest(ServedTestCase):
 @needs_backend("tensorflow", "jax", reason="it cannot write a SavedModel")
 class PixelByPixelTest(ServedTestCase):
     CASES = (
-        ("gated_pixel_cnn", {"num_classes": 3, "num_blocks": 1}),
-        ("pixel_cnn", {}),
-        ("pixel_cnn_plus_plus", {}),
-        ("pixel_rnn", {}),
+        ("gated", "gated_pixel_cnn", {"num_classes": 3, "num_blocks": 1}),
+        ("convolutions", "pixel_cnn", {}),
+        ("mixture", "pixel_cnn_plus_plus", {}),
+        ("lstm", "pixel_rnn", {}),
     )
 
     @parameterized.named_parameters(*CASES[: 1 if BACKEND == "jax" else None])
