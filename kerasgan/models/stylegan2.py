@@ -11,6 +11,7 @@ import numpy as np
 from keras import layers, ops
 
 from kerasgan import backend
+from kerasgan.growing.networks import START_SIZE, stage_widths
 from kerasgan.layers.blur import Blur
 from kerasgan.layers.conditioning import OneHot
 from kerasgan.layers.equalized import equalized
@@ -24,7 +25,6 @@ from kerasgan.losses.penalties import GradientPenalty
 from kerasgan.roles.has_styles import HasStyles
 from kerasgan.styles.lazy_regularization import LazilyRegularizedGAN, LazyCost
 
-START_SIZE = 4
 ARCHITECTURES = ("skip", "resnet", "orig")
 R1_EVERY = 16
 PATH_LENGTH_EVERY = 4
@@ -359,14 +359,12 @@ class StyleGAN2(HasStyles, LazilyRegularizedGAN):
         return (*super().noise_shapes, *self.generator.synthesis.noise_shapes)
 
 
-def resolutions(size: int) -> list[int]:
-    """From 4 on: list of int."""
-    return [START_SIZE * 2**n for n in range(int(math.log2(size // START_SIZE)) + 1)]
-
-
-def width_at(resolution: int, size: int, base_width: int, max_width: int) -> int:
-    """Feature maps at a resolution."""
-    return min(base_width * size // resolution, max_width)
+def widths_by_resolution(
+    image_shape: tuple[int, ...], base_width: int, max_width: int
+) -> dict[int, int]:
+    """Feature maps at each resolution, from 4x4 on: dict."""
+    widths = stage_widths(image_shape, base_width, max_width)
+    return {START_SIZE * 2**stage: width for stage, width in enumerate(widths)}
 
 
 def precision_at(resolution: int, size: int, half: str | None) -> str:
@@ -375,17 +373,16 @@ def precision_at(resolution: int, size: int, half: str | None) -> str:
     return "float32" if half is None or low else half
 
 
-def mapping_network(latent_dim, depth, num_classes, width=None, name="mapping"):
-    """z, and the label if there are classes, to w; without z, the label to a vector of a width."""
-    width = latent_dim if width is None else width
+def mapping_network(latent_dim, depth, num_classes):
+    """z, and the label if there are classes, to w."""
     z = keras.Input((latent_dim,), name="z")
     inputs, x = z, PixelNormalization(dtype="float32", name="latent_norm")(z)
     if num_classes is not None:
         label = keras.Input((), dtype="int32", name="label")
         inputs = [z, label]
-        embedded = normalized_embedding(label, num_classes, width)
+        embedded = normalized_embedding(label, num_classes, latent_dim)
         x = layers.Concatenate(dtype="float32", name="z_and_label")([x, embedded])
-    return keras.Model(inputs, mapped(x, width, depth), name=name)
+    return keras.Model(inputs, mapped(x, latent_dim, depth), name="mapping")
 
 
 def normalized_embedding(label, num_classes, width):
@@ -480,21 +477,21 @@ class Synthesis(keras.Model):
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.image_shape, self.architecture = tuple(image_shape), architecture
         size, _, channels = self.image_shape
-        self.sizes = resolutions(size)
-        self.style_layers = 2 * len(self.sizes)
-        self.noise_shapes = tuple((n, n, 1) for s in self.sizes for n in (s, s))[1:]
+        widths = widths_by_resolution(self.image_shape, base_width, max_width)
+        self.style_layers = 2 * len(widths)
+        self.noise_shapes = tuple((n, n, 1) for s in widths for n in (s, s))[1:]
         clamp = None if half is None else CLAMP
         self.blocks = [
             SynthesisBlock(
                 resolution,
-                width_at(resolution, size, base_width, max_width),
+                width,
                 channels if architecture == "skip" or resolution == size else None,
                 architecture == "resnet",
                 clamp,
                 dtype=precision_at(resolution, size, half),
                 name=f"b{resolution}",
             )
-            for resolution in self.sizes
+            for resolution, width in widths.items()
         ]
         if architecture == "skip":
             self.enlarge = layers.UpSampling2D(2, dtype="float32", name="enlarge")
@@ -624,10 +621,9 @@ def discriminator(
     clamp = None if half is None else CLAMP
     inputs = images = keras.Input(image_shape, name="images")
     x = None
-    for resolution in resolutions(size)[:0:-1]:
-        width, next_width = (
-            width_at(r, size, base_width, max_width) for r in (resolution, resolution // 2)
-        )
+    widths = widths_by_resolution(image_shape, base_width, max_width)
+    for resolution in sorted(widths, reverse=True)[:-1]:
+        width, next_width = widths[resolution], widths[resolution // 2]
         conv = functools.partial(convolved, clamp=clamp, dtype=precision_at(resolution, size, half))
         name = f"b{resolution}"
         if x is None or architecture == "skip":
@@ -646,7 +642,7 @@ def discriminator(
             skip = equalized(linear, gain=gain)(skip)
             y = layers.Add(dtype=policy, name=f"{name}_sum")([skip, y])
         x = y
-    width = width_at(START_SIZE, size, base_width, max_width)
+    width = widths[START_SIZE]
     conv = functools.partial(convolved, clamp=clamp, dtype="float32")
     if architecture == "skip":
         x = with_image(x, conv(images, width, "b4_fromrgb", size=1), "b4")

@@ -29,7 +29,7 @@ class HasStyles(HasLatents):
 
     - `truncated_layers`: how many layers are truncated where the call does not say; None for all.
 
-    Or it gives `styles(latents)` and `generate_from_styles(styles)` of its own.
+    One without such a network gives `styles` and `generate_from_styles` of its own.
     """
 
     can = "make images of styles"
