@@ -1,13 +1,14 @@
-"""VAE, VAE-GAN and DCGAN under one budget of CPU time: the lecture's comparison in numbers.
+"""VAE, VAE-GAN, DCGAN, PixelCNN and Glow under one budget of CPU time: the lecture in numbers.
 
 Each model is trained in a process of its own until it has used `--seconds` of CPU time, tracing
-included, with convolutional networks of one width. Then, against test images,
+included, with convolutional networks that fit it. Then, against test images,
 
 - `fid`: Fréchet distance of features of the package's digit classifier;
 - `precision`, `recall`: of the same features;
 - `reconstruction`: the mean squared error of a pixel from 0 to 1, of models that encode images;
-- `nats`: the importance weighted bound of 50 samples of the log-likelihood, of the VAE: nats an
-  image, of pixels that are drawn as black or white;
+- `nats`: the log-likelihood of an image whose pixels are drawn as black or white, exact of
+  PixelCNN, which draws such images only, and of the VAE its importance weighted bound of 50 samples;
+- `bits`: those a dimension of the 256 values of a pixel, of Glow;
 - `seconds`: wall time for 64 samples, the median of five.
 
     python benchmarks/compare_families.py [--data mnist --data-dir DIR] [--seconds 600]
@@ -42,8 +43,10 @@ MODELS = {
     ),
     "vae_gan": lambda shape: kerasgan.VAEGAN(shape, 32, base_width=WIDTH, gamma=1e-2, seed=0),
     "dcgan": lambda shape: kerasgan.DCGAN(shape, 64, WIDTH, ema_decay=0.99, seed=0),
+    "pixel_cnn": lambda shape: kerasgan.PixelCNN(shape, WIDTH, num_blocks=7, levels=2, seed=0),
+    "glow": lambda shape: kerasgan.Glow(shape, 4 * WIDTH, steps=8, seed=0),
 }
-COLUMNS = ("updates", "fid", "precision", "recall", "reconstruction", "nats", "seconds")
+COLUMNS = ("updates", "fid", "precision", "recall", "reconstruction", "nats", "bits", "seconds")
 
 
 class Budget(keras.callbacks.Callback):
@@ -90,6 +93,11 @@ def measure(model, real):
         row["reconstruction"] = float((error**2).mean())
     if isinstance(model, kerasgan.VAE):
         row["nats"] = float(model.log_likelihood(real[:1000], samples=50).mean())
+    elif roles.has(model, roles.HasLikelihood):
+        nats = float(model.log_likelihood(real[:1000]).mean())
+        row |= (
+            {"nats": nats} if model.levels == 2 else {"bits": model.bits_per_dimension(real[:1000])}
+        )
     taken = []
     for _ in range(6):  # the first is traced
         start = time.perf_counter()
