@@ -7,7 +7,7 @@ included, with convolutional networks that fit it. Then, against test images,
 - `precision`, `recall`: of the same features;
 - `reconstruction`: the mean squared error of a pixel from 0 to 1, of models that encode images;
 - `nats`: the log-likelihood of an image whose pixels are drawn as black or white, exact of
-  PixelCNN, which draws such images only, and of the VAE its importance weighted bound of 50 samples;
+  PixelCNN, which draws such images only; of the VAE its importance weighted bound of 50 samples;
 - `bits`: those a dimension of the 256 values of a pixel, of Glow;
 - `seconds`: wall time for 64 samples, the median of five.
 
