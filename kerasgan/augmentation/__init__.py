@@ -1,9 +1,9 @@
 """Changes of images between a GAN and its discriminator, against learning few images by heart."""
 
-from kerasgan.augmentation.ada import ADA
+from kerasgan.augmentation.ada import ADA, OverfittingWarning
 from kerasgan.augmentation.base import Augmentation
 from kerasgan.augmentation.diff_augment import DiffAugment
 from kerasgan.augmentation.names import get
 from kerasgan.augmentation.pipeline import Pipeline
 
-__all__ = ["ADA", "Augmentation", "DiffAugment", "Pipeline", "get"]
+__all__ = ["ADA", "Augmentation", "DiffAugment", "OverfittingWarning", "Pipeline", "get"]

@@ -1,5 +1,6 @@
 """Adaptive discriminator augmentation, Karras et al. 2020: as much as overfitting asks for."""
 
+import warnings
 from numbers import Real
 
 import keras
@@ -8,6 +9,10 @@ from keras import ops
 from kerasgan import backend
 from kerasgan.augmentation.base import Augmentation
 from kerasgan.augmentation.pipeline import Pipeline
+
+
+class OverfittingWarning(UserWarning):
+    """A discriminator knows its images however they are changed."""
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")
@@ -20,10 +25,10 @@ class ADA(Augmentation):
     above its target, and falls if it is below, so fast that it needs `images` real images from 0
     to 1.
 
-    `fit` logs `augmentation_p`, and r as `overfitting`. p is saved with the model. Where p stays at
-    `max_p`, the discriminator has collapsed or learns the images by heart all the same: p goes no
-    further, because beyond about 0.8 the changes themselves begin to show in what is generated. The
-    authors' program has no such limit.
+    `fit` logs `augmentation_p`, and r as `overfitting`. p is saved with the model. Where p reaches
+    `max_p`, the discriminator has collapsed or learns the images by heart all the same. An
+    `OverfittingWarning` says so, and p goes no further, because beyond about 0.8 the changes
+    themselves begin to show in what is generated. The authors' program has no such limit.
 
     Args:
         target: float between -1 and 1, the r that is wanted.
@@ -74,6 +79,7 @@ class ADA(Augmentation):
         super().__init__(**kwargs)
         self.target, self.images, self.max_p, self.every = target, images, max_p, every
         self.first_p = p
+        self._was_limited = False
         self.pipeline = Pipeline() if pipeline is None else pipeline
         self.p = self._variable("p", p)
         self.overfitting = self._variable("overfitting", 0.0)
@@ -110,6 +116,20 @@ class ADA(Augmentation):
         self.overfitting.assign(overfitting)
         for variable, value in ((self.signs, signs), (self.batches, batches), (self.seen, seen)):
             variable.assign(ops.where(due, 0.0, value))
+
+    def look_back(self):
+        p, overfitting = (float(ops.convert_to_numpy(v)) for v in (self.p, self.overfitting))
+        limited = p >= self.max_p and overfitting > self.target
+        if limited and not self._was_limited:
+            warnings.warn(
+                f"augmentation_p is at max_p={self.max_p:g} and goes no further, but overfitting "
+                f"is {overfitting:.2f}, above target={self.target:g}: the discriminator has "
+                "collapsed, or there are too few images for it; docs/few_images.md says what else "
+                "there is.",
+                OverfittingWarning,
+                stacklevel=2,
+            )
+        self._was_limited = limited
 
     def logs(self):
         return {"augmentation_p": self.p + 0.0, "overfitting": self.overfitting + 0.0}

@@ -52,6 +52,9 @@ class Augmentation(keras.layers.Layer):
     def look(self, real_logits):
         """Takes note of what the discriminator makes of real images; here, of nothing."""
 
+    def look_back(self) -> None:
+        """Warns of what is wrong with an epoch that has ended; here, of nothing."""
+
     def logs(self) -> dict:
         """What to log, by name: scalars."""
         return {}

@@ -315,6 +315,9 @@ class GenerativeModel(SavesExactly, ChecksData, backend.Trainer, keras.Model):
         finally:
             self.keep_means()  # before another use of the model resets them
 
+    def look_back(self) -> None:
+        """Warns of what is wrong with an epoch that has ended; here, of nothing."""
+
     def prepare_networks(self, first_batch: Callable) -> None:
         """Prepares networks that have to see data before the first step; here, none has to.
 

@@ -53,6 +53,10 @@ class Discriminates(_Beside):
         """What the augmentation logs, by name."""
         return {} if self.augmentation is None else self.augmentation.logs()
 
+    def look_back(self) -> None:
+        if self.augmentation is not None:
+            self.augmentation.look_back()
+
     # Seeing --------------------------------------------------------------------------------------
 
     def seen(self, images):

@@ -127,3 +127,4 @@ class TrainingWatch(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         self.model.epoch_counter.assign_add(1)
         self.position.clear()
+        self.model.look_back()

@@ -1,5 +1,6 @@
 """Augmentations in the game: what sees them, what moves them, and what is in a file."""
 
+import warnings
 from unittest import mock
 
 import keras
@@ -10,7 +11,7 @@ from backends import in_step, needs_backend
 from keras import layers, ops
 
 import kerasgan
-from kerasgan.augmentation import ADA, Augmentation, Pipeline
+from kerasgan.augmentation import ADA, Augmentation, OverfittingWarning, Pipeline
 
 
 def small(**kwargs):
@@ -36,6 +37,15 @@ class ControlTest(tf.test.TestCase, parameterized.TestCase):
         self.assertAllClose(look(sure, sure), [0.3, 1.0])  # no further
         self.assertAllClose(look(sure, unsure), [0.1, 0.0])
         self.assertAllClose(look(unsure, unsure), [0.0, -1.0])
+
+    def test_a_limit_that_is_reached_is_told_once(self):
+        ada = ADA(images=10, every=1, max_p=0.5)
+        in_step(lambda: ada.look(ops.ones((10, 1))), ada.variables)
+        with self.assertWarnsRegex(OverfittingWarning, "at max_p=0.5.*overfitting is 1.00"):
+            ada.look_back()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", OverfittingWarning)
+            ada.look_back()
 
     @parameterized.parameters(
         ({"target": 2.0}, "target=2.0; use a number from -1 to 1"),
