@@ -86,7 +86,6 @@ class ADA(Augmentation):
         self.signs = self._variable("signs", 0.0)  # their sum since p was last changed
         self.batches = self._variable("batches", 0.0)
         self.seen = self._variable("seen", 0.0)
-        self.built = True
 
     def _variable(self, name, value):
         initial = keras.initializers.Constant(value)
@@ -107,12 +106,16 @@ class ADA(Augmentation):
     def look(self, real_logits):
         """Moves p, after every so many batches."""
         batch = ops.cast(ops.shape(real_logits)[0] * backend.replicas(), "float32")
-        signs = self.signs + ops.mean(ops.sign(ops.cast(real_logits, "float32")))
-        batches, seen = self.batches + 1.0, self.seen + batch
+        p, overfitting, signs, batches, seen = (
+            ops.convert_to_tensor(variable)
+            for variable in (self.p, self.overfitting, self.signs, self.batches, self.seen)
+        )
+        signs = signs + ops.mean(ops.sign(ops.cast(real_logits, "float32")))
+        batches, seen = batches + 1.0, seen + batch
         due = batches >= self.every
-        overfitting = ops.where(due, signs / batches, self.overfitting)
-        moved = self.p + ops.sign(overfitting - self.target) * seen / self.images
-        self.p.assign(ops.where(due, ops.clip(moved, 0.0, self.max_p), self.p))
+        overfitting = ops.where(due, signs / batches, overfitting)
+        moved = p + ops.sign(overfitting - self.target) * seen / self.images
+        self.p.assign(ops.where(due, ops.clip(moved, 0.0, self.max_p), p))
         self.overfitting.assign(overfitting)
         for variable, value in ((self.signs, signs), (self.batches, batches), (self.seen, seen)):
             variable.assign(ops.where(due, 0.0, value))

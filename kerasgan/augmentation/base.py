@@ -30,6 +30,7 @@ class Augmentation(keras.layers.Layer):
         super().__init__(**kwargs)
         # Its own, so that one that changes nothing does not change a training either.
         self.seed_generator = backend.SeedGenerator(0)
+        self.built = True
 
     def draw(self, images, seed=None):
         """The random numbers of a batch: float32 tensor (batch, num_draws).
@@ -72,6 +73,11 @@ class Augmentation(keras.layers.Layer):
             )
 
 
+def constant(values):
+    """A constant as a float32 tensor, which not every framework multiplies with an array."""
+    return ops.convert_to_tensor(values, "float32")
+
+
 def normal(uniform):
     """Normal numbers of uniform ones."""
     uniform = ops.clip(uniform, 1e-6, 1.0 - 1e-6)
@@ -88,6 +94,7 @@ def along(axis, matrices, images):
     """
     old = "y" if axis == 1 else "x"
     matrix = ("b" if len(matrices.shape) == 3 else "") + f"n{old}"
+    matrices = ops.convert_to_tensor(matrices)
     return ops.einsum(f"{matrix},byxc->b{'nxc' if axis == 1 else 'ync'}", matrices, images)
 
 

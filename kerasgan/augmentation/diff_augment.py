@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kerasgan.augmentation.base import Augmentation, along
+from kerasgan.augmentation.base import Augmentation, along, constant
 
 CHANGES = ("flip", "color", "translation", "cutout")
 DRAWS = {"flip": 1, "color": 3, "translation": 2, "cutout": 2}
@@ -54,7 +54,7 @@ class DiffAugment(Augmentation):
         return sum(DRAWS[name] for name in self.changes)
 
     def change(self, images, draws):
-        images = ops.cast(images, "float32")
+        images, draws = ops.cast(images, "float32"), ops.convert_to_tensor(draws)
         start = 0
         for name in self.changes:
             numbers = ops.unstack(draws[:, start : start + DRAWS[name]], DRAWS[name], axis=1)
@@ -67,7 +67,7 @@ class DiffAugment(Augmentation):
 
 
 def _flip(images, chance):
-    return ops.where(chance[:, :, None, None] < 0.5, images[:, :, ::-1], images)
+    return ops.where(chance[:, :, None, None] < 0.5, ops.flip(images, axis=2), images)
 
 
 def _color(images, brightness, saturation, contrast):
@@ -86,7 +86,7 @@ def _translation(images, y, x):
         length = images.shape[axis]
         most = int(length * 0.125 + 0.5)
         shift = ops.floor(number * (2 * most + 1)) - most
-        places = np.arange(length, dtype="float32")
+        places = constant(np.arange(length))
         comes_from = places[None, :, None] + shift[:, :, None]
         images = along(axis, ops.cast(comes_from == places, "float32"), images)
     return images
@@ -98,7 +98,7 @@ def _cutout(images, y, x):
         length = images.shape[axis]
         size = int(length * 0.5 + 0.5)
         first = ops.floor(number * (length + 1 - size % 2)) - size // 2
-        places = np.arange(length, dtype="float32")
+        places = constant(np.arange(length))
         cut.append((places >= first) & (places < first + size))
     hole = ops.logical_and(cut[0][:, :, None], cut[1][:, None, :])
     return images * ops.cast(ops.logical_not(hole), "float32")[..., None]

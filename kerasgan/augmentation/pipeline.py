@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kerasgan.augmentation.base import Augmentation, along, chosen, normal
+from kerasgan.augmentation.base import Augmentation, along, chosen, constant, normal
 
 # Wavelets by their coefficients (Daubechies): symlets of 2 and of 6 vanishing moments.
 SYM2 = (-0.12940952255092145, 0.22414386804185735, 0.836516303737469, 0.48296291314469025)
@@ -94,7 +94,8 @@ class Pipeline(Augmentation):
             p: None for that of the constructor, or a scalar.
         """
         p = self.p if p is None else p
-        numbers = dict(zip(DRAWS, ops.unstack(draws, len(DRAWS), axis=1), strict=True))
+        draws = ops.unstack(ops.convert_to_tensor(draws), len(DRAWS), axis=1)
+        numbers = dict(zip(DRAWS, draws, strict=True))
 
         def happens(name, group, probability=lambda p: p):
             return numbers[f"{name}?"] < probability(self.factors[group] * p)
@@ -178,13 +179,12 @@ class Pipeline(Augmentation):
         def when(name, value, otherwise=0.0):
             return ops.where(happens(name, "color"), value, otherwise)
 
-        gray = np.outer([*GRAY, 0.0], [*GRAY, 0.0]).astype("float32")
+        gray = constant(np.outer([*GRAY, 0.0], [*GRAY, 0.0]))
         more = when("brightness", 0.2 * normal(numbers["brightnessx"]))
         contrast = when("contrast", 2.0 ** (0.5 * normal(numbers["contrastx"])), 1.0)
         flipped = when("luma_flip", ops.floor(2.0 * numbers["luma_flipx"]))
-        everything = np.eye(4, dtype="float32")
-        colors = np.diag([1.0, 1.0, 1.0, 0.0]).astype("float32")
-        to_each = np.outer([1.0, 1.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0]).astype("float32")
+        everything, colors = constant(np.eye(4)), constant(np.diag([1.0, 1.0, 1.0, 0.0]))
+        to_each = constant(np.outer([1.0, 1.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0]))
         matrices = [
             everything + to_each * more[:, None, None],
             everything + colors * (contrast[:, None, None] - 1.0),
@@ -198,7 +198,7 @@ class Pipeline(Augmentation):
             across[:3, :3] = [[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]]
             plane = colors - gray  # across the gray axis
             matrices += [
-                everything - plane + ops.cos(angle) * plane + ops.sin(angle) * across,
+                everything - plane + ops.cos(angle) * plane + ops.sin(angle) * constant(across),
                 everything - plane + strength * plane,
             ]
         return product(matrices[::-1])
@@ -211,10 +211,10 @@ class Pipeline(Augmentation):
             now = happens(name, "filter")
             filtered.append(now)
             strength = ops.where(now, 2.0 ** normal(numbers[f"{name}x"]), 1.0)[:, None]
-            own = np.eye(4, dtype="float32")[band]
+            own = constant(np.eye(4)[band])
             amplified = own * strength + (1.0 - own)
             # The power of a natural image stays what it was.
-            power = ops.sum(BAND_POWER * ops.square(amplified), axis=1, keepdims=True)
+            power = ops.sum(constant(BAND_POWER) * ops.square(amplified), axis=1, keepdims=True)
             gains = gains * amplified / ops.sqrt(power)
         return gains, any_of(filtered)
 
@@ -223,7 +223,7 @@ class Pipeline(Augmentation):
         half = ops.where(happens("cutout", "cutout"), 0.25, 0.0)
         away = []
         for axis, length in (("y", size[0]), ("x", size[1])):
-            places = (np.arange(length, dtype="float32") + 0.5) / length
+            places = constant((np.arange(length) + 0.5) / length)
             away.append(ops.abs(places - numbers[f"cutout{axis}"][:, None]) >= half[:, None])
         kept = ops.logical_or(away[0][:, :, None], away[1][:, None, :])
         return ops.cast(kept, "float32")[..., None]
@@ -275,10 +275,10 @@ def resampled(images, inverse):
     """
     _, height, width, _ = images.shape
     lines = ops.transpose(images, (0, 3, 1, 2))  # so that each step is a product of matrices
-    doubled = ops.matmul(ops.matmul(doubling(height), lines), doubling(width).T)
+    doubled = ops.matmul(ops.matmul(constant(doubling(height)), lines), constant(doubling(width).T))
     large = 2 * (height + 2 * MARGIN), 2 * (width + 2 * MARGIN)
     # A pixel c from the middle is at 2c - 1/2 among the doubled ones.
-    y, x = (np.arange(length, dtype="float32") - 0.5 * (length - 1) + 0.5 for length in large)
+    y, x = (constant(np.arange(length) - 0.5 * (length - 1) + 0.5) for length in large)
     rows = ops.transpose(inverse[:, :2], (1, 0, 2))[..., None, None]  # (2, batch, 3, 1, 1)
     from_x, from_y = (
         row[:, 0] * x[None, None, :] + row[:, 1] * y[None, :, None] + 2.0 * row[:, 2] - 0.5
@@ -286,7 +286,9 @@ def resampled(images, inverse):
     )
     # From the middle to the first pixel.
     looked_up = between(doubled, from_y + height - 0.5, from_x + width - 0.5)
-    halved = ops.matmul(ops.matmul(halving(height), looked_up), halving(width).T)
+    halved = ops.matmul(
+        ops.matmul(constant(halving(height)), looked_up), constant(halving(width).T)
+    )
     return ops.transpose(halved, (0, 2, 3, 1))
 
 
@@ -325,13 +327,13 @@ def doubling(length):
     spread[::2] = np.eye(length)[index]
     spread = np.pad(spread, ((half, half - 1), (0, 0)))
     doubled = filtered(spread, 2.0 * np.array(SYM6) / np.sum(SYM6))
-    return doubled[2 * half : -2 * half].astype("float32")
+    return doubled[2 * half : -2 * half]
 
 
 def halving(length):
     """The matrix that filters a doubled line, takes every other number and leaves the margins."""
     large = np.eye(2 * (length + 2 * MARGIN))[1:-1]
-    return filtered(large, np.array(SYM6)[::-1] / np.sum(SYM6))[::2].astype("float32")
+    return filtered(large, np.array(SYM6)[::-1] / np.sum(SYM6))[::2]
 
 
 def filtered(lines, taps):
@@ -367,7 +369,7 @@ def amplified(images, gains):
         half = filters.shape[1] // 2
         continued = np.pad(np.eye(length), ((half, half), (0, 0)), "reflect")
         bands = [filtered(continued, taps) for taps in filters]
-        matrices = ops.einsum("bi,inm->bnm", gains, np.stack(bands).astype("float32"))
+        matrices = ops.einsum("bi,inm->bnm", gains, constant(np.stack(bands)))
         images = along(axis, matrices, images)
     return images
 
