@@ -20,8 +20,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
-from kerasgan import backend
-
 SHAPE = (28, 28, 1)
 MODELS = {
     "pixel_cnn": (kerasgan.PixelCNN, {"base_width": 16, "num_blocks": 15, "levels": 2}),
@@ -57,7 +55,7 @@ def main():
         for count in arguments.images:
             images = np.ones((count, *SHAPE), "float32")
             naive = seconds(
-                lambda given=images: backend.predict(model.network, given), arguments.naive_runs
+                lambda given=images: model.network.predict_on_batch(given), arguments.naive_runs
             )
             naive = [pixels * each for each in naive]
             cached = seconds(lambda count=count: model.generate(count, seed=0))

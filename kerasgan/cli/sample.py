@@ -1,5 +1,6 @@
 """`kerasgan sample`."""
 
+import contextlib
 import pathlib
 import sys
 
@@ -83,7 +84,11 @@ def draw(model, num, seed, labels):
     from kerasgan.utils.rows import AT_ONCE
 
     numbers = numbers_of_images(seed, range(num))
-    with click.progressbar(range(0, num, AT_ONCE), label="drawing", file=sys.stderr) as starts:
+    starts = range(0, num, AT_ONCE)
+    with contextlib.ExitStack() as bar:
+        if sys.stderr.isatty():  # elsewhere click would write the label alone
+            bar_of = click.progressbar(starts, label="drawing", file=sys.stderr)
+            starts = bar.enter_context(bar_of)
         return np.concatenate(
             [model.generate_numbers(numbers[s : s + AT_ONCE], labels=labels) for s in starts]
         )
