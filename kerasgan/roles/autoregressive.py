@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections.abc import Callable
 from numbers import Real
 
 import keras
@@ -15,6 +16,8 @@ from kerasgan.roles.generates_images import GeneratesImages, image_numbers
 from kerasgan.roles.likelihood import HasLikelihood
 from kerasgan.sampling.normals import erf, standard_normal
 from kerasgan.sampling.pixels import draw_naively, draw_with_caches
+
+MANY = 16  # images from which on it pays to have XLA compile their drawing
 
 
 class Autoregressive(HasLikelihood, GeneratesImages):
@@ -44,7 +47,8 @@ class Autoregressive(HasLikelihood, GeneratesImages):
     can = "complete images"
     owes = {"network": "the network from images to the parameters of each pixel's distribution"}
     caches = True
-    _compiled_drawing = None
+    at_once = 256
+    _samplers: dict[bool, Callable] | None = None  # from whether XLA compiles it
 
     def log_likelihood_of_parameters(self, images, parameters):
         logits = ops.reshape(parameters, (-1, *self.image_shape, self.levels))
@@ -82,11 +86,18 @@ class Autoregressive(HasLikelihood, GeneratesImages):
         given = np.zeros_like(noise) if given is None else given
         temperatures = np.full((*noise.shape[:-1], 1), temperature, "float32")
         inputs = [noise, temperatures, known, given, *([] if labels is None else [labels])]
-        if self._compiled_drawing is None:
+        # Compiling takes XLA longer than drawing a few images takes without it.
+        with_xla = self.caches and len(noise) >= MANY and not backend.reason_for_single_steps()
+        if self._samplers is None:
+            self._samplers = {}
+        if with_xla not in self._samplers:
             # A Keras model, because these are compiled; hidden, as it has no weights of its own.
             sampler = _Sampler(self.network, self._pixel_by_pixel)
-            self._compiled_drawing = functools.partial(backend.predict, sampler)
-        return self._compiled_drawing(inputs)
+            sampler.compile(jit_compile=with_xla or "auto")
+            self._samplers[with_xla] = functools.partial(backend.predict, sampler)
+        values = np.round(likelihoods.to_values(self._samplers[with_xla](inputs), self.levels))
+        # To the last bit the same for a value, however it was compiled.
+        return likelihoods.to_images(values, self.levels).astype("float32")
 
     def _pixel_by_pixel(self, noise, temperature, known, given, labels=None):
         uniform = 0.5 * (1.0 + erf(noise * np.float32(math.sqrt(0.5))))

@@ -44,6 +44,7 @@ class GeneratesImages(TakesImages):
         "images_from_noise": "a method that makes images of random numbers",
     }
     truncation_limits: tuple[float, float] | None = None
+    at_once = AT_ONCE  # images that `generate` draws together
 
     def generate(
         self,
@@ -114,11 +115,11 @@ class GeneratesImages(TakesImages):
         return ops.convert_to_numpy(self.images_from_noise(noise, labels, truncation))
 
     def some_at_a_time(self, draw: Callable, *inputs) -> np.ndarray:
-        """The images that a function of arrays makes, of at most 64 rows at each call."""
+        """The images that a function of arrays makes, of at most `at_once` rows at each call."""
         count = len(inputs[0])
         images = np.empty((count, *self.image_shape), "float32")
-        for start in range(0, count, AT_ONCE):
-            some = slice(start, start + AT_ONCE)
+        for start in range(0, count, self.at_once):
+            some = slice(start, start + self.at_once)
             images[some] = draw(*(array[some] for array in inputs))
         return images
 
