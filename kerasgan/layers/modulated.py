@@ -132,7 +132,7 @@ class ScaledLeakyReLU(layers.Layer):
     Example:
 
     >>> y = kerasgan.layers.ScaledLeakyReLU(clamp=4.0)(np.array([-10.0, 1.0, 9.0], "float32"))
-    >>> np.round(keras.ops.convert_to_numpy(y), 2).tolist()
+    >>> [round(float(number), 2) for number in y]
     [-2.83, 1.41, 4.0]
 
     Reference: Analyzing and Improving the Image Quality of StyleGAN, Karras et al., 2020,

@@ -47,9 +47,9 @@ class PixelCNNPlusPlus(AutoregressiveModel):
 
     Example:
 
-    >>> model = kerasgan.PixelCNNPlusPlus((8, 8, 1), base_width=4, num_blocks=1, levels=17)
+    >>> model = kerasgan.PixelCNNPlusPlus((8, 8, 1), base_width=4, num_blocks=1)
     >>> model.compile()
-    >>> digits = kerasgan.data.load("digits")  # of 17 values
+    >>> digits = kerasgan.data.load("digits")
     >>> history = model.fit(digits, epochs=1, verbose=0)
     >>> sorted(history.history)
     ['bits_per_dim', 'loss', 'nll']
