@@ -326,7 +326,7 @@ class MixingTest(StyleTestCase):
         """Which layers' styles are another latent's, for many images whose own are zero."""
         self.gan.generator.synthesis.stage = count // 2 - 1
         own = np.zeros((4000, count, 6), "float32")
-        found = values(self.gan.generator.mixed(own))
+        found = values(self.gan.generator.mixed(own, None))
         return found, np.any(found != 0.0, axis=-1)
 
     @parameterized.parameters(2, 4, 6)
@@ -360,7 +360,7 @@ class MixingTest(StyleTestCase):
             return drawn[-1]
 
         with mock.patch("keras.random.normal", normal):
-            found = values(generator.mixed(own))
+            found = values(generator.mixed(own, None))
         self.assertEqual([z.shape for z in drawn], [(500, 6)])
         others = values(generator.mapping(drawn[0]))[:, None]
         is_own, is_other = np.all(found == own, axis=-1), np.isclose(found, others).all(-1)
