@@ -4,6 +4,7 @@ Run as a program it is the other backend: `python -m backend.reference` FOLDER O
 models and what they are and do to FOLDER, and what the models in OF_THE_OTHER are.
 """
 
+import contextlib
 import pathlib
 import sys
 from unittest import mock
@@ -67,8 +68,12 @@ def _numpy(values):
     return {name: keras.ops.convert_to_numpy(value) for name, value in values.items()}
 
 
+@contextlib.contextmanager
 def _numpys_random_numbers():
-    """A context in which models draw from NumPy: each backend has a generator of its own."""
+    """A context in which models draw from NumPy: each backend has a generator of its own.
+
+    `keras.layers.Dropout` draws elsewhere, and drops nothing here.
+    """
 
     def normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
         values = np.random.default_rng(0).normal(mean, stddev, shape)
@@ -78,7 +83,11 @@ def _numpys_random_numbers():
         values = np.random.default_rng(0).uniform(minval, maxval, shape)
         return keras.ops.convert_to_tensor(values, dtype or keras.config.floatx())
 
-    return mock.patch.multiple(keras.random, normal=normal, uniform=uniform)
+    with (
+        mock.patch.multiple(keras.random, normal=normal, uniform=uniform),
+        mock.patch.object(keras.layers.Dropout, "call", lambda self, x, training=False: x),
+    ):
+        yield
 
 
 def main(folder, of_the_other):
