@@ -372,7 +372,7 @@ class BurnInTest(tf.test.TestCase):
     def test_is_used_and_saved(self):
         settings = {"base_width": 4, "latent_dim": 4, "seed": 0, "burn_in": self.schedule}
         gan = kerasgan.R3GAN((8, 8, 1), **settings)
-        self.assertAllClose(values(gan.ema_decay_after(31)), self.schedule.ema_decay(30))
+        self.assertAllClose(values(gan.ema_decay_after(31, 8)), self.schedule.ema_decay(30))
         gan.compile()
         self.assertEqual([p.weight for p in gan.penalties], [2.0, 2.0])
         awake(gan.discriminator)
