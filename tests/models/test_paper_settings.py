@@ -39,6 +39,12 @@ BATCHES = {
     "vae": (100, 1),
     "vae_gan": (64, 1),
     "autoencoder": (100, 1),
+    "pixel_cnn": (16, 1),
+    "pixel_rnn": (16, 1),
+    "gated_pixel_cnn": (16, 1),
+    "pixel_cnn_plus_plus": (192, 1),
+    "real_nvp": (64, 1),
+    "glow": (64, 1),
 }
 DOCUMENT = pathlib.Path(__file__).parents[2] / "docs" / "models.md"
 
