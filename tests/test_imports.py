@@ -11,6 +11,8 @@ from backends import needs_backend
 
 from kerasgan import onednn
 
+pytestmark = needs_backend("tensorflow", reason="the order of imports is the same everywhere")
+
 
 def run(code, **environment):
     """What code prints, with `environment` beside this process' own, None for what is unset."""
@@ -77,14 +79,12 @@ class OneDNNTest(tf.test.TestCase):
         late = "sys.modules['tensorflow'] = sys; import kerasgan"
         self.assertEqual(self.variable(late), "None")
 
-    @needs_backend("tensorflow", reason="it is TensorFlow's")
     def test_tensorflow_has_read_it(self):
         from kerasgan import backend
 
         off = os.environ[onednn.VARIABLE].lower() in ("0", "false")
         self.assertEqual(backend.computed_with()["oneDNN"], "off" if off else "on")
 
-    @needs_backend("tensorflow", reason="it is TensorFlow's")
     def test_a_warning_says_that_it_is_too_late(self):
         code = (
             "import os, warnings\n"

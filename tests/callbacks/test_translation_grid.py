@@ -2,12 +2,15 @@ import pathlib
 
 import numpy as np
 import tensorflow as tf
+from backends import needs_backend
 from PIL import Image
 
 import kerasgan
 from kerasgan import pictures
 from kerasgan.callbacks import TranslationGrid
 from kerasgan.callbacks.translation_grid import first_pairs
+
+pytestmark = needs_backend("tensorflow", reason="pictures are the same everywhere")
 
 
 def images(count, channels=1, size=8, seed=0):

@@ -36,6 +36,8 @@ from kerasgan.cli import runs
 from kerasgan.models import registry
 from kerasgan.utils.images import to_uint8
 
+pytestmark = needs_backend("tensorflow", reason="tests/test_own_models.py runs commands elsewhere")
+
 SETTINGS = ("--batch-size", 8, "--set", "hidden_units=8,", "--set", "latent_dim=4")
 
 WGAN_GP = kerasgan.losses.GradientPenalty.wgan_gp()
