@@ -34,6 +34,15 @@ def pytest_collection_finish(session):
     gc.freeze()
 
 
+@pytest.fixture(autouse=True, scope="module")
+def frozen_garbage():
+    # What a file leaves behind, graphs above all, grows to gigabytes. Each collection would go
+    # through all of it, and a server collects at each version that it lets go.
+    yield
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def fresh_names():
     # Auto-generated layer names reach the graph, and with them the order of summation.
