@@ -74,7 +74,8 @@ def discretized_logistic_log_likelihood(values, mean, log_scale, levels=256):
     Their program subtracts two sigmoids and clamps what is small; here the difference is exact:
     log(s(a) - s(b)) = -softplus(-a) + log(1 - exp(b - a)) - softplus(b).
     """
-    per_scale = ops.exp(-ops.convert_to_tensor(log_scale))
+    values, mean, log_scale = map(ops.convert_to_tensor, (values, mean, log_scale))
+    per_scale = ops.exp(-log_scale)
     upper = (values + 0.5 - mean) * per_scale
     lower = (values - 0.5 - mean) * per_scale
     up_to, beyond = -ops.softplus(-upper), -ops.softplus(lower)
