@@ -1,6 +1,7 @@
 """Arguments of models."""
 
 import inspect
+import math
 import numbers
 
 import keras
@@ -78,3 +79,13 @@ def whole_number(name, value, least):
     """Raises a ValueError for an argument that is not a whole number of at least `least`."""
     if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:
         raise ValueError(f"{name}={value!r}; use a whole number of at least {least}.")
+
+
+def above_zero(name, value):
+    """Makes sure that an argument is a finite number above 0.
+
+    Raises:
+        ValueError: when it is not.
+    """
+    if not isinstance(value, numbers.Real) or not 0.0 < value < math.inf:
+        raise ValueError(f"{name}={value!r}; use a number above 0.")

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from numbers import Real
 
 import keras
 import numpy as np
@@ -176,8 +175,7 @@ class Flow(HasLatents, HasLikelihood, Encodes, GenerativeModel):
         Raises:
             ValueError: for an argument out of range, or labels.
         """
-        if not isinstance(temperature, Real) or not 0.0 < temperature < math.inf:
-            raise ValueError(f"temperature={temperature!r}; use a number above 0.")
+        checks.above_zero("temperature", temperature)
         latents = self.latents(num_images, seed=seed, truncation=truncation)
         return self.generate_from(np.float32(temperature) * latents, labels=labels)
 

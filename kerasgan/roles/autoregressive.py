@@ -3,7 +3,6 @@
 import functools
 import math
 from collections.abc import Callable
-from numbers import Real
 
 import keras
 import numpy as np
@@ -151,7 +150,7 @@ class Autoregressive(HasLikelihood, GeneratesImages):
                 f"truncation={truncation!r}: {type(self).__name__} has no latents; use "
                 "temperature, a number above 0."
             )
-        _check_temperature(temperature)
+        checks.above_zero("temperature", temperature)
         numbers = image_numbers(num_images, seed)
         labels = self.checked_labels(labels, num_images)
 
@@ -210,7 +209,7 @@ class Autoregressive(HasLikelihood, GeneratesImages):
             )
         if not np.isin(mask, (0, 1)).all():
             raise ValueError("mask holds other values than True and False, or 1 and 0.")
-        _check_temperature(temperature)
+        checks.above_zero("temperature", temperature)
         mask = np.broadcast_to(mask.astype(bool)[..., None], images.shape)
         known = np.where(mask, images, -1.0).astype("float32")
         checks.check_images(known, "the images", self.image_shape)
@@ -247,8 +246,3 @@ class _Sampler(keras.Model):
 
 def _columns(pixel):
     return [pixel[:, channel] for channel in range(pixel.shape[-1])]
-
-
-def _check_temperature(temperature):
-    if not isinstance(temperature, Real) or not 0.0 < temperature < math.inf:
-        raise ValueError(f"temperature={temperature!r}; use a number above 0.")
