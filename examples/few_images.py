@@ -33,7 +33,7 @@ from kerasgan import augmentation, pictures
 
 MODELS = {
     "dcgan": lambda shape, seed: kerasgan.DCGAN(shape, 64, 32, ema_decay=0.99, seed=seed),
-    "stylegan2": lambda shape, seed: kerasgan.StyleGAN2(shape, 64, seed=seed),
+    "stylegan2": lambda shape, seed: kerasgan.StyleGAN2(shape, 64, 16, 64, seed=seed),
 }
 AUGMENTATIONS = {
     "none": lambda: None,

@@ -37,6 +37,8 @@ _NAMES = {
     "LinearDecay": "kerasgan.training",
     "NonFiniteError": "kerasgan.training",
     "TranslationModel": "kerasgan.translation",
+    "load_model": "kerasgan.training",
+    "transfer": "kerasgan.training",
 }
 
 

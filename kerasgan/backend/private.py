@@ -58,6 +58,17 @@ def layer_before(tensor):
     return _of(tensor, "_keras_history", "see how a network ends").operation
 
 
+def made_from(tensor):
+    """The symbolic tensors that a symbolic tensor was made from, none of an input: list.
+
+    Args:
+        tensor: `keras.KerasTensor`.
+    """
+    what = "see which layers an input reaches"
+    history = _of(tensor, "_keras_history", what)
+    return _of(history.operation, "_inbound_nodes", what)[history.node_index].input_tensors
+
+
 def variables_moved_by(optimizer):
     """The variables that an optimizer was built for: list.
 

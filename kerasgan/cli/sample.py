@@ -19,6 +19,12 @@ from kerasgan.cli.environment import usage_errors
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Random seed.")
 @click.option("--label", help="Class to draw, for a conditional model: its name or number.")
 @click.option(
+    "--truncation",
+    type=float,
+    help="Draw more typical and less varied samples: of models with styles from 0 to 1, such as "
+    "0.7, of others the largest absolute value of a latent.",
+)
+@click.option(
     "--out",
     type=click.Path(path_type=pathlib.Path),
     help="Write one PNG with all samples in a grid.",
@@ -28,7 +34,7 @@ from kerasgan.cli.environment import usage_errors
     type=click.Path(path_type=pathlib.Path),
     help="Write each sample to a PNG of its own in this folder.",
 )
-def sample(run_or_file, num, seed, label, out, individual):
+def sample(run_or_file, num, seed, label, truncation, out, individual):
     """Draw samples from a run folder or a .keras file.
 
     The same seed always gives the same samples. A larger --num adds samples to them.
@@ -58,7 +64,7 @@ def sample(run_or_file, num, seed, label, out, individual):
         )
     with usage_errors():
         labels = None if label is None else read_label(gan, label)
-        samples = draw(gan, num, seed, labels)
+        samples = draw(gan, num, seed, labels, truncation)
     if out is not None:
         pictures.write_png(out, pictures.draw(samples))
         click.echo(f"{num} samples in {out}")
@@ -76,7 +82,7 @@ def sample(run_or_file, num, seed, label, out, individual):
     click.echo(f"{num} images in {individual}")
 
 
-def draw(model, num, seed, labels):
+def draw(model, num, seed, labels, truncation=None):
     """What `generate` returns, with a bar in a terminal."""
     import numpy as np
 
@@ -89,8 +95,9 @@ def draw(model, num, seed, labels):
         if sys.stderr.isatty():  # elsewhere click would write the label alone
             bar_of = click.progressbar(starts, label="drawing", file=sys.stderr)
             starts = bar.enter_context(bar_of)
+        how = {"labels": labels, "truncation": truncation}
         return np.concatenate(
-            [model.generate_numbers(numbers[s : s + AT_ONCE], labels=labels) for s in starts]
+            [model.generate_numbers(numbers[s : s + AT_ONCE], **how) for s in starts]
         )
 
 

@@ -22,6 +22,25 @@ from kerasgan.cli.arguments import data_dir, skip_damaged
 @skip_damaged
 @click.option("--image-size", type=click.IntRange(1), help="Resize images to squares of this size.")
 @click.option("--crop", type=click.IntRange(1), help="Train on random square crops of this size.")
+@click.option(
+    "--mirror",
+    is_flag=True,
+    default=None,
+    help="Mirror half of the images, if left and right mean nothing in them.",
+)
+@click.option(
+    "--from",
+    "start_from",
+    metavar="FILE",
+    help="Start from the weights of a trained model, a run folder or a .keras file. Its settings "
+    "are the defaults, and what does not fit the data is new.",
+)
+@click.option(
+    "--freeze-discriminator",
+    type=click.IntRange(1),
+    metavar="LAYERS",
+    help="With --from: so many layers of the discriminator, from the image on, stay as they are.",
+)
 @click.option("--source", help="Half of each pair to translate: left, right, A, B, or a folder.")
 @click.option("--task", help="Make the pairs from --data: colorize, inpaint, edges or denoise.")
 @click.option("--data-b", help="Second domain, for unpaired translation.  [default: in --data]")
@@ -148,7 +167,7 @@ def train(
     given = {name: value for name, value in options.items() if value is not None}
     if model is not None:
         given["model"] = model
-    for name in {"data", "data_b"} & set(given):
+    for name in {"data", "data_b", "start_from"} & set(given):
         if pathlib.Path(given[name]).exists():
             given[name] = str(pathlib.Path(given[name]).resolve())  # for --resume from elsewhere
     game = {"loss": loss, "penalties": penalties, "discriminator_steps": discriminator_steps}
@@ -199,6 +218,10 @@ def _new_settings(given):
         raise click.UsageError("which MODEL? `kerasgan models` lists them.")
     if "data" not in given:
         raise click.UsageError("which --data? For example --data digits.")
+    if "freeze_discriminator" in given and "start_from" not in given:
+        raise click.UsageError(
+            "--freeze-discriminator keeps trained weights; say of which model with --from."
+        )
     for name in ("features", "validation_split"):
         if name in given and "metrics" not in given:
             option = name.replace("_", "-")
@@ -211,6 +234,7 @@ def _new_settings(given):
         "skip_damaged": None,
         "image_size": None,
         "crop": None,
+        **dict.fromkeys(("mirror", "start_from", "freeze_discriminator")),
         **dict.fromkeys(("source", "task", "data_b", "pretrain_epochs")),
         "batch_size": None,
         "learning_rate": None,

@@ -12,6 +12,8 @@ from kerasgan.cli import model_classes, run_folder, runs, watching
 from kerasgan.cli.environment import import_keras, usage_errors, warnings_in_one_line
 from kerasgan.models import registry
 
+FEW = 1000  # images, of which less are told of
+
 
 def train(out, settings, resume, overwrite):
     """Trains a run until its last epoch, or until it is interrupted.
@@ -32,6 +34,8 @@ def train(out, settings, resume, overwrite):
     settings["computed_with"] = computed_with
     model_class = model_classes.model_class(settings["model"])
     _check_options(settings, model_class)
+    donor = None if resume else _donor(settings, model_class)
+    _choose_size(settings, model_class)
     if settings["batch_size"] is None:
         settings["batch_size"] = model_class.batch_size_for(**settings["set"])
     devices = settings["devices"] or 1
@@ -43,7 +47,50 @@ def train(out, settings, resume, overwrite):
     with usage_errors():
         scope = backend.devices(devices) if devices > 1 else contextlib.nullcontext()
     with scope:
-        _train_here(out, settings, resume, overwrite)
+        _train_here(out, settings, resume, overwrite, donor)
+
+
+def _donor(settings, model_class):
+    """The trained model that a new one starts from, or None; its settings become the defaults."""
+    if settings.get("start_from") is None:
+        return None
+    donor, _ = runs.load_run(settings["start_from"])
+    if type(donor) is model_class:
+        config = donor.get_config()
+        own = {"image_shape", "num_classes", "batch_size", "seed", "networks", "name", "dtype"}
+        parameters = registry.parameters(model_class)
+        kept = {
+            name: config[name]
+            for name in (set(parameters) & set(config)) - own
+            if config[name] != parameters[name].default
+        }
+        settings["set"] = {**kept, **settings["set"]}
+    shape = getattr(donor, "real_image_shape", ())
+    if len(shape) == 3 and settings["image_size"] is None and settings["crop"] is None:
+        settings["image_size"] = shape[0]
+    return donor
+
+
+def _choose_size(settings, model_class):
+    """Chooses the size of images where nothing says it, and tells."""
+    from kerasgan.data import kind_of
+
+    if settings["image_size"] is None:
+        with usage_errors():
+            settings["image_size"], why = kind_of(model_class).image_size(settings)
+        if why:
+            size = settings["image_size"]
+            click.echo(f"Images of {size}x{size}, cut from the middle: {why}. Or say --image-size.")
+
+
+def _say_if_few(gan, examples, settings):
+    """Says what helps against a discriminator that learns a few images by heart."""
+    count = len(examples) * settings["batch_size"]
+    if hasattr(gan, "augmentation") and gan.augmentation is None and count < FEW:
+        click.echo(
+            f"About {count} images are few, and the discriminator may learn them by heart; "
+            "--augmentation ada is against that, and --mirror doubles them (docs/few_images.md)."
+        )
 
 
 def _check_options(settings, model_class):
@@ -82,7 +129,7 @@ def _say_what_differs(out, before, now):
     )
 
 
-def _train_here(out, settings, resume, overwrite):
+def _train_here(out, settings, resume, overwrite, donor):
     import keras
 
     from kerasgan import callbacks, data
@@ -101,7 +148,8 @@ def _train_here(out, settings, resume, overwrite):
         gan, file = runs.load_run(out)
         _check_model(gan, file, settings, arguments)
     else:
-        gan = _new_model(settings, arguments, len(examples), measures)
+        gan = _new_model(settings, arguments, len(examples), measures, donor)
+        _say_if_few(gan, examples, settings)
     with usage_errors():
         gan.agree_on_classes(examples, learn=True)
     done = gan.epochs_trained
@@ -267,7 +315,7 @@ def _check_model(gan, file, settings, arguments):
         )
 
 
-def _new_model(settings, arguments, steps_per_epoch, measures):
+def _new_model(settings, arguments, steps_per_epoch, measures, donor):
     from kerasgan.training.linear_decay import LinearDecay
 
     model_class = model_classes.model_class(settings["model"])
@@ -277,6 +325,8 @@ def _new_model(settings, arguments, steps_per_epoch, measures):
     with usage_errors():
         gan = model_class(seed=settings["seed"], **{**arguments, **of_model})
         gan.compile(**of_compile, metrics=measures)
+        if donor is not None:
+            _start_from(donor, gan, settings)
     decay_from = settings.get("decay_from")
     if decay_from is not None and decay_from >= settings["epochs"]:
         raise click.UsageError(
@@ -300,6 +350,21 @@ def _new_model(settings, arguments, steps_per_epoch, measures):
                 round(updates * (settings["epochs"] - fall_from)),
             )
     return gan
+
+
+def _start_from(donor, gan, settings):
+    """Gives a new model what fits of a trained one, and says what that is."""
+    from kerasgan.training.transfer import transfer
+
+    click.echo(f"From {settings['start_from']}: {transfer(donor, gan)}")
+    layers = settings.get("freeze_discriminator")
+    if layers is None:
+        return
+    if not hasattr(gan, "freeze_discriminator"):
+        raise ValueError(
+            f"--freeze-discriminator {layers}: {type(gan).__name__} is no GAN of images from noise."
+        )
+    click.echo(f"These layers stay as they are: {', '.join(gan.freeze_discriminator(layers))}.")
 
 
 def split_arguments(model_class, values):

@@ -1,8 +1,11 @@
 """Which pictures a folder holds, and what in it is none."""
 
+import contextlib
 import pathlib
 import stat
 import sys
+
+from PIL import Image
 
 from kerasgan.utils.printable import printable
 
@@ -114,6 +117,23 @@ def _pictures(folder, left_out):
 
 def _add(left_out, kind, path):
     left_out.setdefault(kind, []).append(path)
+
+
+def sides(folder, count=200):
+    """The shorter sides of some pictures of a folder, those spread evenly over it: list of int.
+
+    Pictures that cannot be read are passed over; reading them all tells of these.
+
+    Args:
+        folder: `pathlib.Path`.
+        count: int, of how many at most.
+    """
+    files = sorted(_pictures(folder, {}))
+    found = []
+    for file in files[:: max(1, len(files) // count)]:
+        with contextlib.suppress(OSError), Image.open(file) as picture:
+            found.append(min(picture.size))
+    return found
 
 
 # Splits and classes -------------------------------------------------------------------------------

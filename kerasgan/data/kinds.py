@@ -4,12 +4,16 @@ A model names its kind in its attribute `takes`. What trains and measures models
 it, so a new kind of data is one entry.
 """
 
+import pathlib
+import statistics
+
 import keras
 import numpy as np
 
-from kerasgan.data import loading, pairs, tasks
+from kerasgan.data import folders, loading, pairs, tasks
 
 PAIRS_SIZE = 256  # of pictures of which nothing else was said, that of the papers
+SIZES = (64, 32, 16, 8)  # of images that are made from noise; larger ones have to be asked for
 
 
 class Kind:
@@ -45,6 +49,14 @@ class Kind:
         """
         raise NotImplementedError
 
+    def image_size(self, settings):
+        """The size that suits pictures of any size, and why; `(None, "")` if nothing is to choose.
+
+        Args:
+            settings: dict, see above, without an `image_size`.
+        """
+        return None, ""
+
     def arguments(self, model_class, examples):
         """The arguments of the constructor that make a model for these examples: dict."""
         raise NotImplementedError
@@ -70,7 +82,7 @@ class Kind:
 class Images(Kind):
     """Images, or vectors, and their labels with the setting `labels`."""
 
-    settings = ("crop",)
+    settings = ("crop", "mirror")
 
     def load(self, settings, training=True):
         return loading.load(
@@ -78,9 +90,18 @@ class Images(Kind):
             labels=bool(settings.get("labels")),
             channels=settings.get("channels"),
             augment_crop=settings.get("crop") if training else None,
+            augment_flip=bool(settings.get("mirror")) and training,
             class_names=None if training else settings.get("class_names"),
             **_common(settings, training),
         )
+
+    def image_size(self, settings):
+        folder = pathlib.Path(settings["data"]).expanduser()
+        sides = folders.sides(folder) if folder.is_dir() else []
+        if not sides:
+            return None, ""
+        size = next((n for n in SIZES if n <= statistics.median(sides)), SIZES[-1])
+        return size, f"the shorter sides of the pictures have {min(sides)} to {max(sides)} pixels"
 
     def arguments(self, model_class, examples):
         images, labels, _ = keras.utils.unpack_x_y_sample_weight(examples.element_spec)

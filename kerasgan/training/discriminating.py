@@ -10,6 +10,7 @@ from kerasgan import augmentation as augmentations
 from kerasgan import losses
 from kerasgan.augmentation.base import Augmentation
 from kerasgan.losses.penalties import GradientPenalty, Penalty
+from kerasgan.training.transfer import layers_from_image
 
 if TYPE_CHECKING:
     from keras import Model as _Beside  # it uses what the model beside it has
@@ -56,6 +57,39 @@ class Discriminates(_Beside):
     def look_back(self) -> None:
         if self.augmentation is not None:
             self.augmentation.look_back()
+
+    def freeze_discriminator(self, layers: int) -> list[str]:
+        """FreezeD: the discriminator's layers nearest to the image keep their weights in training.
+
+        They know what pictures are made of, and a small data set would only spoil them. Use it on a
+        model that has weights, from `kerasgan.load_model` or `kerasgan.transfer`. A compiled model
+        is compiled again with the same arguments; its optimizers begin anew.
+
+        Args:
+            layers: int of at least 0 and less than the number of the discriminator's layers with
+                weights. 0 lets all layers learn again.
+
+        Returns:
+            The names of the layers that keep their weights, from the image on.
+
+        Raises:
+            ValueError: for another number, or a discriminator whose layers have no order, such as
+                one that grows.
+
+        Reference: Freeze the Discriminator: a Simple Baseline for Fine-Tuning GANs, Mo, Cho & Shin,
+        2020, arXiv:2002.10964.
+        """
+        ordered = layers_from_image(self.discriminator)
+        if not isinstance(layers, int) or not 0 <= layers < len(ordered):
+            raise ValueError(
+                f"layers={layers!r}; use a whole number from 0 to {len(ordered) - 1}: the "
+                f"discriminator has {len(ordered)} layers with weights, and one has to learn."
+            )
+        for index, layer in enumerate(ordered):
+            layer.trainable = index >= layers
+        if self.compiled:
+            self.compile(**self.compile_arguments())
+        return [layer.name for layer in ordered[:layers]]
 
     # Seeing --------------------------------------------------------------------------------------
 

@@ -278,3 +278,32 @@ class SavesExactly(_Beside):
         if "layer_settings" in config:
             layer_settings.restore(model.networks_and_averages, config["layer_settings"])
         return model
+
+
+def load_model(path: str | os.PathLike) -> keras.Model:
+    """Loads a model with all that its training needs, as `keras.saving.load_model` does.
+
+    Args:
+        path: a `.keras` file, or the folder of a run of `kerasgan train`.
+
+    Returns:
+        The model; compiled, if it was when it was saved.
+
+    Raises:
+        FileNotFoundError: when there is no such file.
+        ValueError: when it is no `.keras` file, or of other networks than this kerasgan makes.
+
+    Example:
+
+    >>> gan = kerasgan.DCGAN((8, 8, 1), latent_dim=8, base_width=4)
+    >>> gan.save("model.keras")
+    >>> gan = kerasgan.load_model("model.keras")
+    >>> gan.freeze_discriminator(1)
+    ['down0']
+    >>> gan.compile(augmentation="ada")
+    """
+    file = pathlib.Path(path)
+    file = file / "model.keras" if file.is_dir() else file
+    if not file.is_file():
+        raise FileNotFoundError(f"path={str(path)!r}: {file} does not exist; give a .keras file.")
+    return keras.saving.load_model(file)

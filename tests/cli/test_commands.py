@@ -469,6 +469,11 @@ class GameTest(CommandTestCase):
         expected = to_uint8(gan.generate(3, seed=0, labels=3))
         self.assertAllEqual(images, expected[..., 0])
         self.assertNotAllEqual(gan.generate(3, seed=0, labels=2), gan.generate(3, seed=0, labels=3))
+        self.assert_works(*sample, "--label", 3, "--truncation", 0.1, "--individual", folder)
+        images = [np.asarray(Image.open(file)) for file in sorted(folder.iterdir())]
+        typical = to_uint8(gan.generate(3, seed=0, labels=3, truncation=0.1))
+        self.assertNotAllEqual(typical, expected)
+        self.assertAllEqual(images, typical[..., 0])
         grid = ("--out", self.folder / "grid.png")
         self.assert_refused([*sample, *grid], "CGAN is conditional", "0 to 3")
         self.assert_refused([*sample, *grid, "--label", 4], "labels are 4", "0 to 3")
@@ -476,6 +481,26 @@ class GameTest(CommandTestCase):
         unconditional = ["sample", shared_folder() / "run", *grid, "--label", 3]
         self.assert_refused(unconditional, "VanillaGAN is unconditional")
         self.assertFalse((self.folder / "grid.png").exists())
+
+    def test_a_run_starts_from_the_weights_of_another(self):
+        donor = self.train("cgan")
+        run = self.folder / "next"
+        train = ("train", "cgan", "--data", "digits", "--from", self.folder / "run", "--out", run)
+        self.assert_refused(
+            ["train", "cgan", "--data", "digits", "--freeze-discriminator", 1, "--out", run],
+            "say of which model with --from",
+        )
+        self.assert_refused([*train, "--freeze-discriminator", 9], "layers=9; use .* 0 to")
+        ended = call(*train, "--freeze-discriminator", 1, "--epochs", 1, "--batch-size", 512)
+        self.assertEqual(ended.code, 0, ended.err)
+        self.assertRegex(ended.out, r"Took \d+ of \d+ weights, .*\n.* start anew:\n")
+        self.assertIn("generator/project/kernel: ", ended.out)  # of 4 classes there, 10 here
+        self.assertIn("These layers stay as they are: down0.", ended.out)
+        gan = keras.saving.load_model(run / "model.keras")
+        self.assertEqual((gan.latent_dim, gan.base_width), (donor.latent_dim, donor.base_width))
+        self.assertIn("stay", ended.out)
+        self.assertFalse(gan.discriminator.get_layer("down0").trainable)
+        self.assertTrue(gan.discriminator.get_layer("logits").trainable)
 
     def test_classes_keep_their_names(self):
         folder, run = self.folder / "pictures", self.folder / "run"

@@ -47,6 +47,27 @@ class KindsTest(tf.test.TestCase):
         self.assertAllEqual(next(iter(self.load("images", False, **how))), next(iter(whole)))
         self.assertEqual(next(iter(self.load("images", True, **how))).shape, (4, 8, 8, 3))
 
+    def test_pictures_of_any_size_become_squares_that_suit_most_of_them(self):
+        for number, size in enumerate([(20, 300), (40, 33), (70, 35)]):
+            Image.new("RGB", size).save(self.folder / "B" / f"any{number}.png")
+        (self.folder / "B" / "damaged.png").write_text("")
+        images = KINDS["images"]
+        self.assertEqual(images.image_size({"data": str(self.folder / "A")})[0], 16)
+        size, why = images.image_size({"data": str(self.folder / "B")})
+        self.assertEqual((size, why[-15:]), (16, "16 to 35 pixels"))
+        self.assertEqual(images.image_size({"data": "digits"}), (None, ""))
+
+    def test_mirrored_images_are_half_of_those_trained_on(self):
+        how = {"data": self.folder / "A", "image_size": 16, "batch_size": 4, "mirror": True}
+        whole = next(iter(self.load("images", False, **how))).numpy()
+        same = {"once": 0, "mirrored": 0}
+        for batch in self.load("images", True, **how).repeat(8):
+            for image in batch.numpy():
+                same["once"] += any(np.array_equal(image, x) for x in whole)
+                same["mirrored"] += any(np.array_equal(image[:, ::-1], x) for x in whole)
+        self.assertEqual(sum(same.values()), 32)
+        self.assertBetween(same["mirrored"], 6, 26)
+
     def test_pairs_have_a_size_of_their_own(self):
         pairs = self.load("pairs")
         self.assertEqual([h.shape[1] for h in pairs.element_spec], [256, 256])
