@@ -26,6 +26,7 @@ _SUBPACKAGES = (
     "losses",
     "metrics",
     "models",
+    "presets",
     "roles",
     "serving",
 )
@@ -39,6 +40,7 @@ _NAMES = {
     "TranslationModel": "kerasgan.translation",
     "load_model": "kerasgan.training",
     "transfer": "kerasgan.training",
+    "from_preset": "kerasgan.presets.has_presets",
 }
 
 

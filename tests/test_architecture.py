@@ -21,6 +21,7 @@ ROOMS = (
     "export",
     "roles",
     "training",
+    "presets",
     "core",
     "growing",
     "styles",

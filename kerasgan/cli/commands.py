@@ -12,6 +12,7 @@ from kerasgan.cli import (
     hype,
     info,
     model_classes,
+    presets,
     sample,
     serving,
     train,
@@ -68,6 +69,7 @@ def commands(context, debug):
 
 for command in (
     model_classes.models,
+    presets.presets,
     train.train,
     sample.sample,
     translate.translate,

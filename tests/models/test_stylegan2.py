@@ -8,7 +8,7 @@ from backends import in_step, needs_backend
 from keras import ops
 
 import kerasgan
-from kerasgan import backend
+from kerasgan import backend, presets
 from kerasgan.losses import GradientPenalty
 from kerasgan.models import stylegan2
 from kerasgan.models.stylegan2 import load_published, published_places
@@ -143,7 +143,8 @@ class SettingsTest(tf.test.TestCase, parameterized.TestCase):
     @needs_backend("tensorflow", reason="it counts")
     def test_the_published_networks_for_1024_pixels_have_59_million_weights(self):
         """30,370,060 and 29,012,513, as the authors' program prints them."""
-        shape, latent_dim = (1024, 1024, 3), 512
+        published = presets.find("ffhq1024", "StyleGAN2")
+        shape, latent_dim = published.config["config"]["image_shape"], 512
         generator = stylegan2.Generator(
             shape, latent_dim, 32, 512, "skip", None, 8, 0.9, None, name="generator"
         )
@@ -153,6 +154,7 @@ class SettingsTest(tf.test.TestCase, parameterized.TestCase):
             for network in (generator, discriminator_network)
         ]
         self.assertEqual(found, [30_370_060, 29_012_513])
+        self.assertEqual(found, list(published.paper["parameters"].values()))
 
     @parameterized.parameters(
         (32, None, (32, 4, 0.0025, 0.0064, 10e3)),
