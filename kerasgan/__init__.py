@@ -21,6 +21,7 @@ _SUBPACKAGES = (
     "callbacks",
     "core",
     "data",
+    "detection",
     "hype",
     "layers",
     "losses",
@@ -59,6 +60,7 @@ def _register_with_keras(keras):
         "translation",
         "density",
         "metrics",
+        "detection",
     ):
         importlib.import_module(f"kerasgan.{name}")
     for entry in registry.entries():

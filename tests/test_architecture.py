@@ -31,6 +31,7 @@ ROOMS = (
     "metrics",
     "callbacks",
     "models",
+    "detection",
     "serving",
     "hype",
     "cli",

@@ -9,6 +9,7 @@ import kerasgan
 from kerasgan.cli import (
     compare,
     evaluate,
+    fakes,
     hype,
     info,
     model_classes,
@@ -74,6 +75,7 @@ for command in (
     sample.sample,
     translate.translate,
     evaluate.evaluate,
+    fakes.fakes,
     compare.compare,
     serving.export,
     serving.serving_config,
