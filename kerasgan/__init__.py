@@ -29,6 +29,7 @@ _SUBPACKAGES = (
     "presets",
     "roles",
     "serving",
+    "weight_files",
 )
 _NAMES = {
     "AdversarialModel": "kerasgan.core",
@@ -41,6 +42,7 @@ _NAMES = {
     "load_model": "kerasgan.training",
     "transfer": "kerasgan.training",
     "from_preset": "kerasgan.presets.has_presets",
+    "load_official": "kerasgan.models.official",
 }
 
 

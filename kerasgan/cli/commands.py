@@ -10,6 +10,7 @@ from kerasgan.cli import (
     compare,
     evaluate,
     hype,
+    import_file,
     info,
     model_classes,
     presets,
@@ -79,6 +80,7 @@ for command in (
     serving.serving_config,
     serving.serve,
     info.info,
+    import_file.import_file,
     hype.hype,
 ):
     commands.add_command(command)
