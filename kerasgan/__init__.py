@@ -30,6 +30,7 @@ _SUBPACKAGES = (
     "presets",
     "roles",
     "serving",
+    "weight_files",
 )
 _NAMES = {
     "AdversarialModel": "kerasgan.core",
@@ -42,6 +43,7 @@ _NAMES = {
     "load_model": "kerasgan.training",
     "transfer": "kerasgan.training",
     "from_preset": "kerasgan.presets.has_presets",
+    "load_official": "kerasgan.models.official",
 }
 
 

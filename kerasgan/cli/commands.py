@@ -11,6 +11,7 @@ from kerasgan.cli import (
     evaluate,
     fakes,
     hype,
+    import_file,
     info,
     model_classes,
     presets,
@@ -81,6 +82,7 @@ for command in (
     serving.serving_config,
     serving.serve,
     info.info,
+    import_file.import_file,
     hype.hype,
 ):
     commands.add_command(command)

@@ -14,6 +14,7 @@ from keras import ops
 from kerasgan import backend, checks
 from kerasgan.backend import private
 from kerasgan.checks.checks_data import ChecksData
+from kerasgan.core.official import ReadsOfficialFiles
 from kerasgan.export.saved_model import Exports, export_model
 from kerasgan.layers.spectral_normalization import SpectralNormalization
 from kerasgan.presets.has_presets import HasPresets
@@ -25,7 +26,9 @@ from kerasgan.training.saving import SavesExactly
 from kerasgan.training.training_watch import LossTracker, TrainingWatch, own_callbacks
 
 
-class GenerativeModel(HasPresets, SavesExactly, ChecksData, backend.Trainer, keras.Model):
+class GenerativeModel(
+    HasPresets, SavesExactly, ChecksData, ReadsOfficialFiles, backend.Trainer, keras.Model
+):
     """Networks that learn to make, translate, encode or weigh data, as one Keras model.
 
     A **part** is the set of networks that one optimizer moves together. This class gives a model
