@@ -155,10 +155,18 @@ class Detector(keras.Model):
                 `text` if it sees captions.
             training: as for every Keras layer.
         """
+        given = [inputs[name] for name in ("a", "b", "text") if name in inputs]
+        return self.made()(given if len(given) > 1 else given[0], training=training)
+
+    def made(self) -> keras.Model:
+        """The network, once it is known how long the vectors of captions are.
+
+        Raises:
+            ValueError: before.
+        """
         if self.network is None:
             raise ValueError("which words are there? Call examples(triplets) of training first.")
-        given = [inputs[name] for name in ("a", "b", "text") if name in inputs]
-        return self.network(given if len(given) > 1 else given[0], training=training)
+        return self.network
 
     # Data ----------------------------------------------------------------------------------------
 
@@ -211,7 +219,7 @@ class Detector(keras.Model):
             return {}
         if self.encode_text is not None:
             return {"text": np.asarray(self.encode_text(list(captions)), "float32")}
-        position = {word: number for number, word in enumerate(self.vocabulary)}
+        position = {word: number for number, word in enumerate(self.vocabulary or ())}
         bags = np.zeros((len(captions), len(position)), "float32")
         for row, caption in enumerate(captions):
             for word in set(words(caption)) & set(position):
@@ -270,14 +278,15 @@ class Detector(keras.Model):
         """
         check_destination(filepath)
         archive = keras.export.ExportArchive()
-        archive.track(self.network)
+        network = self.made()
+        archive.track(network)
         specs = [
             keras.InputSpec(shape=(None, *x.shape[1:]), dtype="float32", name=x.name.split(":")[0])
-            for x in self.network.inputs
+            for x in network.inputs
         ]
 
         def probability_real(*given):
-            logits = self.network(list(given) if len(given) > 1 else given[0], training=False)
+            logits = network(list(given) if len(given) > 1 else given[0], training=False)
             return {"probability_real": ops.sigmoid(logits[:, 0])}
 
         archive.add_endpoint("probability_real", probability_real, input_signature=specs)
