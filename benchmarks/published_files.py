@@ -39,6 +39,16 @@ def style_based(gan, given):
     yield "D.logits_x", gan.discriminate(x, real_labels, training=False), given["D.logits_x"]
 
 
+def translation(model, given):
+    """Yields the same of the one network of a file."""
+    (place,) = model.official.places
+    network = getattr(model, place)
+    x = given["x"]
+    for name in ("y", "y_train_no_dropout_first_image"):
+        if name in given:
+            yield place, network(channels_last(x[: len(given[name])])), channels_last(given[name])
+
+
 FILES = {
     "stylegan2ada_32_uncond.pkl": style_based,
     "stylegan2ada_32_cond3.pkl": style_based,
@@ -46,6 +56,11 @@ FILES = {
     "stylegan2ada_32_orig_protocol3.pkl": style_based,
     "stylegan3t_32.pkl": style_based,
     "stylegan3r_32_cond3.pkl": style_based,
+    "cyclegan_resnet_3blocks_ngf8.pth": translation,
+    "cyclegan_resnet_3blocks_ngf8_tracked_legacy.pth": translation,
+    "cyclegan_patchgan_ndf8.pth": translation,
+    "pix2pix_unet5_ngf8.pth": translation,
+    "pix2pix_patchgan_ndf8_legacy.pth": translation,
 }
 
 
@@ -71,7 +86,11 @@ def main():
                     np.array_equal(found[n], wanted[n]) for n in found
                 )
             equal = f"{len(found)} arrays {'equal' if same else 'DIFFER'}"
-        model = kerasgan.load_official(folder / name)
+        settings = {}
+        if compare is translation:
+            with np.load(folder / f"{stem}.npz") as given:
+                settings["image_shape"] = (*given["x"].shape[2:], 3)
+        model = kerasgan.load_official(folder / name, **settings)
         print(f"{name}: read in {seconds:.2f} s, {equal}, {type(model).__name__}", flush=True)
         with np.load(folder / f"{stem}.npz") as given:
             for output, ours, theirs in compare(model, dict(given)):

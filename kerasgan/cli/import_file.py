@@ -28,13 +28,15 @@ def import_file(file, out, network):
     model.save(out)
     found = model.official
     rows = [
-        ("file", f"{found.kind}, {file.stat().st_size / 2**20:.1f} MiB"),
+        ("file", f"{found.kind}, {_size(file) / 2**20:.1f} MiB"),
         ("model", type(model).__name__),
         *((name, value) for name, value in found.settings.items() if value is not None),
     ]
     for name in found.networks:
         places = [ours for ours, theirs in found.places.items() if theirs == name]
         rows.append((name, f"{found.weights(name):,} numbers, as {' and '.join(places)}"))
+    new = model.not_in_file()
+    rows += [("random", f"{', '.join(new)}: the file has none")] if new else []
     rows += [("ignored", what) for what in found.ignored]
     if "augmentation" in found.training:
         p = found.training["augmentation"].first_p
@@ -46,3 +48,9 @@ def import_file(file, out, network):
     for name, value in rows:
         click.echo(f"{name:{width}}  {value}")
     click.echo(f"wrote {out}")
+
+
+def _size(path):
+    """Bytes of a file, or of the files of a folder."""
+    files = path.glob("*.pth") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files)

@@ -15,6 +15,7 @@ from kerasgan.weight_files.pickles import WHAT_DAMAGE_RAISES
 from kerasgan.weight_files.snapshots import snapshot_augmentation
 from kerasgan.weight_files.torch_files import read_tree
 
+MOST_FILES = 8  # of a folder
 NVIDIA_LICENCE = "the NVIDIA Source Code License: research and evaluation, non-commercially"
 
 
@@ -24,7 +25,8 @@ class PublishedFile:
 
     Attributes:
         path: where it is.
-        tree: what `kerasgan.weight_files.read_tree` gives.
+        tree: what `kerasgan.weight_files.read_tree` gives; of a folder, a dict of those by the
+            files' names.
     """
 
     path: pathlib.Path
@@ -32,9 +34,21 @@ class PublishedFile:
 
     @classmethod
     def read(cls, path: str | os.PathLike) -> Self:
-        """Reads a file; see `kerasgan.weight_files.read_tree`."""
+        """Reads a file, or a folder of checkpoints; see `kerasgan.weight_files.read_tree`.
+
+        Of a folder those `.pth` files are read that begin with `latest_`, or all without any such,
+        of which each network has one.
+        """
         path = pathlib.Path(path)
-        return cls(path, read_tree(path))
+        if not path.is_dir():
+            return cls(path, read_tree(path))
+        files = sorted(path.glob("latest_*.pth")) or sorted(path.glob("*.pth"))
+        if not 0 < len(files) <= MOST_FILES:
+            raise ValueError(
+                f"{path} has {len(files)} files .pth; use a file, or a folder with one a network, "
+                "such as latest_net_G_A.pth."
+            )
+        return cls(path, {file.stem: read_tree(file) for file in files})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,6 +107,11 @@ class ReadsOfficialFiles:
         """Gives the network with our name `name` the arrays of the file, by the file's names."""
         raise NotImplementedError
 
+    def not_in_file(self: Any) -> list[str]:
+        """The names of those networks that the published file did not have: they are random."""
+        given = [getattr(self, name) for name in self.official.places] if self.official else []
+        return [n.name for n in self.networks_and_averages if not any(n is g for g in given)]
+
     @classmethod
     def from_official(
         cls, path: str | os.PathLike, network: str | None = None, **settings: Any
@@ -104,7 +123,8 @@ class ReadsOfficialFiles:
         `compile`. docs/published_files.md lists the kinds of files.
 
         Args:
-            path: the file, `.pkl`, `.pth` or `.bin`.
+            path: the file, `.pkl`, `.pth` or `.bin`; or a folder of checkpoints, of models whose
+                networks have a file each.
             network: None for each network of the file in its place; or the file's name of the
                 generator that is wanted, such as `"G"`, where it has several.
             **settings: arguments of the model which the file does not tell, such as `seed`.

@@ -19,7 +19,7 @@ def load_official(
     Each file has a licence of its authors, which holds for the weights wherever they are.
 
     Args:
-        path: the file.
+        path: the file; or a folder of checkpoints, of models whose networks have a file each.
         network: None for each network of the file in its place; or the file's name of the generator
             that is wanted, such as `"G_ema"`, where it has several.
         **settings: arguments of the model which the file does not tell, such as `image_shape` of
