@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from kerasgan import backend
 from kerasgan.export.saved_model import Computation, Exports
 from kerasgan.roles.takes_images import TakesImages
-from kerasgan.sampling.latents import truncated
+from kerasgan.sampling.latents import truncated, way
 from kerasgan.sampling.normals import standard_normal
 from kerasgan.utils.image_numbers import numbers_of_images
 from kerasgan.utils.rows import AT_ONCE
@@ -243,7 +243,10 @@ class HasLatents(GeneratesImages):
     It may override:
 
     - `to_latents(normal, truncation=None)`: from N(0, I) to what the generator takes, where that is
-      something else.
+      something else; then also `normal_latents = False`.
+
+    A model has spaces, by name: in each a point gives an image. `"z"` is that of latents; others
+    add some to `spaces`, of which the first is the one that is meant where a call does not say.
     """
 
     can = "make images from latents"
@@ -251,6 +254,8 @@ class HasLatents(GeneratesImages):
         "latent_dim": "the length of a latent, an int",
         "sampling_generator": "the network from latents to images",
     }
+    spaces: tuple[str, ...] = ("z",)
+    normal_latents = True
 
     @property
     def noise_shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -324,6 +329,138 @@ class HasLatents(GeneratesImages):
             return backend.predict(self.sampling_generator, inputs)
 
         return self.some_at_a_time(draw, *([latents] if labels is None else [latents, labels]))
+
+    # Spaces ------------------------------------------------------------------------------------
+
+    def checked_space(self, space: str | None) -> str:
+        """The name of one of the model's spaces, for None of the first.
+
+        Raises:
+            ValueError: for a space that it has not.
+        """
+        if space is None:
+            return self.spaces[0]
+        if space not in self.spaces:
+            accepted = " or ".join(map(repr, self.spaces))
+            raise ValueError(f"space={space!r}: {type(self).__name__} has no such; use {accepted}.")
+        return space
+
+    def point_shape(self, space: str | None = None) -> tuple[int, ...]:
+        """The shape of a point of a space."""
+        self.checked_space(space)
+        return (self.latent_dim,)
+
+    def checked_points(self, points: ArrayLike, space: str | None = None) -> np.ndarray:
+        """Points as float32 array (num_points, *point_shape(space)).
+
+        Raises:
+            ValueError: for another shape, or numbers that are not finite.
+        """
+        array = np.asarray(points, "float32")
+        shape = self.point_shape(space)
+        if array.ndim != 1 + len(shape) or array.shape[1:] != shape:
+            wanted = ", ".join(map(str, ("num_points", *shape)))
+            space = self.checked_space(space)
+            raise ValueError(f"points of {space} have shape {array.shape}; use ({wanted}).")
+        if not np.all(np.isfinite(array)):
+            raise ValueError("the points hold NaN or infinite numbers; look at where they are of.")
+        return array
+
+    def points(
+        self,
+        latents: np.ndarray,
+        space: str | None = None,
+        *,
+        labels: ArrayLike | None = None,
+    ) -> np.ndarray:
+        """The points of a space that latents stand for.
+
+        Args:
+            latents: float array (num_points, latent_dim).
+            space: str, one of `spaces`; None for the first.
+            labels: as for `generate`.
+
+        Returns:
+            float32 array (num_points, *point_shape(space)).
+        """
+        self.checked_space(space)
+        return np.asarray(latents, "float32")
+
+    def generate_from_points(
+        self,
+        points: np.ndarray,
+        space: str | None = None,
+        *,
+        labels: ArrayLike | None = None,
+    ) -> np.ndarray:
+        """The images of points of a space.
+
+        Args:
+            points: float array (num_points, *point_shape(space)).
+            space: str, one of `spaces`; None for the first.
+            labels: as for `generate`.
+
+        Returns:
+            float32 array (num_points, height, width, channels) in [-1, 1].
+
+        Raises:
+            ValueError: for another space or shape, labels that are missing or unexpected.
+        """
+        return self.generate_from(self.checked_points(points, space), labels=labels)
+
+    def images_from_points(self, points, space, labels=None, noise=None):
+        """The images of points, to be differentiated; values may leave [-1, 1] a little.
+
+        Args:
+            points: float32 tensor (batch, *point_shape(space)).
+            space: str, one of `spaces`.
+            labels: int32 tensor (batch,) if the model is conditional.
+            noise: list of tensors, one for each of `noise_shapes` but the first; None for what the
+                network draws, or has drawn, by itself.
+        """
+        return self.sampling_generator(self.with_labels(points, labels), training=False)
+
+    def interpolate(
+        self,
+        first: np.ndarray,
+        second: np.ndarray,
+        num_images: int = 8,
+        space: str | None = None,
+        *,
+        path: str | None = None,
+        labels: ArrayLike | None = None,
+    ) -> np.ndarray:
+        """Images on the way from one latent to another, both ends included.
+
+        Args:
+            first, second: float arrays (latent_dim,). Of a model that encodes images they may be
+                images, (height, width, channels) in [-1, 1], and the way is between their codes.
+            num_images: int, at least 2.
+            space: str, one of `spaces`, in which the way lies; None for the first.
+            path: `"lerp"`, along the straight line; `"slerp"`, along the great circle; None for
+                that in z where latents are from N(0, I), and the line otherwise.
+            labels: as for `generate`: one for all; in a space of styles also two, of the ends.
+
+        Returns:
+            float32 array (num_images, height, width, channels).
+
+        Raises:
+            ValueError: for another space or path, too few images, labels that are missing or
+                unexpected.
+        """
+        space = self.checked_space(space)
+        ends = np.stack([first, second]).astype("float32")
+        encode = getattr(self, "encode", None)
+        if encode is not None and ends.shape[1:] == tuple(self.image_shape):
+            ends, path = encode(ends), path or "lerp"
+        circle = space == "z" and self.normal_latents
+        path = path or ("slerp" if circle else "lerp")
+        if space == "z":
+            points = way(*self.checked_points(ends, "z"), num_images, path)
+            return self.generate_from_points(points, space, labels=labels)
+        ends = self.points(self.checked_points(ends, "z"), space, labels=labels)
+        points = way(*ends, num_images, path)
+        return self.generate_from_points(points, space)
 
     @property
     def sampling_networks(self) -> list[keras.Model]:
