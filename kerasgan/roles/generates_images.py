@@ -1,5 +1,6 @@
 """The roles of models that make images from noise."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from numbers import Real
 
@@ -8,9 +9,10 @@ import numpy as np
 from keras import ops
 from numpy.typing import ArrayLike
 
-from kerasgan import backend
+from kerasgan import backend, checks
 from kerasgan.export.saved_model import Computation, Exports
 from kerasgan.roles.takes_images import TakesImages
+from kerasgan.sampling import projection, refinement
 from kerasgan.sampling.latents import truncated, way
 from kerasgan.sampling.normals import standard_normal
 from kerasgan.utils.image_numbers import numbers_of_images
@@ -450,9 +452,9 @@ class HasLatents(GeneratesImages):
         """
         space = self.checked_space(space)
         ends = np.stack([first, second]).astype("float32")
-        encode = getattr(self, "encode", None)
-        if encode is not None and ends.shape[1:] == tuple(self.image_shape):
-            ends, path = encode(ends), path or "lerp"
+        between_images = getattr(super(), "interpolate", None)  # of a model that encodes, too
+        if between_images is not None and ends.shape[1:] == tuple(self.image_shape):
+            return between_images(first, second, num_images, path=path or "lerp")
         circle = space == "z" and self.normal_latents
         path = path or ("slerp" if circle else "lerp")
         if space == "z":
@@ -461,6 +463,96 @@ class HasLatents(GeneratesImages):
         ends = self.points(self.checked_points(ends, "z"), space, labels=labels)
         points = way(*ends, num_images, path)
         return self.generate_from_points(points, space)
+
+    def project(
+        self,
+        images: np.ndarray,
+        space: str | None = None,
+        steps: int = 1000,
+        features: keras.Model | Callable | None = None,
+        *,
+        start: np.ndarray | keras.Model | None = None,
+        refine: bool = False,
+        labels: ArrayLike | None = None,
+        seed: int = 0,
+        batch_size: int = 16,
+        file: str | os.PathLike | None = None,
+        progress: bool = True,
+    ) -> projection.Projection:
+        """Finds points of a space whose images are as near as can be to given ones.
+
+        The algorithm of StyleGAN2's paper, with its constants: points begin at the mean of w of
+        10,000 latents. Adam moves them, at a rate that rises to 0.1 in the first twentieth of the
+        steps and falls in the last quarter, and each layer's noise with them. In the first three
+        quarters random numbers that become smaller are added to the points, so that they look
+        around. The noise is made unlike its neighbours at all scales, and normal, so that it cannot
+        hold the image. In w all layers share a point; in w+ each has its own, which comes nearer to
+        images that the model would not make, and is worse to edit. In z, which the paper does not
+        have, a latent keeps the length of its start, the nearest of 1,000 random ones.
+
+        Args:
+            images: float array (n, height, width, channels) in [-1, 1].
+            space: str, one of `spaces`; None for the first.
+            steps: int.
+            features: what else than the pixels' mean squared difference is to be alike: a
+                `keras.Model`, or function of tensors, from images to features, or to a dict with
+                `features`. Their squared distance, at length 1, is added. The paper takes those of
+                a VGG16 alone (LPIPS).
+            start: where to begin: float array (n, *shape) of points; a network from images to
+                points, such as `kerasgan.control.train_encoder` makes; None as above.
+            refine: whether a copy of the generator learns the images at the points that were found,
+                in 350 further steps (pivotal tuning); the copy is the result's `model`, and this
+                one stays as it is.
+            labels: of a conditional model, as for `generate`.
+            seed: int, of all random numbers. The result for an image depends on its place among the
+                images, and not on the others, but for rounding.
+            batch_size: int, images at a time.
+            file: path where an unfinished projection is kept, once a minute and when it ends early.
+                The same call goes on from there, and equals an uninterrupted one; when it is
+                finished the file is removed.
+            progress: whether a bar is shown, in a terminal.
+
+        Returns:
+            `kerasgan.sampling.projection.Projection`: latents, images, distance, history.
+
+        Raises:
+            ValueError: for images of another shape, or not in [-1, 1]; another space; a start of
+                another shape; features that are none; a file of another projection.
+
+        Example:
+
+        >>> gan = kerasgan.StyleGAN2((8, 8, 1), latent_dim=8, base_width=8)
+        >>> found = gan.project(gan.generate(2, seed=0), space="w+", steps=10)
+        >>> found.latents.shape, found.images.shape, found.history.shape
+        ((2, 4, 8), (2, 8, 8, 1), (2, 10))
+
+        References: Analyzing and Improving the Image Quality of StyleGAN, Karras et al., 2020,
+        arXiv:1912.04958, section 5 and appendix D; w+: Image2StyleGAN: How to Embed Images Into the
+        StyleGAN Latent Space?, Abdal, Qin & Wonka, 2019, arXiv:1904.03189; `refine`: Pivotal Tuning
+        for Latent-based Editing of Real Images, Roich, Mokady, Bermano & Cohen-Or, 2021,
+        arXiv:2106.05744.
+        """
+        space = self.checked_space(space)
+        checks.whole_number("steps", steps, 1)
+        checks.whole_number("batch_size", batch_size, 1)
+        images = checks.as_numpy(images)
+        checks.check_images(images, "the images", self.image_shape, "the generator makes")
+        images = images.astype("float32")
+        labels = self.checked_labels(labels, len(images))
+        projector = projection.Projector(self, space, features)
+        given = projection.starts_of(self, space, start, images, labels, seed)
+        arrays = [images, *given, *([] if labels is None else [labels])]
+        identity = projection.identity_of(self, arrays, (space, steps, seed, batch_size))
+        kept = projection.Progress(file, identity)
+        settings = {"steps": steps, "seed": seed, "batch_size": batch_size}
+        found = projection.project_all(
+            projector, images, *given, labels, **settings, kept=kept, bar=progress
+        )
+        result = projection.result(projector, *found, images, labels, batch_size)
+        if refine:
+            result = refinement.refined(projector, result, images, labels, seed, progress)
+        kept.remove()
+        return result
 
     @property
     def sampling_networks(self) -> list[keras.Model]:
