@@ -179,6 +179,7 @@ class StyleGAN2(HasStyles, LazilyRegularizedGAN):
     """
 
     default_batch_size = 32
+    has_bounds = True
 
     def __init__(
         self,
