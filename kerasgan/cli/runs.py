@@ -13,6 +13,7 @@ from kerasgan.utils.files import PARTIAL, atomic_path
 SETTINGS = "run.json"
 MODEL = "model.keras"
 BEST = "best.keras"
+DIRECTIONS = "directions.npz"
 REPLACES = ".replaces"  # names the runs beside it that are removed once this one has an epoch
 # What a run is computed on, which may change when it is continued on another machine.
 MACHINE = ("data_dir", "devices", "save_minutes")
@@ -162,6 +163,18 @@ def load_run(run_or_file):
         if not roles.has(model, GenerativeModel):
             raise ValueError(f"{file} is a {type(model).__name__}, not a generative model.")
     return model, file
+
+
+def load_directions(run_or_file, path=None):
+    """The directions in a file or, for None, in that of a run folder; None if it has none."""
+    if path is None:
+        folder = pathlib.Path(run_or_file)
+        path = (folder if folder.is_dir() else folder.parent) / DIRECTIONS
+        if not path.is_file():
+            return None
+    from kerasgan.control.directions import Directions
+
+    return Directions.load(path)
 
 
 def import_own_class(path):
