@@ -15,10 +15,10 @@ from kerasgan import backend, checks
 from kerasgan.backend import private
 from kerasgan.checks.checks_data import ChecksData
 from kerasgan.control.directions import Directions
+from kerasgan.control.exporting import add_edit
 from kerasgan.export.saved_model import Exports, export_model
 from kerasgan.layers.spectral_normalization import SpectralNormalization
 from kerasgan.roles.base import check_complete
-from kerasgan.roles.edits import add_edit
 from kerasgan.training import data_order, measuring, step_options
 from kerasgan.training.optimizers import all_layers, make_optimizers
 from kerasgan.training.position import PassingCallbacks, Position, passing

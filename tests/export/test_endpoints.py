@@ -313,9 +313,7 @@ class EditTest(ServedTestCase):
         quality = np.ones(2, "float32")
         return Directions(("a", "b"), space, vectors, deviations, quality, "linear")
 
-    @parameterized.parameters(
-        ("dcgan", "z"), *([] if BACKEND == "jax" else [("stylegan2", "w+")]), ("stylegan", "w")
-    )
+    @parameterized.parameters(("dcgan", "z"), *([] if BACKEND == "jax" else [("stylegan2", "w")]))
     def test_edit_moves_what_sample_draws(self, name, space):
         entry = next(entry for entry in registry.entries() if entry.name == name)
         gan = small_model(entry)
@@ -348,6 +346,19 @@ class EditTest(ServedTestCase):
         example = saved_models.example_inputs(definition, self.card, 2)
         self.assertAllEqual(example["offsets"], zeros[:2])
         self.assertLen(self.ask("edit", **example), 2)
+
+    @needs_backend("tensorflow", reason="the same function is exported above")
+    def test_layers_move_by_themselves_in_w_plus(self):
+        gan = small_model(next(e for e in registry.entries() if e.name == "stylegan2"))
+        found = self.directions_of(gan, "w+")
+        numbers = numbers_of_images(3, range(2))
+        noise = [standard_normal(numbers, s, n) for n, s in enumerate(gan.noise_shapes)]
+        offsets, none = np.array([[2.0, 0.0], [0.0, -3.0]], "float32"), np.ones(2, "float32")
+        steps = found.vectors * found.deviations[:, None, None]
+        moves = np.einsum("nk,k...->n...", offsets, steps)
+        images = gan.moved_images(noise, moves, "w+", truncation=none)
+        expected = self.edited(gan, found, offsets, none)
+        self.assertAllClose(images, expected, atol=1e-4)
 
     def edited(self, gan, found, offsets, truncation):
         """The same by the methods for points, with the noise of each image."""

@@ -1,20 +1,16 @@
 """The endpoint `edit`, of models that make images of latents."""
 
-from typing import TYPE_CHECKING
-
 import keras
 import numpy as np
 from keras import ops
 
+from kerasgan.control.directions import Directions
 from kerasgan.export.saved_model import Computation, Exports
 from kerasgan.roles.base import require
 from kerasgan.roles.generates_images import HasLatents
 
-if TYPE_CHECKING:
-    from kerasgan.control.directions import Directions
 
-
-def add_edit(exports: Exports, model: keras.Model, directions: "Directions") -> None:
+def add_edit(exports: Exports, model: keras.Model, directions: Directions) -> None:
     """Adds the endpoint `edit` to what a model exports.
 
     It takes what `sample` takes, and `offsets`, float32 (batch, k): how far to move along each of k
