@@ -21,6 +21,7 @@ ROOMS = (
     "sampling",
     "export",
     "roles",
+    "control",
     "training",
     "presets",
     "core",

@@ -8,6 +8,7 @@ import click
 import kerasgan
 from kerasgan.cli import (
     compare,
+    control,
     evaluate,
     fakes,
     hype,
@@ -75,6 +76,9 @@ for command in (
     train.train,
     sample.sample,
     translate.translate,
+    control.interpolate,
+    control.directions,
+    control.project,
     evaluate.evaluate,
     fakes.fakes,
     compare.compare,

@@ -28,6 +28,7 @@ class StyledGAN(HasStyles, LazilyRegularizedGAN):
         As for `kerasgan.ImageGAN`.
     """
 
+    has_bounds = True
     presets: Mapping[str, Any] = {}
     published: Any
     own_settings: dict[str, Any]
