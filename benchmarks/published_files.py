@@ -66,6 +66,7 @@ FILES = {
     "stylegan2ada_32_cond3.pkl": style_based,
     "stylegan2ada_32_orig.pkl": style_based,
     "stylegan2ada_32_orig_protocol3.pkl": style_based,
+    "stylegan2_tf1_32_uncond.pkl": style_based,
     "stylegan3t_32.pkl": style_based,
     "stylegan3r_32_cond3.pkl": style_based,
     "cyclegan_resnet_3blocks_ngf8.pth": translation,
@@ -86,8 +87,10 @@ def main():
         tree = read_tree(folder / name)
         seconds = time.perf_counter() - start
         stem = name.rpartition(".")[0].removesuffix("_protocol3").removesuffix("_legacy")
+        # The same weights as in the file for PyTorch.
+        stem = stem.replace("stylegan2_tf1", "stylegan2ada")
         equal = "not compared"
-        if (folder / f"{stem}_tensors.npz").exists():
+        if isinstance(tree, dict) and (folder / f"{stem}_tensors.npz").exists():
             found = {
                 f"{network}.{tensor}": array
                 for network, record in tree.items()
