@@ -19,7 +19,7 @@ FAR = 32  # pixels, where sincs end that are multiplied with windows
 class _Equivariance(keras.metrics.Metric):
     """The peak signal-to-noise ratio of pairs of images over the pixels that both can have.
 
-    A subclass gives `pairs(gan, styles, random)`.
+    A subclass gives `pairs`.
     """
 
     higher_is_better = ("",)
@@ -94,6 +94,12 @@ class _Equivariance(keras.metrics.Metric):
     def check_size(self, size: int) -> None:
         """Raises a ValueError for images that are too small: none are."""
 
+    def pairs(
+        self, gan: keras.Model, styles: np.ndarray, random: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Images that were moved, those of moved inputs, and where both are known."""
+        raise NotImplementedError
+
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class EQT(_Equivariance):
@@ -119,7 +125,9 @@ class EQT(_Equivariance):
     def __init__(self, name: str = "eq_t", **kwargs):
         super().__init__(name, **kwargs)
 
-    def pairs(self, gan, styles, random):
+    def pairs(
+        self, gan: keras.Model, styles: np.ndarray, random: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Images that were moved, those of moved inputs, and where both are known."""
         height, width = gan.image_shape[:2]
         shifts = random.uniform(-LARGEST_SHIFT, LARGEST_SHIFT, (len(styles), 2))
@@ -173,7 +181,9 @@ class EQR(_Equivariance):
                 f"side; use a model of at least {3 * REACH}."
             )
 
-    def pairs(self, gan, styles, random):
+    def pairs(
+        self, gan: keras.Model, styles: np.ndarray, random: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Images that were turned, those of turned inputs, and where both are known."""
         angles = random.uniform(-180.0, 180.0, len(styles))
         found = gan.uncut_images(styles, rotate=angles)
