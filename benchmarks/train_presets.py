@@ -95,7 +95,7 @@ RECIPES = {
         },
         {"data": "mnist", "image_size": 32},
         64,
-        minutes=8,
+        minutes=12,
     ),
     "vae_mnist": Recipe("VAE", {"image_shape": (28, 28, 1)}, MNIST, 100, minutes=3, falls=True),
     "pixel_cnn_mnist": Recipe(
@@ -112,7 +112,7 @@ RECIPES = {
         {"image_shape": (64, 64, 3), "base_width": 12, "receptive_field": 34},
         {"data": "tfds:cycle_gan/facades", "image_size": 64},
         4,
-        minutes=6,
+        minutes=10,
     ),
     "wgan_gp_mnist": Recipe(
         "WGANGP",
@@ -124,11 +124,11 @@ RECIPES = {
     ),
     "dcgan_digits": Recipe(
         "DCGAN",
-        {"image_shape": (16, 16, 1), "latent_dim": 64, "base_width": 32, "ema_decay": 0.999},
+        {"image_shape": (16, 16, 1), "latent_dim": 64, "base_width": 32, "ema_decay": 0.99},
         SCANS,
-        64,
-        learning_rate=5e-4,
-        minutes=5,
+        32,
+        learning_rate=1e-3,
+        epochs=100,
     ),
 }
 
