@@ -27,7 +27,7 @@ class Preset:
         config: dict, the model as Keras serializes it: `class_name`, `config`, `compile_config`.
         folder: where its weights are, or None for the settings of a paper.
         paper: dict with the `source` of a paper's settings, `batch_size`, its images an update,
-            and `parameters`, how many it counts by network, as far as it tells; else empty.
+            and `parameters`, how many are counted by network or of `all`, if told; else empty.
     """
 
     name: str
