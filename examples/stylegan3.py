@@ -5,9 +5,9 @@
 
 `--data mnist` takes MNIST from TensorFlow Datasets. The model trains for as many minutes of CPU
 time as `--cpu-minutes` says; then the Fréchet distance of 1,000 samples to the test data, on the
-features of the digits' classifier, is printed, and how well images move and turn with what they are
-made from. The folder gets grids of samples, and `moved.png`: a row is one latent, which moves to
-the right and then turns.
+features of the digits' classifier, is printed, and how well images move, and from 18 pixels on
+turn, with what they are made from. The folder gets grids of samples, and `moved.png`: a row is one
+latent, which moves to the right and then turns.
 """
 
 import argparse
@@ -23,7 +23,7 @@ import keras
 import numpy as np
 
 from kerasgan import pictures
-from kerasgan.metrics import FrechetDistance
+from kerasgan.metrics import EQR, EQT, FrechetDistance
 
 
 class CPUTime(keras.callbacks.Callback):
@@ -83,9 +83,13 @@ def main():
     distance = FrechetDistance(features="digits")
     distance.update_state(real, gan.generate(1000, seed=0))
     draw_moved(gan, out / "moved.png")
+    moves = {"EQ-T": EQT().measure(gan, 100)}
+    if arguments.size >= 18:
+        moves["EQ-R"] = EQR().measure(gan, 100)
+    moves = ", ".join(f"{name} {decibels:.1f} dB" for name, decibels in moves.items())
     print(
-        f"Fréchet distance {float(distance.result()):.2f} after {gan.iterations} steps; pictures "
-        f"are in {out}"
+        f"Fréchet distance {float(distance.result()):.2f}, {moves} after {gan.iterations} steps; "
+        f"pictures are in {out}"
     )
 
 
