@@ -97,6 +97,22 @@ STATE = {"all": tensor("0", 6, 0, (2, 3), (3, 1)), "column": tensor("0", 6, 1, (
 STORAGES = {"0": NUMBERS.tobytes()}
 
 
+def state_dict(arrays, form):
+    """A state dict of arrays, each with a storage of its own.
+
+    Args:
+        arrays: dict from names to arrays.
+        form: `archive` or `legacy`.
+    """
+    state, storages = {}, {}
+    for number, (name, array) in enumerate(arrays.items()):
+        array = np.asarray(array, "<f4", order="C")
+        strides = tuple(stride // 4 for stride in array.strides)
+        state[name] = tensor(str(number), array.size, 0, tuple(array.shape), strides)
+        storages[str(number)] = array.tobytes()
+    return form(state, storages)
+
+
 # Networks as NVIDIA's programs for PyTorch write them --------------------------------------------
 
 PERSISTENT = Global("torch_utils.persistence", "_reconstruct_persistent_obj")
@@ -154,3 +170,28 @@ def snapshot(tensors, p=None, **settings_of_discriminator):
         factors |= {"xfrac": 1.0, "brightness": 1.0, "contrast": 0.0, "imgfilter": 0.5}
         tree["augment_pipe"] = persistent("AugmentPipe", {"p": np.array(p)}, **factors)
     return pickled(tree)
+
+
+# Damage ------------------------------------------------------------------------------------------
+
+
+def mutated(content, random):
+    """A file with one to four changes."""
+    content = bytearray(content)
+    for _ in range(random.integers(1, 5)):
+        at = int(random.integers(len(content)))
+        length = int(random.integers(1, 40))
+        match random.integers(6):
+            case 0:
+                content[at] = random.integers(256)
+            case 1:
+                content[at] = random.choice([*b".(cRQbtu}]N\x81\x93\x8a\x94h", 255, 0])
+            case 2:
+                del content[max(at, 1) : at + length]
+            case 3:
+                content[at:at] = content[at : at + length]
+            case 4:
+                content[at : at + 4] = struct.pack("<I", int(random.integers(2**32)))
+            case 5:
+                del content[at + 1 :]
+    return bytes(content)

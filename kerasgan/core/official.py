@@ -159,8 +159,8 @@ class ReadsOfficialFiles:
             raise ValueError(f"{file.path}: its networks are damaged.") from error
         if found is None:
             return None
-        model = cls(**{**found.settings, **settings})
         try:
+            model = cls(**{**found.settings, **settings})
             for ours, theirs in found.places.items():
                 model.load_network(ours, found.networks[theirs])
         except ValueError as error:

@@ -1,6 +1,7 @@
 """Published files become models. The numbers are compared in the tests of each model."""
 
 import pathlib
+from unittest import mock
 
 import keras
 import numpy as np
@@ -8,14 +9,25 @@ import published
 import tensorflow as tf
 from absl.testing import parameterized
 from backends import needs_backend
-from written_files import STATE, STORAGES, archive, pickled, snapshot
+from written_files import (
+    STATE,
+    STORAGES,
+    archive,
+    legacy,
+    mutated,
+    pickled,
+    snapshot,
+    state_dict,
+)
 
 import kerasgan
 from kerasgan.core.official import PublishedFile
+from kerasgan.models.cycle_gan import published_layers
 from kerasgan.models.r3_gan import published_places as published_places_r3
-from kerasgan.models.stylegan2 import published_places
+from kerasgan.models.stylegan2 import published_places, shapes_of_generator
 from kerasgan.models.stylegan3 import published_places as published_places_3
 from kerasgan.styles.published_files import as_ours
+from kerasgan.translation.published_files import shapes_of
 
 pytestmark = needs_backend("tensorflow", reason="files are the same everywhere")
 
@@ -157,3 +169,46 @@ class OfficialTest(tf.test.TestCase, parameterized.TestCase):
                 model = getattr(kerasgan, name)
                 if isinstance(model, type) and issubclass(model, kerasgan.GenerativeModel):
                     self.assertIsNone(model.from_published_file(file, None, {}))
+
+
+class MutationTest(tf.test.TestCase):
+    def test_mutated_files_are_refused_in_a_sentence_or_fit(self):
+        """What is recognized has the shapes of the model that is made of it."""
+        path = pathlib.Path(self.create_tempdir().full_path) / "latest_net_G.pth"
+        style = {"image_shape": (8, 8, 1), "latent_dim": 2, "base_width": 1, "max_width": 2}
+        style |= {"architecture": "skip", "num_classes": None, "mapping_layers": 1}
+        plain = {**style, "base_width": 8, "max_width": 8}
+        wide = np.ones((1, 3, 7, 7), "float32")
+        blocks = {"model.1.weight": wide, "model.10.conv_block.1.weight": wide}
+        _, layers = published_layers(blocks)
+        files = [
+            snapshot({f"G.{n}": np.ones(s) for n, s in shapes_of_generator({}, style).items()}),
+            snapshot(
+                {
+                    f"G_ema.{place.theirs}": np.ones(place.shape)
+                    for place in published_places_r3("generator", plain)
+                }
+            ),
+            state_dict({n: np.ones(s) for n, s in shapes_of(layers).items()}, archive),
+            state_dict({n: np.ones(s) for n, s in shapes_of(layers).items()}, legacy),
+        ]
+        models = [kerasgan.StyleGAN2, kerasgan.R3GAN, kerasgan.CycleGAN, kerasgan.CycleGAN]
+        models_there = [kerasgan.StyleGAN3, kerasgan.Pix2Pix, *models]
+        random = np.random.default_rng(0)
+        refused = 0
+        for content, model in zip(files, models, strict=True):
+            path.write_bytes(content)
+            self.assertIsNotNone(model.published_in(PublishedFile.read(path)), model)
+        for number in range(200):
+            path.write_bytes(mutated(files[number % len(files)], random))
+            try:
+                file = PublishedFile.read(path)
+                for model in models_there:
+                    with mock.patch.object(model, "__init__", side_effect=ZeroDivisionError):
+                        model.from_published_file(file, None, {})
+            except ZeroDivisionError:
+                pass  # it was recognized, and is not made
+            except ValueError as error:
+                self.assertNotIn("\n", str(error))
+                refused += 1
+        self.assertGreater(refused, 100)

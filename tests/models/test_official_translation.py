@@ -9,7 +9,7 @@ import published
 import tensorflow as tf
 from absl.testing import parameterized
 from backends import needs_backend
-from written_files import STATE, STORAGES, archive, legacy, tensor
+from written_files import STATE, STORAGES, archive, legacy, state_dict
 
 import kerasgan
 from kerasgan.models.pix2pix import unet_layers
@@ -27,14 +27,7 @@ def in_and_out(name):
 
 
 def write(path, arrays, form):
-    """A state dict of arrays, by hand."""
-    state, storages = {}, {}
-    for number, (name, array) in enumerate(arrays.items()):
-        array = np.asarray(array, "<f4", order="C")
-        strides = tuple(stride // 4 for stride in array.strides)
-        state[name] = tensor(str(number), array.size, 0, tuple(array.shape), strides)
-        storages[str(number)] = array.tobytes()
-    path.write_bytes(form(state, storages))
+    path.write_bytes(state_dict(arrays, form))
 
 
 class TranslationTest(tf.test.TestCase, parameterized.TestCase):
@@ -64,7 +57,9 @@ class TranslationTest(tf.test.TestCase, parameterized.TestCase):
             last = max(arrays, key=lambda n: int(n.split(".")[1]) if "bias" in n else 0)
             arrays[last] = np.full_like(arrays[last], number)
             write(self.folder / f"latest_net_{name}.pth", arrays, archive)
-        shutil.copy(FILES / "progan_fair_small.pth", self.folder / "5_net_G_A.pth")  # an older one
+        shutil.copy(
+            FILES / "cyclegan_patchgan_ndf8.pth", self.folder / "5_net_G_A.pth"
+        )  # an older one
         gan = kerasgan.CycleGAN.from_official(self.folder, image_shape=(32, 32, 3))
         self.assertEqual(gan.not_in_file(), [])
         networks = (gan.a_to_b, gan.b_to_a, gan.discriminator_b, gan.discriminator_a)

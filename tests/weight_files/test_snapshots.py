@@ -16,6 +16,7 @@ from written_files import (
     Raw,
     WithState,
     instructions,
+    mutated,
     pickled,
     snapshot,
 )
@@ -195,25 +196,3 @@ class MutationTest(tf.test.TestCase):
         tracemalloc.stop()
         self.assertLess(most, 2**26)
         self.assertGreater(refused, 250)
-
-
-def mutated(content, random):
-    """A file with one to four changes."""
-    content = bytearray(content)
-    for _ in range(random.integers(1, 5)):
-        at = int(random.integers(len(content)))
-        length = int(random.integers(1, 40))
-        match random.integers(6):
-            case 0:
-                content[at] = random.integers(256)
-            case 1:
-                content[at] = random.choice([*b".(cRQbtu}]N\x81\x93\x8a\x94h", 255, 0])
-            case 2:
-                del content[max(at, 1) : at + length]
-            case 3:
-                content[at:at] = content[at : at + length]
-            case 4:
-                content[at : at + 4] = struct.pack("<I", int(random.integers(2**32)))
-            case 5:
-                del content[at + 1 :]
-    return bytes(content)
