@@ -19,6 +19,7 @@ _SUBPACKAGES = (
     "augmentation",
     "backend",
     "callbacks",
+    "control",
     "core",
     "data",
     "hype",

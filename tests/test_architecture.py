@@ -20,6 +20,7 @@ ROOMS = (
     "sampling",
     "export",
     "roles",
+    "control",
     "training",
     "presets",
     "core",

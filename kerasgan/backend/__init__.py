@@ -6,6 +6,7 @@ chooses its own (`KERAS_BACKEND`):
 
 - `update(loss_fn, variables, optimizer, forwarded=None)`: one step of one player;
 - `input_gradient(fn, x)`: d sum(fn(x)) / dx, itself differentiable;
+- `value_and_gradient(fn, x)`: the same for what is not differentiated again, with what `fn` saw;
 - `forward(fn, variables)`: run a network now and differentiate it later;
 - `scan(step, carry, inputs, dtypes)`: a loop over the rows of arrays, compiled where steps are;
 - `predict(network, inputs)`: a network's output for one batch, on this device;
@@ -41,6 +42,7 @@ predict = _implementation.predict
 Trainer = _implementation.Trainer
 update = _implementation.update
 input_gradient = _implementation.input_gradient
+value_and_gradient = _implementation.value_and_gradient
 forward = _implementation.forward
 scan = _implementation.scan
 accelerate = _implementation.accelerate

@@ -72,6 +72,20 @@ def input_gradient(fn, x):
     return gradient
 
 
+def value_and_gradient(fn, x):
+    """See `kerasgan.backend.tensorflow.value_and_gradient`."""
+
+    def total(x):
+        (y, values), assigned = _run(lambda: fn(x))
+        return y.sum(), (values, assigned)
+
+    gradient, (values, assigned) = jax.grad(total, has_aux=True)(x)
+    scope = _scope()
+    if scope is not None:
+        scope.state_mapping.update(assigned)
+    return values, gradient
+
+
 def forward(fn, variables):
     """Runs `fn()` to be differentiated later; see `kerasgan.backend.tensorflow.forward`."""
     output, backward, assigned = jax.vjp(

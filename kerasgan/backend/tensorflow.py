@@ -135,6 +135,24 @@ def input_gradient(fn, x):
     return tape.gradient(y, x)
 
 
+def value_and_gradient(fn, x):
+    """What a function makes of `x`, and how its first result changes with it.
+
+    Args:
+        fn: function of `x` to a pair of tensors, or structures of them; the gradient is that of the
+            sum of the first.
+        x: tensor.
+
+    Returns:
+        The second result of `fn`, and d sum(fn(x)[0]) / dx, which is zero where there is no way to
+        `x`, and is not differentiable.
+    """
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(x)
+        y, values = fn(x)
+    return values, tape.gradient(y, x, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+
 def forward(fn, variables):
     """Runs `fn()` once, so that gradients can be pulled back through it later.
 

@@ -39,6 +39,18 @@ def input_gradient(fn, x):
         return torch.autograd.grad(fn(x).sum(), x, create_graph=True)[0]
 
 
+def value_and_gradient(fn, x):
+    """See `kerasgan.backend.tensorflow.value_and_gradient`."""
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        y, values = fn(x)
+        gradient = None
+        if y.requires_grad:
+            (gradient,) = torch.autograd.grad(y.sum(), x, allow_unused=True)
+    values = keras.tree.map_structure(lambda value: value.detach(), values)
+    return values, torch.zeros_like(x) if gradient is None else gradient
+
+
 def forward(fn, variables):
     """Runs `fn()` to be differentiated later; see `kerasgan.backend.tensorflow.forward`."""
     output = fn()

@@ -8,6 +8,7 @@ import click
 import kerasgan
 from kerasgan.cli import (
     compare,
+    control,
     evaluate,
     hype,
     info,
@@ -73,6 +74,9 @@ for command in (
     train.train,
     sample.sample,
     translate.translate,
+    control.interpolate,
+    control.directions,
+    control.project,
     evaluate.evaluate,
     compare.compare,
     serving.export,

@@ -75,17 +75,36 @@ def model_class(name):
     return getattr(importlib.import_module(entry.module), entry.class_name)
 
 
-def _own_class(where, class_name):
-    keras = import_keras()
-    from kerasgan import GenerativeModel
+def own_function(name):
+    """A function of the user's, `FILE.py:FUNCTION` or `MODULE:FUNCTION`.
 
+    Raises:
+        click.UsageError: when there is none.
+    """
+    where, _, function_name = name.rpartition(":")
+    if not where:
+        raise click.UsageError(f"there is no {name!r}; a function of a file is FILE.py:FUNCTION.")
+    function = getattr(_imported(where), function_name, None)
+    if not callable(function):
+        raise click.UsageError(f"{where} has no function {function_name!r}.")
+    return function
+
+
+def _imported(where):
     try:
-        module = _module_of(where)
+        return _module_of(where)
     except click.UsageError:
         raise
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
         raise click.UsageError(f"{where} cannot be imported: {reason}") from error
+
+
+def _own_class(where, class_name):
+    keras = import_keras()
+    from kerasgan import GenerativeModel
+
+    module = _imported(where)
     found = {
         name: value
         for name, value in vars(module).items()

@@ -29,6 +29,20 @@ def check_file(option, path, kind):
     check_existing(option, path, kind)
 
 
+def check_by_suffix(option, path, kinds):
+    """`check_file` of the kind that a file's suffix names.
+
+    Args:
+        option, path: as there.
+        kinds: sequence of names in `KINDS`.
+    """
+    named = [kind for kind in kinds if KINDS[kind][0] == path.suffix.lower()]
+    if not named:
+        accepted = ", ".join(f"{KINDS[kind][0]} ({KINDS[kind][1]})" for kind in kinds)
+        raise click.UsageError(f"{option} {path}: its suffix says what is written: {accepted}.")
+    check_file(option, path, named[0])
+
+
 def check_existing(option, path, kind):
     """Makes sure that a file is missing, empty, or of the kind that is to be written there."""
     if not path.exists() or (path.is_file() and not path.stat().st_size):
@@ -69,8 +83,28 @@ def _is_picture(path):
     return pictures.is_written(path)
 
 
+def _is_animation(path):
+    import_keras()
+    from kerasgan import pictures
+
+    return pictures.is_animation(path)
+
+
+def _is_arrays(path):
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return "space" in file.files
+    except Exception:  # NumPy raises many kinds
+        return False
+
+
 KINDS = {
+    "arrays": (".npz", "arrays", _is_arrays),
     "comparison": (".html", "a page with runs compared", _is_comparison),
     "evaluation": (".json", "the results of an evaluation", _is_evaluation),
+    "gif": (".gif", "an animation", _is_animation),
+    "mp4": (".mp4", "an animation", _is_animation),
     "picture": (".png", "a picture", _is_picture),
 }

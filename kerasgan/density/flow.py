@@ -88,6 +88,9 @@ class Flow(HasLatents, HasLikelihood, Encodes, GenerativeModel):
             shape=(), dtype="int32", initializer="zeros", trainable=False, name="started"
         )
 
+    def images_from_points(self, points, space, labels=None, noise=None):
+        return self.decoder(points, training=False)  # what is rounded has no gradient
+
     @property
     def parts(self) -> dict:
         return {"flow": [self.network]}

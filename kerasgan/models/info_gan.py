@@ -72,6 +72,7 @@ class InfoGAN(ImageGAN):
 
     default_batch_size = 128
     networks_version = 2
+    normal_latents = False
 
     def __init__(
         self,

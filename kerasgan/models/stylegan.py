@@ -96,6 +96,7 @@ class StyleGAN(HasStyles, GrowingGAN):
 
     networks_version = 2
     truncated_layers = 8  # those up to 32x32
+    has_bounds = True
 
     def default_penalties(self) -> GradientPenalty | list:
         return GradientPenalty.r1(10.0)
@@ -180,7 +181,7 @@ class Synthesis(GrowingNetwork):
     def layers_at(self, stage):
         return self.blocks[: stage + 1] + self.to_image[max(0, stage - 1) : stage + 1]
 
-    def call(self, inputs, training=False):
+    def call(self, inputs, training=False, bounded=True):
         styles, *noise = inputs if isinstance(inputs, (list, tuple)) else [inputs]
         x = before = None
         for stage, block in enumerate(self.blocks[: self.stage + 1]):
@@ -190,7 +191,7 @@ class Synthesis(GrowingNetwork):
         if self.stage > 0:
             before = self.enlarge(self.to_image[self.stage - 1](before))
             images = self.faded(before, images)
-        return images if training else ops.clip(images, -1.0, 1.0)
+        return ops.clip(images, -1.0, 1.0) if bounded and not training else images
 
     def compute_output_shape(self, input_shape):
         return (None, *self.image_shape)

@@ -4,9 +4,11 @@ from kerasgan.pictures.drawing import (
     DamagedPictureWarning,
     draw,
     figure_pixels,
+    is_animation,
     is_written,
     read,
     strip,
+    write_animation,
     write_gif,
     write_png,
 )
@@ -15,9 +17,11 @@ __all__ = [
     "DamagedPictureWarning",
     "draw",
     "figure_pixels",
+    "is_animation",
     "is_written",
     "read",
     "strip",
+    "write_animation",
     "write_gif",
     "write_png",
 ]

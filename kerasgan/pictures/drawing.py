@@ -106,6 +106,38 @@ def write_png(path, picture):
         Image.fromarray(picture).save(temporary, format="PNG", pnginfo=text)
 
 
+def write_animation(path, frames, milliseconds=100):
+    """Writes frames as an animation, a GIF or an MP4 file.
+
+    Args:
+        path: the file, whose suffix is `.gif` or `.mp4`; the latter needs `imageio-ffmpeg`.
+        frames: list of uint8 arrays (height, width, 3) of one shape.
+        milliseconds: int, how long each is shown.
+    """
+    from imageio import v2, v3
+
+    with atomic_path(path) as temporary:
+        if temporary.suffix.lower() == ".gif":
+            settings = {"duration": milliseconds, "loop": 0, "comment": SOFTWARE.encode()}
+            v3.imwrite(temporary, np.stack(frames), extension=".gif", **settings)
+            return
+        even = [(0, n % 2) for n in frames[0].shape[:2]]  # which its colours need
+        said = ["-metadata", f"comment={SOFTWARE}"]
+        settings = {"macro_block_size": 2, "codec": "libx264", "output_params": said}
+        rate = 1000 / milliseconds
+        with v2.get_writer(temporary, format="FFMPEG", fps=rate, **settings) as writer:
+            for frame in frames:
+                writer.append_data(np.pad(frame, [*even, (0, 0)], constant_values=255))
+
+
+def is_animation(path):
+    """Whether a file is an animation that `write_animation` wrote."""
+    with open(path, "rb") as file:
+        found = file.read()
+    kind = found.startswith(b"GIF8") or found[4:8] == b"ftyp"
+    return kind and SOFTWARE.encode() in found
+
+
 def is_written(path):
     """Whether a file is a picture that `write_png` wrote."""
     try:

@@ -1,6 +1,5 @@
 """The role of models that draw each pixel from a distribution that the pixels before it give."""
 
-import functools
 import math
 from collections.abc import Callable
 
@@ -13,6 +12,7 @@ from kerasgan import backend, checks
 from kerasgan.losses import likelihoods
 from kerasgan.roles.generates_images import GeneratesImages, image_numbers
 from kerasgan.roles.likelihood import HasLikelihood
+from kerasgan.sampling.compiled import compiled
 from kerasgan.sampling.normals import erf, standard_normal
 from kerasgan.sampling.pixels import draw_naively, draw_with_caches
 
@@ -90,10 +90,9 @@ class Autoregressive(HasLikelihood, GeneratesImages):
         if self._samplers is None:
             self._samplers = {}
         if with_xla not in self._samplers:
-            # A Keras model, because these are compiled; hidden, as it has no weights of its own.
-            sampler = _Sampler(self.network, self._pixel_by_pixel)
-            sampler.compile(jit_compile=with_xla or "auto")
-            self._samplers[with_xla] = functools.partial(backend.predict, sampler)
+            self._samplers[with_xla] = compiled(
+                self._pixel_by_pixel, [self.network], with_xla or "auto"
+            )
         values = np.round(likelihoods.to_values(self._samplers[with_xla](inputs), self.levels))
         # To the last bit the same for a value, however it was compiled.
         return likelihoods.to_images(values, self.levels).astype("float32")
@@ -225,23 +224,6 @@ class Autoregressive(HasLikelihood, GeneratesImages):
 
         others = [] if labels is None else [labels]
         return np.where(mask, known, self.some_at_a_time(draw, numbers, mask, seen, *others))
-
-
-class _Sampler(keras.Model):
-    """A function of tensors that draws with a network, as a Keras model without weights of its own.
-
-    Args:
-        network: the network.
-        function: takes the inputs.
-    """
-
-    def __init__(self, network, function):
-        super().__init__(name="sampler")
-        self.network, self.function = network, function
-        self.built = True
-
-    def call(self, inputs):
-        return self.function(*inputs)
 
 
 def _columns(pixel):

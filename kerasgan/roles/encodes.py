@@ -11,6 +11,7 @@ from kerasgan import backend, checks
 from kerasgan.export.saved_model import Computation, Exports
 from kerasgan.roles.generates_images import GeneratesImages
 from kerasgan.roles.takes_images import TakesImages
+from kerasgan.sampling.latents import way
 from kerasgan.utils.rows import some_at_a_time
 
 
@@ -71,24 +72,25 @@ class Encodes(TakesImages):
         """What is left of images once they are encoded and decoded; see `encode` and `decode`."""
         return self.decode(self.encode(images))
 
-    def interpolate(self, first: np.ndarray, second: np.ndarray, num_images: int = 8) -> np.ndarray:
-        """Images on the way from one image to another, along the line between their codes.
+    def interpolate(
+        self, first: np.ndarray, second: np.ndarray, num_images: int = 8, *, path: str = "lerp"
+    ) -> np.ndarray:
+        """Images on the way from one image to another, between their codes.
 
         Args:
             first, second: float arrays (height, width, channels) in [-1, 1].
             num_images: int, at least 2; the first and the last are the reconstructions.
+            path: `"lerp"`, along the straight line, or `"slerp"`, along the great circle.
 
         Returns:
             float32 array (num_images, height, width, channels).
 
         Raises:
-            ValueError: for images of another shape or range, or too few images.
+            ValueError: for images of another shape or range, another path, or too few images.
         """
         checks.whole_number("num_images", num_images, 2)
-        first, second = self.encode(np.stack([first, second]))
-        shares = np.linspace(0.0, 1.0, num_images, dtype="float32")
-        shares = shares.reshape(-1, *(1 for _ in first.shape))
-        return self.decode((1.0 - shares) * first + shares * second)
+        codes = self.encode(np.stack([first, second]))
+        return self.decode(way(codes[0], codes[1], num_images, path))
 
     def noisy(self, images, seed=0):
         """Images as the encoder sees them in training: without noise, unless a model adds some."""

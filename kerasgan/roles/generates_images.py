@@ -1,5 +1,6 @@
 """The roles of models that make images from noise."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from numbers import Real
 
@@ -8,10 +9,11 @@ import numpy as np
 from keras import ops
 from numpy.typing import ArrayLike
 
-from kerasgan import backend
+from kerasgan import backend, checks
 from kerasgan.export.saved_model import Computation, Exports
 from kerasgan.roles.takes_images import TakesImages
-from kerasgan.sampling.latents import truncated
+from kerasgan.sampling import projection, refinement
+from kerasgan.sampling.latents import truncated, way
 from kerasgan.sampling.normals import standard_normal
 from kerasgan.utils.image_numbers import numbers_of_images
 from kerasgan.utils.rows import AT_ONCE
@@ -243,7 +245,10 @@ class HasLatents(GeneratesImages):
     It may override:
 
     - `to_latents(normal, truncation=None)`: from N(0, I) to what the generator takes, where that is
-      something else.
+      something else; then also `normal_latents = False`.
+
+    A model has spaces, by name: in each a point gives an image. `"z"` is that of latents; others
+    add some to `spaces`, of which the first is the one that is meant where a call does not say.
     """
 
     can = "make images from latents"
@@ -251,6 +256,8 @@ class HasLatents(GeneratesImages):
         "latent_dim": "the length of a latent, an int",
         "sampling_generator": "the network from latents to images",
     }
+    spaces: tuple[str, ...] = ("z",)
+    normal_latents = True
 
     @property
     def noise_shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -324,6 +331,229 @@ class HasLatents(GeneratesImages):
             return backend.predict(self.sampling_generator, inputs)
 
         return self.some_at_a_time(draw, *([latents] if labels is None else [latents, labels]))
+
+    # Spaces ------------------------------------------------------------------------------------
+
+    def checked_space(self, space: str | None) -> str:
+        """The name of one of the model's spaces, for None of the first.
+
+        Raises:
+            ValueError: for a space that it has not.
+        """
+        if space is None:
+            return self.spaces[0]
+        if space not in self.spaces:
+            accepted = " or ".join(map(repr, self.spaces))
+            raise ValueError(f"space={space!r}: {type(self).__name__} has no such; use {accepted}.")
+        return space
+
+    def point_shape(self, space: str | None = None) -> tuple[int, ...]:
+        """The shape of a point of a space."""
+        self.checked_space(space)
+        return (self.latent_dim,)
+
+    def checked_points(self, points: ArrayLike, space: str | None = None) -> np.ndarray:
+        """Points as float32 array (num_points, *point_shape(space)).
+
+        Raises:
+            ValueError: for another shape, or numbers that are not finite.
+        """
+        array = np.asarray(points, "float32")
+        shape = self.point_shape(space)
+        if array.ndim != 1 + len(shape) or array.shape[1:] != shape:
+            wanted = ", ".join(map(str, ("num_points", *shape)))
+            space = self.checked_space(space)
+            raise ValueError(f"points of {space} have shape {array.shape}; use ({wanted}).")
+        if not np.all(np.isfinite(array)):
+            raise ValueError("the points hold NaN or infinite numbers; look at where they are of.")
+        return array
+
+    def points(
+        self,
+        latents: np.ndarray,
+        space: str | None = None,
+        *,
+        labels: ArrayLike | None = None,
+    ) -> np.ndarray:
+        """The points of a space that latents stand for.
+
+        Args:
+            latents: float array (num_points, latent_dim).
+            space: str, one of `spaces`; None for the first.
+            labels: as for `generate`.
+
+        Returns:
+            float32 array (num_points, *point_shape(space)).
+        """
+        self.checked_space(space)
+        return np.asarray(latents, "float32")
+
+    def generate_from_points(
+        self,
+        points: np.ndarray,
+        space: str | None = None,
+        *,
+        labels: ArrayLike | None = None,
+    ) -> np.ndarray:
+        """The images of points of a space.
+
+        Args:
+            points: float array (num_points, *point_shape(space)).
+            space: str, one of `spaces`; None for the first.
+            labels: as for `generate`.
+
+        Returns:
+            float32 array (num_points, height, width, channels) in [-1, 1].
+
+        Raises:
+            ValueError: for another space or shape, labels that are missing or unexpected.
+        """
+        return self.generate_from(self.checked_points(points, space), labels=labels)
+
+    def images_from_points(self, points, space, labels=None, noise=None):
+        """The images of points, to be differentiated; values may leave [-1, 1] a little.
+
+        Args:
+            points: float32 tensor (batch, *point_shape(space)).
+            space: str, one of `spaces`.
+            labels: int32 tensor (batch,) if the model is conditional.
+            noise: list of tensors, one for each of `noise_shapes` but the first; None for what the
+                network draws, or has drawn, by itself.
+        """
+        return self.sampling_generator(self.with_labels(points, labels), training=False)
+
+    def interpolate(
+        self,
+        first: np.ndarray,
+        second: np.ndarray,
+        num_images: int = 8,
+        space: str | None = None,
+        *,
+        path: str | None = None,
+        labels: ArrayLike | None = None,
+    ) -> np.ndarray:
+        """Images on the way from one latent to another, both ends included.
+
+        Args:
+            first, second: float arrays (latent_dim,). Of a model that encodes images they may be
+                images, (height, width, channels) in [-1, 1], and the way is between their codes.
+            num_images: int, at least 2.
+            space: str, one of `spaces`, in which the way lies; None for the first.
+            path: `"lerp"`, along the straight line; `"slerp"`, along the great circle; None for
+                that in z where latents are from N(0, I), and the line otherwise.
+            labels: as for `generate`: one for all; in a space of styles also two, of the ends.
+
+        Returns:
+            float32 array (num_images, height, width, channels).
+
+        Raises:
+            ValueError: for another space or path, too few images, labels that are missing or
+                unexpected.
+        """
+        space = self.checked_space(space)
+        ends = np.stack([first, second]).astype("float32")
+        between_images = getattr(super(), "interpolate", None)  # of a model that encodes, too
+        if between_images is not None and ends.shape[1:] == tuple(self.image_shape):
+            return between_images(first, second, num_images, path=path or "lerp")
+        circle = space == "z" and self.normal_latents
+        path = path or ("slerp" if circle else "lerp")
+        if space == "z":
+            ends = self.checked_points(ends, "z")
+            points = way(ends[0], ends[1], num_images, path)
+            return self.generate_from_points(points, space, labels=labels)
+        ends = self.points(self.checked_points(ends, "z"), space, labels=labels)
+        points = way(ends[0], ends[1], num_images, path)
+        return self.generate_from_points(points, space)
+
+    def project(
+        self,
+        images: np.ndarray,
+        space: str | None = None,
+        steps: int = 1000,
+        features: keras.Model | Callable | None = None,
+        *,
+        start: np.ndarray | keras.Model | None = None,
+        refine: bool = False,
+        labels: ArrayLike | None = None,
+        seed: int = 0,
+        batch_size: int = 16,
+        file: str | os.PathLike | None = None,
+        progress: bool = True,
+    ) -> projection.Projection:
+        """Finds points of a space whose images are as near as can be to given ones.
+
+        The algorithm of StyleGAN2's paper, with its constants: points begin at the mean of w of
+        10,000 latents. Adam moves them, at a rate that rises to 0.1 in the first twentieth of the
+        steps and falls in the last quarter, and each layer's noise with them. In the first three
+        quarters random numbers that become smaller are added to the points, so that they look
+        around. The noise is made unlike its neighbours at all scales, and normal, so that it cannot
+        hold the image. In w all layers share a point; in w+ each has its own, which comes nearer to
+        images that the model would not make, and is worse to edit. In z, which the paper does not
+        have, a latent keeps the length of its start, the nearest of 1,000 random ones.
+
+        Args:
+            images: float array (n, height, width, channels) in [-1, 1].
+            space: str, one of `spaces`; None for the first.
+            steps: int.
+            features: what else than the pixels' mean squared difference is to be alike: a
+                `keras.Model`, or function of tensors, from images to features, or to a dict with
+                `features`. Their squared distance, at length 1, is added. The paper takes those of
+                a VGG16 alone (LPIPS).
+            start: where to begin: float array (n, *shape) of points; a network from images to
+                points, such as `kerasgan.control.train_encoder` makes; None as above.
+            refine: whether a copy of the generator learns the images at the points that were found,
+                in 350 further steps (pivotal tuning); the copy is the result's `model`, and this
+                one stays as it is.
+            labels: of a conditional model, as for `generate`.
+            seed: int, of all random numbers. The result for an image depends on its place among the
+                images, and not on the others, but for rounding.
+            batch_size: int, images at a time.
+            file: path where an unfinished projection is kept, once a minute and when it ends early.
+                The same call goes on from there, and equals an uninterrupted one; when it is
+                finished the file is removed.
+            progress: whether a bar is shown, in a terminal.
+
+        Returns:
+            `kerasgan.sampling.projection.Projection`: latents, images, distance, history.
+
+        Raises:
+            ValueError: for images of another shape, or not in [-1, 1]; another space; a start of
+                another shape; features that are none; a file of another projection.
+
+        Example:
+
+        >>> gan = kerasgan.StyleGAN2((8, 8, 1), latent_dim=8, base_width=8)
+        >>> found = gan.project(gan.generate(2, seed=0), space="w+", steps=10)
+        >>> found.latents.shape, found.images.shape, found.history.shape
+        ((2, 4, 8), (2, 8, 8, 1), (2, 10))
+
+        References: Analyzing and Improving the Image Quality of StyleGAN, Karras et al., 2020,
+        arXiv:1912.04958, section 5 and appendix D; w+: Image2StyleGAN: How to Embed Images Into the
+        StyleGAN Latent Space?, Abdal, Qin & Wonka, 2019, arXiv:1904.03189; `refine`: Pivotal Tuning
+        for Latent-based Editing of Real Images, Roich, Mokady, Bermano & Cohen-Or, 2021,
+        arXiv:2106.05744.
+        """
+        space = self.checked_space(space)
+        checks.whole_number("steps", steps, 1)
+        checks.whole_number("batch_size", batch_size, 1)
+        images = checks.as_numpy(images)
+        checks.check_images(images, "the images", self.image_shape, "the generator makes")
+        images = images.astype("float32")
+        labels = self.checked_labels(labels, len(images))
+        projector = projection.Projector(self, space, features)
+        points, deviation = projection.starts_of(self, space, start, images, labels, seed)
+        arrays = [images, points, deviation, *([] if labels is None else [labels])]
+        identity = projection.identity_of(self, arrays, (space, steps, seed, batch_size))
+        kept = projection.Progress(file, identity)
+        settings = {"steps": steps, "seed": seed, "batch_size": batch_size}
+        flat, history = projection.project_all(
+            projector, images, points, deviation, labels, **settings, kept=kept, bar=progress
+        )
+        result = projection.result(projector, flat, history, images, labels, batch_size)
+        if refine:
+            result = refinement.refined(projector, result, images, labels, seed, progress)
+        kept.remove()
+        return result
 
     @property
     def sampling_networks(self) -> list[keras.Model]:

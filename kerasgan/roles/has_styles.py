@@ -1,7 +1,6 @@
 """The role of models with a space of styles, w."""
 
 from numbers import Real
-from typing import Literal
 
 import numpy as np
 from keras import ops
@@ -9,7 +8,6 @@ from numpy.typing import ArrayLike
 
 from kerasgan import backend
 from kerasgan.roles.generates_images import HasLatents
-from kerasgan.sampling.latents import spherical
 
 PARTS = ("coarse", "middle", "fine")
 
@@ -27,15 +25,19 @@ class HasStyles(HasLatents):
 
     It may set:
 
-    - `truncated_layers`: how many layers are truncated where the call does not say; None for all.
+    - `truncated_layers`: how many layers are truncated where the call does not say; None for all;
+    - `has_bounds`: whether `synthesis` cuts images to [-1, 1] unless it is called with
+      `bounded=False`.
 
     One without such a network gives `styles` and `generate_from_styles` of its own.
     """
 
     can = "make images of styles"
     owes = {"style_layers": "how many layers have a style, an int"}
+    spaces = ("w", "w+", "z")
     truncation_limits = (0.0, 1.0)
     truncated_layers: int | None = None
+    has_bounds = False
 
     def styles(
         self,
@@ -233,39 +235,55 @@ class HasStyles(HasLatents):
         ]
         return self.generate_from_styles(np.repeat(styles, num_images, axis=0), noise)
 
-    def interpolate(
+    # Spaces ------------------------------------------------------------------------------------
+
+    def point_shape(self, space: str | None = None) -> tuple[int, ...]:
+        if self.checked_space(space) == "w+":
+            return (self.style_layers, self.latent_dim)
+        return (self.latent_dim,)
+
+    def points(
         self,
-        first: np.ndarray,
-        second: np.ndarray,
-        num_images: int = 8,
-        space: Literal["z", "w"] = "w",
+        latents: np.ndarray,
+        space: str | None = None,
         *,
         labels: ArrayLike | None = None,
     ) -> np.ndarray:
-        """Images on the way from one latent to another, both ends included.
+        space = self.checked_space(space)
+        if space == "z":
+            return super().points(latents, space)
+        styles = self.styles(latents, labels=labels)
+        return styles if space == "w+" else styles[:, 0]
+
+    def generate_from_points(
+        self,
+        points: np.ndarray,
+        space: str | None = None,
+        *,
+        labels: ArrayLike | None = None,
+    ) -> np.ndarray:
+        space = self.checked_space(space)
+        if space == "z":
+            return super().generate_from_points(points, space, labels=labels)
+        points = self.checked_points(points, space)
+        if space == "w":
+            points = np.repeat(points[:, None], self.style_layers, axis=1)
+        return self.generate_from_styles(points)
+
+    def images_from_points(self, points, space, labels=None, noise=None):
+        if space == "z":
+            points = self.sampling_generator.mapping(self.with_labels(points, labels))
+        if space != "w+":
+            points = ops.repeat(points[:, None], self.style_layers, axis=1)
+        return self.unbounded_images(points, noise)
+
+    def unbounded_images(self, styles, noise=None):
+        """Images of styles, not cut to [-1, 1], where a gradient would end.
 
         Args:
-            first, second: float arrays (latent_dim,).
-            num_images: int, at least 2.
-            space: `"w"`, along the straight line between their styles, or `"z"`, along the great
-                circle between the latents.
-            labels: as for `generate`: one for all, or in `"w"` a sequence of two, of the ends.
-
-        Returns:
-            float32 array (num_images, height, width, channels).
-
-        Raises:
-            ValueError: for another space, too few images, labels that are missing or unexpected.
+            styles: float32 tensor (batch, style_layers, latent_dim).
+            noise: as for `images_from_points`.
         """
-        if space not in ("w", "z"):
-            raise ValueError(f"space={space!r}; use 'w' or 'z'.")
-        if num_images < 2:
-            raise ValueError(f"num_images={num_images!r}; use a number of at least 2.")
-        ends = np.stack([first, second]).astype("float32")
-        shares = np.linspace(0.0, 1.0, num_images, dtype="float32")
-        if space == "z":
-            way = [spherical(ends[:1], ends[1:], share)[0] for share in shares]
-            return self.generate_from(np.stack(way), labels=labels)
-        first, second = self.styles(ends, labels=labels)
-        shares = shares[:, None, None]
-        return self.generate_from_styles((1.0 - shares) * first + shares * second)
+        synthesis = self.sampling_generator.synthesis
+        whole = {"bounded": False} if self.has_bounds else {}
+        return synthesis([styles, *noise] if noise else styles, training=False, **whole)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kerasgan.checks.arguments import whole_number
 from kerasgan.sampling.normals import erf, erfinv
 
 
@@ -32,6 +33,49 @@ def spherical(first, second, share):
     across = across / np.maximum(np.linalg.norm(across, axis=-1, keepdims=True), 1e-12)
     way = first * np.cos(angle) + across * np.sin(angle)
     return (way * np.sqrt(first.shape[-1])).astype("float32")
+
+
+PATHS = ("lerp", "slerp")
+
+
+def way(first, second, num_points, path):
+    """Points on the way from one latent to another, both ends included.
+
+    Args:
+        first, second: float arrays of one shape.
+        num_points: int, at least 2.
+        path: `"lerp"`, the straight line, or `"slerp"`, on which the direction moves along the
+            great circle and the length evenly from one to the other.
+
+    Returns:
+        float32 array (num_points, *shape).
+
+    Raises:
+        ValueError: for too few points, another path, or a latent of zeros, which has no direction.
+
+    Example:
+
+    >>> way(np.array([2.0, 0.0]), np.array([0.0, 4.0]), 3, "slerp").round(3)[1]
+    array([2.121, 2.121], dtype=float32)
+
+    Reference: for latents from N(0, I) `"slerp"` is of Sampling Generative Networks, White, 2016,
+    arXiv:1609.04468.
+    """
+    whole_number("num_images", num_points, 2)
+    if path not in PATHS:
+        raise ValueError(f"path={path!r}; use {' or '.join(map(repr, PATHS))}.")
+    first, second = (np.asarray(end, "float32") for end in (first, second))
+    shares = np.linspace(0.0, 1.0, num_points, dtype="float32")[:, None]
+    ends = first.reshape(1, -1), second.reshape(1, -1)
+    if path == "lerp":
+        points = (1.0 - shares) * ends[0] + shares * ends[1]
+    else:
+        lengths = [np.linalg.norm(end) for end in ends]
+        if not all(lengths):
+            raise ValueError("a latent of zeros has no direction; use path='lerp'.")
+        directions = spherical(*ends, shares) / np.float32(np.sqrt(ends[0].shape[1]))
+        points = directions * ((1.0 - shares) * lengths[0] + shares * lengths[1])
+    return points.reshape(num_points, *first.shape)
 
 
 def truncated(normal, bound):

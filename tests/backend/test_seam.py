@@ -142,6 +142,23 @@ class ForwardTest(tf.test.TestCase):
 
 
 class InputGradientTest(tf.test.TestCase):
+    def test_value_and_gradient(self):
+        x = ops.convert_to_tensor(np.array([[1.0, -2.0], [0.5, 3.0]], "float32"))
+        w = variable([1.0, 1.0])
+
+        def both(x):
+            y = ops.sum(w.value * x**3, axis=1)
+            return y, (y, 2.0 * x)
+
+        (y, double), gradient = in_step(lambda: backend.value_and_gradient(both, x), [w])
+        self.assertAllClose(ops.convert_to_numpy(y), [-7.0, 27.125])
+        self.assertAllClose(ops.convert_to_numpy(double), [[2.0, -4.0], [1.0, 6.0]])
+        self.assertAllClose(ops.convert_to_numpy(gradient), [[3.0, 12.0], [0.75, 27.0]])
+        _, nothing = in_step(
+            lambda: backend.value_and_gradient(lambda x: (ops.sum(w.value), w.value), x), [w]
+        )
+        self.assertAllEqual(ops.convert_to_numpy(nothing), np.zeros((2, 2)))
+
     def test_value_and_second_derivative(self):
         x = np.array([[1.0, -2.0], [0.5, 3.0]], "float32")
         w = np.array([[2.0], [3.0]], "float32")

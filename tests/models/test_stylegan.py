@@ -520,9 +520,11 @@ class InterpolationTest(StyleTestCase):
 
     def test_in_z_stays_on_the_sphere(self):
         _, points = self.way("z", 5)
-        lengths = np.linalg.norm(points, axis=1)
-        self.assertAllClose(lengths, np.full(5, np.sqrt(6.0)), rtol=1e-4)
-        cosines = np.sum(points[1:] * points[:-1], axis=1) / 6.0
+        lengths = np.linalg.norm(points, axis=1, keepdims=True)
+        ends = np.linalg.norm(self.latents[:2], axis=1)
+        self.assertAllClose(lengths[:, 0], np.linspace(*ends, 5), rtol=1e-4)
+        points = points / lengths
+        cosines = np.sum(points[1:] * points[:-1], axis=1)
         angles = np.arccos(np.clip(cosines, -1.0, 1.0))
         self.assertAllClose(angles, np.full(4, angles.mean()), rtol=1e-2)
         unit = self.latents[:2] / np.linalg.norm(self.latents[:2], axis=1, keepdims=True)
@@ -533,7 +535,7 @@ class InterpolationTest(StyleTestCase):
         self.assertAllClose(found, self.way("w")[0], atol=1e-5)
 
     def test_out_of_range(self):
-        with self.assertRaisesRegex(ValueError, "space='x'; use 'w' or 'z'"):
+        with self.assertRaisesRegex(ValueError, "space='x': StyleGAN has no such"):
             self.gan.interpolate(*self.latents[:2], space="x")
-        with self.assertRaisesRegex(ValueError, "num_images=1; use a number of at least 2"):
+        with self.assertRaisesRegex(ValueError, "num_images=1; use a whole number of at least 2"):
             self.gan.interpolate(*self.latents[:2], num_images=1)

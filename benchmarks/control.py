@@ -1,0 +1,373 @@
+"""Measures directions, steering, projection and PULSE on a small StyleGAN2 of digits.
+
+    python benchmarks/control.py train [--cpu-minutes 12] [--out runs/control]
+    python benchmarks/control.py measure [directions steering table projection time separability]
+    python benchmarks/control.py bias [--cpu-minutes 4]
+    python benchmarks/control.py codes [--epochs 60]
+
+`train` makes the model that `measure` loads, of scikit-learn's digits at 16x16. What an image shows
+is said by the package's classifier of digits. `bias` trains a DCGAN on digits of which two are
+rare, and counts what PULSE makes of small images of these. `codes` compares three ways to give
+part of the code a meaning. Everything has fixed seeds; CPU seconds are printed.
+"""
+
+import argparse
+import os
+import pathlib
+import time
+
+import kerasgan  # before TensorFlow, which then uses oneDNN
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+from keras import ops
+
+from kerasgan import backend, control, pictures
+from kerasgan.metrics.features import digits_classifier
+from kerasgan.sampling.compiled import compiled
+
+SIZE = 16
+PARTS = ("directions", "steering", "table", "projection", "time", "separability")
+RARE, SHARE = (3, 8), 0.05  # the rare digits of `bias`, and what is left of them
+
+
+class CPUTime(keras.callbacks.Callback):
+    """Ends training when it has computed for so many minutes."""
+
+    def __init__(self, minutes):
+        super().__init__()
+        self.minutes = minutes
+
+    def on_train_begin(self, logs=None):
+        self.start = time.process_time()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.model.stop_training = time.process_time() - self.start > 60.0 * self.minutes
+
+
+class Judge:
+    """The package's classifier, for arrays and for tensors."""
+
+    def __init__(self):
+        self.network = digits_classifier()
+
+    def digits(self, images):
+        return self.network.predict(images, batch_size=256, verbose=0)["logits"].argmax(-1)
+
+    def membership(self, images):
+        found = self.digits(images)
+        return {f"digit {digit}": found == digit for digit in range(10)}
+
+    def scores(self, images):
+        logits = self.network.predict(images, batch_size=256, verbose=0)["logits"]
+        logits = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        return {f"digit {digit}": logits[:, digit] for digit in range(10)}
+
+    def objective(self, digit):
+        return lambda images: ops.log_softmax(self.network(images, training=False)["logits"])[
+            :, digit
+        ]
+
+
+def ink(images):
+    return images.mean(axis=(1, 2, 3))
+
+
+def ink_of_tensor(images):
+    return ops.mean(images, axis=(1, 2, 3))
+
+
+def train(arguments):
+    keras.utils.set_random_seed(0)
+    data = kerasgan.data.load("digits", image_size=SIZE, batch_size=64)
+    gan = kerasgan.StyleGAN2(
+        (SIZE, SIZE, 1), latent_dim=64, base_width=16, max_width=64, batch_size=64, seed=0
+    )
+    gan.compile()
+    gan.fit(data, epochs=10_000, callbacks=[CPUTime(arguments.cpu_minutes)], verbose=2)
+    gan.save(arguments.out / "stylegan2.keras")
+    print(f"{gan.iterations} steps; the model is in {arguments.out}")
+
+
+def directions(gan, judge, out):
+    found = control.directions(gan, judge.membership, "logistic", num_points=5000)
+    latents = gan.latents(1000, seed=11)
+    points = gan.points(latents)
+    before = np.bincount(judge.digits(gan.generate_from_points(points)), minlength=10) / len(points)
+    print("digit  balanced accuracy  share before  after +2 deviations  times")
+    for digit in range(10):
+        moved = gan.generate_from_points(found.move(points, digit, 2.0))
+        after = (judge.digits(moved) == digit).mean()
+        times = after / max(before[digit], 1e-9)
+        print(
+            f"{digit:5}  {found.quality[digit]:17.3f}  {before[digit]:12.3f}  {after:19.3f}  "
+            f"{times:5.1f}"
+        )
+    line = control.directions(gan, {"ink": ink}, "linear", num_points=5000)
+    positions = np.linspace(-3.0, 3.0, 7)
+    inks = [
+        ink(gan.generate_from_points(line.move(points[:64], "ink", p))).mean() for p in positions
+    ]
+    from scipy.stats import spearmanr
+
+    print("ink at -3..3 deviations:", np.round(inks, 3), "Spearman", spearmanr(positions, inks)[0])
+    print(f"R2 of ink {line.quality[0]:.3f}")
+    rows = []
+    for directions_of, names in ((found, range(0, 10, 3)), (line, ["ink"])):
+        for name in names:
+            copies = np.repeat(points[3:4], 7, axis=0)
+            rows.append(gan.generate_from_points(directions_of.move(copies, name, positions)))
+    pictures.write_png(out / "directions.png", pictures.strip(rows))
+    for method in ("sefa", "pca"):
+        free = control.directions(gan, method=method, num_directions=5)
+        rows = [
+            gan.generate_from_points(free.move(np.repeat(points[3:4], 7, axis=0), n, positions))
+            for n in range(len(free))
+        ]
+        pictures.write_png(out / f"{method}.png", pictures.strip(rows))
+
+
+def steering(gan, judge, out):
+    reached, start, changes = [], [], []
+    before_weights = gan.get_weights() + judge.network.get_weights()
+    for digit in range(10):
+        latents = gan.latents(50, seed=21 + digit)
+        images = gan.generate_from(latents)
+        start.append((judge.digits(images) == digit).mean())
+        moved = gan.generate_from(control.steer(gan, latents, judge.objective(digit)))
+        kept = gan.generate_from(
+            control.steer(gan, latents, judge.objective(digit), keep=[ink_of_tensor])
+        )
+        reached.append([(judge.digits(made) == digit).mean() for made in (moved, kept)])
+        changes.append([np.abs(ink(made) - ink(images)).mean() for made in (moved, kept)])
+        if digit == 3:
+            rows = [images[:10], moved[:10], kept[:10]]
+            pictures.write_png(out / "steering.png", pictures.strip(rows))
+    print("share of the target at first, after 30 steps, with the ink kept, by digit")
+    for digit in range(10):
+        print(digit, np.round([start[digit], *reached[digit]], 2), np.round(changes[digit], 4))
+    print("mean", np.mean(start), np.mean(reached, axis=0))
+    changes = np.mean(changes, axis=0)
+    print(f"mean change of ink {changes[0]:.4f}, kept {changes[1]:.4f}")
+    after_weights = gan.get_weights() + judge.network.get_weights()
+    pairs = zip(before_weights, after_weights, strict=True)
+    print("weights as before:", all(np.array_equal(a, b) for a, b in pairs))
+
+
+def table(gan, judge, out):
+    found = control.directions(gan, judge.membership, "logistic", num_points=5000)
+    changes = control.change_table(gan, found, judge.scores)
+    print(changes)
+    diagonal = changes.changes.argmax(axis=1) == np.arange(10)
+    print("the diagonal is the largest of its row in", int(diagonal.sum()), "of 10")
+
+
+def projection(gan, judge, out):
+    latents = gan.latents(8, seed=31)
+    points = gan.points(latents, "w")
+    images = gan.generate_from_points(points, "w")
+    mean = gan.points(gan.latents(10_000, seed=0), "w").mean(axis=0)
+    mean_image = gan.generate_from_points(mean[None], "w")
+    base = np.square(images - mean_image).mean(axis=(1, 2, 3))
+    rows = [images]
+    for space in ("w", "w+"):
+        started = time.process_time()
+        found = gan.project(images, space, 300)
+        seconds = time.process_time() - started
+        error = np.square(images - found.images).mean(axis=(1, 2, 3))
+        same = (judge.digits(found.images) == judge.digits(images)).sum()
+        target = points if space == "w" else np.repeat(points[:, None], gan.style_layers, axis=1)
+        start = np.linalg.norm((target - mean).reshape(8, -1), axis=1)
+        apart = np.linalg.norm((target - found.latents).reshape(8, -1), axis=1) / start
+        print(
+            f"own images, {space}, 300 steps: MSE ratio median {np.median(error / base):.2e}, same "
+            f"class {same} of 8, w error median {np.median(apart):.2f}, {seconds:.0f} CPU s"
+        )
+        print("  ratios", np.round(error / base, 4), "w errors", np.round(apart, 2))
+        rows.append(found.images)
+    pictures.write_png(out / "projection_own.png", pictures.strip(rows))
+    data = kerasgan.data.load("digits", split="test", image_size=SIZE, shuffle=False)
+    real = np.concatenate([batch.numpy() for batch in data])[:8]
+    rows, errors = [real], {}
+    for space in ("w", "w+", "z"):
+        found = gan.project(real, space, 300)
+        errors[space] = np.square(real - found.images).mean(axis=(1, 2, 3))
+        rows.append(found.images)
+    print(
+        "real digits, MSE by space:", {s: float(np.round(e.mean(), 5)) for s, e in errors.items()}
+    )
+    print("  w+ better than w in", int((errors["w+"] < errors["w"]).sum()), "of 8")
+    refined = gan.project(real, "w", 300, refine=True)
+    errors["refined"] = np.square(real - refined.images).mean(axis=(1, 2, 3))
+    rows.append(refined.images)
+    print("  w, refined:", round(float(errors["refined"].mean()), 5))
+    encoder = control.train_encoder(gan, "w", 300)
+    for steps in (50, 100):
+        both = [gan.project(real, "w", steps, start=s).distance.mean() for s in (None, encoder)]
+        print(f"  {steps} steps from the mean {both[0]:.5f}, from an encoder {both[1]:.5f}")
+    pictures.write_png(out / "projection_real.png", pictures.strip(rows))
+
+
+def time_of_step(gan, judge, out):
+    """The whole `project` against the same number of forward and of backward passes."""
+    images = gan.generate(8, seed=1)
+    points = gan.points(gan.latents(8, seed=2), "w")
+    noise = [np.zeros((8, *shape), "float32") for shape in gan.noise_shapes[1:]]
+
+    def forward(points, *noise):
+        made = gan.images_from_points(points, "w", noise=list(noise))
+        return ops.mean(ops.square(made - images), axis=(1, 2, 3))
+
+    def both(points, *noise):
+        sizes = np.cumsum([64, *(n.shape[1] ** 2 for n in noise)])[:-1].tolist()
+        flat = ops.concatenate([points, *(ops.reshape(n, (8, -1)) for n in noise)], axis=1)
+
+        def cost(flat):
+            first, *rest = ops.split(flat, sizes, axis=1)
+            pairs = zip(rest, noise, strict=True)
+            value = forward(first, *(ops.reshape(r, n.shape) for r, n in pairs))
+            return value, value
+
+        return list(backend.value_and_gradient(cost, flat))
+
+    from kerasgan.sampling.projection import Projector
+
+    networks = [gan.sampling_generator]
+    jit = backend.compiles_by_default()
+    passes = compiled(both, networks, jit)
+    projector = Projector(gan, "w", None)
+    given = (images, points, np.ones((8, 1)), None, np.arange(8))
+
+    def seconds(run):
+        started = time.process_time()
+        run()
+        return time.process_time() - started
+
+    def repeat(steps):
+        for _ in range(steps):
+            passes([points, *noise])
+
+    repeat(3)
+    projector.fit(*given, 3, {}, lambda: None)
+    ratios = []
+    for _ in range(7):
+        passing = seconds(lambda: repeat(100))
+        ratios.append(seconds(lambda: projector.fit(*given, 100, {}, lambda: None)) / passing)
+    print(f"{10 * passing:.2f} CPU ms a forward and backward pass; a step takes, as a multiple:")
+    print(np.round(np.sort(ratios), 3), "median", round(float(np.median(ratios)), 3))
+
+
+def separability(gan, judge, out):
+    for space in ("z", "w"):
+        value = control.linear_separability(gan, judge.membership, space, 5000)
+        length = kerasgan.metrics.PerceptualPathLength(judge.network).measure(gan, 500, space)
+        print(f"{space}: linear separability {value:.3f}, perceptual path length {length:.2f}")
+
+
+def measure(arguments):
+    gan = keras.saving.load_model(arguments.model or arguments.out / "stylegan2.keras")
+    judge = Judge()
+    found = np.bincount(judge.digits(gan.generate(1000, seed=0)), minlength=10)
+    print("digits among 1,000 samples:", found.tolist())
+    pictures.write_png(arguments.out / "samples.png", pictures.draw(gan.generate(100, seed=0)))
+    functions = globals() | {"time": time_of_step}
+    for part in arguments.parts or PARTS:
+        started = time.process_time()
+        print(f"== {part}")
+        functions[part](gan, judge, arguments.out)
+        print(f"   {time.process_time() - started:.0f} CPU s", flush=True)
+
+
+def bias(arguments):
+    keras.utils.set_random_seed(0)
+    data = kerasgan.data.load("digits", image_size=SIZE, batch_size=64, labels=True)
+    pairs = [(np.asarray(x), np.asarray(y)) for x, y in data]
+    images, labels = (np.concatenate(arrays) for arrays in zip(*pairs, strict=True))
+    keep = ~np.isin(labels, RARE) | (np.random.default_rng(0).random(len(labels)) < SHARE)
+    print("training images of each digit:", np.bincount(labels[keep], minlength=10).tolist())
+    gan = kerasgan.DCGAN((SIZE, SIZE, 1), latent_dim=64, base_width=32, ema_decay=0.99, seed=0)
+    gan.compile()
+    stop = CPUTime(arguments.cpu_minutes)
+    gan.fit(images[keep], batch_size=64, epochs=10_000, callbacks=[stop], verbose=0)
+    judge = Judge()
+    found = np.bincount(judge.digits(gan.generate(1000, seed=0)), minlength=10)
+    print("digits among 1,000 samples:", found.tolist())
+    test = kerasgan.data.load("digits", split="test", image_size=SIZE, labels=True, shuffle=False)
+    pairs = [(np.asarray(x), np.asarray(y)) for x, y in test]
+    images, labels = (np.concatenate(arrays) for arrays in zip(*pairs, strict=True))
+    rows, counts = [], {True: [0, 0, 0], False: [0, 0, 0]}
+    for digit in range(10):
+        own = images[labels == digit]
+        own = own[judge.digits(own) == digit][:8]
+        for number, image in enumerate(own):
+            small = image.reshape(4, 4, 4, 4, 1).mean(axis=(1, 3))
+            answers = control.upsample(gan, small, 8, 150, seed=number)
+            made = judge.digits(answers.images)
+            count = counts[digit in RARE]
+            count[0] += len(made)
+            count[1] += int((made == digit).sum())
+            count[2] += int(np.isin(made, RARE).sum())
+            if number < 2 and digit in (*RARE, 0, 5):
+                enlarged = small.repeat(4, axis=0).repeat(4, axis=1)
+                rows.append(np.stack([image, enlarged, *answers.images[:6]]))
+    pictures.write_png(arguments.out / "bias.png", pictures.strip(rows))
+    for rare, (total, right, among) in counts.items():
+        kind = "rare" if rare else "frequent"
+        print(
+            f"small images of {kind} digits: {total} answers, {right} of the same digit "
+            f"({right / total:.2f}), {among} of a rare digit ({among / total:.2f})"
+        )
+
+
+def codes(arguments):
+    """The code of class of three models: how well images show it, and how much codes tell of it."""
+    judge = Judge()
+    given = {"image_size": SIZE, "batch_size": 64}
+    plain = kerasgan.data.load("digits", **given)
+    labelled = kerasgan.data.load("digits", labels=True, **given)
+    settings = {"base_width": 16, "seed": 0}
+    print("model     agreement  MIG    DCI (disentanglement, completeness, informativeness)")
+    for name in ("InfoGAN", "CGAN", "ACGAN"):
+        keras.utils.set_random_seed(0)
+        classes = {} if name == "InfoGAN" else {"num_classes": 10}
+        gan = getattr(kerasgan, name)((SIZE, SIZE, 1), **settings, **classes)
+        gan.compile()
+        gan.fit(labelled if classes else plain, epochs=arguments.epochs, verbose=0)
+        asked = np.arange(1000) % 10
+        if classes:
+            images = gan.generate(1000, seed=0, labels=asked)
+        else:
+            images = gan.generate(1000, seed=0, categories=asked)
+        shown = judge.digits(images)
+        # A category of InfoGAN stands for the digit that it mostly makes.
+        meant = [np.bincount(shown[asked == c], minlength=10).argmax() for c in range(10)]
+        meant = np.arange(10) if classes else np.array(meant)
+        agreement = (shown == meant[asked]).mean()
+        factors = np.stack([shown, np.round(20.0 * ink(images)).astype("int64")], axis=1)
+        latents = gan.latents(1000, seed=0)
+        known = np.concatenate([asked[:, None], latents[:, -3:]], axis=1)
+        three = control.dci(known, factors)
+        print(
+            f"{name:8}  {agreement:9.2f}  {control.mig(known, factors):.3f}  "
+            f"{', '.join(f'{number:.2f}' for number in three)}",
+            flush=True,
+        )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("command", choices=("train", "measure", "bias", "codes"))
+    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], default=[])
+    parser.add_argument("--cpu-minutes", type=float, default=12.0)
+    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--model", type=pathlib.Path)
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("runs/control"))
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    globals()[arguments.command](arguments)
+
+
+if __name__ == "__main__":
+    main()

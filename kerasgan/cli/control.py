@@ -1,0 +1,314 @@
+"""`kerasgan interpolate`, `kerasgan directions` and `kerasgan project`."""
+
+import itertools
+import pathlib
+
+import click
+
+from kerasgan.cli import model_classes, outputs, runs
+from kerasgan.cli.arguments import run_or_file
+from kerasgan.cli.environment import import_keras, needs, usage_errors
+from kerasgan.cli.sample import read_label
+
+ANIMATED = ("picture", "gif", "mp4", "arrays")
+POSITIONS = 7  # of a strip along a direction, from -3 to 3 deviations
+FARTHEST = 3.0
+
+space = click.option("--space", help="Space of the model: z, w or w+.  [default: w if it has one]")
+seed = click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(0), help="Random seed."
+)
+label = click.option("--label", help="Class to draw, for a conditional model: its name or number.")
+
+
+def out_option(kinds):
+    """The option `--out`, which can be given several times."""
+    suffixes = ", ".join(outputs.KINDS[kind][0] for kind in kinds)
+    return click.option(
+        "--out",
+        "outs",
+        required=True,
+        multiple=True,
+        type=click.Path(path_type=pathlib.Path),
+        help=f"Write this file; its suffix says what: {suffixes}. Can be given several times.",
+    )
+
+
+def check_outs(outs, kinds):
+    """Makes sure that the files can be written."""
+    for path in outs:
+        outputs.check_by_suffix("--out", path, kinds)
+        if path.suffix.lower() == ".mp4":
+            needs("imageio_ffmpeg", extra="video")
+
+
+@click.command()
+@run_or_file
+@click.option(
+    "--seeds",
+    default="0,1",
+    show_default=True,
+    help="The images to pass by, by their seeds, separated by commas.",
+)
+@click.option(
+    "--picture",
+    "ends",
+    multiple=True,
+    type=click.Path(path_type=pathlib.Path),
+    help="A picture to pass by instead, for a model that encodes images. Give it twice or more.",
+)
+@click.option(
+    "--num", default=8, show_default=True, type=click.IntRange(2), help="Images on each way."
+)
+@space
+@click.option(
+    "--path", help="lerp, a straight line, or slerp, a great circle.  [default: slerp in z]"
+)
+@label
+@out_option(ANIMATED)
+def interpolate(run_or_file, seeds, ends, num, space, path, label, outs):
+    """Draw the way between images of a run folder or a .keras file."""
+    check_outs(outs, ANIMATED)
+    model, _ = runs.load_run(run_or_file)
+    import numpy as np
+
+    from kerasgan import pictures, roles
+
+    with usage_errors():
+        if ends:
+            roles.require(model, roles.Encodes, "--picture")
+            points = list(read_pictures(model, ends))
+        else:
+            roles.require(model, roles.HasLatents, "kerasgan interpolate")
+            points = [model.latents(1, seed=number)[0] for number in numbers(seeds)]
+        if len(points) < 2:
+            raise ValueError("a way has two ends: give two seeds or pictures, or more.")
+        given = {"space": space, "path": path, "labels": _labels(model, label)}
+        given = {name: value for name, value in given.items() if value is not None}
+        if not roles.has(model, roles.HasLatents) and "space" in given:
+            raise ValueError(f"--space {space}: {type(model).__name__} has codes alone.")
+        pairs = itertools.pairwise(points)
+        ways = [model.interpolate(*pair, num, **given) for pair in pairs]
+    for file in outs:
+        if file.suffix.lower() == ".png":
+            pictures.write_png(file, pictures.strip(ways))
+        elif file.suffix.lower() == ".npz":
+            _write_arrays(file, images=np.stack(ways), space=space or "")
+        else:
+            frames = [pictures.draw(image[None]) for way in ways for image in way]
+            pictures.write_animation(file, frames)
+    click.echo(f"{len(ways)} way{'s' * (len(ways) > 1)} of {num} images in {_listed(outs)}")
+
+
+@click.command()
+@run_or_file
+@click.option(
+    "--scores",
+    multiple=True,
+    help="What is to change along a direction: ink (how bright an image is), digits (which of ten "
+    "classes the package's classifier sees), or a function of images, FILE.py:FUNCTION. Can be "
+    "given several times.",
+)
+@click.option(
+    "--method",
+    default="logistic",
+    show_default=True,
+    help="logistic or linear, of scores; sefa or pca, without.",
+)
+@space
+@click.option(
+    "--num",
+    default=5000,
+    show_default=True,
+    type=click.IntRange(20),
+    help="Random points to learn from.",
+)
+@click.option(
+    "--count",
+    default=10,
+    show_default=True,
+    type=click.IntRange(1),
+    help="How many directions of sefa and pca.",
+)
+@click.option(
+    "--against",
+    type=click.Path(path_type=pathlib.Path),
+    help="Directions (.npz) that these are to be orthogonal to.",
+)
+@label
+@seed
+@out_option(ANIMATED)
+def directions(run_or_file, scores, method, space, num, count, against, label, seed, outs):
+    """Find directions along which one thing changes in the images of a model.
+
+    The .npz file holds names, space, directions of length 1 and deviations; a .png, .gif or .mp4
+    shows what each changes, from -3 to 3 deviations.
+    """
+    check_outs(outs, ANIMATED)
+    model, _ = runs.load_run(run_or_file)
+    from kerasgan import control, pictures
+
+    with usage_errors():
+        found = control.directions(
+            model,
+            score_functions(scores) if scores else None,
+            method,
+            space=space,
+            against=None if against is None else control.Directions.load(against),
+            num_points=num,
+            num_directions=count,
+            labels=_labels(model, label),
+            seed=seed,
+        )
+    for file in outs:
+        if file.suffix.lower() == ".npz":
+            found.save(file)
+            continue
+        rows = moved(model, found, _labels(model, label), seed)
+        if file.suffix.lower() == ".png":
+            pictures.write_png(file, pictures.strip(rows))
+        else:
+            there = [pictures.draw(images) for images in zip(*rows, strict=True)]
+            pictures.write_animation(file, there + there[-2:0:-1], milliseconds=200)
+    width = max(map(len, found.names))
+    means = {"logistic": "balanced accuracy", "linear": "R2"}.get(method, "share")
+    click.echo(f"{'direction':{width}}  {means}")
+    for name, number in zip(found.names, found.quality, strict=True):
+        click.echo(f"{name:{width}}  {number:.2f}")
+    click.echo(f"{len(found)} direction{'s' * (len(found) > 1)} in {_listed(outs)}")
+
+
+@click.command()
+@run_or_file
+@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=pathlib.Path))
+@space
+@click.option(
+    "--steps", default=1000, show_default=True, type=click.IntRange(1), help="Steps of Adam."
+)
+@click.option(
+    "--features",
+    help="Network whose features are to be alike, too: digits, inception, or the PATH of a .keras "
+    "file.  [default: pixels alone]",
+)
+@label
+@seed
+@out_option(("arrays", "picture"))
+def project(run_or_file, inputs, space, steps, features, label, seed, outs):
+    """Find the latents whose images are nearest to pictures.
+
+    A .png shows the pictures above what was found; an .npz file holds latents, images, distance and
+    history. Run the same command again after an interruption, and it goes on.
+    """
+    check_outs(outs, ("arrays", "picture"))
+    model, _ = runs.load_run(run_or_file)
+    from kerasgan import pictures, roles
+    from kerasgan.metrics.features import extractor
+
+    unfinished = outs[0].with_name(f"{outs[0].name}.unfinished")
+    with usage_errors():
+        roles.require(model, roles.HasLatents, "kerasgan project")
+        images = read_pictures(model, inputs)
+        network = None if features is None else extractor(features).network
+        found = model.project(
+            images,
+            space,
+            steps,
+            network,
+            labels=_labels(model, label),
+            seed=seed,
+            file=unfinished,
+        )
+    for file in outs:
+        if file.suffix.lower() == ".npz":
+            found.save(file)
+        else:
+            pictures.write_png(file, pictures.strip([images, found.images]))
+    for file, distance in zip(inputs, found.distance, strict=True):
+        click.echo(f"{file}: distance {distance:.4g}")
+    click.echo(f"{len(images)} projection{'s' * (len(images) > 1)} in {_listed(outs)}")
+
+
+def moved(model, found, labels, seed):
+    """Images of one point moved along each direction: list of arrays (POSITIONS, ...)."""
+    import numpy as np
+
+    positions = np.linspace(-FARTHEST, FARTHEST, POSITIONS)
+    point = model.points(model.latents(1, seed=seed), found.space, labels=labels)
+    points = np.repeat(point, POSITIONS, axis=0)
+    of_points = labels if found.space == "z" else None
+    return [
+        model.generate_from_points(
+            found.move(points, name, positions), found.space, labels=of_points
+        )
+        for name in found.names
+    ]
+
+
+def numbers(seeds):
+    """The seeds that `--seeds` lists.
+
+    Raises:
+        ValueError: for something else than whole numbers.
+    """
+    try:
+        return [int(number) for number in seeds.split(",")]
+    except ValueError as error:
+        raise ValueError(f"--seeds {seeds}: use whole numbers with commas, 0,1,2.") from error
+
+
+def score_functions(names):
+    """The functions that `--scores` names, as `kerasgan.control.directions` takes them: dict.
+
+    Raises:
+        ValueError: for a name that there is not.
+    """
+    found = {}
+    for name in names:
+        if name == "ink":
+            found[name] = lambda images: images.mean(axis=(1, 2, 3))
+        elif name == "digits":
+            found |= digit_scores()
+        else:
+            found |= {name.rpartition(":")[2]: model_classes.own_function(name)}
+    return found
+
+
+def digit_scores():
+    """Whether an image is each of ten digits, for the package's classifier: dict of functions."""
+    from kerasgan.metrics.features import extractor
+
+    network = extractor("digits")
+
+    def is_digit(digit):
+        return lambda images: network(images, "logits").argmax(axis=1) == digit
+
+    return {f"digit {digit}": is_digit(digit) for digit in range(10)}
+
+
+def read_pictures(model, files):
+    """Pictures in the size of a model's images: float32 array (n, height, width, channels)."""
+    import numpy as np
+
+    import_keras()
+    from kerasgan.data.images import read_image
+
+    height, _, channels = model.image_shape
+    read = [read_image(file, height, channels, "crop") for file in files]
+    return np.stack(read).astype("float32") / 127.5 - 1.0
+
+
+def _labels(model, text):
+    return None if text is None else read_label(model, text)
+
+
+def _write_arrays(path, **arrays):
+    import numpy as np
+
+    from kerasgan.utils.files import atomic_path
+
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, **arrays)
+
+
+def _listed(paths):
+    return ", ".join(map(str, paths))

@@ -1,0 +1,360 @@
+"""Directions in the spaces of a model along which one thing changes in its images."""
+
+import dataclasses
+import os
+import pathlib
+import zipfile
+from typing import Self
+
+import keras
+import numpy as np
+from keras import ops
+from numpy.typing import ArrayLike
+
+from kerasgan.backend import private
+from kerasgan.checks.arguments import whole_number
+from kerasgan.control.scoring import Scores, scored
+from kerasgan.roles import base
+from kerasgan.roles.generates_images import HasLatents
+from kerasgan.roles.has_styles import HasStyles
+from kerasgan.utils.files import atomic_path
+
+METHODS = ("logistic", "linear", "sefa", "pca")
+EXTREMES = 0.2  # the share of the images with the highest, and with the lowest score, to learn from
+# Of logistic regression, the smaller the stronger. The plane of a weaker one parts as well, but its
+# normal leads to where w seldom is, and changes half as much on the way (benchmarks/control.py).
+REGULARIZATION = 1e-3
+HELD_OUT = 0.25  # of the images, on which a direction is judged
+
+
+@dataclasses.dataclass(frozen=True)
+class Directions:
+    """Unit vectors in a space of a model, with names.
+
+    Attributes:
+        names: tuple of k str.
+        space: str, the space of the model.
+        vectors: float32 array (k, *shape), of length 1 each.
+        deviations: float32 array (k,), the standard deviation of random points along each.
+        quality: float32 array (k,): of `"logistic"` the balanced accuracy, of `"linear"` the
+            coefficient of determination on images that were not learnt from; of `"pca"` the share
+            of the variance, of `"sefa"` the share of the squared weights that each has.
+        method: str.
+    """
+
+    names: tuple[str, ...]
+    space: str
+    vectors: np.ndarray
+    deviations: np.ndarray
+    quality: np.ndarray
+    method: str
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def index(self, name: str | int) -> int:
+        """The position of a direction, by its name or position.
+
+        Raises:
+            ValueError: for one that is not among these.
+        """
+        if name in self.names:
+            return self.names.index(str(name))
+        if isinstance(name, (int, np.integer)) and 0 <= name < len(self):
+            return int(name)
+        raise ValueError(f"there is no direction {name!r}; these are {', '.join(self.names)}.")
+
+    def move(self, points: np.ndarray, name: str | int, deviations: ArrayLike) -> np.ndarray:
+        """Points moved along a direction.
+
+        Args:
+            points: float array (n, *shape) of points of the space.
+            name: str, or the position of the direction.
+            deviations: float, or one for each point: how far, in standard deviations.
+
+        Returns:
+            float32 array (n, *shape).
+
+        Raises:
+            ValueError: for another direction, or points of another shape.
+        """
+        number = self.index(name)
+        vector = self.vectors[number]
+        points = np.asarray(points, "float32")
+        if points.shape[1:] != vector.shape:
+            raise ValueError(
+                f"points have shape {points.shape}, the directions {vector.shape}; use points of "
+                f"{self.space} of the model that the directions are of."
+            )
+        steps = np.broadcast_to(np.asarray(deviations, "float32"), len(points))
+        steps = steps.reshape(-1, *(1 for _ in vector.shape)) * self.deviations[number]
+        return points + steps * vector
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes an `.npz` file of the attributes; the vectors are called `directions`."""
+        values = {**vars(self), "directions": self.vectors, "names": np.array(self.names)}
+        del values["vectors"]
+        with atomic_path(path) as temporary, open(temporary, "wb") as file:
+            np.savez(file, **values)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> Self:
+        """Reads what `save` wrote.
+
+        Raises:
+            FileNotFoundError: when there is no such file.
+            ValueError: when it is damaged or holds something else.
+        """
+        if not pathlib.Path(path).is_file():
+            raise FileNotFoundError(f"the directions {path} do not exist, or are no file.")
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                found = dict(file)
+            names = tuple(map(str, found["names"]))
+            deviations, quality = (found[n].astype("float32") for n in ("deviations", "quality"))
+            vectors = found["directions"].astype("float32")
+            space, method = str(found["space"]), str(found["method"])
+        except (ValueError, OSError, EOFError, KeyError, TypeError, zipfile.BadZipFile) as error:
+            raise ValueError(
+                f"{path} holds no directions of kerasgan's, or is damaged: {error}"
+            ) from error
+        if not len(names) == len(vectors) == len(deviations) == len(quality):
+            raise ValueError(f"{path} is damaged: names and directions are not as many.")
+        return cls(names, space, vectors, deviations, quality, method)
+
+
+def directions(
+    model: keras.Model,
+    scores: Scores | None = None,
+    method: str = "logistic",
+    *,
+    space: str | None = None,
+    against: "Directions | ArrayLike | None" = None,
+    num_points: int = 5000,
+    num_directions: int = 10,
+    labels: ArrayLike | None = None,
+    seed: int = 0,
+) -> Directions:
+    """Finds directions in a space of a model along which one thing changes in its images.
+
+    - `"logistic"` (InterFaceGAN): the normal of the plane that parts images with an attribute from
+      those without, by logistic regression on random points. Scores are bool, or numbers, of which
+      the highest and the lowest fifth count.
+    - `"linear"`: the gradient of a linear function that tells the score, by linear regression.
+    - `"sefa"`: what the weights of the first layer after the points react to most, the eigenvectors
+      of `A^T A` of the largest eigenvalues; in w of all layers that take styles. No images are
+      made, and no scores needed.
+    - `"pca"` (GANSpace): the principal components of random points of w; in z of the features of
+      the first layer, and then what of z, by linear regression, moves along them. No scores.
+
+    Args:
+        model: a model with latents.
+        scores: dict from names to functions of images, float arrays (n, height, width, channels) in
+            [-1, 1], to n numbers or bools; or one such function, or one to a dict of such.
+        method: one of the names above.
+        space: str, one of the model's `spaces`; None for the first, w where there are styles.
+        against: `Directions`, or vectors (k, *shape), that moving along the new directions is not
+            to change: these are made orthogonal to them (InterFaceGAN's conditional manipulation).
+        num_points: int, random points to learn from and to measure deviations with.
+        num_directions: int, how many of `"sefa"` and `"pca"`.
+        labels: of a conditional model, as for `generate`: one for all points, or one each.
+        seed: int, of the points.
+
+    Returns:
+        `Directions`, called as the scores, or "sefa 1" and so on.
+
+    Raises:
+        ValueError: for a model without latents or without such a space, another method, scores that
+            are missing, not finite or the same for all images, `against` of another shape.
+
+    Example:
+
+    >>> gan = kerasgan.DCGAN((8, 8, 1), latent_dim=8, base_width=8)
+    >>> scores = {"ink": lambda images: images.mean((1, 2, 3))}
+    >>> found = kerasgan.control.directions(gan, scores, "linear", num_points=200)
+    >>> z = gan.latents(4, seed=0)
+    >>> gan.generate_from_points(found.move(z, "ink", 2.0)).shape
+    (4, 8, 8, 1)
+
+    References: `"logistic"`, `against`: Interpreting the Latent Space of GANs for Semantic Face
+    Editing, Shen, Gu, Tang & Zhou, 2020, arXiv:1907.10786, which fits support vector machines to
+    the 2% of highest and lowest scores. `"sefa"`: Closed-Form Factorization of Latent Semantics in
+    GANs, Shen & Zhou, 2021, arXiv:2007.06600. `"pca"`: GANSpace: Discovering Interpretable GAN
+    Controls, Harkonen, Hertzmann, Lehtinen & Paris, 2020, arXiv:2004.02546.
+    """
+    base.require(model, HasLatents, "kerasgan.control.directions")
+    if method not in METHODS:
+        raise ValueError(f"method={method!r}; use one of {', '.join(map(repr, METHODS))}.")
+    space = model.checked_space(space)
+    whole_number("num_points", num_points, 20)
+    whole_number("num_directions", num_directions, 1)
+    learns = method in ("logistic", "linear")
+    if learns and scores is None:
+        raise ValueError(f"method={method!r} needs scores; or use 'sefa' or 'pca' without.")
+    if not learns and scores is not None:
+        raise ValueError(f"scores: method={method!r} takes none; use 'logistic' or 'linear'.")
+    kept = _orthonormal(against, model.point_shape(space), space)
+    latents = model.latents(num_points, seed=seed)
+    points = model.points(latents, space, labels=labels)
+    flat = points.reshape(num_points, -1)
+    if scores is not None:
+        of_points = None if space != "z" else labels
+        images = model.generate_from_points(points, space, labels=of_points)
+        values = scored(scores, images)
+        fit = {"logistic": _logistic, "linear": _linear}[method]
+        found = {name: fit(flat, value, name) for name, value in values.items()}
+        names, fits = tuple(found), list(found.values())
+        vectors = np.stack([vector for vector, _ in fits])
+        quality = np.array([number for _, number in fits])
+    else:
+        number = min(num_directions, flat.shape[1])
+        vectors, quality = {"sefa": _sefa, "pca": _pca}[method](model, space, flat, labels, number)
+        names = tuple(f"{method} {n}" for n in range(1, len(vectors) + 1))
+    vectors = vectors.astype("float64")
+    vectors -= (vectors @ kept.T) @ kept
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    for name, length in zip(names, lengths[:, 0], strict=True):
+        if length < 1e-6 * np.abs(flat).max():
+            raise ValueError(f"against: nothing is left of {name!r}, which lies among these.")
+    vectors = (vectors / lengths).astype("float32")
+    return Directions(
+        names,
+        space,
+        vectors.reshape(-1, *model.point_shape(space)),
+        (flat @ vectors.T).std(axis=0).astype("float32"),
+        quality.astype("float32"),
+        method,
+    )
+
+
+def _orthonormal(against, shape, space):
+    """An orthonormal basis, float64 (k, n), of what directions are to be orthogonal to."""
+    size = int(np.prod(shape))
+    if against is None:
+        return np.zeros((0, size))
+    vectors = np.asarray(against.vectors if isinstance(against, Directions) else against, "float64")
+    other = isinstance(against, Directions) and against.space != space
+    if vectors.ndim != 1 + len(shape) or vectors.shape[1:] != shape or other:
+        found = f"{against.space}, {vectors.shape}" if other else vectors.shape
+        wanted = ", ".join(map(str, ("k", *shape)))
+        raise ValueError(f"against is of {found}; use directions of {space}, ({wanted}).")
+    basis, triangle = np.linalg.qr(vectors.reshape(-1, size).T)
+    return basis.T[np.abs(np.diag(triangle)) > 1e-9]
+
+
+# With scores ------------------------------------------------------------------------------------
+
+
+def _logistic(points, scores, name):
+    """The normal of the plane between two kinds of points, and its balanced accuracy."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import balanced_accuracy_score
+
+    if scores.dtype != bool:
+        few = max(1, round(EXTREMES * len(scores)))
+        order = np.argsort(scores, kind="stable")
+        chosen = np.sort(np.concatenate([order[:few], order[-few:]]))
+        points, scores = points[chosen], scores[chosen] > np.median(scores)
+    learn, judge = _parts(len(points))
+    for rows in (learn, judge):
+        if len(set(scores[rows].tolist())) < 2:
+            few = int(min(scores.sum(), (~scores).sum()))
+            raise ValueError(
+                f"scores: of {len(scores)} images {few} are on one side of {name!r}, too few to "
+                "learn from; use more num_points, or other scores."
+            )
+    plane = LogisticRegression(class_weight="balanced", max_iter=1000, C=REGULARIZATION)
+    plane.fit(points[learn], scores[learn])
+    found = balanced_accuracy_score(scores[judge], plane.predict(points[judge]))
+    return plane.coef_[0], found
+
+
+def _linear(points, scores, name):
+    """The gradient of the linear function that tells scores, and its R2."""
+    from sklearn.linear_model import Ridge
+
+    learn, judge = _parts(len(points))
+    line = Ridge().fit(points[learn], scores[learn].astype("float64"))
+    return line.coef_, line.score(points[judge], scores[judge])
+
+
+def _parts(count):
+    """The rows to learn from, and those to judge by; points are random already."""
+    held_out = max(1, round(HELD_OUT * count))
+    return slice(held_out, None), slice(0, held_out)
+
+
+# Without scores ---------------------------------------------------------------------------------
+
+
+def _sefa(model, space, flat, labels, number):
+    """The eigenvectors of `A^T A` of what the first layers make of points, and their shares."""
+    if space == "z":
+        weights = [first_kernel(model)]
+    else:
+        layers = private.layers_of(model.sampling_generator.synthesis)
+        weights = [_numbers(x) for x in layers if isinstance(x, keras.layers.Dense)]
+    # (outputs, inputs), each output's weights of length 1, as in the authors' code.
+    rows = np.concatenate([w / np.linalg.norm(w, axis=0, keepdims=True) for w in weights], 1).T
+    values, vectors = np.linalg.eigh(rows.T @ rows)
+    vectors, values = vectors.T[::-1][:number], values[::-1]
+    if space == "w+":
+        vectors = np.tile(vectors, (1, model.style_layers))
+    return _one_sign(vectors), values[:number] / values.sum()
+
+
+def _pca(model, space, flat, labels, number):
+    """The principal components, brought back to the space, and their shares of the variance."""
+    from sklearn.decomposition import PCA
+    from sklearn.linear_model import LinearRegression
+
+    features = flat
+    if space == "z" and base.has(model, HasStyles):
+        features = model.points(flat, "w", labels=labels)
+    elif space == "z":
+        features = flat @ first_kernel(model)
+    number = min(number, flat.shape[1], features.shape[1], len(features))
+    components = PCA(number, random_state=0)
+    coordinates = components.fit_transform(features)
+    vectors = components.components_
+    if space == "z":
+        vectors = LinearRegression().fit(coordinates, flat).coef_.T
+    return _one_sign(vectors), components.explained_variance_ratio_
+
+
+def first_kernel(model: keras.Model) -> np.ndarray:
+    """The weights with which the first dense layer of a generator looks at latents.
+
+    Args:
+        model: a model with latents; of one with styles it is the mapping network's.
+
+    Returns:
+        float32 array (latent_dim, outputs).
+
+    Raises:
+        ValueError: when there is no such layer.
+    """
+    network = model.sampling_generator
+    network = network.mapping if base.has(model, HasStyles) else network
+    # Not those inside of a layer, which see what it makes of latents; but a layer may be wrapped.
+    for layer in network.layers:
+        layer = getattr(layer, "layer", layer)
+        if isinstance(layer, keras.layers.Dense):
+            kernel = _numbers(layer)
+            # What joins the latents, such as a label, comes after them.
+            if len(kernel) >= model.latent_dim:
+                return kernel[: model.latent_dim]
+    raise ValueError(
+        f"{type(model).__name__} has no dense layer that takes whole latents, which 'sefa' and "
+        "'pca' look at; use 'logistic' or 'linear'."
+    )
+
+
+def _numbers(dense):
+    return ops.convert_to_numpy(dense.kernel).astype("float32")
+
+
+def _one_sign(vectors):
+    """Vectors whose largest number is above 0; an eigenvector has no sign of its own."""
+    largest = np.take_along_axis(vectors, np.abs(vectors).argmax(axis=1)[:, None], axis=1)
+    return vectors * np.sign(largest)

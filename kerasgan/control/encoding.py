@@ -1,0 +1,81 @@
+"""A network from images to points, which learns from a model's own images."""
+
+import keras
+import numpy as np
+from keras import layers
+
+from kerasgan.checks.arguments import whole_number
+from kerasgan.layers.autoencoding import convolutional_features
+from kerasgan.roles.base import require
+from kerasgan.roles.generates_images import HasLatents
+
+
+def train_encoder(
+    model: keras.Model,
+    space: str | None = None,
+    steps: int = 1000,
+    batch_size: int = 32,
+    base_width: int = 16,
+    *,
+    seed: int = 0,
+    verbose: int | str = 0,
+) -> keras.Model:
+    """Trains a network that guesses the point of a space that an image is made of.
+
+    It sees images of random points only, each once, and learns to tell the point: no real images
+    are needed. What it says of real images is a start for `model.project(start=encoder)`, which
+    then needs fewer steps.
+
+    Args:
+        model: an unconditional model with latents.
+        space: str, one of the model's `spaces`; None for the first.
+        steps: int, batches.
+        batch_size: int.
+        base_width: int, feature maps next to the image.
+        seed: int, of the points.
+        verbose: as for `keras.Model.fit`.
+
+    Returns:
+        A `keras.Model` from images (batch, height, width, channels) to points (batch, *shape).
+
+    Raises:
+        ValueError: for a model without latents or such a space, or a conditional one.
+
+    Example:
+
+    >>> gan = kerasgan.DCGAN((8, 8, 1), latent_dim=8, base_width=8)
+    >>> encoder = kerasgan.control.train_encoder(gan, steps=2)
+    >>> found = gan.project(gan.generate(2, seed=0), steps=5, start=encoder)
+
+    Reference: the loss in w alone of In-Domain GAN Inversion for Real Image Editing, Zhu, Shen,
+    Zhao & Zhou, 2020, arXiv:2004.00049, section 3.1, of a conventional encoder.
+    """
+    require(model, HasLatents, "kerasgan.control.train_encoder")
+    whole_number("steps", steps, 1)
+    space = model.checked_space(space)
+    if model.num_classes is not None:
+        raise ValueError(
+            f"{type(model).__name__} is conditional; encoders are for unconditional models."
+        )
+    shape = model.point_shape(space)
+    inputs, x = convolutional_features(model.image_shape, base_width, batch_norm=True)
+    x = layers.Dense(256, "relu", name="hidden")(x)
+    x = layers.Dense(int(np.prod(shape)), dtype="float32", name="numbers")(x)
+    encoder = keras.Model(inputs, layers.Reshape(shape, name="points")(x), name="encoder")
+    encoder.compile(keras.optimizers.Adam(1e-3), "mse")
+    encoder.fit(_Samples(model, space, steps, batch_size, seed), epochs=1, verbose=verbose)
+    return encoder
+
+
+class _Samples(keras.utils.PyDataset):
+    def __init__(self, model, space, steps, batch_size, seed):
+        super().__init__()
+        self.model, self.space, self.steps = model, space, steps
+        self.latents = model.latents(steps * batch_size, seed=seed)
+
+    def __len__(self):
+        return self.steps
+
+    def __getitem__(self, step):
+        points = self.model.points(self.latents[step :: self.steps], self.space)
+        return self.model.generate_from_points(points, self.space), points

@@ -1,0 +1,294 @@
+"""What directions and codes change, and how much of it is one thing at a time."""
+
+import dataclasses
+from typing import NamedTuple
+
+import keras
+import numpy as np
+from numpy.typing import ArrayLike
+
+from kerasgan.checks.arguments import whole_number
+from kerasgan.control.directions import Directions
+from kerasgan.control.scoring import Scores, scored
+from kerasgan.roles.base import require
+from kerasgan.roles.generates_images import HasLatents
+
+BINS = 20  # of a code whose mutual information is measured
+
+
+@dataclasses.dataclass(frozen=True)
+class Changes:
+    """What each direction changes, and what goes together in random images.
+
+    Attributes:
+        attributes: tuple of m str, the rows.
+        directions: tuple of k str, the columns.
+        changes: float64 array (m, k): how an attribute changes, in its own deviations.
+        correlations: float64 array (m, m), Pearson's, of the attributes of random images.
+    """
+
+    attributes: tuple[str, ...]
+    directions: tuple[str, ...]
+    changes: np.ndarray
+    correlations: np.ndarray
+
+    def __str__(self) -> str:
+        width = max(map(len, self.attributes))
+        head = " ".join(f"{name:>9.9}" for name in self.directions)
+        rows = [
+            f"{name:{width}} " + " ".join(f"{value:9.2f}" for value in row)
+            for name, row in zip(self.attributes, self.changes, strict=True)
+        ]
+        return "\n".join([f"{'':{width}} {head}", *rows])
+
+
+def change_table(
+    model: keras.Model,
+    found: Directions,
+    scores: Scores,
+    deviations: float = 2.0,
+    num_points: int = 500,
+    *,
+    labels: ArrayLike | None = None,
+    seed: int = 1,
+) -> Changes:
+    """The table of attributes and directions: which direction changes what.
+
+    Random points are moved along each direction; an entry is the mean change of an attribute,
+    divided by its standard deviation in the images of the points before. A direction that is alone
+    with its attribute has a column of one entry. Attributes that go together in the data mostly
+    go together here (`correlations`).
+
+    Args:
+        model: a model with latents.
+        found: its `Directions`.
+        scores: as for `kerasgan.control.directions`.
+        deviations: float, how far points are moved.
+        num_points: int, how many.
+        labels: of a conditional model, as for `generate`.
+        seed: int, of the points.
+
+    Returns:
+        `Changes`, which prints as a table.
+
+    Raises:
+        ValueError: for a model without latents, directions of another space, or scores that are
+            none.
+    """
+    require(model, HasLatents, "kerasgan.control.change_table")
+    whole_number("num_points", num_points, 2)
+    space = model.checked_space(found.space)
+    latents = model.latents(num_points, seed=seed)
+    points = model.points(latents, space, labels=labels)
+    of_points = labels if space == "z" else None
+
+    def values(points):
+        images = model.generate_from_points(points, space, labels=of_points)
+        return {name: array.astype("float64") for name, array in scored(scores, images).items()}
+
+    before = values(points)
+    columns = [
+        values_of_moved
+        for name in found.names
+        for values_of_moved in [values(found.move(points, name, deviations))]
+    ]
+    changes = [
+        [(column[name] - array).mean() / array.std() for column in columns]
+        for name, array in before.items()
+    ]
+    correlations = np.atleast_2d(np.corrcoef(list(before.values())))
+    return Changes(tuple(before), found.names, np.array(changes), correlations)
+
+
+def linear_separability(
+    model: keras.Model,
+    scores: Scores,
+    space: str | None = None,
+    num_points: int = 10_000,
+    *,
+    labels: ArrayLike | None = None,
+    seed: int = 0,
+) -> float:
+    """How well planes in a space part images by attributes: `exp(sum_i H(Y_i | X_i))`, at least 1.
+
+    Section 4.2 of StyleGAN: images of random points are classified; the more certain half of them
+    is kept; a linear support vector machine learns the classes from points. The conditional entropy
+    of the class, given what the plane says, is summed over attributes. 1 says that planes part all
+    of them. Attributes that few images have count little, as their entropy is small.
+
+    Args:
+        model: a model with latents.
+        scores: as for `kerasgan.control.directions`: numbers, above 0 for images with the attribute
+            and certain where far from it, such as the logit of a binary classifier, or bools, of
+            which all count.
+        space: str, one of the model's `spaces`; None for the first.
+        num_points: int, how many; the paper takes 200,000.
+        labels: of a conditional model, as for `generate`.
+        seed: int, of the points.
+
+    Returns:
+        float, at least 1, the lower the better. It depends on `num_points`.
+
+    Raises:
+        ValueError: as `kerasgan.control.directions`.
+
+    Reference: A Style-Based Generator Architecture for Generative Adversarial Networks, Karras,
+    Laine & Aila, 2019, arXiv:1812.04948, section 4.2.
+    """
+    from sklearn.svm import LinearSVC
+
+    require(model, HasLatents, "kerasgan.control.linear_separability")
+    whole_number("num_points", num_points, 20)
+    space = model.checked_space(space)
+    points = model.points(model.latents(num_points, seed=seed), space, labels=labels)
+    of_points = labels if space == "z" else None
+    values = scored(scores, model.generate_from_points(points, space, labels=of_points))
+    flat = points.reshape(num_points, -1)
+    total = 0.0
+    for score in values.values():
+        rows = np.arange(num_points)
+        if score.dtype != bool:
+            rows = np.argsort(-np.abs(score), kind="stable")[: num_points // 2]
+        classes, given = score[rows] > 0, flat[rows]
+        if len(set(classes.tolist())) == 2:  # of one class nothing is left to know
+            plane = LinearSVC(random_state=0, max_iter=10_000).fit(given, classes)
+            total += _conditional_entropy(classes, plane.predict(given))
+    return float(np.exp(total))
+
+
+def _conditional_entropy(of, given):
+    """H(of | given) in nats, of two arrays of classes."""
+    from sklearn.metrics import mutual_info_score
+
+    shares = np.unique(of, return_counts=True)[1] / len(of)
+    return max(0.0, float(-(shares * np.log(shares)).sum() - mutual_info_score(given, of)))
+
+
+# With known factors -----------------------------------------------------------------------------
+
+
+class DCI(NamedTuple):
+    """Three numbers from 0 to 1, the higher the better; see `dci`."""
+
+    disentanglement: float
+    completeness: float
+    informativeness: float
+
+
+def dci(codes: ArrayLike, factors: ArrayLike, seed: int = 0) -> DCI:
+    """Disentanglement, completeness and informativeness of codes, where factors are known.
+
+    Trees learn each factor from all codes, on four fifths of the examples. How important a code is
+    for a factor makes a matrix: codes that matter for one factor only are disentangled, factors for
+    which only one code matters are complete. Informativeness is how well the rest is told: the
+    mean accuracy of classes, and coefficient of determination of numbers, at least 0.
+
+    Args:
+        codes: float array (n, k), such as what `InfoGAN.recognize` sees in images.
+        factors: array (n, m) of what is known of the images; whole numbers are classes.
+        seed: int, of the trees.
+
+    Returns:
+        `DCI`.
+
+    Raises:
+        ValueError: for other shapes, or numbers that are not finite.
+
+    Example:
+
+    >>> factors = np.random.default_rng(0).normal(size=(400, 2))
+    >>> [round(float(number), 1) for number in kerasgan.control.dci(factors, factors)]
+    [1.0, 1.0, 1.0]
+
+    Reference: A Framework for the Quantitative Evaluation of Disentangled Representations, Eastwood
+    & Williams, 2018, International Conference on Learning Representations; random forests are one
+    of the two kinds of regressors there.
+    """
+    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+
+    known, columns = _known(codes, factors)
+    learn = np.random.default_rng(seed).random(len(known)) < 0.8
+    importance, told = [], []
+    for column in columns:
+        kind = RandomForestClassifier if column.dtype.kind in "iu" else RandomForestRegressor
+        trees = kind(100, random_state=seed).fit(known[learn], column[learn])
+        importance.append(trees.feature_importances_)
+        told.append(max(0.0, trees.score(known[~learn], column[~learn])))
+    matrix = np.stack(importance, axis=1)  # codes x factors
+    by_code, by_factor = matrix.sum(axis=1), matrix.sum(axis=0)
+    of_codes = 1.0 - _entropies(matrix, axis=1)
+    of_factors = 1.0 - _entropies(matrix, axis=0)
+    return DCI(
+        float((of_codes * by_code).sum() / by_code.sum()),
+        float((of_factors * by_factor).sum() / by_factor.sum()),
+        float(np.mean(told)),
+    )
+
+
+def _entropies(matrix, axis):
+    """The entropy of shares along an axis, 1 where all are equal; of one share 0."""
+    count = matrix.shape[axis]
+    shares = matrix / np.maximum(matrix.sum(axis=axis, keepdims=True), 1e-12)
+    entropies = -(shares * np.log(np.maximum(shares, 1e-12))).sum(axis=axis)
+    return entropies / np.log(count) if count > 1 else np.zeros_like(entropies)
+
+
+def mig(codes: ArrayLike, factors: ArrayLike) -> float:
+    """The mutual information gap: how much more one code tells of a factor than the next best.
+
+    For each factor, the mutual information of the code that tells most of it less that of the
+    second, divided by the factor's entropy; then the mean. Numbers that are not whole are put into
+    20 bins of equal width.
+
+    Args:
+        codes, factors: as for `dci`.
+
+    Returns:
+        float from 0 to 1, the higher the better.
+
+    Raises:
+        ValueError: for other shapes, numbers that are not finite, or a factor that is constant.
+
+    Example:
+
+    >>> factors = np.random.default_rng(0).integers(0, 4, (400, 2))
+    >>> kerasgan.control.mig(factors, factors) > 0.9
+    True
+
+    Reference: Isolating Sources of Disentanglement in Variational Autoencoders, Chen, Li, Grosse &
+    Duvenaud, 2018, arXiv:1802.04942.
+    """
+    from sklearn.metrics import mutual_info_score
+
+    known, columns = _known(codes, factors)
+    binned = [_binned(code) for code in known.T]
+    gaps = []
+    for column in map(_binned, columns):
+        told = sorted((mutual_info_score(column, code) for code in binned), reverse=True)
+        entropy = mutual_info_score(column, column)
+        if not entropy:
+            raise ValueError("factors: one has the same value for all examples; leave it out.")
+        gaps.append((told[0] - (told[1] if len(told) > 1 else 0.0)) / entropy)
+    return float(np.mean(gaps))
+
+
+def _binned(numbers):
+    """Numbers as classes."""
+    if np.all(numbers == np.round(numbers)):
+        return numbers.astype("int64")
+    edges = np.linspace(numbers.min(), numbers.max(), BINS + 1)[1:-1]
+    return np.digitize(numbers, edges)
+
+
+def _known(codes, factors):
+    """Codes, float64 (n, k), and the list of factors, each int64 or float64 (n,)."""
+    codes, factors = np.asarray(codes, "float64"), np.asarray(factors)
+    if codes.ndim != 2 or factors.ndim != 2 or len(codes) != len(factors) or not codes.size:
+        raise ValueError(
+            f"codes have shape {codes.shape}, factors {factors.shape}; use (n, k) and (n, m)."
+        )
+    if not (np.all(np.isfinite(codes)) and np.all(np.isfinite(factors.astype("float64")))):
+        raise ValueError("codes or factors hold NaN or infinite numbers.")
+    whole = [np.all(column == np.round(column)) for column in factors.T]
+    pairs = zip(factors.T, whole, strict=True)
+    return codes, [column.astype("int64" if is_whole else "float64") for column, is_whole in pairs]

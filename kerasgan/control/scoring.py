@@ -1,0 +1,62 @@
+"""What users say of images in numbers: an attribute, or several."""
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+import numpy as np
+
+from kerasgan.checks.images import as_numpy
+
+# Functions of images (n, height, width, channels) in [-1, 1].
+Scores: TypeAlias = Callable | Mapping[str, Callable]
+AT_ONCE = 256
+
+
+def scored(scores: Scores, images: np.ndarray) -> dict[str, np.ndarray]:
+    """What functions say of images.
+
+    Args:
+        scores: dict from names to functions of images, to n numbers or bools; or one such function,
+            or one to a dict of such.
+        images: float array (n, height, width, channels).
+
+    Returns:
+        dict from names to arrays (n,), float64 or bool.
+
+    Raises:
+        ValueError: for another result, NaN, or an attribute that all images have alike.
+    """
+    if isinstance(scores, Mapping) and scores:
+        functions = dict(scores)
+    elif callable(scores):
+        name = getattr(scores, "__name__", "")  # which a lambda has, too
+        functions = {name if name.isidentifier() else "score": scores}
+    else:
+        raise ValueError(f"scores={scores!r}; use a function of images, or a dict of such by name.")
+    found: dict[str, list] = {}
+    for start in range(0, len(images), AT_ONCE):
+        some = images[start : start + AT_ONCE]
+        for name, function in functions.items():
+            values = function(some)
+            values = values if isinstance(values, Mapping) else {name: values}
+            for own_name, value in values.items():
+                found.setdefault(str(own_name), []).append(_checked(value, own_name, len(some)))
+    arrays = {name: np.concatenate(parts) for name, parts in found.items()}
+    for name, values in arrays.items():
+        if not np.all(np.isfinite(values)):
+            raise ValueError(f"scores: {name!r} is NaN or infinite for some of the images.")
+        if np.all(values == values[0]):
+            raise ValueError(f"scores: {name!r} is {values[0]} for all {len(values)} images.")
+    return arrays
+
+
+def _checked(values, name, count):
+    values = np.asarray(as_numpy(values))
+    if values.shape == (count, 1):
+        values = values[:, 0]
+    if values.shape != (count,) or values.dtype.kind not in "biuf":
+        raise ValueError(
+            f"scores: {name!r} gives {values.dtype} of shape {values.shape} for {count} images; it "
+            f"has to be one number or bool for each, ({count},)."
+        )
+    return values if values.dtype == bool else values.astype("float64")

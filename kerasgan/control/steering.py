@@ -1,0 +1,175 @@
+"""An objective's gradients move latents, and nothing else."""
+
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+from keras import ops
+from numpy.typing import ArrayLike
+
+from kerasgan import backend
+from kerasgan.checks.arguments import above_zero, whole_number
+from kerasgan.roles.base import require
+from kerasgan.roles.generates_images import HasLatents
+from kerasgan.sampling.compiled import compiled
+
+AT_ONCE = 64  # latents that are moved together
+
+
+def steer(
+    model: keras.Model,
+    latents: np.ndarray,
+    objective: Callable,
+    steps: int = 30,
+    keep: Sequence[Callable] = (),
+    *,
+    rate: float = 0.5,
+    labels: ArrayLike | None = None,
+) -> np.ndarray:
+    """Moves latents so that their images get more of something, and keep something else.
+
+    Each step goes along the gradient of the objective, `rate` far, on the sphere of the latent's
+    length, where N(0, I) lies. With `keep` it goes along the part of the gradient that changes
+    none of these to first order, and what they have changed nevertheless is taken back by a step of
+    Newton's method. The weights of the model, and of a classifier in the objective, stay as they
+    are, bit for bit.
+
+    Args:
+        model: a model with latents.
+        latents: float array (n, latent_dim).
+        objective: function of images, a float32 tensor (n, height, width, channels) in [-1, 1] or a
+            little outside, to a tensor (n,), which becomes larger; written with `keras.ops` or a
+            network. Of a classifier the logarithm of a probability goes on where the probability
+            itself has no gradient left.
+        steps: int.
+        keep: functions as `objective`, whose results are to stay as they are.
+        rate: float, the length of a step, where latents have deviation 1 in each of their numbers.
+        labels: of a conditional model, as for `generate`.
+
+    Returns:
+        float32 array (n, latent_dim), for `model.generate_from`.
+
+    Raises:
+        ValueError: for a model without latents, latents of another shape, an objective, or what is
+            to be kept, that gives another shape or has no gradient.
+
+    Example:
+
+    >>> gan = kerasgan.DCGAN((8, 8, 1), latent_dim=8, base_width=8)
+    >>> ink = lambda images: keras.ops.mean(images, axis=(1, 2, 3))
+    >>> z = gan.latents(4, seed=0)
+    >>> moved = kerasgan.control.steer(gan, z, ink, steps=5)
+    >>> bool(np.all(ink(gan.generate_from(moved)) > ink(gan.generate_from(z))))
+    True
+
+    Reference: as activation maximization, Synthesizing the preferred inputs for neurons in neural
+    networks via deep generator networks, Nguyen, Dosovitskiy, Yosinski, Brox & Clune, 2016,
+    arXiv:1605.09304; what it is to keep, on the sphere, is not of that paper.
+    """
+    require(model, HasLatents, "kerasgan.control.steer")
+    whole_number("steps", steps, 1)
+    above_zero("rate", rate)
+    if callable(keep):
+        raise ValueError("keep is a function; use a list of functions, [function].")
+    latents = model.checked_points(latents, "z")
+    classes = model.checked_labels(labels, len(latents))
+    functions = {"objective": objective, **{f"keep[{n}]": each for n, each in enumerate(keep)}}
+    own = None if classes is None else classes[:2]
+    some = model.generate_from_points(latents[:2], "z", labels=own)
+    for name, function in functions.items():
+        check_gradient(some, function, name)
+
+    def value_of(function, latents, labels):
+        images = model.images_from_points(latents, "z", *labels)
+        return ops.cast(function(ops.cast(images, "float32")), "float32")
+
+    def both(function, latents, labels):
+        def of(latents):
+            value = value_of(function, latents, labels)
+            return value, value
+
+        return backend.value_and_gradient(of, latents)
+
+    def look(latents, *labels):
+        return [value_of(function, latents, labels) for function in keep]
+
+    def step(latents, lengths, *given):
+        kept, labels = given[: len(keep)], given[len(keep) :]
+        _, gradient = both(objective, latents, labels)
+        normals = [latents / _length(latents)]
+        back = ops.zeros_like(latents)
+        for function, was in zip(keep, kept, strict=True):
+            value, normal = both(function, latents, labels)
+            own = _without(normal, normals)
+            length = _length(own)
+            own = own / length
+            # How far along its own normal the value is what it was.
+            change = (was - value)[:, None] / length
+            back += ops.clip(change, -rate, rate) * own
+            normals.append(own)
+        gradient = _without(gradient, normals)
+        moved = latents + rate * gradient / _length(gradient) + back
+        return moved * lengths / _length(moved)
+
+    networks = [model.sampling_generator]
+    jit = backend.compiles_by_default()
+    run, look = compiled(step, networks, jit), compiled(look, networks, False)
+    found = []
+    for start in range(0, len(latents), AT_ONCE):
+        some = slice(start, start + AT_ONCE)
+        moved, own_labels = latents[some], [] if classes is None else [classes[some]]
+        lengths = np.linalg.norm(moved, axis=1, keepdims=True)
+        kept = list(look([moved, *own_labels])) if keep else []
+        for _ in range(steps):
+            moved = run([moved, lengths, *kept, *own_labels])
+        found.append(moved)
+    return np.concatenate([latents[:0], *found])
+
+
+def check_gradient(images, function, name):
+    """Makes sure that a function of images tells them where to go.
+
+    Args:
+        images: float32 array (n, height, width, channels).
+        function: what was given.
+        name: str, its name in an error.
+
+    Raises:
+        ValueError: when it gives something else than a tensor (n,), or has no gradient.
+    """
+    if not callable(function):
+        raise ValueError(f"{name}={function!r}; use a function of images, written with keras.ops.")
+    advice = "write it with keras.ops, or with a network, not with NumPy, and without rounding"
+    images = ops.convert_to_tensor(images)
+    value = function(images)
+    if not ops.is_tensor(value):
+        raise ValueError(f"{name} gives {type(value).__name__}, which has no gradient; {advice}.")
+    if tuple(value.shape) != (len(images),):
+        raise ValueError(
+            f"{name} gives shape {tuple(value.shape)} for {len(images)} images; it has to be one "
+            f"number for each, ({len(images)},)."
+        )
+
+    def both(images):
+        value = ops.cast(function(images), "float32")
+        return value, value
+
+    try:
+        gradient = ops.convert_to_numpy(backend.value_and_gradient(both, images)[1])
+    except (TypeError, RuntimeError, NotImplementedError) as error:
+        raise ValueError(f"{name} has no gradient; {advice}: {error}") from error
+    if not np.all(np.isfinite(gradient)):
+        raise ValueError(f"{name} has a gradient that is NaN or infinite; look at its numbers.")
+    if not gradient.any():
+        raise ValueError(f"{name} has no gradient with respect to the images; {advice}.")
+
+
+def _length(vectors):
+    return ops.sqrt(ops.sum(ops.square(vectors), axis=1, keepdims=True) + 1e-20)
+
+
+def _without(vectors, normals):
+    """What is orthogonal to unit vectors, which are to each other."""
+    for normal in normals:
+        vectors = vectors - ops.sum(vectors * normal, axis=1, keepdims=True) * normal
+    return vectors
