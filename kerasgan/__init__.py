@@ -22,6 +22,7 @@ _SUBPACKAGES = (
     "control",
     "core",
     "data",
+    "detection",
     "hype",
     "layers",
     "losses",
@@ -30,6 +31,7 @@ _SUBPACKAGES = (
     "presets",
     "roles",
     "serving",
+    "weight_files",
 )
 _NAMES = {
     "AdversarialModel": "kerasgan.core",
@@ -42,6 +44,7 @@ _NAMES = {
     "load_model": "kerasgan.training",
     "transfer": "kerasgan.training",
     "from_preset": "kerasgan.presets.has_presets",
+    "load_official": "kerasgan.models.official",
 }
 
 
@@ -60,6 +63,7 @@ def _register_with_keras(keras):
         "translation",
         "density",
         "metrics",
+        "detection",
     ):
         importlib.import_module(f"kerasgan.{name}")
     for entry in registry.entries():

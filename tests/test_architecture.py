@@ -11,6 +11,7 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "kerasgan"
 # From the ground up. A room may import from itself and from those before it.
 ROOMS = (
     "utils",
+    "weight_files",
     "backend",
     "layers",
     "augmentation",
@@ -32,6 +33,7 @@ ROOMS = (
     "metrics",
     "callbacks",
     "models",
+    "detection",
     "serving",
     "hype",
     "cli",

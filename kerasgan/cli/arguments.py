@@ -14,6 +14,12 @@ skip_damaged = click.option(
     default=None,  # or a run that is continued would be given it each time
     help="Leave out pictures that cannot be read, and say which.  [default: at most 1 % of them]",
 )
+directions_option = click.option(
+    "--directions",
+    type=click.Path(path_type=pathlib.Path),
+    help="Directions to move along (.npz), as kerasgan directions finds them.  "
+    "[default: RUN/directions.npz if there is one]",
+)
 
 
 class TakesPreset(click.Command):

@@ -10,7 +10,9 @@ from kerasgan.cli import (
     compare,
     control,
     evaluate,
+    fakes,
     hype,
+    import_file,
     info,
     model_classes,
     presets,
@@ -78,11 +80,13 @@ for command in (
     control.directions,
     control.project,
     evaluate.evaluate,
+    fakes.fakes,
     compare.compare,
     serving.export,
     serving.serving_config,
     serving.serve,
     info.info,
+    import_file.import_file,
     hype.hype,
 ):
     commands.add_command(command)

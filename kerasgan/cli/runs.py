@@ -14,6 +14,7 @@ from kerasgan.utils.files import PARTIAL, atomic_path
 SETTINGS = "run.json"
 MODEL = "model.keras"
 BEST = "best.keras"
+DIRECTIONS = "directions.npz"
 REPLACES = ".replaces"  # names the runs beside it that are removed once this one has an epoch
 # What a run is computed on, which may change when it is continued on another machine.
 MACHINE = ("data_dir", "devices", "save_minutes")
@@ -174,6 +175,18 @@ def load_preset(folder):
 
     with usage_errors():
         return kerasgan.from_preset(folder), folder / WEIGHTS
+
+
+def load_directions(run_or_file, path=None):
+    """The directions in a file or, for None, in that of a run folder; None if it has none."""
+    if path is None:
+        folder = pathlib.Path(run_or_file)
+        path = (folder if folder.is_dir() else folder.parent) / DIRECTIONS
+        if not path.is_file():
+            return None
+    from kerasgan.control.directions import Directions
+
+    return Directions.load(path)
 
 
 def import_own_class(path):

@@ -10,7 +10,7 @@ import threading
 import click
 
 from kerasgan.cli import runs
-from kerasgan.cli.arguments import TakesPreset, run_or_file
+from kerasgan.cli.arguments import TakesPreset, directions_option, run_or_file
 from kerasgan.cli.environment import import_keras, listen, needs, usage_errors
 
 FILES = 8192
@@ -24,7 +24,8 @@ EXTRA = ("grpc", "tensorflow_serving", "flask", "waitress")
     "--keep", type=click.IntRange(1), help="Keep the newest N versions and remove the others."
 )
 @click.option("--jit-compile", is_flag=True, help="Compile the networks with XLA. Use it for GPUs.")
-def export(run_or_file, directory, keep, jit_compile):
+@directions_option
+def export(run_or_file, directory, keep, jit_compile, directions):
     """Write a SavedModel for TensorFlow Serving.
 
     DIRECTORY is the folder of the model, such as savedmodels/digits: the next version, such as
@@ -46,6 +47,7 @@ def export(run_or_file, directory, keep, jit_compile):
 
     arguments = {"jit_compile": jit_compile, "model_card": card}
     with usage_errors():
+        arguments["directions"] = runs.load_directions(run_or_file, directions)
         if version_number(directory.name) is not None:
             if keep is not None:
                 raise click.UsageError(f"--keep {keep}: {directory} is one version, not a model.")

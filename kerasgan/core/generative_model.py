@@ -14,6 +14,9 @@ from keras import ops
 from kerasgan import backend, checks
 from kerasgan.backend import private
 from kerasgan.checks.checks_data import ChecksData
+from kerasgan.control.directions import Directions
+from kerasgan.control.exporting import add_edit
+from kerasgan.core.official import ReadsOfficialFiles
 from kerasgan.export.saved_model import Exports, export_model
 from kerasgan.layers.spectral_normalization import SpectralNormalization
 from kerasgan.presets.has_presets import HasPresets
@@ -25,7 +28,9 @@ from kerasgan.training.saving import SavesExactly
 from kerasgan.training.training_watch import LossTracker, TrainingWatch, own_callbacks
 
 
-class GenerativeModel(HasPresets, SavesExactly, ChecksData, backend.Trainer, keras.Model):
+class GenerativeModel(
+    HasPresets, SavesExactly, ChecksData, ReadsOfficialFiles, backend.Trainer, keras.Model
+):
     """Networks that learn to make, translate, encode or weigh data, as one Keras model.
 
     A **part** is the set of networks that one optimizer moves together. This class gives a model
@@ -510,6 +515,7 @@ class GenerativeModel(HasPresets, SavesExactly, ChecksData, backend.Trainer, ker
         *,
         jit_compile: bool = False,
         model_card: dict | None = None,
+        directions: Directions | None = None,
     ) -> None:
         """Writes a SavedModel that TensorFlow Serving loads.
 
@@ -522,6 +528,8 @@ class GenerativeModel(HasPresets, SavesExactly, ChecksData, backend.Trainer, ker
           and `truncation`, float32 (batch), -1 for none, of models whose papers have it, to
           `image_bytes`, a PNG file each. The seeds are what `generate_numbers` takes, so those from
           s * 2**32 on give the images of `generate(n, seed=s)`;
+        - with `directions`: `edit`, as `sample`, and `offsets`, float32 (batch, k), how far to move
+          along each direction in standard deviations; zeros give what `sample` gives;
         - `kerasgan.roles.Translates`: `serving_default` from `images` to `images`, and `translate`
           from and to `image_bytes`, picture files;
         - `kerasgan.roles.Encodes`: `encode`, `decode` and `reconstruct`;
@@ -537,13 +545,17 @@ class GenerativeModel(HasPresets, SavesExactly, ChecksData, backend.Trainer, ker
             jit_compile: whether XLA compiles the networks where they are served, for each batch
                 size, and size of images, anew. For GPUs: on a CPU it makes convolutions slower.
             model_card: dict of what else the model card is to tell.
+            directions: `kerasgan.control.Directions` of this model, for `edit`.
 
         Raises:
             FileExistsError: when the folder holds something.
             RuntimeError: under PyTorch, which cannot write a SavedModel.
-            ValueError: for a model without a role that has an endpoint.
+            ValueError: for a model without a role that has an endpoint; for directions of another
+                model.
         """
         exports = self.exports()
+        if directions is not None:
+            add_edit(exports, self, directions)
         if not exports.signatures:
             raise ValueError(f"{type(self).__name__} has no role with an endpoint to export.")
         exports.card |= model_card or {}

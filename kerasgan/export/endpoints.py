@@ -63,29 +63,55 @@ def sample(sampler, image_shape, noise_shapes, num_classes, truncation):
         Dict from a signature's name to (function, list of `tf.TensorSpec`); for vectors, and for
         images that no PNG file can hold, without any.
     """
+    of = (image_shape, noise_shapes, num_classes, truncation)
+    return _drawn("sample", sampler, *of)
+
+
+def edit(editor, image_shape, noise_shapes, num_classes, truncation, num_directions):
+    """The endpoint of a model that moves along directions before it makes images.
+
+    Args:
+        editor: as `sampler` of `sample`, with offsets (batch, num_directions) at the end.
+        image_shape, noise_shapes, num_classes, truncation: as for `sample`.
+        num_directions: int.
+
+    Returns:
+        As `sample`.
+    """
+    offsets = tf.TensorSpec((None, num_directions), tf.float32, "offsets")
+    of = (image_shape, noise_shapes, num_classes, truncation)
+    return _drawn("edit", editor, *of, offsets)
+
+
+def _drawn(name, draw, image_shape, noise_shapes, num_classes, truncation, offsets=None):
     label = _label(num_classes)
 
-    def sample(seed, *others):
+    def drawn(seed, *others):
         rest = list(others)
         given = {"label": rest.pop(0) if label else None}
         given["truncation"] = rest.pop(0) if truncation else None
+        given["offsets"] = rest.pop(0) if offsets is not None else None
         checks = _checks(seed, given["label"], num_classes, given["truncation"], truncation)
         if truncation:
             none = given["truncation"] == NO_TRUNCATION
             given["truncation"] = tf.where(none, truncation[1], given["truncation"])
+        if offsets is not None:
+            checks += [_as_many(seed, given["offsets"], "offsets")]
+            checks += [_finite(given["offsets"], "offsets")]
         checks.append(check(seed >= 0, "seed: use whole numbers of at least 0", seed))
         with tf.control_dependencies(checks):
             seed = tf.identity(seed)
             noise = [standard_normal(seed, shape, n) for n, shape in enumerate(noise_shapes)]
             # What is not computed here would reach the networks before it is checked.
             others = [tf.identity(tensor) for tensor in given.values() if tensor is not None]
-        return {"image_bytes": png(sampler(*noise, *others))}
+        return {"image_bytes": png(draw(*noise, *others))}
 
     if len(image_shape) != 3 or image_shape[-1] > 4:
         return {}
     seed = tf.TensorSpec((None,), tf.int64, "seed")
     strength = [tf.TensorSpec((None,), tf.float32, "truncation")] if truncation else []
-    return {"sample": (sample, [seed, *label, *strength])}
+    more = [] if offsets is None else [offsets]
+    return {name: (drawn, [seed, *label, *strength, *more])}
 
 
 def of_images_and_codes(functions, image_shape, code_shape):
@@ -224,8 +250,7 @@ def _checks(first, label, num_classes, strength=None, limits=None):
     checks = []
     for name, tensor in (("label", label), ("truncation", strength)):
         if tensor is not None:
-            equal = tf.shape(tensor)[0] == tf.shape(first)[0]
-            checks.append(check(equal, f"{name}: there have to be as many as images", tensor))
+            checks.append(_as_many(first, tensor, name))
     if label is not None:
         right = (label >= 0) & (label < num_classes)
         checks.append(check(right, f"label: use whole numbers from 0 to {num_classes - 1}", label))
@@ -234,6 +259,11 @@ def _checks(first, label, num_classes, strength=None, limits=None):
         message = f"truncation: use numbers from {limits[0]} to {limits[1]}, or -1 for none"
         checks.append(check(right, message, strength))
     return checks
+
+
+def _as_many(first, tensor, name):
+    equal = tf.shape(tensor)[0] == tf.shape(first)[0]
+    return check(equal, f"{name}: there have to be as many as images", tensor)
 
 
 def _mirrored(image, axis, length, multiple, least_size):

@@ -1,7 +1,9 @@
 """StyleGAN2, Karras et al. 2020: styles scale kernels, and nothing grows."""
 
+import dataclasses
 import functools
 import math
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -10,6 +12,7 @@ import numpy as np
 from keras import layers, ops
 
 from kerasgan import backend
+from kerasgan.core.official import Published, PublishedFile
 from kerasgan.growing.networks import START_SIZE
 from kerasgan.layers.blur import Blur
 from kerasgan.layers.equalized import equalized
@@ -31,6 +34,13 @@ from kerasgan.styles.published_files import (
     places_in_layers,
     places_in_mapping,
     resampling_filters,
+)
+from kerasgan.styles.published_snapshots import (
+    architecture_of,
+    published_snapshot,
+    settings_of_mapping,
+    shapes_of_mapping,
+    widths_of,
 )
 from kerasgan.styles.styled_gan import StyledGAN, check_settings
 
@@ -269,6 +279,28 @@ class StyleGAN2(StyledGAN):
     def loss_names(self) -> tuple[str, ...]:
         path_length = ["path_length_penalty"] if self.published.path_length_weight else []
         return (*super().loss_names, *path_length)
+
+    # Published files -----------------------------------------------------------------------------
+
+    @classmethod
+    def published_in(cls, file: PublishedFile, network: str | None = None) -> Published | None:
+        found = published_snapshot(
+            *(file, network, "StyleGAN2-ADA", "synthesis.b4.const"),
+            *(settings_of_generator, shapes_of_generator),
+        )
+        if found is None:
+            return None
+        published, group = found
+        # The presets that have such groups.
+        preset = {8: "paper256", 32: "cifar"}.get(group, "auto")
+        ignored = published.ignored
+        if group not in (4, 8, 32):
+            ignored += (f"groups of {group} images for the minibatch standard deviation: 4",)
+        settings = {**published.settings, "preset": preset}
+        return dataclasses.replace(published, settings=settings, ignored=ignored)
+
+    def load_network(self, name: str, tensors: Mapping[str, np.ndarray]) -> None:
+        load_published(getattr(self, name), tensors)
 
     # Regularization ------------------------------------------------------------------------------
 
@@ -547,3 +579,60 @@ def published_places(network: keras.Model) -> dict[str, keras.Variable]:
         if hasattr(block, "skip"):
             places[f"{start}.skip.weight"] = block.skip.layer.kernel
     return places
+
+
+def settings_of_generator(tensors: Mapping[str, np.ndarray]) -> dict:
+    """The arguments of `StyleGAN2` for the arrays of a published generator.
+
+    Raises:
+        ValueError: for sizes that `StyleGAN2` does not have.
+    """
+    found = (re.fullmatch(r"synthesis\.b(\d{1,4})\.conv1\.bias", name) for name in tensors)
+    sizes = sorted(int(match[1]) for match in found if match)
+    if sizes != [START_SIZE * 2**n for n in range(len(sizes))] or len(sizes) < 2:
+        raise ValueError(f"its generator has the resolutions {sizes}, which do not double from 4.")
+    widths = {size: len(tensors[f"synthesis.b{size}.conv1.bias"]) for size in sizes}
+    size, base_width, max_width = sizes[-1], widths[sizes[-1]], max(widths.values())
+    channels = len(tensors[f"synthesis.b{size}.torgb.bias"])
+    image_shape = (size, size, channels)
+    if widths != widths_by_resolution(image_shape, base_width, max_width):
+        raise ValueError(f"its feature maps by resolution are {widths}, not halved as StyleGAN2's.")
+    return {
+        "image_shape": image_shape,
+        "base_width": base_width,
+        "max_width": max_width,
+        "architecture": architecture_of(tensors, "synthesis.", "torgb"),
+        **settings_of_mapping(tensors),
+    }
+
+
+def shapes_of_generator(
+    tensors: Mapping[str, np.ndarray], settings: Mapping
+) -> dict[str, tuple[int, ...]]:
+    """The shapes of the arrays of a published generator with these settings of `StyleGAN2`."""
+    size, _, channels = settings["image_shape"]
+    w = settings["latent_dim"]
+    shapes = shapes_of_mapping(settings, w, w, settings["mapping_layers"])
+    shapes["mapping.w_avg"] = (w,)
+    before = None
+    for resolution, width in widths_of(settings).items():
+        start = f"synthesis.b{resolution}"
+        layers_here = {"conv1": (width, width, 3)}
+        if before is None:
+            shapes[f"{start}.const"] = (width, START_SIZE, START_SIZE)
+        else:
+            layers_here["conv0"] = (width, before, 3)
+        if settings["architecture"] == "skip" or resolution == size:
+            layers_here["torgb"] = (channels, width, 1)
+        for name, (outputs, inputs, side) in layers_here.items():
+            shapes[f"{start}.{name}.weight"] = (outputs, inputs, side, side)
+            shapes[f"{start}.{name}.bias"] = (outputs,)
+            shapes[f"{start}.{name}.affine.weight"] = (inputs, w)
+            shapes[f"{start}.{name}.affine.bias"] = (inputs,)
+            if name != "torgb":
+                shapes[f"{start}.{name}.noise_strength"] = ()
+                shapes[f"{start}.{name}.noise_const"] = (resolution, resolution)
+        if settings["architecture"] == "resnet" and before is not None:
+            shapes[f"{start}.skip.weight"] = (width, before, 1, 1)
+        before = width
+    return shapes | dict.fromkeys(resampling_filters(tensors), (4, 4))

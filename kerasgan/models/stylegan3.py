@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import math
+import re
 from collections.abc import Mapping
 from numbers import Real
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from keras import layers, ops
 from numpy.typing import ArrayLike
 
 from kerasgan import backend
+from kerasgan.core.official import Published, PublishedFile
 from kerasgan.growing.networks import START_SIZE
 from kerasgan.layers.blur import gaussian
 from kerasgan.layers.equalized import equalized
@@ -32,6 +34,11 @@ from kerasgan.styles.published_files import (
     places_in_layers,
     places_in_mapping,
     resampling_filters,
+)
+from kerasgan.styles.published_snapshots import (
+    published_snapshot,
+    settings_of_mapping,
+    shapes_of_mapping,
 )
 from kerasgan.styles.styled_gan import StyledGAN, check_settings
 
@@ -267,6 +274,29 @@ class StyleGAN3(StyledGAN):
             sigma = self.blur_sigma * ops.maximum(1.0 - done, 0.0)
             images = gaussian(images, sigma, self.blur_sigma)
         return super().seen(images)
+
+    # Published files -----------------------------------------------------------------------------
+
+    @classmethod
+    def published_in(cls, file: PublishedFile, network: str | None = None) -> Published | None:
+        found = published_snapshot(
+            *(file, network, "StyleGAN3", "synthesis.input.freqs"),
+            *(settings_of_generator, shapes_of_generator),
+        )
+        if found is None:
+            return None
+        published, group = found
+        settings = dict(published.settings)
+        architecture = settings.pop("discriminator_architecture", "resnet")
+        if architecture != "resnet" or group != 4:
+            raise ValueError(
+                f"its discriminator is of the kind {architecture!r} with groups of {group} images "
+                "for the standard deviation; StyleGAN3 has 'resnet' and groups of 4."
+            )
+        return dataclasses.replace(published, settings=settings)
+
+    def load_network(self, name: str, tensors: Mapping[str, np.ndarray]) -> None:
+        load_published(getattr(self, name), tensors)
 
     # Moving and turning --------------------------------------------------------------------------
 
@@ -709,3 +739,70 @@ def published_filters(network: keras.Model) -> dict[str, np.ndarray]:
         if not layer.design.makes_image
         for name in ("up_filter", "down_filter")
     }
+
+
+def settings_of_generator(tensors: Mapping[str, np.ndarray]) -> dict:
+    """The arguments of `StyleGAN3` for the arrays of a published generator.
+
+    Raises:
+        ValueError: for layers that `StyleGAN3` does not have.
+    """
+    pattern = r"synthesis\.L(\d{1,2})_(\d{1,4})_(\d{1,5})\.weight"
+    found = sorted(
+        tuple(map(int, match.groups()))
+        for match in (re.fullmatch(pattern, name) for name in tensors)
+        if match
+    )
+    if len(found) < 4 or [number for number, *_ in found] != list(range(len(found))):
+        raise ValueError(f"its generator has {len(found)} layers, numbered otherwise than known.")
+    _, size, channels = found[-1]
+    image_shape, num_layers = (size, size, channels), len(found) - 1
+    doublings_to(image_shape, (START_SIZE,))
+    # The generator of variant "r" has twice the discriminator's maps.
+    turns = tensors[f"synthesis.L0_{found[0][1]}_{found[0][2]}.weight"].shape[-1] == 1
+    more = 2 if turns else 1
+    widths = {"base_width": found[-2][2] // more, "max_width": found[0][2] // more}
+    doubled = {name: more * width for name, width in widths.items()}
+    designs = layer_designs(image_shape, num_layers=num_layers, **doubled)
+    names = [f"L{number}_{size}_{width}" for number, size, width in found]
+    if [design.name for design in designs] != names:
+        raise ValueError(f"its layers are {', '.join(names)}, other ones than StyleGAN3's.")
+    return {
+        "image_shape": image_shape,
+        **widths,
+        "variant": "r" if turns else "t",
+        "num_layers": num_layers,
+        **settings_of_mapping(tensors),
+    }
+
+
+def shapes_of_generator(
+    tensors: Mapping[str, np.ndarray], settings: Mapping
+) -> dict[str, tuple[int, ...]]:
+    """The shapes of the arrays of a published generator with these settings of `StyleGAN3`."""
+    w, start = settings["latent_dim"], "synthesis.input"
+    more = 2 if settings["variant"] == "r" else 1
+    designs = layer_designs(
+        settings["image_shape"],
+        more * settings["base_width"],
+        more * settings["max_width"],
+        settings["num_layers"],
+    )
+    width = designs[0].in_channels
+    shapes = shapes_of_mapping(settings, w, w, settings["mapping_layers"])
+    shapes |= {"mapping.w_avg": (w,), f"{start}.weight": (width, width)}
+    shapes |= {f"{start}.freqs": (width, 2), f"{start}.phases": (width,)}
+    shapes |= {f"{start}.transform": (3, 3), f"{start}.affine.weight": (4, w)}
+    shapes |= {f"{start}.affine.bias": (4,)}
+    for design in designs:
+        start = f"synthesis.{design.name}"
+        side = 3 if settings["variant"] == "t" and not design.makes_image else 1
+        shapes[f"{start}.weight"] = (design.out_channels, design.in_channels, side, side)
+        shapes[f"{start}.bias"] = (design.out_channels,)
+        shapes[f"{start}.affine.weight"] = (design.in_channels, w)
+        shapes[f"{start}.affine.bias"] = (design.in_channels,)
+        shapes[f"{start}.magnitude_ema"] = ()
+        for name in (f"{start}.up_filter", f"{start}.down_filter"):
+            if name in tensors:  # which loading compares, whatever its shape
+                shapes[name] = tensors[name].shape
+    return shapes

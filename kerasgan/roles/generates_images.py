@@ -264,8 +264,18 @@ class HasLatents(GeneratesImages):
         return ((self.latent_dim,),)
 
     def images_from_noise(self, noise, labels=None, truncation=None):
+        return self.moved_images(noise, 0.0, "z", labels, truncation)
+
+    def moved_images(self, noise, move, space, labels=None, truncation=None):
+        """As `images_from_noise`, of points that are moved after their truncation.
+
+        Args:
+            noise, labels, truncation: as there.
+            move: float32 tensor (batch, *point_shape(space)), or 0.0.
+            space: str, one of `spaces`, in which to move.
+        """
         truncation = None if truncation is None else truncation[:, None]
-        latents = self.to_latents(noise[0], truncation)
+        latents = self.to_latents(noise[0], truncation) + move
         return self.sampling_generator(self.with_labels(latents, labels), training=False)
 
     def draw(self, noise, labels=None, truncation=None):

@@ -141,14 +141,20 @@ class HasStyles(HasLatents):
         normal, *noise = noise
         return self.generate_from_styles(self.styles(normal, truncation, labels=labels), noise)
 
-    def images_from_noise(self, noise, labels=None, truncation=None):
+    def moved_images(self, noise, move, space, labels=None, truncation=None):
         normal, *noise = noise
         generator = self.sampling_generator
+        if space == "z":
+            normal = normal + move
         w = generator.mapping(self.with_labels(normal, labels))[:, None, :]
         cut = generator.mean + truncation[:, None, None] * (w - generator.mean)
         cutoff = self._cutoff(None)
         styles = [cut] * cutoff + [w] * (self.style_layers - cutoff)
-        return generator.synthesis([ops.concatenate(styles, axis=1), *noise], training=False)
+        styles = ops.concatenate(styles, axis=1)
+        if space != "z":
+            move = ops.cast(move, styles.dtype)
+            styles = styles + (move[:, None] if space == "w" else move)
+        return generator.synthesis([styles, *noise], training=False)
 
     def style_mix(
         self,

@@ -13,6 +13,7 @@ import tensorflow as tf
 from PIL import Image
 from tensorflow.core.protobuf import saved_model_pb2
 
+from kerasgan.control.directions import Directions
 from kerasgan.export.saved_model import MODEL_CARD, check_destination
 from kerasgan.serving.folders import (
     BATCH_SIZES,
@@ -33,6 +34,7 @@ def export_version(
     keep: int | None = None,
     jit_compile: bool = False,
     model_card: dict | None = None,
+    directions: Directions | None = None,
 ) -> pathlib.Path:
     """Exports a model as the next version in a folder that a server may be watching.
 
@@ -42,7 +44,7 @@ def export_version(
         model: a kerasgan model.
         folder: path of the model's folder, such as `savedmodels/digits`.
         keep: None, or int of at least 1: how many versions stay, the newest ones.
-        jit_compile, model_card: as for the model's `export`.
+        jit_compile, model_card, directions: as for the model's `export`.
 
     Returns:
         The path of the version. It has warm-up requests if tensorflow-serving-api is installed.
@@ -64,7 +66,8 @@ def export_version(
         raise ValueError(f"{folder} is a file; name a folder.")
     make_folder(folder)
     with _alone(folder):
-        return _export_next(model, folder, keep, jit_compile, model_card)
+        arguments = {"jit_compile": jit_compile, "model_card": model_card, "directions": directions}
+        return _export_next(model, folder, keep, arguments)
 
 
 @contextlib.contextmanager
@@ -83,7 +86,7 @@ def _alone(folder):
         os.close(descriptor)
 
 
-def _export_next(model, folder, keep, jit_compile, model_card):
+def _export_next(model, folder, keep, arguments):
     numbers = [version_number(path.name) or 0 for path in folder.glob("*")]
     path = folder / str(max(numbers, default=0) + 1)
     outdated = list(version_folders(folder).values())[: 1 - keep or None] if keep else []
@@ -93,7 +96,7 @@ def _export_next(model, folder, keep, jit_compile, model_card):
             f"keep={keep} would remove {foreign[0]}, which is no part of a SavedModel of "
             "kerasgan's; move it away."
         )
-    write_version(model, path, jit_compile=jit_compile, model_card=model_card)
+    write_version(model, path, **arguments)
     for left in folder.glob(f"{REMOVED}*"):  # by a process that was killed
         shutil.rmtree(left)
     for old in outdated:
@@ -104,12 +107,12 @@ def _export_next(model, folder, keep, jit_compile, model_card):
     return path
 
 
-def write_version(model, path, *, jit_compile=False, model_card=None):
+def write_version(model, path, *, jit_compile=False, **arguments):
     """Exports a model to the folder of a version, with warm-up requests if they can be written."""
     path = pathlib.Path(path)
     check_destination(path)  # the model is told of a temporary one
     with atomic_path(path) as temporary:
-        model.export(temporary, jit_compile=jit_compile, model_card=model_card)
+        model.export(temporary, jit_compile=jit_compile, **arguments)
         sizes = BATCH_SIZES if jit_compile else (1,)
         write_warmup_requests(temporary, path.parent.name, sizes)
 

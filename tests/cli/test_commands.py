@@ -678,6 +678,20 @@ class ExportAndInfoTest(CommandTestCase):
         self.assert_refused(["export", run, directory], "exists already")
         self.assertEqual(contents(directory), before)
 
+    def test_export_takes_directions_of_the_run_or_those_given(self):
+        run = self.folder / "run"
+        shutil.copytree(shared_folder() / "run", run)
+        (run / "directions.npz").write_bytes(b"no directions")
+        self.assert_refused(["export", run, self.folder / "1"], "no directions of kerasgan's")
+        given = ["--directions", self.folder / "none.npz"]
+        self.assert_refused(["export", run, self.folder / "1", *given], "do not exist")
+        width = int(kerasgan.load_model(run).latent_dim)
+        vectors, ones = np.eye(2, width, dtype="float32"), np.ones(2, "float32")
+        found = kerasgan.control.Directions(("a", "b"), "z", vectors, ones, ones, "linear")
+        found.save(run / "directions.npz")
+        out = self.assert_works("export", run, self.folder / "1")
+        self.assertIn("signatures edit, sample, serving_default", out)
+
     def test_info_says_what_a_run_is(self):
         run = shared_folder() / "run"
         out = self.assert_works("info", run)

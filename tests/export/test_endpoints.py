@@ -1,5 +1,6 @@
 """What the endpoints of exported models answer, against what the models do themselves."""
 
+import dataclasses
 import io
 import json
 import pathlib
@@ -19,9 +20,12 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 import kerasgan
 from kerasgan import roles
+from kerasgan.control import Directions
 from kerasgan.data.images import read_image
 from kerasgan.export import endpoints as code
 from kerasgan.models import registry
+from kerasgan.sampling.normals import standard_normal
+from kerasgan.serving import saved_models
 from kerasgan.translation.model import TranslationModel
 from kerasgan.utils.image_numbers import numbers_of_images
 
@@ -107,7 +111,7 @@ class ServedTestCase(tf.test.TestCase, parameterized.TestCase):
             name: tf.constant(value, types.get(name, tf.float32)) for name, value in inputs.items()
         }
         ((name, answer),) = self.served[endpoint](**tensors).items()
-        files = endpoint.startswith(("sample", "translate"))
+        files = endpoint.startswith(("sample", "edit", "translate"))
         self.assertEqual(name, "image_bytes" if files else "images")
         return answer.numpy()
 
@@ -297,6 +301,103 @@ class NoiseToImageTest(ServedTestCase):
         found = opened(self.ask("sample", seed=seeds, label=labels))
         self.assert_same_pictures(found, pixels(gan.generate(4, seed=3, labels=labels)))
         self.assert_refused("label: use whole", "sample", seed=seeds, label=[0, 1, 2, 3])
+
+
+@needs_backend("tensorflow", "jax", reason="it cannot write a SavedModel")
+class EditTest(ServedTestCase):
+    def directions_of(self, gan, space):
+        random = np.random.default_rng(0)
+        vectors = random.normal(size=(2, *gan.point_shape(space))).astype("float32")
+        vectors /= np.sqrt((vectors**2).sum(axis=tuple(range(1, vectors.ndim)), keepdims=True))
+        deviations = np.array([1.5, 0.5], "float32")
+        quality = np.ones(2, "float32")
+        return Directions(("a", "b"), space, vectors, deviations, quality, "linear")
+
+    @parameterized.parameters(("dcgan", "z"), *([] if BACKEND == "jax" else [("stylegan2", "w")]))
+    def test_edit_moves_what_sample_draws(self, name, space):
+        entry = next(entry for entry in registry.entries() if entry.name == name)
+        gan = small_model(entry)
+        found = self.directions_of(gan, space)
+        folder = self.serve(gan, directions=found)
+        seeds = numbers_of_images(3, range(4))
+        strengths = {"truncation": [-1.0, 0.5, -1.0, 0.7]} if gan.truncation_limits else {}
+        given = {"seed": seeds, **strengths}
+        zeros = np.zeros((4, 2), "float32")
+        same = self.ask("edit", **given, offsets=zeros)
+        self.assertAllEqual(same, self.ask("sample", **given))
+        offsets = np.array([[0.0, 0.0], [2.0, 0.0], [0.0, -3.0], [1.0, 1.0]], "float32")
+        edited = opened(self.ask("edit", **given, offsets=offsets))
+        expected = self.edited(gan, found, offsets, strengths.get("truncation"))
+        self.assert_same_pictures(edited, pixels(expected))
+        self.assertGreater(np.abs(pixels(expected) - np.stack(opened(same)))[1:].max(), 10)
+        for message, wrong in (
+            ("offsets: there have to be as many as images", offsets[:3]),
+            ("offsets: use finite numbers", np.nan * offsets),
+        ):
+            self.assert_refused(message, "edit", **given, offsets=wrong)
+        negative = {**given, "seed": -seeds}
+        self.assert_refused("seed: use whole numbers", "edit", **negative, offsets=zeros)
+        deviations = found.deviations.tolist()
+        self.assertEqual(
+            self.card["directions"],
+            {"names": ["a", "b"], "space": space, "deviations": deviations},
+        )
+        definition = saved_models.signature_defs(folder)["edit"]
+        example = saved_models.example_inputs(definition, self.card, 2)
+        self.assertAllEqual(example["offsets"], zeros[:2])
+        self.assertLen(self.ask("edit", **example), 2)
+
+    @needs_backend("tensorflow", reason="the same function is exported above")
+    def test_layers_move_by_themselves_in_w_plus(self):
+        gan = small_model(next(e for e in registry.entries() if e.name == "stylegan2"))
+        found = self.directions_of(gan, "w+")
+        numbers = numbers_of_images(3, range(2))
+        noise = [standard_normal(numbers, s, n) for n, s in enumerate(gan.noise_shapes)]
+        offsets, none = np.array([[2.0, 0.0], [0.0, -3.0]], "float32"), np.ones(2, "float32")
+        steps = found.vectors * found.deviations[:, None, None]
+        moves = np.einsum("nk,k...->n...", offsets, steps)
+        images = gan.moved_images(noise, moves, "w+", truncation=none)
+        expected = self.edited(gan, found, offsets, none)
+        self.assertAllClose(images, expected, atol=1e-4)
+
+    def edited(self, gan, found, offsets, truncation):
+        """The same by the methods for points, with the noise of each image."""
+        numbers = numbers_of_images(3, range(len(offsets)))
+        noise = [standard_normal(numbers, s, n) for n, s in enumerate(gan.noise_shapes)]
+        noise = [keras.ops.convert_to_numpy(array) for array in noise]
+        rows = []
+        for row, offset in enumerate(offsets):
+            latents = noise[0][row : row + 1]
+            if found.space == "z":
+                points = latents
+            else:
+                psi = None if truncation[row] == -1.0 else truncation[row]
+                points = gan.styles(latents, psi)
+            for number, deviations in enumerate(offset):
+                points = points + deviations * found.deviations[number] * found.vectors[number]
+            if found.space == "z":
+                rows.append(gan.generate_from_points(points, "z"))
+            else:
+                own = [array[row : row + 1] for array in noise[1:]]
+                rows.append(gan.generate_from_styles(points, own))
+        return np.concatenate(rows)
+
+    @needs_backend("tensorflow", reason="nothing is exported")
+    def test_directions_of_something_else_are_refused(self):
+        gan = small_model(next(e for e in registry.entries() if e.name == "dcgan"))
+        found = self.directions_of(gan, "z")
+        wrong = {
+            "use directions of this model": dataclasses.replace(
+                found, vectors=np.ones((2, gan.latent_dim + 1), "float32")
+            ),
+            "use 'z'": dataclasses.replace(found, space="w"),
+        }
+        for message, directions in wrong.items():
+            with self.assertRaisesRegex(ValueError, message):
+                gan.export(self.create_tempdir().full_path, directions=directions)
+        vectors = kerasgan.VanillaGAN((2,), 3, hidden_units=(8,))
+        with self.assertRaisesRegex(ValueError, "makes vectors"):
+            vectors.export(self.create_tempdir().full_path, directions=found)
 
 
 @needs_backend("tensorflow", "jax", reason="it cannot write a SavedModel")
