@@ -55,11 +55,14 @@ class SteeringTest(tf.test.TestCase, parameterized.TestCase):
         before = gan.get_weights() + judge.get_weights()
         z = gan.latents(2, seed=0)
         moved = control.steer(
-            gan, z, lambda x: ops.log_softmax(judge(x))[:, 1], 3, rate=0.05, labels=[0, 1]
+            gan, z, lambda x: ops.log_softmax(judge(x))[:, 1], 3, rate=0.02, labels=[0, 1]
         )
         for a, b in zip(before, gan.get_weights() + judge.get_weights(), strict=True):
             self.assertAllEqual(a, b)
-        shares = [judge.predict(gan.generate_from(x, labels=[0, 1]), verbose=0) for x in (z, moved)]
+        given = [ops.convert_to_tensor(x) for x in (z, moved)]
+        labels = ops.convert_to_tensor(np.array([0, 1], "int32"))
+        shares = [judge(gan.images_from_points(x, "z", labels)) for x in given]
+        shares = [ops.convert_to_numpy(share) for share in shares]
         margins = [share[:, 1] - share[:, 0] for share in shares]
         self.assertAllGreater(margins[1] - margins[0], 0.0)
 
