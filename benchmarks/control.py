@@ -2,7 +2,7 @@
 
     python benchmarks/control.py train [--cpu-minutes 12] [--out runs/control]
     python benchmarks/control.py measure [directions steering table projection time separability]
-    python benchmarks/control.py bias [--cpu-minutes 4]
+    python benchmarks/control.py bias [--cpu-minutes 12]
 
 `train` makes the model that `measure` loads, of scikit-learn's digits at 16x16. What an image shows
 is said by the package's classifier of digits. `bias` trains a DCGAN on digits of which two are
