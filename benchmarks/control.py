@@ -2,13 +2,12 @@
 
     python benchmarks/control.py train [--cpu-minutes 12] [--out runs/control]
     python benchmarks/control.py measure [directions steering table projection time separability]
-    python benchmarks/control.py bias [--cpu-minutes 4]
-    python benchmarks/control.py codes [--epochs 60]
+    python benchmarks/control.py bias [--cpu-minutes 12]
 
 `train` makes the model that `measure` loads, of scikit-learn's digits at 16x16. What an image shows
 is said by the package's classifier of digits. `bias` trains a DCGAN on digits of which two are
-rare, and counts what PULSE makes of small images of these. `codes` compares three ways to give
-part of the code a meaning. Everything has fixed seeds; CPU seconds are printed.
+rare, and counts what PULSE makes of small images of these. Everything has fixed seeds; CPU seconds
+are printed.
 """
 
 import argparse
@@ -321,47 +320,11 @@ def bias(arguments):
         )
 
 
-def codes(arguments):
-    """The code of class of three models: how well images show it, and how much codes tell of it."""
-    judge = Judge()
-    given = {"image_size": SIZE, "batch_size": 64}
-    plain = kerasgan.data.load("digits", **given)
-    labelled = kerasgan.data.load("digits", labels=True, **given)
-    settings = {"base_width": 16, "seed": 0}
-    print("model     agreement  MIG    DCI (disentanglement, completeness, informativeness)")
-    for name in ("InfoGAN", "CGAN", "ACGAN"):
-        keras.utils.set_random_seed(0)
-        classes = {} if name == "InfoGAN" else {"num_classes": 10}
-        gan = getattr(kerasgan, name)((SIZE, SIZE, 1), **settings, **classes)
-        gan.compile()
-        gan.fit(labelled if classes else plain, epochs=arguments.epochs, verbose=0)
-        asked = np.arange(1000) % 10
-        if classes:
-            images = gan.generate(1000, seed=0, labels=asked)
-        else:
-            images = gan.generate(1000, seed=0, categories=asked)
-        shown = judge.digits(images)
-        # A category of InfoGAN stands for the digit that it mostly makes.
-        meant = [np.bincount(shown[asked == c], minlength=10).argmax() for c in range(10)]
-        meant = np.arange(10) if classes else np.array(meant)
-        agreement = (shown == meant[asked]).mean()
-        factors = np.stack([shown, np.round(20.0 * ink(images)).astype("int64")], axis=1)
-        latents = gan.latents(1000, seed=0)
-        known = np.concatenate([asked[:, None], latents[:, -3:]], axis=1)
-        three = control.dci(known, factors)
-        print(
-            f"{name:8}  {agreement:9.2f}  {control.mig(known, factors):.3f}  "
-            f"{', '.join(f'{number:.2f}' for number in three)}",
-            flush=True,
-        )
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("command", choices=("train", "measure", "bias", "codes"))
+    parser.add_argument("command", choices=("train", "measure", "bias"))
     parser.add_argument("parts", nargs="*", choices=[[], *PARTS], default=[])
     parser.add_argument("--cpu-minutes", type=float, default=12.0)
-    parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--model", type=pathlib.Path)
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("runs/control"))
     arguments = parser.parse_args()

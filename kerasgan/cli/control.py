@@ -95,8 +95,8 @@ def interpolate(run_or_file, seeds, ends, num, space, path, label, outs):
         elif file.suffix.lower() == ".npz":
             _write_arrays(file, images=np.stack(ways), space=space or "")
         else:
-            frames = [pictures.draw(image[None]) for way in ways for image in way]
-            pictures.write_animation(file, frames)
+            images = [ways[0][0], *(image for way in ways for image in way[1:])]
+            pictures.write_animation(file, [pictures.draw(image[None]) for image in images])
     click.echo(f"{len(ways)} way{'s' * (len(ways) > 1)} of {num} images in {_listed(outs)}")
 
 

@@ -206,14 +206,14 @@ def dci(codes: ArrayLike, factors: ArrayLike, seed: int = 0) -> DCI:
     """
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
-    codes, columns = _known(codes, factors)
-    learn = np.random.default_rng(seed).random(len(codes)) < 0.8
+    known, columns = _known(codes, factors)
+    learn = np.random.default_rng(seed).random(len(known)) < 0.8
     importance, told = [], []
     for column in columns:
         kind = RandomForestClassifier if column.dtype.kind in "iu" else RandomForestRegressor
-        trees = kind(100, random_state=seed).fit(codes[learn], column[learn])
+        trees = kind(100, random_state=seed).fit(known[learn], column[learn])
         importance.append(trees.feature_importances_)
-        told.append(max(0.0, trees.score(codes[~learn], column[~learn])))
+        told.append(max(0.0, trees.score(known[~learn], column[~learn])))
     matrix = np.stack(importance, axis=1)  # codes x factors
     by_code, by_factor = matrix.sum(axis=1), matrix.sum(axis=0)
     of_codes = 1.0 - _entropies(matrix, axis=1)
@@ -260,8 +260,8 @@ def mig(codes: ArrayLike, factors: ArrayLike) -> float:
     """
     from sklearn.metrics import mutual_info_score
 
-    codes, columns = _known(codes, factors)
-    binned = [_binned(code) for code in codes.T]
+    known, columns = _known(codes, factors)
+    binned = [_binned(code) for code in known.T]
     gaps = []
     for column in map(_binned, columns):
         told = sorted((mutual_info_score(column, code) for code in binned), reverse=True)

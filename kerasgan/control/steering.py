@@ -72,22 +72,34 @@ def steer(
     if callable(keep):
         raise ValueError("keep is a function; use a list of functions, [function].")
     latents = model.checked_points(latents, "z")
-    labels = model.checked_labels(labels, len(latents))
+    classes = model.checked_labels(labels, len(latents))
     functions = {"objective": objective, **{f"keep[{n}]": each for n, each in enumerate(keep)}}
+    own = None if classes is None else classes[:2]
+    some = model.generate_from_points(latents[:2], "z", labels=own)
     for name, function in functions.items():
-        check_gradient(model, latents[:2], function, name, labels)
-    values = _ValuesOf(model)
+        check_gradient(some, function, name)
+
+    def value_of(function, latents, labels):
+        images = model.images_from_points(latents, "z", *labels)
+        return ops.cast(function(ops.cast(images, "float32")), "float32")
+
+    def both(function, latents, labels):
+        def of(latents):
+            value = value_of(function, latents, labels)
+            return value, value
+
+        return backend.value_and_gradient(of, latents)
 
     def look(latents, *labels):
-        return [values.of(function, latents, labels)[0] for function in keep]
+        return [value_of(function, latents, labels) for function in keep]
 
     def step(latents, lengths, *given):
         kept, labels = given[: len(keep)], given[len(keep) :]
-        _, gradient = values.of(objective, latents, labels)
+        _, gradient = both(objective, latents, labels)
         normals = [latents / _length(latents)]
         back = ops.zeros_like(latents)
         for function, was in zip(keep, kept, strict=True):
-            value, normal = values.of(function, latents, labels)
+            value, normal = both(function, latents, labels)
             own = _without(normal, normals)
             length = _length(own)
             own = own / length
@@ -105,7 +117,7 @@ def steer(
     found = []
     for start in range(0, len(latents), AT_ONCE):
         some = slice(start, start + AT_ONCE)
-        moved, own_labels = latents[some], [] if labels is None else [labels[some]]
+        moved, own_labels = latents[some], [] if classes is None else [classes[some]]
         lengths = np.linalg.norm(moved, axis=1, keepdims=True)
         kept = list(look([moved, *own_labels])) if keep else []
         for _ in range(steps):
@@ -114,47 +126,36 @@ def steer(
     return np.concatenate([latents[:0], *found])
 
 
-class _ValuesOf:
-    """What functions of images give for latents, with gradients."""
+def check_gradient(images, function, name):
+    """Makes sure that a function of images tells them where to go.
 
-    def __init__(self, model):
-        self.model = model
-
-    def of(self, function, latents, labels=()):
-        """Values (n,), and their gradients (n, latent_dim)."""
-
-        def both(latents):
-            images = self.model.images_from_points(latents, "z", *labels)
-            value = ops.cast(function(ops.cast(images, "float32")), "float32")
-            return value, value
-
-        return backend.value_and_gradient(both, latents)
-
-
-def check_gradient(model, latents, function, name, labels=None):
-    """Makes sure that a function of images tells latents where to go.
+    Args:
+        images: float32 array (n, height, width, channels).
+        function: what was given.
+        name: str, its name in an error.
 
     Raises:
         ValueError: when it gives something else than a tensor (n,), or has no gradient.
     """
     if not callable(function):
         raise ValueError(f"{name}={function!r}; use a function of images, written with keras.ops.")
-    count = len(latents)
     advice = "write it with keras.ops, or with a network, not with NumPy, and without rounding"
-    latents = ops.convert_to_tensor(latents)
-    labels = [] if labels is None else [ops.convert_to_tensor(labels[:count])]
-    images = model.images_from_points(latents, "z", *labels)
-    value = function(ops.cast(images, "float32"))
+    images = ops.convert_to_tensor(images)
+    value = function(images)
     if not ops.is_tensor(value):
         raise ValueError(f"{name} gives {type(value).__name__}, which has no gradient; {advice}.")
-    if tuple(value.shape) != (count,):
+    if tuple(value.shape) != (len(images),):
         raise ValueError(
-            f"{name} gives shape {tuple(value.shape)} for {count} images; it has to be one number "
-            f"for each, ({count},)."
+            f"{name} gives shape {tuple(value.shape)} for {len(images)} images; it has to be one "
+            f"number for each, ({len(images)},)."
         )
+
+    def both(images):
+        value = ops.cast(function(images), "float32")
+        return value, value
+
     try:
-        _, gradient = _ValuesOf(model).of(function, latents, labels)
-        gradient = ops.convert_to_numpy(gradient)
+        gradient = ops.convert_to_numpy(backend.value_and_gradient(both, images)[1])
     except (TypeError, RuntimeError, NotImplementedError) as error:
         raise ValueError(f"{name} has no gradient; {advice}: {error}") from error
     if not np.all(np.isfinite(gradient)):

@@ -14,7 +14,7 @@ from kerasgan.roles.base import has, require
 from kerasgan.roles.generates_images import HasLatents
 from kerasgan.roles.has_styles import HasStyles
 from kerasgan.sampling.compiled import compiled
-from kerasgan.sampling.projection import adam, corrections
+from kerasgan.sampling.projection import adam, corrections, smaller
 
 # Of the authors' code.
 PIXELS_WEIGHT, CROSS_WEIGHT = 100.0, 0.05
@@ -113,16 +113,6 @@ def upsample(
     labels = model.checked_labels(labels, num_answers)
     search = _Search(model, small.astype("float32"), labels)
     return search.run(num_answers, steps, seed)
-
-
-def smaller(images, factor):
-    """Images with the mean of each square of pixels: tensor.
-
-    Args:
-        images: tensor (batch, height, width, channels).
-        factor: int, the side of a square.
-    """
-    return ops.average_pool(images, factor, data_format="channels_last")
 
 
 def crossing(latents):

@@ -89,7 +89,8 @@ class Encodes(TakesImages):
             ValueError: for images of another shape or range, another path, or too few images.
         """
         checks.whole_number("num_images", num_images, 2)
-        return self.decode(way(*self.encode(np.stack([first, second])), num_images, path))
+        codes = self.encode(np.stack([first, second]))
+        return self.decode(way(codes[0], codes[1], num_images, path))
 
     def noisy(self, images, seed=0):
         """Images as the encoder sees them in training: without noise, unless a model adds some."""

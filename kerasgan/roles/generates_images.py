@@ -468,10 +468,11 @@ class HasLatents(GeneratesImages):
         circle = space == "z" and self.normal_latents
         path = path or ("slerp" if circle else "lerp")
         if space == "z":
-            points = way(*self.checked_points(ends, "z"), num_images, path)
+            ends = self.checked_points(ends, "z")
+            points = way(ends[0], ends[1], num_images, path)
             return self.generate_from_points(points, space, labels=labels)
         ends = self.points(self.checked_points(ends, "z"), space, labels=labels)
-        points = way(*ends, num_images, path)
+        points = way(ends[0], ends[1], num_images, path)
         return self.generate_from_points(points, space)
 
     def project(
@@ -550,15 +551,15 @@ class HasLatents(GeneratesImages):
         images = images.astype("float32")
         labels = self.checked_labels(labels, len(images))
         projector = projection.Projector(self, space, features)
-        given = projection.starts_of(self, space, start, images, labels, seed)
-        arrays = [images, *given, *([] if labels is None else [labels])]
+        points, deviation = projection.starts_of(self, space, start, images, labels, seed)
+        arrays = [images, points, deviation, *([] if labels is None else [labels])]
         identity = projection.identity_of(self, arrays, (space, steps, seed, batch_size))
         kept = projection.Progress(file, identity)
         settings = {"steps": steps, "seed": seed, "batch_size": batch_size}
-        found = projection.project_all(
-            projector, images, *given, labels, **settings, kept=kept, bar=progress
+        flat, history = projection.project_all(
+            projector, images, points, deviation, labels, **settings, kept=kept, bar=progress
         )
-        result = projection.result(projector, *found, images, labels, batch_size)
+        result = projection.result(projector, flat, history, images, labels, batch_size)
         if refine:
             result = refinement.refined(projector, result, images, labels, seed, progress)
         kept.remove()

@@ -31,6 +31,7 @@ LARGEST_SEEN = 256  # pixels of a side that features are shown
 BETAS, EPSILON = (0.9, 0.999), 1e-8  # of Adam
 CANDIDATES = 1000  # images of which the nearest is the start in z
 SAVE_SECONDS = 60.0
+DRAWN = 64  # steps whose random numbers are drawn together, which costs little more than those of 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,6 +98,18 @@ def adam(x, first, second, gradient, numbers):
     return x - numbers[0] * first * numbers[1] / deviation, first, second
 
 
+def smaller(images, factor):
+    """Images with the mean of each square of pixels: tensor.
+
+    Args:
+        images: tensor (batch, height, width, channels).
+        factor: int, the side of a square.
+    """
+    _, height, width, channels = images.shape
+    squares = (-1, height // factor, factor, width // factor, factor, channels)
+    return ops.mean(ops.reshape(images, squares), axis=(2, 4))
+
+
 def roughness(noise):
     """How much neighbours of maps of noise resemble each other, at all scales: tensor (batch,).
 
@@ -110,7 +123,7 @@ def roughness(noise):
             total += ops.square(alike)
         if noise.shape[1] <= SMALLEST_NOISE:
             return total
-        noise = ops.average_pool(noise, 2, data_format="channels_last")
+        noise = smaller(noise, 2)
 
 
 class Distance:
@@ -142,7 +155,7 @@ class Distance:
             return ops.zeros((ops.shape(images)[0], 1))
         shrink = max(1, images.shape[1] // LARGEST_SEEN)
         if shrink > 1:
-            images = ops.average_pool(images, shrink, data_format="channels_last")
+            images = smaller(images, shrink)
         arguments = {"training": False} if self.networks else {}
         found = self.features(images, **arguments)
         found = found["features"] if isinstance(found, dict) else found
@@ -260,13 +273,17 @@ class Projector:
         wide = (1,) * (len(self.shape) - 1) + self.shape[-1:]
         shape = (count, *(1 for _ in self.shape))
         given = [lengths, images, features, *([] if labels is None else [labels])]
-        streams = 1 + len(self.noise_shapes)
+        streams, normal = 1 + len(self.noise_shapes), None
         for step in range(state["history"].shape[1], steps):
             rate, strength = rates(step, steps)
             added = np.zeros((count, *wide), "float32")
             if strength:
-                normal = standard_normal(numbers, wide, streams + step)
-                added = normal * (strength * deviation).reshape(shape).astype("float32")
+                number = step % DRAWN
+                if normal is None or not number:
+                    stream = streams + step // DRAWN
+                    normal = standard_normal(numbers, (DRAWN, *wide), stream)
+                added = normal[:, number] * (strength * deviation).reshape(shape)
+                added = added.astype("float32")
             scalars = np.array([rate, *corrections(step)], "float32")
             moved = [state["flat"], state["first"], state["second"]]
             *moved, distance = self.step([*moved, scalars, added, *given])
@@ -358,11 +375,14 @@ def project_all(projector, images, start, deviation, labels, *, steps, seed, bat
 
         try:
             for first in starts[len(found) :]:
-                some = slice(first, first + batch_size)
-                numbers = numbers_of_images(seed, range(len(images)))[some]
-                own_labels = None if labels is None else labels[some]
-                given = (images[some], start[some], deviation[some], own_labels, numbers)
-                flat, history = projector.fit(*given, steps, kept.state, watch)
+                some = np.arange(first, min(first + batch_size, len(images)))
+                # Batches of one size, or what is compiled, and its rounding, would differ.
+                rows = np.resize(some, min(batch_size, len(images)))
+                numbers = numbers_of_images(seed, range(len(images)))[rows]
+                own_labels = None if labels is None else labels[rows]
+                given = (images[rows], start[rows], deviation[rows], own_labels, numbers)
+                of_rows = projector.fit(*given, steps, kept.state, watch)
+                flat, history = (array[: len(some)] for array in of_rows)
                 found.append((flat, history))
                 kept.done.append({"flat": flat, "history": history})
                 kept.state = {}

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import sys
 import tempfile
 
 import keras
@@ -49,7 +50,7 @@ def refined(projector, found, images, labels, seed, progress):
     tuning.compile(keras.optimizers.Adam(LEARNING_RATE), [cost, unchanged])
     latents = model.latents(STEPS * count, seed=seed + 1)
     data = _Steps(projector, found, images, labels, latents)
-    tuning.fit(data, epochs=1, verbose=1 if progress else 0)
+    tuning.fit(data, epochs=1, verbose=int(progress and sys.stderr.isatty()))
     learning.trainable = False
     again = projection.Projector(copy, space, distance.features)
     flat = np.concatenate([x.reshape(count, -1) for x in (found.latents, *found.noise)], axis=1)

@@ -15,7 +15,7 @@ R1_EVERY = 16
 class StyledGAN(HasStyles, LazilyRegularizedGAN):
     """Settings that were published together, lazy R1, and an average whose half-life is in images.
 
-    A subclass gives a generator that is a `StyledGenerator`, and
+    A subclass gives a generator that is a `StyledGenerator`, whose synthesis takes `bounded`, and
 
     - `presets`: dict from a name to settings that have `batch_size`, int, images an update;
     - `published`: the settings of this model, with `gamma`, float, of R1, `ema_images`, float, in

@@ -1,5 +1,7 @@
 """Objectives move latents, under every framework."""
 
+from unittest import mock
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -53,11 +55,14 @@ class SteeringTest(tf.test.TestCase, parameterized.TestCase):
         before = gan.get_weights() + judge.get_weights()
         z = gan.latents(2, seed=0)
         moved = control.steer(
-            gan, z, lambda x: ops.log_softmax(judge(x))[:, 1], steps=3, labels=[0, 1]
+            gan, z, lambda x: ops.log_softmax(judge(x))[:, 1], 3, rate=0.02, labels=[0, 1]
         )
         for a, b in zip(before, gan.get_weights() + judge.get_weights(), strict=True):
             self.assertAllEqual(a, b)
-        shares = [judge.predict(gan.generate_from(x, labels=[0, 1]), verbose=0) for x in (z, moved)]
+        given = [ops.convert_to_tensor(x) for x in (z, moved)]
+        labels = ops.convert_to_tensor(np.array([0, 1], "int32"))
+        shares = [judge(gan.images_from_points(x, "z", labels)) for x in given]
+        shares = [ops.convert_to_numpy(share) for share in shares]
         margins = [share[:, 1] - share[:, 0] for share in shares]
         self.assertAllGreater(margins[1] - margins[0], 0.0)
 
@@ -112,7 +117,8 @@ class UpsamplingTest(tf.test.TestCase, parameterized.TestCase):
         from kerasgan.control import upsampling
 
         gan = kerasgan.StyleGAN2((8, 8, 1), latent_dim=6, base_width=4, max_width=4)
-        found = control.upsample(gan, np.zeros((4, 4, 1), "float32"), 2, steps=30)
+        with mock.patch.object(upsampling, "CROSS_WEIGHT", 1e4):  # nothing else counts
+            found = control.upsample(gan, np.zeros((4, 4, 1), "float32"), 2, steps=60)
         self.assertEqual(found.latents.shape, (2, 4, 6))
         random = np.stack([gan.latents(2, seed=layer) for layer in range(4)], axis=1)
         angles = [
@@ -122,7 +128,7 @@ class UpsamplingTest(tf.test.TestCase, parameterized.TestCase):
         a, b = random[0, :2] / np.linalg.norm(random[0, :2], axis=1, keepdims=True)
         pair = upsampling.crossing(ops.convert_to_tensor(random[:1, :2]))
         self.assertAllClose(pair, [np.arccos(a @ b) ** 2 / 2.0], rtol=1e-2)
-        self.assertTrue(np.all(angles[1] < 0.5 * angles[0]))
+        self.assertTrue(np.all(angles[1] < 0.1 * angles[0]))
 
     @needs_backend("tensorflow", reason="checked before anything is computed")
     def test_out_of_range(self):
