@@ -27,7 +27,7 @@ class FilteredLeakyReLU(layers.Layer):
 
     Each filter is a product with a banded matrix along each axis. On processors that takes half as
     long as depthwise convolutions under TensorFlow (as long from 128 samples on), a third under
-    PyTorch, and less than a tenth under JAX, derivatives of derivatives included
+    PyTorch, and about a tenth or less under JAX, derivatives of derivatives included
     (benchmarks/filtered_activation.py). A radial filter is a sum of 2 to 4 products of such
     filters, to 8 digits, by its eigenvectors.
 
