@@ -33,6 +33,7 @@ ROOMS = (
     "models",
     "serving",
     "hype",
+    "editing",
     "cli",
 )
 MAY_IMPORT_TENSORFLOW = (

@@ -9,6 +9,7 @@ import kerasgan
 from kerasgan.cli import (
     compare,
     control,
+    editing,
     evaluate,
     hype,
     info,
@@ -82,5 +83,6 @@ for command in (
     serving.serve,
     info.info,
     hype.hype,
+    editing.edit,
 ):
     commands.add_command(command)
