@@ -23,6 +23,22 @@ def styled():
     return gan, Directions(("wide", "<b>tall</b>"), "w", vectors, deviations, ones, "linear")
 
 
+def classes():
+    """A small model of three classes."""
+    keras.utils.set_random_seed(0)
+    gan = kerasgan.CGAN((8, 8, 1), 3, 4, base_width=4)
+    roughen(gan)
+    return gan
+
+
+def colours():
+    """A small model from gray to colours."""
+    keras.utils.set_random_seed(0)
+    model = kerasgan.Pix2Pix((16, 16, 3), 1, base_width=4, receptive_field=16)
+    roughen(model)
+    return model
+
+
 @contextlib.contextmanager
 def served(editor):
     """The URL at which an editor is served, on a free port."""
