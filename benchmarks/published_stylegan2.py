@@ -21,7 +21,8 @@ from keras import ops
 
 from kerasgan import backend
 from kerasgan.losses import GradientPenalty
-from kerasgan.models.stylegan2 import as_ours, load_published, published_places
+from kerasgan.models.stylegan2 import load_published, published_places
+from kerasgan.styles.published_files import as_ours
 
 CONFIGURATIONS = {
     "uncond": {"preset": "auto"},

@@ -22,13 +22,16 @@ _SUBPACKAGES = (
     "control",
     "core",
     "data",
+    "detection",
     "hype",
     "layers",
     "losses",
     "metrics",
     "models",
+    "presets",
     "roles",
     "serving",
+    "weight_files",
 )
 _NAMES = {
     "AdversarialModel": "kerasgan.core",
@@ -40,6 +43,8 @@ _NAMES = {
     "TranslationModel": "kerasgan.translation",
     "load_model": "kerasgan.training",
     "transfer": "kerasgan.training",
+    "from_preset": "kerasgan.presets.has_presets",
+    "load_official": "kerasgan.models.official",
 }
 
 
@@ -58,6 +63,7 @@ def _register_with_keras(keras):
         "translation",
         "density",
         "metrics",
+        "detection",
     ):
         importlib.import_module(f"kerasgan.{name}")
     for entry in registry.entries():

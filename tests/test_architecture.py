@@ -11,6 +11,7 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "kerasgan"
 # From the ground up. A room may import from itself and from those before it.
 ROOMS = (
     "utils",
+    "weight_files",
     "backend",
     "layers",
     "augmentation",
@@ -22,6 +23,7 @@ ROOMS = (
     "roles",
     "control",
     "training",
+    "presets",
     "core",
     "growing",
     "styles",
@@ -31,6 +33,7 @@ ROOMS = (
     "metrics",
     "callbacks",
     "models",
+    "detection",
     "serving",
     "hype",
     "editing",

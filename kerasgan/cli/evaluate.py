@@ -10,9 +10,10 @@ import click
 
 import kerasgan
 from kerasgan.cli import outputs, results, runs
-from kerasgan.cli.arguments import data_dir, skip_damaged
+from kerasgan.cli.arguments import TakesPreset, data_dir, skip_damaged
 from kerasgan.cli.environment import import_keras, usage_errors, warnings_in_one_line
 from kerasgan.cli.picture_folders import is_folder_of_pictures, open_pictures
+from kerasgan.presets.catalogue import is_folder
 
 DEFAULT = "fid,kid,precision,recall,density,coverage"
 WITHOUT_REAL = {"fid", "fid_infinity", "inception_score"}
@@ -30,7 +31,7 @@ class Images:
     vectors: bool = False  # rather than images
 
 
-@click.command()
+@click.command(cls=TakesPreset)
 @click.argument("run_file_or_folder", type=click.Path(path_type=pathlib.Path, exists=True))
 @click.option(
     "--data",
@@ -143,6 +144,8 @@ def metric_names(metrics):
 
 
 def _default_out(path):
+    if is_folder(path):  # a preset, which may be of the package
+        return pathlib.Path(f"{path.name}.{results.RESULTS}")
     folder = path.parent if path.name == runs.MODEL else path  # the model of a run
     return folder / results.RESULTS if folder.is_dir() else path.with_suffix(f".{results.RESULTS}")
 

@@ -5,11 +5,11 @@ import math
 import click
 
 from kerasgan.cli import results, runs, watching
-from kerasgan.cli.arguments import run_or_file
+from kerasgan.cli.arguments import TakesPreset, run_or_file
 from kerasgan.cli.environment import usage_errors
 
 
-@click.command()
+@click.command(cls=TakesPreset)
 @run_or_file
 def info(run_or_file):
     """Show what a run folder or a .keras file contains."""

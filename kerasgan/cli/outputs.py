@@ -1,6 +1,7 @@
 """Where commands write: never over a file of another kind than what they write."""
 
 import json
+import zipfile
 
 import click
 
@@ -76,6 +77,14 @@ def _is_evaluation(path):
     return isinstance(written, dict) and {"kerasgan", "results"} <= set(written)
 
 
+def _is_model(path):
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return b'"kerasgan' in archive.read("config.json")
+    except (zipfile.BadZipFile, KeyError):
+        return False
+
+
 def _is_picture(path):
     import_keras()
     from kerasgan import pictures
@@ -104,6 +113,7 @@ KINDS = {
     "arrays": (".npz", "arrays", _is_arrays),
     "comparison": (".html", "a page with runs compared", _is_comparison),
     "evaluation": (".json", "the results of an evaluation", _is_evaluation),
+    "model": (".keras", "a model", _is_model),
     "gif": (".gif", "an animation", _is_animation),
     "mp4": (".mp4", "an animation", _is_animation),
     "picture": (".png", "a picture", _is_picture),

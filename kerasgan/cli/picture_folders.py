@@ -3,12 +3,13 @@
 import click
 
 from kerasgan.cli.runs import MODEL
+from kerasgan.presets.catalogue import is_folder
 from kerasgan.utils.printable import printable
 
 
 def is_folder_of_pictures(path):
-    """Whether a path is a folder, and not that of a run."""
-    return path.is_dir() and not (path / MODEL).exists()
+    """Whether a path is a folder, and neither that of a run nor a preset."""
+    return path.is_dir() and not (path / MODEL).exists() and not is_folder(path)
 
 
 def open_pictures(folder, image_size=None, skip_damaged=False):

@@ -8,6 +8,7 @@ import click
 
 from kerasgan.cli import model_classes
 from kerasgan.cli.environment import import_keras, usage_errors
+from kerasgan.presets.catalogue import WEIGHTS, is_folder
 from kerasgan.utils.files import PARTIAL, atomic_path
 
 SETTINGS = "run.json"
@@ -137,8 +138,10 @@ def run_of(run_or_file):
 
 
 def load_run(run_or_file):
-    """Loads the model of a run folder, or of a `.keras` file."""
+    """Loads the model of a run folder, of a preset's folder, or of a `.keras` file."""
     path = pathlib.Path(run_or_file)
+    if is_folder(path):
+        return load_preset(path)
     file = path / MODEL if path.is_dir() else path
     mention_replaced(path)
     if not file.is_file():  # a pipe would be waited for
@@ -163,6 +166,15 @@ def load_run(run_or_file):
         if not roles.has(model, GenerativeModel):
             raise ValueError(f"{file} is a {type(model).__name__}, not a generative model.")
     return model, file
+
+
+def load_preset(folder):
+    """Loads the model of a preset's folder."""
+    import_keras()
+    import kerasgan
+
+    with usage_errors():
+        return kerasgan.from_preset(folder), folder / WEIGHTS
 
 
 def load_directions(run_or_file, path=None):

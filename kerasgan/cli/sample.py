@@ -7,11 +7,11 @@ import sys
 import click
 
 from kerasgan.cli import outputs, runs
-from kerasgan.cli.arguments import run_or_file
+from kerasgan.cli.arguments import TakesPreset, run_or_file
 from kerasgan.cli.environment import usage_errors
 
 
-@click.command()
+@click.command(cls=TakesPreset)
 @run_or_file
 @click.option(
     "--num", default=64, show_default=True, type=click.IntRange(1), help="Number of images."

@@ -10,14 +10,14 @@ import threading
 import click
 
 from kerasgan.cli import runs
-from kerasgan.cli.arguments import directions_option, run_or_file
+from kerasgan.cli.arguments import TakesPreset, directions_option, run_or_file
 from kerasgan.cli.environment import import_keras, listen, needs, usage_errors
 
 FILES = 8192
 EXTRA = ("grpc", "tensorflow_serving", "flask", "waitress")
 
 
-@click.command()
+@click.command(cls=TakesPreset)
 @run_or_file
 @click.argument("directory", type=click.Path(path_type=pathlib.Path))
 @click.option(

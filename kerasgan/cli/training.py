@@ -85,8 +85,11 @@ def _choose_size(settings, model_class):
 
 def _say_if_few(gan, examples, settings):
     """Says what helps against a discriminator that learns a few images by heart."""
+    from kerasgan import roles
+    from kerasgan.training.discriminating import Discriminates
+
     count = len(examples) * settings["batch_size"]
-    if hasattr(gan, "augmentation") and gan.augmentation is None and count < FEW:
+    if roles.has(gan, Discriminates) and gan.augmentation is None and count < FEW:
         click.echo(
             f"About {count} images are few, and the discriminator may learn them by heart; "
             "--augmentation ada is against that, and --mirror doubles them (docs/few_images.md)."
@@ -354,13 +357,15 @@ def _new_model(settings, arguments, steps_per_epoch, measures, donor):
 
 def _start_from(donor, gan, settings):
     """Gives a new model what fits of a trained one, and says what that is."""
+    from kerasgan import roles
+    from kerasgan.training.discriminating import Discriminates
     from kerasgan.training.transfer import transfer
 
     click.echo(f"From {settings['start_from']}: {transfer(donor, gan)}")
     layers = settings.get("freeze_discriminator")
     if layers is None:
         return
-    if not hasattr(gan, "freeze_discriminator"):
+    if not roles.has(gan, Discriminates):
         raise ValueError(
             f"--freeze-discriminator {layers}: {type(gan).__name__} is no GAN of images from noise."
         )

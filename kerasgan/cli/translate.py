@@ -5,12 +5,12 @@ import pathlib
 import click
 
 from kerasgan.cli import outputs, runs
-from kerasgan.cli.arguments import run_or_file, skip_damaged
+from kerasgan.cli.arguments import TakesPreset, run_or_file, skip_damaged
 from kerasgan.cli.environment import usage_errors
 from kerasgan.cli.picture_folders import damaged
 
 
-@click.command()
+@click.command(cls=TakesPreset)
 @run_or_file
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=pathlib.Path))
 @click.option(

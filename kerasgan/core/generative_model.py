@@ -16,8 +16,10 @@ from kerasgan.backend import private
 from kerasgan.checks.checks_data import ChecksData
 from kerasgan.control.directions import Directions
 from kerasgan.control.exporting import add_edit
+from kerasgan.core.official import ReadsOfficialFiles
 from kerasgan.export.saved_model import Exports, export_model
 from kerasgan.layers.spectral_normalization import SpectralNormalization
+from kerasgan.presets.has_presets import HasPresets
 from kerasgan.roles.base import check_complete
 from kerasgan.training import data_order, measuring, step_options
 from kerasgan.training.optimizers import all_layers, make_optimizers
@@ -26,7 +28,9 @@ from kerasgan.training.saving import SavesExactly
 from kerasgan.training.training_watch import LossTracker, TrainingWatch, own_callbacks
 
 
-class GenerativeModel(SavesExactly, ChecksData, backend.Trainer, keras.Model):
+class GenerativeModel(
+    HasPresets, SavesExactly, ChecksData, ReadsOfficialFiles, backend.Trainer, keras.Model
+):
     """Networks that learn to make, translate, encode or weigh data, as one Keras model.
 
     A **part** is the set of networks that one optimizer moves together. This class gives a model

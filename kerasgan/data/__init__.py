@@ -17,9 +17,11 @@ from kerasgan.data.loading import class_names, from_array, load, num_classes
 from kerasgan.data.pairs import load_pairs, load_unpaired
 from kerasgan.data.sources import mixture
 from kerasgan.data.tasks import paired
+from kerasgan.data.triplets import Triplets, triplets
 
 __all__ = [
     "KINDS",
+    "Triplets",
     "class_names",
     "from_array",
     "kind_of",
@@ -29,4 +31,5 @@ __all__ = [
     "mixture",
     "num_classes",
     "paired",
+    "triplets",
 ]

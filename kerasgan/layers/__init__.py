@@ -8,6 +8,7 @@ from kerasgan.layers.conditioning import ClassToMaps, ConditionalBatchNormalizat
 from kerasgan.layers.constraints import ClipWeights
 from kerasgan.layers.convolutional import convolutional_discriminator, convolutional_generator
 from kerasgan.layers.equalized import Equalized
+from kerasgan.layers.filtered import FilteredLeakyReLU
 from kerasgan.layers.grouped import GroupedConv2D
 from kerasgan.layers.image_history import ImageHistory
 from kerasgan.layers.minibatch import MinibatchStdDev, Pack
@@ -27,6 +28,7 @@ __all__ = [
     "ClipWeights",
     "ConditionalBatchNormalization",
     "Equalized",
+    "FilteredLeakyReLU",
     "GroupedConv2D",
     "ImageHistory",
     "MinibatchStdDev",

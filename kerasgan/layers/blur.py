@@ -1,6 +1,9 @@
-"""A low-pass filter."""
+"""Low-pass filters."""
+
+import math
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 
@@ -59,3 +62,27 @@ def binomial(x, times, border):
     for _ in range(times):
         x = ops.average_pool(x, 2, strides=1, data_format="channels_last")
     return x
+
+
+def gaussian(x, sigma, largest):
+    """Images (batch, height, width, channels) filtered with `2^-(d / sigma)^2`, zeros beyond them.
+
+    Args:
+        x: the images.
+        sigma: number or scalar tensor of at least 0, in pixels; of 0 nothing changes. The filter
+            ends at three times it.
+        largest: float, the largest sigma that there can be.
+    """
+    sigma = ops.maximum(ops.cast(sigma, x.dtype), 1e-6)
+
+    def weights(distances):
+        distances = ops.convert_to_tensor(distances, x.dtype)
+        fall = ops.exp(-math.log(2.0) * ops.square(distances / sigma))
+        return ops.where(distances <= ops.floor(3.0 * sigma), fall, 0.0)
+
+    reach = math.floor(3.0 * largest)
+    total = ops.sum(weights(np.abs(np.arange(-reach, reach + 1.0))))
+    height, width = (
+        weights(np.abs(np.arange(n) - np.arange(n)[:, None]) * 1.0) / total for n in x.shape[1:3]
+    )
+    return ops.einsum("ij,bjkc,lk->bilc", height, x, width)

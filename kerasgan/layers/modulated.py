@@ -29,10 +29,15 @@ class ModulatedConv2D(layers.Layer):
             the filter [1, 3, 3, 1] in both directions.
         demodulate: bool; if not, the kernel is scaled by `1 / sqrt(inputs)` as for
             `kerasgan.layers.Equalized`.
+        padding: `"same"`, or `"full"`: as many zeros that no output is left out, `kernel_size - 1`
+            at each side.
         **kwargs: `name` and `dtype`, as for `keras.layers.Layer`.
 
+    Raises:
+        ValueError: for another padding.
+
     Inputs: x (batch, height, width, channels) and w (batch, n). Output: (batch, height, width,
-    filters), height and width doubled with `up`.
+    filters), height and width doubled with `up`, and `kernel_size - 1` larger with `"full"`.
 
     Example:
 
@@ -53,11 +58,14 @@ class ModulatedConv2D(layers.Layer):
         kernel_size: int = 3,
         up: bool = False,
         demodulate: bool = True,
+        padding: str = "same",
         **kwargs,
     ):
         super().__init__(autocast=False, **kwargs)  # styles stay in float32
+        if padding not in ("same", "full"):
+            raise ValueError(f"padding={padding!r}; use 'same' or 'full'.")
         self.filters, self.kernel_size = filters, kernel_size
-        self.up, self.demodulate = up, demodulate
+        self.up, self.demodulate, self.padding = up, demodulate, padding
 
     def build(self, x_shape, w_shape):
         dense = layers.Dense(x_shape[-1], bias_initializer="ones", dtype="float32", name="affine")
@@ -88,6 +96,10 @@ class ModulatedConv2D(layers.Layer):
     def _convolved(self, x, kernel):
         """x (batch, height, width, channels) after the convolution with one kernel."""
         layout = {"data_format": "channels_last"}
+        if self.padding == "full":
+            border = (self.kernel_size - 1,) * 2
+            x = ops.pad(x, ((0, 0), border, border, (0, 0)))
+            return ops.conv(x, kernel, padding="valid", **layout)
         if not self.up:
             return ops.conv(x, kernel, padding="same", **layout)
         kernel = ops.transpose(kernel, (0, 1, 3, 2))
@@ -96,11 +108,13 @@ class ModulatedConv2D(layers.Layer):
         return 4.0 * binomial(x, 3, 1)
 
     def compute_output_shape(self, x_shape, w_shape):
-        sizes = (2 * n if self.up and n is not None else n for n in x_shape[1:3])
+        more = self.kernel_size - 1 if self.padding == "full" else 0
+        factor = 2 if self.up else 1
+        sizes = (None if n is None else factor * n + more for n in x_shape[1:3])
         return (x_shape[0], *sizes, self.filters)
 
     def get_config(self) -> dict:
-        names = ("filters", "kernel_size", "up", "demodulate")
+        names = ("filters", "kernel_size", "up", "demodulate", "padding")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 

@@ -17,8 +17,9 @@ class StyledGenerator(keras.Model):
             [latents, labels], to styles w (batch, latent_dim).
         make_synthesis: function that makes the one from styles (batch, style_layers, latent_dim),
             or [styles, *noise], to images. It has the attributes `style_layers` and `image_shape`.
-        settings: dict, the arguments of the subclass; `latent_dim` and `mixing_probability`, the
-            share of training images with the styles of two latents, are among them.
+        settings: dict, the arguments of the subclass; `latent_dim` is among them, and
+            `mixing_probability`, the share of training images with the styles of two latents, if
+            there are any.
         mean_decay: float, the share that the tracked mean of w keeps of itself.
         **kwargs: `name`, as for `keras.Model`.
 
@@ -41,7 +42,7 @@ class StyledGenerator(keras.Model):
         super().__init__(**kwargs)
         self.settings = settings
         self.mean_decay = mean_decay
-        self.mixing_probability = settings["mixing_probability"]
+        self.mixing_probability = settings.get("mixing_probability", 0.0)
         with dtype_policy(self.dtype_policy):
             self.mapping = make_mapping()
             self.synthesis = make_synthesis()

@@ -10,7 +10,7 @@ import numpy as np
 from keras import layers, ops
 
 from kerasgan.layers.precision import measuring_networks
-from kerasgan.metrics.torch_file import read_tensors
+from kerasgan.weight_files.torch_files import read_tensors
 
 URL = (
     "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"

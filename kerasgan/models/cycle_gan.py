@@ -1,11 +1,15 @@
 """CycleGAN, Zhu et al. 2017: between two sets of images of which none belong together."""
 
+import re
+from collections.abc import Mapping
 from functools import partial
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from kerasgan import backend
+from kerasgan.core.official import Published, PublishedFile
 from kerasgan.layers.image_history import ImageHistory
 from kerasgan.layers.patch_gan import (
     convolution,
@@ -17,6 +21,25 @@ from kerasgan.layers.precision import dtype_policy
 from kerasgan.layers.reflection_padding import ReflectionPadding2D
 from kerasgan.losses.adversarial import LeastSquares
 from kerasgan.translation.model import TranslationModel
+from kerasgan.translation.published_files import (
+    LICENCE,
+    MOST_LAYERS,
+    PublishedLayer,
+    is_patch_discriminator,
+    load_layers,
+    patch_layers,
+    published_states,
+    shapes_of,
+    without_statistics,
+)
+from kerasgan.weight_files.trees import check_tensors
+
+PUBLISHED_SIZE = (256, 256)
+# Our networks by the names of the published program, whose D_A judges what G_A makes, so B.
+PLACES = {
+    True: {"": "a_to_b", "G_B": "b_to_a"},
+    False: {"": "discriminator_b", "D_B": "discriminator_a"},
+}
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")
@@ -137,6 +160,42 @@ class CycleGAN(TranslationModel):
     @property
     def networks_by_direction(self) -> dict:
         return {"B": self.a_to_b, "A": self.b_to_a}
+
+    # Published files ---------------------------------------------------------------------------
+
+    @classmethod
+    def published_in(cls, file: PublishedFile, network: str | None = None) -> Published | None:
+        settings: dict = {}
+        places, networks, ignored = {}, {}, []
+        for name, state in published_states(file).items():
+            tensors, said = without_statistics(state)
+            made = published_layers(tensors)
+            if made is None:
+                continue
+            own, layers_there = made
+            check_tensors(tensors, shapes_of(layers_there), name or "it")
+            for argument, value in own.items():
+                if settings.setdefault(argument, value) != value:
+                    raise ValueError(
+                        f"its networks have {argument}={settings[argument]} and {value}; "
+                        "those of a CycleGAN have one."
+                    )
+            is_generator = "residual_blocks" in own
+            ours = PLACES[is_generator].get(name, PLACES[is_generator][""])
+            networks[name or ours], places[ours] = tensors, name or ours
+            ignored += [line for line in said if line not in ignored]
+        if not networks:
+            return None
+        if network is not None:
+            raise ValueError(f"network={network!r}; use None for files with one network.")
+        settings["image_shape"] = (*PUBLISHED_SIZE, settings.pop("channels"))
+        kind = "state dicts of CycleGAN (pytorch-CycleGAN-and-pix2pix)"
+        return Published(kind, settings, networks, places, tuple(ignored), licence=LICENCE)
+
+    def load_network(self, name: str, tensors: Mapping[str, np.ndarray]) -> None:
+        found = published_layers(tensors)
+        layers_there = [] if found is None else found[1]
+        load_layers(getattr(self, name), layers_there, tensors)
 
     # The game ----------------------------------------------------------------------------------
 
@@ -269,3 +328,53 @@ def _residual_block(x, name):
     y = ReflectionPadding2D(1, name=f"{name}_pad2")(y)
     y = convolution(width, 3, name=f"{name}_conv2")(y)
     return layers.Add(name=f"{name}_sum")([x, instance_normalization(f"{name}_conv2_norm")(y)])
+
+
+# The published files --------------------------------------------------------------------------
+
+
+def published_layers(
+    tensors: Mapping[str, np.ndarray],
+) -> tuple[dict, list[PublishedLayer]] | None:
+    """What the arrays of a published generator or discriminator say.
+
+    Args:
+        tensors: arrays by their names in the published program.
+
+    Returns:
+        None for another network; or arguments of `CycleGAN` (but `channels`) and the layers.
+        Those of a generator have `residual_blocks`.
+
+    Raises:
+        ValueError: for a network of another depth.
+    """
+    if is_patch_discriminator(tensors) and "model.3.weight" not in tensors:
+        settings, found = patch_layers(tensors, normalized=False)
+        return {**settings, "channels": tensors["model.0.weight"].shape[1]}, found
+    first = tensors.get("model.1.weight", np.empty(0))
+    if first.ndim != 4 or first.shape[2:] != (7, 7):
+        return None
+    width, channels = first.shape[:2]
+    pattern = r"model\.\d{1,3}\.conv_block\.1\.weight"
+    blocks = sum(re.fullmatch(pattern, name) is not None for name in tensors)
+    if not 0 < blocks <= MOST_LAYERS:
+        raise ValueError(f"its generator has {blocks} residual blocks; use 1 to {MOST_LAYERS}.")
+    # Dropout between them, which trains only, takes a number.
+    second = 6 if "model.10.conv_block.6.weight" in tensors else 5
+    found = [
+        PublishedLayer("conv_in", "model.1", (width, channels, 7, 7), width),
+        PublishedLayer("down1", "model.4", (2 * width, width, 3, 3), 2 * width),
+        PublishedLayer("down2", "model.7", (4 * width, 2 * width, 3, 3), 4 * width),
+    ]
+    wide = 4 * width
+    for block in range(blocks):
+        for number, place in ((1, 1), (2, second)):
+            theirs = f"model.{10 + block}.conv_block.{place}"
+            ours = f"block{block + 1}_conv{number}"
+            found.append(PublishedLayer(ours, theirs, (wide, wide, 3, 3), wide))
+    found += [
+        PublishedLayer("up2", f"model.{10 + blocks}", (wide, 2 * width, 3, 3), 2 * width),
+        PublishedLayer("up1", f"model.{13 + blocks}", (2 * width, width, 3, 3), width),
+        PublishedLayer("conv_out", f"model.{17 + blocks}", (channels, width, 7, 7), channels),
+    ]
+    return {"base_width": width, "residual_blocks": blocks, "channels": channels}, found

@@ -1,9 +1,13 @@
 """Pix2Pix, Isola et al. 2017: image to image from pairs, with a loss that is learned."""
 
+from collections.abc import Container, Mapping, Sequence
+
 import keras
+import numpy as np
 from keras import layers, ops
 
 from kerasgan import backend
+from kerasgan.core.official import Published, PublishedFile
 from kerasgan.layers.patch_gan import (
     affine_instance_normalization,
     convolution,
@@ -12,6 +16,20 @@ from kerasgan.layers.patch_gan import (
 )
 from kerasgan.layers.precision import dtype_policy
 from kerasgan.translation.model import TranslationModel
+from kerasgan.translation.published_files import (
+    LICENCE,
+    MOST_LAYERS,
+    PublishedLayer,
+    is_patch_discriminator,
+    load_layers,
+    patch_layers,
+    published_states,
+    shapes_of,
+    without_statistics,
+)
+from kerasgan.weight_files.trees import check_tensors
+
+PUBLISHED_SIZE = 256
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")
@@ -34,6 +52,10 @@ class Pix2Pix(TranslationModel):
             is odd, 8 times at most.
         source_channels: int, channels of the source images; None for as many as the target's.
         base_width: int, feature maps next to the image.
+        depth: None, or int of at least 2, how often the U-Net halves the image.
+        dropout_levels: None for the paper's, the first three layers up; or which layers up drop
+            their outputs, from 0 for that which doubles to the size of the image. The authors'
+            program for PyTorch has none in the first, and (4, 5, 6) of eight.
         receptive_field: 1, 16, 34, 70, 142 or 286, the patch that each of the discriminator's
             logits judges, in pixels.
         l1_weight: float, lambda of the paper.
@@ -67,6 +89,8 @@ class Pix2Pix(TranslationModel):
         source_channels: int | None = None,
         base_width: int = 64,
         *,
+        depth: int | None = None,
+        dropout_levels: tuple[int, ...] | None = None,
         receptive_field: int = 70,
         l1_weight: float = 100.0,
         seed: int | None = None,
@@ -79,9 +103,26 @@ class Pix2Pix(TranslationModel):
         self.base_width = base_width
         self.receptive_field = receptive_field
         self.l1_weight = l1_weight
-        self.depth = halvings(height, width)
+        most = halvings(height, width)
+        if depth is not None and not (isinstance(depth, int) and 2 <= depth <= most):
+            raise ValueError(
+                f"depth={depth!r}; use None or a whole number from 2 to {most}, which is as often "
+                f"as {height}x{width} can be halved."
+            )
+        self.asked_depth, self.depth = depth, most if depth is None else depth
+        dropped: Sequence[int] = range(max(self.depth - 3, 1), self.depth)
+        if dropout_levels is not None:
+            dropped = tuple(dropout_levels)
+            if not set(dropped) <= set(range(1, self.depth)):
+                raise ValueError(
+                    f"dropout_levels={dropout_levels!r}; use None or numbers from 1 to "
+                    f"{self.depth - 1}."
+                )
+        self.dropout_levels = dropout_levels if dropout_levels is None else dropped
         with dtype_policy(dtype):
-            self.generator = unet(self.depth, self.source_channels, channels, base_width, seed)
+            self.generator = unet(
+                self.depth, self.source_channels, channels, base_width, seed, dropped=dropped
+            )
             self.discriminator = patch_discriminator(
                 (height, width, self.source_channels + channels),
                 receptive_field,
@@ -113,6 +154,61 @@ class Pix2Pix(TranslationModel):
     @property
     def networks_by_direction(self) -> dict:
         return {None: self.generator}
+
+    # Published files ---------------------------------------------------------------------------
+
+    @classmethod
+    def published_in(cls, file: PublishedFile, network: str | None = None) -> Published | None:
+        found, ignored = {}, []
+        for name, state in published_states(file).items():
+            tensors, said = without_statistics(state)
+            if "model.model.0.weight" in tensors:
+                made = unet_layers(tensors)
+                ours = "generator"
+            elif is_patch_discriminator(tensors) and "model.3.weight" in tensors:
+                made = patch_layers(tensors, normalized=True)
+                ours = "discriminator"
+            else:
+                continue
+            check_tensors(tensors, shapes_of(made[1]), name or "it")
+            found[ours] = (name or ours, tensors, made[0])
+            ignored += [line for line in said if line not in ignored]
+        if not found:
+            return None
+        if network is not None:
+            raise ValueError(f"network={network!r}; use None for files with one network.")
+        settings: dict = {}
+        for _, _, own in found.values():
+            for argument, value in own.items():
+                if settings.setdefault(argument, value) != value:
+                    raise ValueError(
+                        f"its networks have {argument}={settings[argument]} and {value}; "
+                        "those of a Pix2Pix have one."
+                    )
+        if "discriminator" in found:
+            both = found["discriminator"][1]["model.0.weight"].shape[1]
+            if "generator" not in found:
+                settings |= {"target_channels": both // 2, "source_channels": (both + 1) // 2}
+            elif both != settings["target_channels"] + settings["source_channels"]:
+                raise ValueError(f"its discriminator sees {both} channels, not the generator's.")
+        channels = settings.pop("target_channels")
+        size = max(2 ** settings["depth"], 32) if "depth" in settings else PUBLISHED_SIZE
+        settings["image_shape"] = (size, size, channels)
+        return Published(
+            "state dicts of Pix2Pix (pytorch-CycleGAN-and-pix2pix)",
+            settings,
+            {name: tensors for name, tensors, _ in found.values()},
+            {ours: name for ours, (name, *_) in found.items()},
+            tuple(ignored),
+            licence=LICENCE,
+        )
+
+    def load_network(self, name: str, tensors: Mapping[str, np.ndarray]) -> None:
+        if name == "generator":
+            _, layers_there = unet_layers(tensors)
+        else:
+            _, layers_there = patch_layers(tensors, normalized=True)
+        load_layers(getattr(self, name), layers_there, tensors)
 
     # The game ----------------------------------------------------------------------------------
 
@@ -148,6 +244,8 @@ class Pix2Pix(TranslationModel):
             "image_shape": self.image_shape,
             "source_channels": self.source_channels,
             "base_width": self.base_width,
+            "depth": self.asked_depth,
+            "dropout_levels": self.dropout_levels,
             "receptive_field": self.receptive_field,
             "l1_weight": self.l1_weight,
         }
@@ -215,6 +313,7 @@ def unet(
     base_width: int = 64,
     seed: int | None = None,
     name: str = "generator",
+    dropped: Container[int] | None = None,
 ) -> keras.Model:
     """Section 6.1.1: C64-C128-C256-C512-... down, the same up, each with what was seen on the way.
 
@@ -228,6 +327,7 @@ def unet(
         base_width: int, feature maps next to the image, doubled up to three times.
         seed: int or None, where the dropout of training starts.
         name: str.
+        dropped: which layers up have dropout, see `Pix2Pix`; None for the paper's.
 
     Returns:
         A `keras.Model` from (batch, height, width, source_channels) to (batch, height, width,
@@ -238,6 +338,7 @@ def unet(
     >>> unet(3, 1, 3, base_width=8).output_shape
     (None, None, None, 3)
     """
+    dropped = range(depth - 3, depth) if dropped is None else dropped
     images = keras.Input((None, None, source_channels))
     x, skips = images, []
     for level in range(depth):
@@ -253,7 +354,7 @@ def unet(
         width = base_width * min(2 ** (level - 1), 8)
         x = transposed_convolution(width, 4, use_bias=False, name=f"up{level}")(x)
         x = affine_instance_normalization(f"up{level}_norm")(x)
-        if level >= depth - 3:
+        if level in dropped:
             layer_seed = None if seed is None else seed + level
             x = DropoutNoise(0.5, layer_seed, name=f"up{level}_dropout")(x)
         x = layers.Concatenate(name=f"up{level}_skip")([skips.pop(), x])
@@ -262,3 +363,55 @@ def unet(
     return keras.Model(
         images, layers.Activation("tanh", dtype="float32", name="images")(x), name=name
     )
+
+
+# The published files --------------------------------------------------------------------------
+
+
+def unet_layers(tensors: Mapping[str, np.ndarray]) -> tuple[dict, list[PublishedLayer]]:
+    """What the arrays of a published U-Net say.
+
+    Args:
+        tensors: arrays by their names in the published program, where each level is within the one
+            before it.
+
+    Returns:
+        Arguments of `Pix2Pix`, with `target_channels`, and the layers.
+
+    Raises:
+        ValueError: for a network of another depth.
+    """
+    starts = ["model.model"]
+    while len(starts) <= MOST_LAYERS:
+        inner = "1.model" if len(starts) == 1 else "3.model"
+        if f"{starts[-1]}.{inner}.1.weight" not in tensors:
+            break
+        starts.append(f"{starts[-1]}.{inner}")
+    depth = len(starts)
+    if not 2 <= depth <= 8:
+        raise ValueError(f"its U-Net has {depth} levels; use 2 to 8.")
+    width, source = tensors["model.model.0.weight"].shape[:2]
+    target = tensors["model.model.3.weight"].shape[1]
+    widths = [width * min(2**level, 8) for level in range(depth)]
+    found = [
+        PublishedLayer("down0", "model.model.0", (width, source, 4, 4), None),
+        PublishedLayer("up0", "model.model.3", (2 * width, target, 4, 4), target),
+    ]
+    for level in range(1, depth):
+        start, own, before = starts[level], widths[level], widths[level - 1]
+        last = level == depth - 1
+        found.append(PublishedLayer(f"down{level}", f"{start}.1", (own, before, 4, 4), None))
+        if not last:
+            found.append(PublishedLayer(f"down{level}_norm", f"{start}.2", (own,), own))
+        up, norm = (3, 4) if last else (5, 6)
+        shape = (own if last else 2 * own, before, 4, 4)
+        found.append(PublishedLayer(f"up{level}", f"{start}.{up}", shape, None))
+        found.append(PublishedLayer(f"up{level}_norm", f"{start}.{norm}", (before,), before))
+    settings = {
+        "base_width": width,
+        "source_channels": source,
+        "target_channels": target,
+        "depth": depth,
+        "dropout_levels": tuple(range(4, depth - 1)),
+    }
+    return settings, found

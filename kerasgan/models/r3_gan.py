@@ -33,15 +33,8 @@ class R3GAN(ImageGAN):
     the last features with another one. Images are not bounded, and what is sampled is cut to
     [-1, 1].
 
-    `R3GAN.from_paper` has the paper's widths and schedules:
-
-    | name | image_shape | base_width | max_width | images an update | gamma |
-    |---|---|---|---|---|---|
-    | `"cifar10"` | (32, 32, 3), 10 classes | 768 | 768 | 512 | 0.05 |
-    | `"ffhq64"` | (64, 64, 3) | 384 | 768 | 256 | 2 |
-    | `"ffhq256"` | (256, 256, 3) | 96 | 768 | 256 | 150 |
-    | `"imagenet32"` | (32, 32, 3), 1000 classes | 1536 | 1536 | 4096 | 0.5 |
-    | `"imagenet64"` | (64, 64, 3), 1000 classes | 1536 | 1536 | 4096 | 1 |
+    `R3GAN.from_preset("cifar10", weights=None)` has the paper's widths and schedules; so have
+    `"ffhq64"`, `"ffhq256"`, `"imagenet32"` and `"imagenet64"`.
 
     Departures: without `burn_in`, gamma (1), the learning rate and beta_2 (Adam(2e-4, beta_1=0,
     beta_2=0.99, epsilon=1e-8)) are constant. The paper augments the images that the discriminator
@@ -112,35 +105,6 @@ class R3GAN(ImageGAN):
         self.max_width = max_width
         self.burn_in = burn_in
 
-    @classmethod
-    def from_paper(cls, name: str, **settings) -> Self:
-        """The networks and schedules of the paper for a data set.
-
-        Args:
-            name: str, one of the names in the table above.
-            **settings: other settings of the model, in the place of the paper's or beyond them.
-
-        Raises:
-            ValueError: for another name.
-
-        Example:
-
-        >>> gan = kerasgan.R3GAN.from_paper("cifar10", base_width=8, max_width=8, seed=0)
-        >>> gan.image_shape, gan.num_classes, gan.burn_in.gamma
-        ((32, 32, 3), 10, 0.05)
-        """
-        if name not in PAPER:
-            raise ValueError(f"name={name!r}; use one of {', '.join(map(repr, PAPER))}.")
-        size, base_width, max_width, num_classes, burn_in = PAPER[name]
-        of_paper = {
-            "image_shape": (size, size, 3),
-            "base_width": base_width,
-            "max_width": max_width,
-            "num_classes": num_classes,
-            "burn_in": BurnIn(*burn_in),
-        }
-        return cls(**{**of_paper, **settings})
-
     def default_penalties(self) -> GradientPenalty | list:
         gamma = 1.0 if self.burn_in is None else self.burn_in.gamma
         return [GradientPenalty.r1(gamma), GradientPenalty.r2(gamma)]
@@ -177,14 +141,6 @@ class R3GAN(ImageGAN):
 
 # By name: size, base_width, max_width, num_classes, and of `BurnIn` images, batch_size, gamma and
 # ema_images.
-PAPER = {
-    "cifar10": (32, 768, 768, 10, (20_000_000, 512, 0.05, 5_000_000)),
-    "ffhq64": (64, 384, 768, None, (20_000_000, 256, 2.0, 500_000)),
-    "ffhq256": (256, 96, 768, None, (20_000_000, 256, 150.0, 500_000)),
-    "imagenet32": (32, 1536, 1536, 1000, (200_000_000, 4096, 0.5, 50_000_000)),
-    "imagenet64": (64, 1536, 1536, 1000, (200_000_000, 4096, 1.0, 50_000_000)),
-}
-
 BLOCKS = 2  # a stage
 
 

@@ -1,5 +1,6 @@
 """StyleGAN2, Karras et al. 2020: styles scale kernels, and nothing grows."""
 
+import dataclasses
 import functools
 import math
 import re
@@ -11,26 +12,41 @@ import numpy as np
 from keras import layers, ops
 
 from kerasgan import backend
-from kerasgan.growing.networks import START_SIZE, stage_widths
+from kerasgan.core.official import Published, PublishedFile
+from kerasgan.growing.networks import START_SIZE
 from kerasgan.layers.blur import Blur
-from kerasgan.layers.conditioning import OneHot
 from kerasgan.layers.equalized import equalized
-from kerasgan.layers.minibatch import MinibatchStdDev
 from kerasgan.layers.modulated import ModulatedConv2D, ScaledLeakyReLU
-from kerasgan.layers.pixel_normalization import PixelNormalization
 from kerasgan.layers.shapes import doublings_to
 from kerasgan.layers.styled_generator import StyledGenerator
 from kerasgan.layers.styles import NoiseInjection
-from kerasgan.losses.penalties import GradientPenalty
-from kerasgan.roles.has_styles import HasStyles
-from kerasgan.styles.lazy_regularization import LazilyRegularizedGAN, LazyCost
+from kerasgan.styles.lazy_regularization import LazyCost
+from kerasgan.styles.networks import (
+    CLAMP,
+    half_precision,
+    make_discriminator,
+    mapping_network,
+    precision_at,
+    widths_by_resolution,
+)
+from kerasgan.styles.published_files import (
+    assign_published,
+    places_in_layers,
+    places_in_mapping,
+    resampling_filters,
+)
+from kerasgan.styles.published_snapshots import (
+    architecture_of,
+    published_snapshot,
+    settings_of_mapping,
+    shapes_of_mapping,
+    widths_of,
+)
+from kerasgan.styles.styled_gan import StyledGAN, check_settings
 
 ARCHITECTURES = ("skip", "resnet", "orig")
-R1_EVERY = 16
 PATH_LENGTH_EVERY = 4
 PATH_LENGTH_DECAY = 0.01  # of the mean that path lengths are pulled to
-HALF_PRECISION = 4  # the highest resolutions that compute in it
-CLAMP = 256.0  # of activations, where some are in half precision
 
 
 class Preset(NamedTuple):
@@ -101,7 +117,7 @@ def automatic(size: int, batch_size: int | None = None) -> Preset:
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")
-class StyleGAN2(HasStyles, LazilyRegularizedGAN):
+class StyleGAN2(StyledGAN):
     """Styles scale the kernels of convolutions, networks sum images or residuals, nothing grows.
 
     Section 2 of the paper: a style scales the input maps of a convolution, and demodulation divides
@@ -179,7 +195,7 @@ class StyleGAN2(HasStyles, LazilyRegularizedGAN):
     """
 
     default_batch_size = 32
-    has_bounds = True
+    presets = PRESETS
 
     def __init__(
         self,
@@ -201,11 +217,7 @@ class StyleGAN2(HasStyles, LazilyRegularizedGAN):
     ):
         image_shape = tuple(image_shape)
         doublings_to(image_shape, (START_SIZE,))
-        if preset not in ("auto", *PRESETS):
-            accepted = ", ".join(map(repr, ("auto", *PRESETS)))
-            raise ValueError(f"preset={preset!r}; use one of {accepted}.")
-        if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
-            raise ValueError(f"batch_size={batch_size!r}; use None or a number of at least 1.")
+        check_settings(PRESETS, preset, batch_size, mapping_layers)
         chosen = PRESETS.get(preset) or automatic(image_shape[0], batch_size)
         discriminator = (
             chosen.discriminator
@@ -220,10 +232,6 @@ class StyleGAN2(HasStyles, LazilyRegularizedGAN):
                 accepted = ", ".join(map(repr, ARCHITECTURES))
                 raise ValueError(f"{argument}={value!r}; use one of {accepted}.")
         depth = chosen.mapping_layers if mapping_layers is None else mapping_layers
-        if not isinstance(depth, int) or depth < 1:
-            raise ValueError(
-                f"mapping_layers={mapping_layers!r}; use None or a whole number of at least 1."
-            )
         mixing = chosen.mixing_probability if mixing_probability is None else mixing_probability
         if not 0.0 <= mixing <= 1.0:
             raise ValueError(
@@ -240,8 +248,7 @@ class StyleGAN2(HasStyles, LazilyRegularizedGAN):
             "mixing_probability": mixing_probability,
             "batch_size": batch_size,
         }
-        half = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
-        half = None if half.compute_dtype == "float32" else half.name
+        half = half_precision(dtype)
         super().__init__(
             image_shape,
             latent_dim,
@@ -252,7 +259,7 @@ class StyleGAN2(HasStyles, LazilyRegularizedGAN):
                     _make_generator, max_width, architecture, depth, float(mixing), half
                 ),
                 functools.partial(
-                    _make_discriminator, max_width, discriminator, chosen.group_size, half
+                    make_discriminator, max_width, discriminator, chosen.group_size, half
                 ),
             ),
             ema_decay=0.5,  # which `ema_decay_after` overrules
@@ -265,17 +272,6 @@ class StyleGAN2(HasStyles, LazilyRegularizedGAN):
             (), "zeros", "float32", trainable=False, aggregation="mean", name="path_length"
         )
 
-    @classmethod
-    def batch_size_for(cls, /, **settings) -> int:
-        """The batch of `fit` as published; see `kerasgan.GAN.batch_size_for`."""
-        given, preset = settings.get("batch_size"), PRESETS.get(settings.get("preset", "auto"))
-        if isinstance(given, int) and given > 0:
-            return given
-        return cls.default_batch_size if preset is None else preset.batch_size
-
-    def default_penalties(self) -> GradientPenalty | list:
-        return GradientPenalty.r1(self.published.gamma, every=R1_EVERY)
-
     def default_optimizers(self) -> dict[str, keras.Optimizer]:
         return {p: self.lazy_adam(p, self.published.learning_rate) for p in self.players}
 
@@ -284,11 +280,27 @@ class StyleGAN2(HasStyles, LazilyRegularizedGAN):
         path_length = ["path_length_penalty"] if self.published.path_length_weight else []
         return (*super().loss_names, *path_length)
 
-    def get_config(self) -> dict:
-        config = super().get_config()
-        for name in ("conditioning", "ema_decay"):
-            config.pop(name, None)
-        return {**config, **self.own_settings, "base_width": self.asked_base_width}
+    # Published files -----------------------------------------------------------------------------
+
+    @classmethod
+    def published_in(cls, file: PublishedFile, network: str | None = None) -> Published | None:
+        found = published_snapshot(
+            *(file, network, "StyleGAN2-ADA", "synthesis.b4.const"),
+            *(settings_of_generator, shapes_of_generator),
+        )
+        if found is None:
+            return None
+        published, group = found
+        # The presets that have such groups.
+        preset = {8: "paper256", 32: "cifar"}.get(group, "auto")
+        ignored = published.ignored
+        if group not in (4, 8, 32):
+            ignored += (f"groups of {group} images for the minibatch standard deviation: 4",)
+        settings = {**published.settings, "preset": preset}
+        return dataclasses.replace(published, settings=settings, ignored=ignored)
+
+    def load_network(self, name: str, tensors: Mapping[str, np.ndarray]) -> None:
+        load_published(getattr(self, name), tensors)
 
     # Regularization ------------------------------------------------------------------------------
 
@@ -339,68 +351,11 @@ class StyleGAN2(HasStyles, LazilyRegularizedGAN):
         penalty = self.published.path_length_weight * excess
         return loss + penalty, {**logs, "path_length_penalty": penalty}
 
-    def ema_decay_after(self, updates, batch_size):
-        """Half in so many images, at first in a share of those so far."""
-        batch = ops.cast(batch_size, "float32")
-        half_life = ops.convert_to_tensor(self.published.ema_images, "float32")
-        if self.published.ema_ramp is not None:
-            seen = ops.cast(self.steps_trained + 1, "float32") * batch
-            half_life = ops.minimum(half_life, seen * self.published.ema_ramp)
-        return ops.power(0.5, batch / half_life)
-
     # Using styles --------------------------------------------------------------------------------
-
-    @property
-    def style_layers(self) -> int:
-        """How many layers have a style: int, two a resolution, that of the image included."""
-        return self.generator.synthesis.style_layers
 
     @property
     def noise_shapes(self) -> tuple[tuple[int, ...], ...]:
         return (*super().noise_shapes, *self.generator.synthesis.noise_shapes)
-
-
-def widths_by_resolution(
-    image_shape: tuple[int, ...], base_width: int, max_width: int
-) -> dict[int, int]:
-    """Feature maps at each resolution, from 4x4 on: dict."""
-    widths = stage_widths(image_shape, base_width, max_width)
-    return {START_SIZE * 2**stage: width for stage, width in enumerate(widths)}
-
-
-def precision_at(resolution: int, size: int, half: str | None) -> str:
-    """The dtype policy of a resolution."""
-    low = resolution * 2**HALF_PRECISION <= size
-    return "float32" if half is None or low else half
-
-
-def mapping_network(latent_dim, depth, num_classes):
-    """z, and the label if there are classes, to w."""
-    z = keras.Input((latent_dim,), name="z")
-    inputs, x = z, PixelNormalization(dtype="float32", name="latent_norm")(z)
-    if num_classes is not None:
-        label = keras.Input((), dtype="int32", name="label")
-        inputs = [z, label]
-        embedded = normalized_embedding(label, num_classes, latent_dim)
-        x = layers.Concatenate(dtype="float32", name="z_and_label")([x, embedded])
-    return keras.Model(inputs, mapped(x, latent_dim, depth), name="mapping")
-
-
-def normalized_embedding(label, num_classes, width):
-    """A linear function of the one-hot vector, of length sqrt(width)."""
-    one_hot = OneHot(num_classes, dtype="float32", name="one_hot")(label)
-    dense = layers.Dense(width, dtype="float32", name="embed")
-    x = equalized(dense, gain=1.0)(one_hot)
-    return PixelNormalization(dtype="float32", name="embed_norm")(x)
-
-
-def mapped(x, width, depth):
-    """The dense layers of a mapping network, which learn at a hundredth of the speed."""
-    for number in range(depth):
-        dense = layers.Dense(width, dtype="float32", name=f"fc{number}")
-        x = equalized(dense, gain=1.0, learning_rate_multiplier=0.01)(x)
-        x = ScaledLeakyReLU(dtype="float32", name=f"fc{number}_relu")(x)
-    return x
 
 
 # The generator ----------------------------------------------------------------------------------
@@ -584,102 +539,6 @@ class StyledConv(layers.Layer):
         return self.activate(x + ops.cast(self.bias, x.dtype))
 
 
-# The discriminator ------------------------------------------------------------------------------
-
-
-def _make_discriminator(
-    max_width,
-    architecture,
-    group_size,
-    half,
-    image_shape,
-    base_width,
-    num_classes=None,
-    conditioning=None,
-):
-    return discriminator(
-        image_shape, base_width, max_width, architecture, group_size, num_classes, half
-    )
-
-
-def discriminator(
-    image_shape: tuple[int, ...],
-    base_width: int,
-    max_width: int,
-    architecture: str = "resnet",
-    group_size: int = 4,
-    num_classes: int | None = None,
-    half: str | None = None,
-) -> keras.Model:
-    """The discriminator, (batch, 1) logits (figure 7).
-
-    Args:
-        image_shape, base_width, max_width, architecture, num_classes: as for `StyleGAN2`.
-        group_size: int, of the minibatch standard deviation.
-        half: None, or the dtype policy of the four highest resolutions.
-    """
-    size = image_shape[0]
-    clamp = None if half is None else CLAMP
-    inputs = images = keras.Input(image_shape, name="images")
-    x = None
-    widths = widths_by_resolution(image_shape, base_width, max_width)
-    for resolution in sorted(widths, reverse=True)[:-1]:
-        width, next_width = widths[resolution], widths[resolution // 2]
-        conv = functools.partial(convolved, clamp=clamp, dtype=precision_at(resolution, size, half))
-        name = f"b{resolution}"
-        if x is None or architecture == "skip":
-            x = with_image(x, conv(images, width, f"{name}_fromrgb", size=1), name)
-        if architecture == "skip":
-            images = Blur(dtype="float32", name=f"{name}_image_blur")(images)
-            images = layers.AveragePooling2D(2, dtype="float32", name=f"{name}_image_down")(images)
-        gain = math.sqrt(0.5) if architecture == "resnet" else 1.0
-        y = conv(x, width, f"{name}_conv0")
-        y = conv(y, next_width, f"{name}_conv1", gain=gain, down=True)
-        if architecture == "resnet":
-            policy = precision_at(resolution, size, half)
-            skip = Blur(dtype=policy, name=f"{name}_skip_blur")(x)
-            skip = layers.AveragePooling2D(2, dtype=policy, name=f"{name}_skip_down")(skip)
-            linear = layers.Conv2D(next_width, 1, use_bias=False, dtype=policy, name=f"{name}_skip")
-            skip = equalized(linear, gain=gain)(skip)
-            y = layers.Add(dtype=policy, name=f"{name}_sum")([skip, y])
-        x = y
-    width = widths[START_SIZE]
-    conv = functools.partial(convolved, clamp=clamp, dtype="float32")
-    if architecture == "skip":
-        x = with_image(x, conv(images, width, "b4_fromrgb", size=1), "b4")
-    x = MinibatchStdDev(group_size, dtype="float32", name="minibatch_stddev")(x)
-    x = conv(x, width, "b4_conv")
-    x = layers.Flatten(dtype="float32", name="flatten")(x)
-    x = equalized(layers.Dense(width, dtype="float32", name="b4_fc"), gain=1.0)(x)
-    x = ScaledLeakyReLU(dtype="float32", name="b4_fc_relu")(x)
-    features = 1 if num_classes is None else width
-    x = equalized(layers.Dense(features, dtype="float32", name="b4_out"), gain=1.0)(x)
-    if num_classes is not None:
-        label = keras.Input((), dtype="int32", name="label")
-        inputs = [inputs, label]
-        embedded = mapped(normalized_embedding(label, num_classes, width), width, 8)
-        x = layers.Dot(axes=-1, dtype="float32", name="projection")([x, embedded])
-        x = layers.Rescaling(1.0 / math.sqrt(width), dtype="float32", name="scaled")(x)
-    return keras.Model(inputs, x, name="discriminator")
-
-
-def convolved(x, width, name, size=3, gain=1.0, down=False, clamp=None, dtype=None):
-    """A convolution, filtered and of stride 2 where it reduces, and the activation."""
-    border = {"padding": "same"}
-    if down:
-        x = Blur(4, 2, dtype=dtype, name=f"{name}_blur")(x)
-        border = {"padding": "valid", "strides": 2}
-    x = equalized(layers.Conv2D(width, size, dtype=dtype, name=name, **border), gain=1.0)(x)
-    return ScaledLeakyReLU(gain, clamp, dtype=dtype, name=f"{name}_relu")(x)
-
-
-def with_image(x, features, name):
-    """Features and those of the image at their resolution."""
-    if x is None:
-        return features
-    return layers.Add(dtype=features.dtype, name=f"{name}_with_image")([x, features])
-
-
 # The published files ----------------------------------------------------------------------------
 
 
@@ -694,38 +553,14 @@ def load_published(network: keras.Model, tensors: Mapping[str, np.ndarray]) -> N
     Raises:
         ValueError: when one is missing, is too many, or has another shape.
     """
-    places = published_places(network)
-    filters = {name for name in tensors if name.endswith("resample_filter")}
-    missing, unknown = set(places) - set(tensors), set(tensors) - set(places) - filters
-    if missing or unknown:
-        what = "lacks" if missing else "has, beyond this network's,"
-        raise ValueError(
-            f"tensors {what} {', '.join(sorted(missing or unknown)[:3])}; use a model with the "
-            "architecture, sizes and classes of the published one."
-        )
-    published_filter = np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 64.0
-    for name in filters:
-        if not np.allclose(tensors[name], published_filter, atol=1e-6):
-            raise ValueError(f"tensors has {name}, another filter than [1, 3, 3, 1]; none fits.")
-    arrays = {}
-    for name, variable in places.items():
-        array = as_ours(name, np.asarray(tensors[name], "float32"))
-        if array.shape != tuple(variable.shape):
-            raise ValueError(
-                f"tensors has {name} of shape {np.shape(tensors[name])}, this network's weight has "
-                f"{tuple(variable.shape)}; use a model of the published sizes."
-            )
-        arrays[name] = array
-    for name, variable in places.items():
-        variable.assign(arrays[name])
+    assign_published(published_places(network), tensors, resampling_filters(tensors))
 
 
 def published_places(network: keras.Model) -> dict[str, keras.Variable]:
     """Where each tensor of a published network belongs: dict from its name to a variable."""
     if not isinstance(network, StyledGenerator):
-        return dict(_named_by_layers(network))
-    places = {f"mapping.{name}": v for name, v in _named_by_layers(network.mapping)}
-    places["mapping.w_avg"] = network.mean
+        return places_in_layers(network)
+    places = places_in_mapping(network)
     for block in network.synthesis.blocks:
         start = f"synthesis.b{block.resolution}"
         if block.first:
@@ -746,33 +581,58 @@ def published_places(network: keras.Model) -> dict[str, keras.Variable]:
     return places
 
 
-def _named_by_layers(network):
-    for layer in network.layers:
-        inner = getattr(layer, "layer", None)
-        if inner is None:
-            continue
-        name = re.sub(r"^(b\d+)_", r"\1.", inner.name)
-        if network.name != "mapping" and "." not in name:
-            name = f"mapping.{name}"  # the discriminator's, of labels
-        yield f"{name}.weight", inner.kernel
-        if inner.use_bias:
-            yield f"{name}.bias", inner.bias
+def settings_of_generator(tensors: Mapping[str, np.ndarray]) -> dict:
+    """The arguments of `StyleGAN2` for the arrays of a published generator.
 
-
-def as_ours(name: str, array: np.ndarray) -> np.ndarray:
-    """A published tensor, channels before sizes, in the order of ours.
-
-    Args:
-        name: str, its published name.
-        array: float array.
+    Raises:
+        ValueError: for sizes that `StyleGAN2` does not have.
     """
-    if name.endswith("noise_const"):
-        return array[None, :, :, None]
-    if name.endswith(".const"):
-        return array.transpose(1, 2, 0)[None]
-    if name == "b4.fc.weight":  # of features that were flattened channels first
-        maps = array.reshape(len(array), -1, START_SIZE, START_SIZE)
-        return maps.transpose(2, 3, 1, 0).reshape(-1, len(array))
-    if array.ndim == 4:
-        return array.transpose(2, 3, 1, 0)
-    return array.T if array.ndim == 2 else array
+    found = (re.fullmatch(r"synthesis\.b(\d{1,4})\.conv1\.bias", name) for name in tensors)
+    sizes = sorted(int(match[1]) for match in found if match)
+    if sizes != [START_SIZE * 2**n for n in range(len(sizes))] or len(sizes) < 2:
+        raise ValueError(f"its generator has the resolutions {sizes}, which do not double from 4.")
+    widths = {size: len(tensors[f"synthesis.b{size}.conv1.bias"]) for size in sizes}
+    size, base_width, max_width = sizes[-1], widths[sizes[-1]], max(widths.values())
+    channels = len(tensors[f"synthesis.b{size}.torgb.bias"])
+    image_shape = (size, size, channels)
+    if widths != widths_by_resolution(image_shape, base_width, max_width):
+        raise ValueError(f"its feature maps by resolution are {widths}, not halved as StyleGAN2's.")
+    return {
+        "image_shape": image_shape,
+        "base_width": base_width,
+        "max_width": max_width,
+        "architecture": architecture_of(tensors, "synthesis.", "torgb"),
+        **settings_of_mapping(tensors),
+    }
+
+
+def shapes_of_generator(
+    tensors: Mapping[str, np.ndarray], settings: Mapping
+) -> dict[str, tuple[int, ...]]:
+    """The shapes of the arrays of a published generator with these settings of `StyleGAN2`."""
+    size, _, channels = settings["image_shape"]
+    w = settings["latent_dim"]
+    shapes = shapes_of_mapping(settings, w, w, settings["mapping_layers"])
+    shapes["mapping.w_avg"] = (w,)
+    before = None
+    for resolution, width in widths_of(settings).items():
+        start = f"synthesis.b{resolution}"
+        layers_here = {"conv1": (width, width, 3)}
+        if before is None:
+            shapes[f"{start}.const"] = (width, START_SIZE, START_SIZE)
+        else:
+            layers_here["conv0"] = (width, before, 3)
+        if settings["architecture"] == "skip" or resolution == size:
+            layers_here["torgb"] = (channels, width, 1)
+        for name, (outputs, inputs, side) in layers_here.items():
+            shapes[f"{start}.{name}.weight"] = (outputs, inputs, side, side)
+            shapes[f"{start}.{name}.bias"] = (outputs,)
+            shapes[f"{start}.{name}.affine.weight"] = (inputs, w)
+            shapes[f"{start}.{name}.affine.bias"] = (inputs,)
+            if name != "torgb":
+                shapes[f"{start}.{name}.noise_strength"] = ()
+                shapes[f"{start}.{name}.noise_const"] = (resolution, resolution)
+        if settings["architecture"] == "resnet" and before is not None:
+            shapes[f"{start}.skip.weight"] = (width, before, 1, 1)
+        before = width
+    return shapes | dict.fromkeys(resampling_filters(tensors), (4, 4))

@@ -229,7 +229,15 @@ class HasStyles(HasLatents):
 
         Returns:
             float32 array (num_images, height, width, channels).
+
+        Raises:
+            ValueError: when the model has no noise but the latent.
         """
+        if len(self.noise_shapes) == 1:
+            raise ValueError(
+                f"{type(self).__name__} has no noise beside the latent, so its images of one do "
+                "not differ; use latents that do, or styles."
+            )
         styles = self.styles(np.asarray(latent, "float32")[None], labels=label)
         random = np.random.default_rng(np.random.randint(2**31) if seed is None else seed)
         noise = [

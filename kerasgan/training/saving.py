@@ -35,6 +35,7 @@ class SavesExactly(_Beside):
     skip_broken_saves = False  # while TerminateOnNaN ends a training
     last_saved = None  # (path, what of the training is in it)
     _moved_when_compiled = None  # while a file is loaded: indices of weights by part
+    _of_networks_only = False  # while save_networks writes
 
     def save(self, filepath: str | os.PathLike, overwrite: bool = True, **kwargs) -> None:
         """Saves everything: networks, optimizers, averages, seeds, counters.
@@ -67,6 +68,18 @@ class SavesExactly(_Beside):
             **kwargs: as for `keras.Model.save_weights`.
         """
         self._write(super().save_weights, filepath, overwrite, kwargs)
+
+    def save_networks(self, filepath: str | os.PathLike) -> None:
+        """Saves what `save_weights` does without optimizers and without where an epoch stands.
+
+        Args:
+            filepath: a path that ends in `.weights.h5`, for `load_weights` before `compile`.
+        """
+        self._of_networks_only = True
+        try:
+            self.save_weights(filepath)
+        finally:
+            self._of_networks_only = False
 
     def _write(self, write, filepath, overwrite, kwargs):
         if not self.is_chief:  # of several workers, who all have the same weights
@@ -125,6 +138,8 @@ class SavesExactly(_Beside):
         store["networks_version"] = np.int32(self.networks_version)
         for index, state in enumerate(self._seed_states()):
             store[f"seed_{index}"] = ops.convert_to_numpy(state)
+        if self._of_networks_only:
+            return
         if self.position.step:
             store["position"] = np.array([self.position.step, self.position.steps or 0])
             for name, mean in self._means().items():

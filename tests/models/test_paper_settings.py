@@ -33,6 +33,7 @@ BATCHES = {
     "progan": (64, 1),
     "stylegan": (64, 1),
     "stylegan2": (32, 1),
+    "stylegan3": (32, 1),
     "pix2pix": (1, 1),
     "cycle_gan": (1, 1),
     "srgan": (16, 1),

@@ -6,6 +6,7 @@ import tensorflow as tf
 from growing_helpers import growing, images, made, randomize, reduced, shared, values
 
 import kerasgan
+from kerasgan import presets
 from kerasgan.growing import networks
 from kerasgan.growing.networks import stage_widths
 from kerasgan.layers import Blur
@@ -55,8 +56,13 @@ class Table2Test(tf.test.TestCase):
 
     def test_the_paper_counts_23_1_million_parameters(self):
         """Which makes the formulas those of the paper, with which ours are compared below."""
-        self.assertEqual(f"{of_generator(WIDTHS, 512, 3) / 1e6:.1f}M", "23.1M")
-        self.assertEqual(f"{of_discriminator(WIDTHS, 3) / 1e6:.1f}M", "23.1M")
+        published = presets.find("celebahq1024", "ProGAN")
+        self.assertEqual(stage_widths(published.config["config"]["image_shape"], 16, 512), WIDTHS)
+        counts = {"generator": of_generator(WIDTHS, 512, 3)}
+        counts["discriminator"] = of_discriminator(WIDTHS, 3)
+        found = {network: f"{count / 1e6:.1f}M" for network, count in counts.items()}
+        self.assertEqual(found, {"generator": "23.1M", "discriminator": "23.1M"})
+        self.assertEqual(found, published.paper["parameters"])
 
     def test_ours_have_as_many_parameters(self):
         for settings in ({}, {"latent_dim": 5, "base_width": 3, "max_width": 7}):

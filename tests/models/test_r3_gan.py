@@ -7,7 +7,7 @@ from backends import BACKEND, needs_backend
 from keras import ops
 
 import kerasgan
-from kerasgan import backend
+from kerasgan import backend, presets
 from kerasgan.models import r3_gan
 
 
@@ -426,19 +426,19 @@ class PaperTest(tf.test.TestCase):
             "imagenet32": [1536] * 4,
             "imagenet64": [1536] * 5,
         }
-        for name, (size, base_width, max_width, *_) in r3_gan.PAPER.items():
-            found = r3_gan.stage_widths((size, size, 3), base_width, max_width)[::-1]
-            self.assertEqual(found, expected.pop(name))
-        self.assertEmpty(expected)
+        for name, widths in expected.items():
+            of_paper = presets.find(name, "R3GAN").config["config"]
+            names = ("image_shape", "base_width", "max_width")
+            found = r3_gan.stage_widths(*(of_paper[n] for n in names))
+            self.assertEqual(found[::-1], widths)
 
     def test_names(self):
         small = {"base_width": 8, "max_width": 8, "ema_decay": None}
-        gan = kerasgan.R3GAN.from_paper("ffhq64", **small)
+        gan = kerasgan.R3GAN.from_preset("ffhq64", weights=None, **small)
         self.assertEqual((gan.image_shape, gan.num_classes), ((64, 64, 3), None))
         found = gan.burn_in.get_config()
         self.assertEqual(
             found,
             {"images": 20_000_000, "batch_size": 256, "gamma": 2.0, "ema_images": 500_000},
         )
-        with self.assertRaisesRegex(ValueError, "name='celeba'; use one of 'cifar10', 'ffhq64'"):
-            kerasgan.R3GAN.from_paper("celeba")
+        self.assertIsInstance(gan.optimizer["generator"], r3_gan.BurnInAdam)

@@ -18,6 +18,7 @@ from growing_helpers import (
 from keras import layers
 
 import kerasgan
+from kerasgan import presets
 from kerasgan.growing.networks import stage_widths
 from kerasgan.layers import AdaptiveInstanceNormalization, Blur, Equalized
 from kerasgan.sampling.normals import standard_normal
@@ -120,8 +121,10 @@ class ArchitectureTest(StyleTestCase):
             )
             return mapping + first + others + (widths[-1] + 1) * channels
 
-        widths = stage_widths((1024, 1024, 3), 16, 512)
+        published = presets.find("ffhq1024", "StyleGAN")
+        widths = stage_widths(published.config["config"]["image_shape"], 16, 512)
         self.assertEqual(f"{count(widths, 512, 3) / 1e6:.1f}M", "26.2M")
+        self.assertEqual(published.paper["parameters"], {"generator": "26.2M"})
         generator = self.gan.generator
         used = [generator.mapping, *generator.synthesis.blocks, generator.synthesis.to_image[-1]]
         found = sum(int(np.prod(w.shape)) for x in used for w in x.trainable_weights)

@@ -8,10 +8,12 @@ from backends import in_step, needs_backend
 from keras import ops
 
 import kerasgan
-from kerasgan import backend
+from kerasgan import backend, presets
 from kerasgan.losses import GradientPenalty
 from kerasgan.models import stylegan2
-from kerasgan.models.stylegan2 import as_ours, load_published, published_places
+from kerasgan.models.stylegan2 import load_published, published_places
+from kerasgan.styles.networks import discriminator
+from kerasgan.styles.published_files import as_ours
 
 # Weights, inputs and outputs of the published PyTorch program (small networks of random weights,
 # three classes, float32 on a CPU), by its own names and with channels first.
@@ -122,7 +124,7 @@ class PublishedTest(tf.test.TestCase):
 
     @needs_backend("tensorflow", reason="it is arithmetic on arrays")
     def test_other_files_are_refused(self):
-        network = stylegan2.discriminator((32, 32, 3), 8, 32, num_classes=3)
+        network = discriminator((32, 32, 3), 8, 32, num_classes=3)
         tensors = self.part("D.")
         with self.assertRaisesRegex(ValueError, r"b32.*of shape .* published sizes"):
             load_published(network, tensors)
@@ -141,16 +143,18 @@ class SettingsTest(tf.test.TestCase, parameterized.TestCase):
     @needs_backend("tensorflow", reason="it counts")
     def test_the_published_networks_for_1024_pixels_have_59_million_weights(self):
         """30,370,060 and 29,012,513, as the authors' program prints them."""
-        shape, latent_dim = (1024, 1024, 3), 512
+        published = presets.find("ffhq1024", "StyleGAN2")
+        shape, latent_dim = published.config["config"]["image_shape"], 512
         generator = stylegan2.Generator(
             shape, latent_dim, 32, 512, "skip", None, 8, 0.9, None, name="generator"
         )
-        discriminator = stylegan2.discriminator(shape, 32, 512)
+        discriminator_network = discriminator(shape, 32, 512)
         found = [
             sum(int(np.prod(v.shape)) for v in network.trainable_weights)
-            for network in (generator, discriminator)
+            for network in (generator, discriminator_network)
         ]
         self.assertEqual(found, [30_370_060, 29_012_513])
+        self.assertEqual(found, list(published.paper["parameters"].values()))
 
     @parameterized.parameters(
         (32, None, (32, 4, 0.0025, 0.0064, 10e3)),

@@ -1,0 +1,245 @@
+"""Triplets of an original picture, a caption and a generated picture, for detectors of fakes."""
+
+import csv
+import dataclasses
+import io
+import os
+import pathlib
+from collections.abc import Iterator
+
+import numpy as np
+from PIL import Image
+
+from kerasgan.data.folders import SUFFIXES, regular_file
+from kerasgan.data.images import fit_image, read_image
+from kerasgan.utils.files import atomic_path
+from kerasgan.utils.images import png, to_uint8
+from kerasgan.utils.printable import printable
+
+SIDES = ("original", "generated")
+TABLE = "captions.csv"
+COLUMNS = ("id", "caption", "split")
+SPLITS = ("train", "validation", "test")
+
+
+@dataclasses.dataclass(frozen=True)
+class Triplets:
+    """Originals, captions and generated images that belong together.
+
+    Attributes:
+        ids: tuple of n str.
+        original, generated: float32 arrays (n, height, width, channels) in [-1, 1].
+        captions: tuple of n str.
+        generators: tuple of n str, what made each generated image; "" where nothing says so.
+    """
+
+    ids: tuple[str, ...]
+    original: np.ndarray
+    generated: np.ndarray
+    captions: tuple[str, ...]
+    generators: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, rows) -> "Triplets":
+        """The triplets of a slice, or of an array of indices or bools."""
+        rows = np.arange(len(self))[rows]
+        texts = {
+            name: tuple(getattr(self, name)[row] for row in rows)
+            for name in ("ids", "captions", "generators")
+        }
+        return Triplets(original=self.original[rows], generated=self.generated[rows], **texts)
+
+    def by_generator(self) -> Iterator[tuple[str, "Triplets"]]:
+        """The triplets of each generator, by name, in sorted order."""
+        for name in sorted(set(self.generators)):
+            yield name, self[np.array([generator == name for generator in self.generators])]
+
+
+def triplets(
+    folder: str | os.PathLike,
+    split: str | None = None,
+    *,
+    image_size: int | None = None,
+    channels: int | None = None,
+) -> Triplets:
+    """Reads a folder of triplets, as `kerasgan fakes` writes it.
+
+    The folder holds `original/ID.png`, `generated/ID.png` (or JPEG, ...), and `captions.csv` with
+    the columns `id`, `caption` and `split`, and if there are several generators, `generator`.
+
+    Args:
+        folder: its path.
+        split: `"train"`, `"validation"` or `"test"`; None for all.
+        image_size: int, both pictures become squares of it in the same way; None leaves them alone,
+            and they then have to be squares of one size.
+        channels: 1 or 3; None for 1 if all pictures are gray, else 3.
+
+    Returns:
+        `Triplets`.
+
+    Raises:
+        FileNotFoundError: when the folder, the table or a picture is missing.
+        ValueError: for a table without these columns, an id that comes twice, another split, or
+            pictures of several sizes.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from kerasgan.data.triplets import write
+    >>> images = np.zeros((4, 8, 8, 1))
+    >>> write("fakes", images, images - 1.0, ["a gray square"] * 4, generator="black")
+    4
+    >>> found = kerasgan.data.triplets("fakes")
+    >>> found.original.shape, found.captions[0], found.generators[0]
+    ((4, 8, 8, 1), 'a gray square', 'black')
+    """
+    folder = pathlib.Path(folder)
+    rows = read_table(folder)
+    if split is not None:
+        if split not in SPLITS:
+            raise ValueError(f"split={split!r}; use one of {', '.join(map(repr, SPLITS))} or None.")
+        rows = [row for row in rows if row["split"] == split]
+        if not rows:
+            raise ValueError(f"split={split!r}: {printable(folder / TABLE)} has none of it.")
+    files = {side: [_picture(folder / side, row["id"]) for row in rows] for side in SIDES}
+    every = [file for side in SIDES for file in files[side]]
+    images = {
+        side: [read_image(file, image_size, channels or 3, "crop") for file in files[side]]
+        for side in SIDES
+    }
+    shapes = {image.shape for side in SIDES for image in images[side]}
+    if len(shapes) > 1:
+        found = ", ".join(f"{width}x{height}" for height, width, _ in sorted(shapes)[:3])
+        raise ValueError(
+            f"the pictures in {printable(folder)} have several sizes ({found}); give image_size."
+        )
+    arrays = {side: np.stack(images[side]) for side in SIDES}
+    if channels is None and every and all((a == a[..., :1]).all() for a in arrays.values()):
+        arrays = {side: array[..., :1] for side, array in arrays.items()}
+    return Triplets(
+        ids=tuple(row["id"] for row in rows),
+        captions=tuple(row["caption"] for row in rows),
+        generators=tuple(row.get("generator") or "" for row in rows),
+        **{side: (array / np.float32(127.5) - 1.0) for side, array in arrays.items()},
+    )
+
+
+def read_table(folder):
+    """The rows of the table of a folder of triplets: list of dict; see `triplets`."""
+    path = folder / TABLE
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{printable(path)} does not exist; it has to list the triplets, with the columns "
+            f"{', '.join(COLUMNS)} (kerasgan fakes writes such a folder)."
+        )
+    with open(path, newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+        if missing:
+            raise ValueError(f"{printable(path)} has no column {missing[0]!r}.")
+        rows = list(reader)
+    seen = set()
+    for number, row in enumerate(rows, 2):
+        if row["split"] not in SPLITS:
+            raise ValueError(
+                f"{printable(path)}, line {number}: split={row['split']!r}; use one of "
+                f"{', '.join(SPLITS)}."
+            )
+        if not row["id"] or row["id"] in seen or pathlib.PurePath(row["id"]).name != row["id"]:
+            raise ValueError(
+                f"{printable(path)}, line {number}: id={row['id']!r}; use a name of its own, "
+                "without a folder, for each triplet."
+            )
+        seen.add(row["id"])
+    if not rows:
+        raise ValueError(f"{printable(path)} lists no triplets.")
+    return rows
+
+
+def _picture(folder, name):
+    for suffix in SUFFIXES:
+        if (folder / f"{name}{suffix}").exists():
+            return regular_file(folder / f"{name}{suffix}")
+    raise FileNotFoundError(f"{printable(folder / name)}.png does not exist.")
+
+
+# Writing ----------------------------------------------------------------------------------------
+
+
+def write(
+    folder: str | os.PathLike,
+    original: np.ndarray,
+    generated: np.ndarray,
+    captions: list[str],
+    *,
+    generator: str,
+    start: int = 0,
+    jpeg: int | None = None,
+) -> int:
+    """Adds triplets to a folder, which is made if it is missing; returns how many.
+
+    Both pictures of a triplet go the same way: [-1, 1] to 256 values, if `jpeg` is given through a
+    JPEG file of that quality, and to PNG files without anything beside their pixels. A detector
+    that is always right has often learned that originals were JPEG files once, and generated
+    images were not; with `jpeg` both were.
+
+    The place of an original in its data decides the split, of ten the first seven are for training,
+    one is for validation and two are for tests. So pictures of several generators can be added one
+    after the other, and no original is in two splits.
+
+    Args:
+        folder: path.
+        original, generated: float arrays (n, height, width, 1 or 3) of one shape in [-1, 1].
+        captions: list of n str.
+        generator: str, what made the images, which begins the names of the files.
+        start: int, the place of the first original in its data.
+        jpeg: int from 1 to 100, or None.
+
+    Raises:
+        ValueError: for arrays of several shapes, or triplets that are there already.
+    """
+    folder = pathlib.Path(folder)
+    if not len(original) == len(generated) == len(captions) or original.shape != generated.shape:
+        raise ValueError(
+            f"original has shape {original.shape}, generated {generated.shape}, and there are "
+            f"{len(captions)} captions; use as many of each, of one shape."
+        )
+    rows = read_table(folder) if (folder / TABLE).exists() else []
+    names = [f"{generator}-{start + number:06d}" for number in range(len(original))]
+    there = {row["id"] for row in rows} & set(names)
+    if there:
+        raise ValueError(
+            f"{printable(folder)} holds {min(there)} already; choose another folder, or another "
+            "name for the generator."
+        )
+    for side, images in zip(SIDES, (original, generated), strict=True):
+        for name, pixels in zip(names, to_uint8(images), strict=True):
+            with atomic_path(folder / side / f"{name}.png") as temporary:
+                temporary.write_bytes(png(pixels if jpeg is None else through_jpeg(pixels, jpeg)))
+    for number, (name, caption) in enumerate(zip(names, captions, strict=True), start):
+        split = SPLITS[0 if number % 10 < 7 else 1 if number % 10 == 7 else 2]
+        rows.append({"id": name, "caption": caption, "split": split, "generator": generator})
+    with atomic_path(folder / TABLE) as temporary, open(temporary, "w", newline="") as file:
+        table = csv.DictWriter(file, [*COLUMNS, "generator"], extrasaction="ignore", restval="")
+        table.writeheader()
+        table.writerows(rows)
+    return len(names)
+
+
+def through_jpeg(pixels: np.ndarray, quality: int) -> np.ndarray:
+    """What a JPEG file leaves of a picture.
+
+    Args:
+        pixels: uint8 array (height, width, 1 or 3).
+        quality: int from 1 to 100.
+
+    Returns:
+        uint8 array of the same shape.
+    """
+    file = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(
+        file, "JPEG", quality=quality
+    )
+    return fit_image(Image.open(file), None, pixels.shape[-1])

@@ -1,0 +1,386 @@
+"""FakeNet: which of two pictures was generated, or whether one was."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from kerasgan.data.triplets import Triplets
+from kerasgan.export.saved_model import check_destination
+from kerasgan.utils.files import atomic_path
+
+BACKBONES = ("cnn", "mobilenet")
+WORDS = 512  # of captions, the most frequent ones, in a bag of words
+LEAST_SIDE = 32  # that MobileNetV2 is made for
+
+
+@keras.saving.register_keras_serializable(package="kerasgan")
+class Detector(keras.Model):
+    """Tells real pictures from generated ones: a plain Keras model.
+
+    With one picture it says how likely that is real. With `pair=True` it sees two, A and B, of
+    which one is real, and says how likely that is A. It is antisymmetric: the logit of (B, A) is
+    that of (A, B) with the opposite sign, exactly, because it is `f(a, b) - f(b, a)`. A detector of
+    pairs can compare, so it does not have to know what pictures look like in general.
+
+    It learns from `kerasgan.data.Triplets`, and comes compiled with Adam, binary cross-entropy of
+    logits, and accuracy:
+
+        detector = Detector((64, 64, 3), pair=True)
+        detector.fit(*detector.examples(train), epochs=10)
+        kerasgan.detection.evaluate(detector, test)
+
+    Args:
+        image_shape: (height, width, channels).
+        backbone: what looks at a picture:
+
+            - `"cnn"`: four convolutions of stride 2 with batch norm, of 32 to 256 maps;
+            - `"mobilenet"`: MobileNetV2 (Sandler et al. 2018, arXiv:1801.04381) with random
+              weights; images of at least 32x32;
+            - a built `keras.Model` from images (n, *image_shape) in [-1, 1] to features (n, d), a
+              pretrained one for example; set its `trainable` as you like.
+        pair: whether it sees two pictures.
+        text: what becomes of captions: None for nothing, `"bag_of_words"`, or a function from a
+            list of n str to a float array (n, d), such as the text encoder of a CLIP.
+        spectrum: whether it sees the logarithm of the amplitude of the Fourier transform, too,
+            where up-sampling leaves its traces.
+        vocabulary: sequence of str, the words of the bag of words; None for the most frequent 512
+            of the triplets that `examples` is first given.
+        text_dim: int, d of a function for `text`; None for what the first examples have.
+        seed: int, or None.
+
+    Raises:
+        ValueError: for another backbone or text, or images that are too small.
+
+    Example:
+
+    >>> images = np.random.default_rng(0).uniform(-1.0, 1.0, (8, 16, 16, 1)).astype("float32")
+    >>> names = tuple("abcdefgh")
+    >>> found = kerasgan.data.Triplets(names, images, images**3, names, ("cube",) * 8)
+    >>> detector = kerasgan.detection.Detector((16, 16, 1), pair=True)
+    >>> history = detector.fit(*detector.examples(found), epochs=1, verbose=0)
+    >>> detector.probability_real(images, images**3).shape
+    (8,)
+
+    Spectrum: Leveraging Frequency Analysis for Deep Fake Image Recognition, Frank et al., 2020,
+    arXiv:2003.08685, with a cosine transform.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, ...],
+        backbone: str | keras.Model = "cnn",
+        *,
+        pair: bool = False,
+        text: str | Callable | None = None,
+        spectrum: bool = False,
+        vocabulary: Sequence[str] | None = None,
+        text_dim: int | None = None,
+        seed: int | None = None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.image_shape = tuple(image_shape)
+        if isinstance(backbone, str) and backbone not in BACKBONES:
+            accepted = ", ".join(map(repr, BACKBONES))
+            raise ValueError(f"backbone={backbone!r}; use {accepted} or a keras.Model.")
+        if isinstance(text, str) and text != "bag_of_words":
+            raise ValueError(f"text={text!r}; use None, 'bag_of_words' or a function.")
+        if backbone == "mobilenet" and min(self.image_shape[:2]) < LEAST_SIDE:
+            raise ValueError(
+                f"image_shape={self.image_shape}: 'mobilenet' needs {LEAST_SIDE}x{LEAST_SIDE} or "
+                "more; use 'cnn'."
+            )
+        self.backbone, self.pair, self.spectrum, self.seed = backbone, pair, spectrum, seed
+        self.encode_text = text if callable(text) else None
+        self.text = text
+        self.vocabulary = None if vocabulary is None else tuple(vocabulary)
+        self.text_dim = text_dim
+        self.network: keras.Model | None = None
+        if text is None or self.vocabulary is not None or text_dim is not None:
+            self._make_network()
+
+    # The network ---------------------------------------------------------------------------------
+
+    def _make_network(self):
+        """Makes `network`, once it is known how long the vectors of captions are."""
+        seeds = np.random.default_rng(self.seed)
+        picture = keras.Input(self.image_shape, name="picture")
+        looks = self.backbone
+        if isinstance(looks, str):
+            make = {"cnn": _cnn, "mobilenet": _mobilenet}[looks]
+            looks = make(self.image_shape, seeds)
+        features = [looks(picture)]
+        if self.spectrum:
+            amplitudes = LogAmplitudes()(picture)
+            features.append(_cnn(amplitudes.shape[1:], seeds, name="of_spectrum")(amplitudes))
+        seen = features[0] if len(features) == 1 else layers.Concatenate()(features)
+        encoder = keras.Model(picture, seen, name="encoder")
+        pictures = [
+            keras.Input(self.image_shape, name=name) for name in ("a", "b")[: 1 + self.pair]
+        ]
+        caption = keras.Input((self._length_of_text(),), name="text")
+        text = [] if self.text is None else [caption]
+        codes = [encoder(picture) for picture in pictures]
+        head = _head(sum(code.shape[-1] for code in [*codes, *text]), seeds)
+
+        def judged(codes):
+            parts = [*codes, *text]
+            return head(parts[0] if len(parts) == 1 else layers.Concatenate()(parts))
+
+        logit = judged(codes)
+        if self.pair:
+            logit = layers.Subtract()([logit, judged(codes[::-1])])
+        self.network = keras.Model([*pictures, *text], logit, name="network")
+        self.built = True
+        if not self.compiled:
+            self.compile(
+                optimizer="adam",
+                loss=keras.losses.BinaryCrossentropy(from_logits=True),
+                metrics=[keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)],
+            )
+
+    def _length_of_text(self):
+        return len(self.vocabulary) if self.text == "bag_of_words" else self.text_dim or 1
+
+    def call(self, inputs, training=False):
+        """Pictures, and vectors of captions if there are any, to logits (n, 1).
+
+        Args:
+            inputs: what `examples` returns: dict with `a`, with `b` if it sees pairs, and with
+                `text` if it sees captions.
+            training: as for every Keras layer.
+        """
+        given = [inputs[name] for name in ("a", "b", "text") if name in inputs]
+        return self.made()(given if len(given) > 1 else given[0], training=training)
+
+    def made(self) -> keras.Model:
+        """The network, once it is known how long the vectors of captions are.
+
+        Raises:
+            ValueError: before.
+        """
+        if self.network is None:
+            raise ValueError("which words are there? Call examples(triplets) of training first.")
+        return self.network
+
+    # Data ----------------------------------------------------------------------------------------
+
+    def examples(self, triplets: Triplets, seed: int = 0) -> tuple[dict, np.ndarray]:
+        """What `fit` takes of triplets.
+
+        Args:
+            triplets: n of them, with images of `image_shape`.
+            seed: int, of the order of two pictures.
+
+        Returns:
+            A dict of float32 arrays and the labels, float32, 1 for real. Of pairs there are n,
+            labelled whether `a` is real; of single pictures 2 n, the originals first.
+
+        Raises:
+            ValueError: for images of another shape.
+        """
+        if triplets.original.shape[1:] != self.image_shape:
+            raise ValueError(
+                f"the triplets have images {triplets.original.shape[1:]}; this detector takes "
+                f"{self.image_shape}."
+            )
+        if self.network is None:
+            self._learn_text(triplets.captions)
+        captions = self.vectors(triplets.captions)
+        if not self.pair:
+            labels = np.repeat(np.array([1.0, 0.0], "float32"), len(triplets))
+            inputs = {"a": np.concatenate([triplets.original, triplets.generated])}
+            return inputs | {n: np.concatenate([c, c]) for n, c in captions.items()}, labels
+        first = np.random.default_rng(seed).random(len(triplets)) < 0.5
+        choice = first[:, None, None, None]
+        inputs = {
+            "a": np.where(choice, triplets.original, triplets.generated),
+            "b": np.where(choice, triplets.generated, triplets.original),
+        }
+        return inputs | captions, first.astype("float32")
+
+    def _learn_text(self, captions):
+        if self.text == "bag_of_words":
+            counts = Counter(word for caption in captions for word in set(words(caption)))
+            found = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+            self.vocabulary = tuple(word for word, _ in found[:WORDS]) or ("",)
+        else:
+            self.text_dim = np.asarray(self.encode_text(list(captions[:1]))).shape[-1]
+        self._make_network()
+
+    def vectors(self, captions: Sequence[str]) -> dict:
+        """The vectors of captions as an input: dict, empty for a detector that sees none."""
+        if self.text is None:
+            return {}
+        if self.encode_text is not None:
+            return {"text": np.asarray(self.encode_text(list(captions)), "float32")}
+        position = {word: number for number, word in enumerate(self.vocabulary or ())}
+        bags = np.zeros((len(captions), len(position)), "float32")
+        for row, caption in enumerate(captions):
+            for word in set(words(caption)) & set(position):
+                bags[row, position[word]] = 1.0
+        return {"text": bags}
+
+    def probability_real(
+        self,
+        images: np.ndarray,
+        others: np.ndarray | None = None,
+        captions: Sequence[str] | None = None,
+    ) -> np.ndarray:
+        """How likely pictures are real.
+
+        Args:
+            images: float array (n, *image_shape) in [-1, 1].
+            others: the same, what each is compared with; only, and always, with `pair=True`.
+            captions: n str; only, and always, if the detector sees captions.
+
+        Returns:
+            float32 array (n,), from 0 to 1. Of a pair and its reverse they sum to 1.
+
+        Raises:
+            ValueError: for inputs that are missing or unexpected.
+        """
+        for name, value, wanted in (
+            ("others", others, self.pair),
+            ("captions", captions, self.text is not None),
+        ):
+            if (value is not None) != wanted:
+                raise ValueError(
+                    f"{name}: this detector {'needs' if wanted else 'takes no'} {name}."
+                )
+        inputs = {"a": np.asarray(images, "float32")}
+        if others is not None:
+            inputs["b"] = np.asarray(others, "float32")
+        if captions is not None:
+            inputs |= self.vectors(captions)
+        logits = self.predict(inputs, verbose=0)[:, 0].astype("float64")
+        return (1.0 / (1.0 + np.exp(-logits))).astype("float32")
+
+    # Files ---------------------------------------------------------------------------------------
+
+    def export_endpoint(self, filepath: str | os.PathLike) -> None:
+        """Writes a SavedModel with the endpoint `probability_real`.
+
+        It takes `a`, float32 (n, *image_shape) in [-1, 1], `b` if it sees pairs, and `text` if it
+        sees captions, and returns `probability_real`, float32 (n,).
+
+        Args:
+            filepath: a folder that does not exist or is empty.
+
+        Raises:
+            FileExistsError: when the folder holds something.
+            RuntimeError: under PyTorch, which cannot write a SavedModel.
+        """
+        check_destination(filepath)
+        archive = keras.export.ExportArchive()
+        network = self.made()
+        archive.track(network)
+        specs = [
+            keras.InputSpec(shape=(None, *x.shape[1:]), dtype="float32", name=x.name.split(":")[0])
+            for x in network.inputs
+        ]
+
+        def probability_real(*given):
+            logits = network(list(given) if len(given) > 1 else given[0], training=False)
+            return {"probability_real": ops.sigmoid(logits[:, 0])}
+
+        archive.add_endpoint("probability_real", probability_real, input_signature=specs)
+        with atomic_path(filepath) as temporary:
+            archive.write_out(str(temporary), verbose=False)
+
+    def get_config(self) -> dict:
+        own = isinstance(self.backbone, str)
+        return {
+            "name": self.name,
+            "image_shape": self.image_shape,
+            "backbone": self.backbone
+            if own
+            else keras.saving.serialize_keras_object(self.backbone),
+            "pair": self.pair,
+            "text": self.text if self.encode_text is None else "function",
+            "spectrum": self.spectrum,
+            "vocabulary": self.vocabulary,
+            "text_dim": self.text_dim,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict) -> "Detector":
+        config = dict(config)
+        if isinstance(config["backbone"], dict):
+            config["backbone"] = keras.saving.deserialize_keras_object(config["backbone"])
+        if config["text"] == "function":
+            config["text"] = _lost_function
+        return cls(**config)
+
+
+def _lost_function(captions):
+    raise ValueError(
+        "the function that encodes captions is not in the file; set detector.encode_text to it."
+    )
+
+
+def words(caption: str) -> list[str]:
+    """The words of a caption in small letters: list of str."""
+    return re.findall(r"\w+", caption.lower())
+
+
+class LogAmplitudes(layers.Layer):
+    """The logarithm of the amplitudes of the Fourier transform, the constant part in the middle.
+
+    Images (n, height, width, channels), of which the mean over channels counts, to (n, height,
+    width, 1).
+    """
+
+    def call(self, images):
+        gray = ops.mean(images, axis=-1)
+        real, imaginary = ops.fft2((gray, ops.zeros_like(gray)))
+        amplitudes = ops.sqrt(ops.square(real) + ops.square(imaginary) + 1e-6)
+        height, width = images.shape[1:3]
+        return ops.roll(ops.log(amplitudes), (height // 2, width // 2), axis=(1, 2))[..., None]
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], 1)
+
+
+def _cnn(shape, seeds, name="cnn"):
+    """Four convolutions of stride 2, as far as the image has pixels for them, and their mean."""
+    inputs = x = keras.Input(shape)
+    for width in (32, 64, 128, 256):
+        kernel = keras.initializers.HeNormal(seed=int(seeds.integers(2**31)))
+        x = layers.Conv2D(width, 3, 2, "same", use_bias=False, kernel_initializer=kernel)(x)
+        x = layers.BatchNormalization()(x)
+        x = layers.ReLU()(x)
+        if min(x.shape[1:3]) <= 2:
+            break
+    return keras.Model(inputs, layers.GlobalAveragePooling2D()(x), name=name)
+
+
+def _mobilenet(shape, seeds):
+    inputs = x = keras.Input(shape)
+    if shape[-1] == 1:
+        x = layers.Concatenate()([x, x, x])
+    network = keras.applications.MobileNetV2(
+        (*shape[:2], 3), include_top=False, weights=None, pooling="avg"
+    )
+    return keras.Model(inputs, network(x), name="mobilenet")
+
+
+def _head(length, seeds):
+    def kernel():
+        return keras.initializers.GlorotUniform(seed=int(seeds.integers(2**31)))
+
+    return keras.Sequential(
+        [
+            keras.Input((length,)),
+            layers.Dense(128, "relu", kernel_initializer=kernel()),
+            layers.Dropout(0.3, seed=0),
+            layers.Dense(1, kernel_initializer=kernel()),
+        ],
+        name="head",
+    )

@@ -1,0 +1,158 @@
+"""What a detector is worth: on unseen triplets, spoiled pictures, and unseen generators."""
+
+import csv
+import os
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image, ImageFilter
+from sklearn import metrics
+
+from kerasgan.data.triplets import Triplets, through_jpeg
+from kerasgan.detection.detector import Detector
+from kerasgan.utils.files import atomic_path
+from kerasgan.utils.images import to_uint8
+
+BINS = 10  # of probabilities, for the calibration error
+
+
+def evaluate(detector: Detector, triplets: Triplets, *, spoiled: bool = False) -> dict:
+    """Measures a detector.
+
+    Args:
+        detector: a trained `Detector`.
+        triplets: those to measure with, none of them trained on.
+        spoiled: whether to measure with spoiled pictures, too. Both pictures of a triplet are.
+
+    Returns:
+        A dict of numbers from 0 to 1:
+
+        - `accuracy`, at a probability of 0.5, `average_precision` and `auroc`, all of the whole;
+        - `calibration_error`: the mean difference of probabilities from the share that is real,
+          over ten bins of equal width;
+        - `by_generator`: dict from a name to `{"accuracy", "auroc"}`;
+        - with `spoiled` the same by `jpeg_90`, `jpeg_50`, `blur_1` (a Gauss of so many pixels) and
+          `half_size` (made half as large, and large again).
+    """
+    found = _numbers(detector, triplets)
+    parts = {name: _numbers(detector, some) for name, some in triplets.by_generator()}
+    found["by_generator"] = {name: _short(part) for name, part in parts.items()}
+    for name, spoil in SPOILED.items() if spoiled else ():
+        worse = Triplets(
+            triplets.ids,
+            _each(triplets.original, spoil),
+            _each(triplets.generated, spoil),
+            triplets.captions,
+            triplets.generators,
+        )
+        found[name] = _short(_numbers(detector, worse))
+    return found
+
+
+def _short(found):
+    return {name: found[name] for name in ("accuracy", "auroc")}
+
+
+def _numbers(detector, triplets):
+    inputs, real = detector.examples(triplets)
+    logits = detector.predict(inputs, verbose=0)[:, 0].astype("float64")
+    if detector.pair:  # which is A is of no meaning, so each pair counts in both orders
+        logits, real = np.concatenate([logits, -logits]), np.concatenate([real, 1.0 - real])
+    probabilities = 1.0 / (1.0 + np.exp(-logits))
+    bins = np.minimum((probabilities * BINS).astype(int), BINS - 1)
+    gaps = [abs((probabilities - real)[bins == number].sum()) for number in range(BINS)]
+    return {
+        "accuracy": float(np.mean((logits > 0.0) == (real == 1.0))),
+        "average_precision": float(metrics.average_precision_score(real, logits)),
+        "auroc": float(metrics.roc_auc_score(real, logits)),
+        "calibration_error": float(sum(gaps) / len(real)),
+    }
+
+
+def leave_one_out(
+    make: Callable[[], Detector], train: Triplets, test: Triplets, epochs: int = 10, **fit
+) -> dict[str, dict]:
+    """Trains detectors that have never seen one of the generators, and measures each on it.
+
+    Args:
+        make: function without arguments to a compiled `Detector`.
+        train, test: triplets of two or more generators.
+        epochs: int.
+        **fit: further arguments of `fit`.
+
+    Returns:
+        Dict from the name of the generator that was left out to what `evaluate` returns for it.
+
+    Raises:
+        ValueError: when there are less than two generators.
+    """
+    names = sorted(set(train.generators))
+    if len(names) < 2:
+        raise ValueError(f"train has the generators {names}; to leave one out takes two or more.")
+    found = {}
+    for name in names:
+        seen = np.array([generator != name for generator in train.generators])
+        unseen = np.array([generator == name for generator in test.generators])
+        detector = make()
+        detector.fit(*detector.examples(train[seen]), epochs=epochs, verbose=0, **fit)
+        found[name] = evaluate(detector, test[unseen])
+    return found
+
+
+def table(detector: Detector, triplets: Triplets, path: str | os.PathLike) -> None:
+    """Writes what a detector says of each triplet as CSV.
+
+    The columns are `id`, `generator`, `caption`, `real_original` and `real_generated`, the
+    probabilities that each picture is real (of pairs each compared with the other), and `correct`,
+    whether the original has the higher one.
+
+    Args:
+        detector: a trained `Detector`.
+        triplets: those to tell of.
+        path: file to write.
+    """
+    captions = None if detector.text is None else triplets.captions
+    both = triplets.original, triplets.generated
+    probabilities = [
+        detector.probability_real(one, other if detector.pair else None, captions)
+        for one, other in (both, both[::-1])
+    ]
+    with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(("id", "generator", "caption", "real_original", "real_generated", "correct"))
+        texts = (triplets.ids, triplets.generators, triplets.captions)
+        for *of, original, generated in zip(*texts, *probabilities, strict=True):
+            rows.writerow((*of, f"{original:.6f}", f"{generated:.6f}", int(original > generated)))
+
+
+# Spoiled pictures -------------------------------------------------------------------------------
+
+
+def _each(images, spoil):
+    pixels = np.stack([spoil(picture) for picture in to_uint8(images)])
+    return pixels / np.float32(127.5) - 1.0
+
+
+def _with_pillow(pixels, change):
+    squeezed = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
+    return np.asarray(change(Image.fromarray(squeezed))).reshape(pixels.shape)
+
+
+def _blurred(pixels):
+    return _with_pillow(pixels, lambda picture: picture.filter(ImageFilter.GaussianBlur(1.0)))
+
+
+def _half_size(pixels):
+    def change(picture):
+        small = picture.resize((picture.width // 2, picture.height // 2), Image.Resampling.LANCZOS)
+        return small.resize(picture.size, Image.Resampling.BICUBIC)
+
+    return _with_pillow(pixels, change)
+
+
+SPOILED = {
+    "jpeg_90": lambda pixels: through_jpeg(pixels, 90),
+    "jpeg_50": lambda pixels: through_jpeg(pixels, 50),
+    "blur_1": _blurred,
+    "half_size": _half_size,
+}

@@ -1,0 +1,52 @@
+"""Finds the model of a published file."""
+
+import importlib
+import os
+from typing import Any
+
+from kerasgan.core.generative_model import GenerativeModel
+from kerasgan.core.official import PublishedFile
+from kerasgan.models import registry
+
+
+def load_official(
+    path: str | os.PathLike, network: str | None = None, **settings: Any
+) -> GenerativeModel:
+    """The model of a file that a paper's authors have published, with its weights.
+
+    Read are, without PyTorch and without executing anything in them, the kinds of files that
+    docs/published_files.md lists: network pickles of StyleGAN2-ADA and others, `.pth` files.
+    Each file has a licence of its authors, which holds for the weights wherever they are.
+
+    Args:
+        path: the file; or a folder of checkpoints, of models whose networks have a file each.
+        network: None for each network of the file in its place; or the file's name of the generator
+            that is wanted, such as `"G_ema"`, where it has several.
+        **settings: arguments of the model which the file does not tell, such as `image_shape` of
+            `kerasgan.CycleGAN`.
+
+    Returns:
+        A model of the zoo. Its attribute `official` tells what was found in the file.
+
+    Raises:
+        ValueError: for a file that is damaged or unknown.
+        OSError: if it cannot be opened.
+
+    Example:
+
+    >>> path = "network.pkl"  # doctest: +SKIP
+    >>> gan = kerasgan.load_official(path)  # doctest: +SKIP
+    >>> gan.generate(4, seed=0, truncation=0.7).shape  # doctest: +SKIP
+    (4, 1024, 1024, 3)
+    """
+    file = PublishedFile.read(path)
+    for entry in registry.entries():
+        model_class = getattr(importlib.import_module(entry.module), entry.class_name)
+        model = model_class.from_published_file(file, network, settings)
+        if model is not None:
+            return model
+    raise ValueError(
+        f"{path} is a file of weights, but of no model that is known here. "
+        "docs/published_files.md lists the files that are; kerasgan.weight_files.read_tree shows "
+        "what is in this one."
+    )

@@ -1,0 +1,161 @@
+"""Which presets there are, and where one of a name is."""
+
+import dataclasses
+import difflib
+import functools
+import json
+import os
+import pathlib
+import re
+from collections.abc import Mapping
+
+CONFIG = "config.json"
+WEIGHTS = "model.weights.h5"
+METADATA = "metadata.json"
+CARD = "README.md"
+SHIPPED = pathlib.Path(__file__).parent
+PAPERS = SHIPPED / "papers.json"
+HUB = "hf://"
+
+
+@dataclasses.dataclass(frozen=True)
+class Preset:
+    """A model by name.
+
+    Attributes:
+        name: such as `"dcgan_mnist"`.
+        config: dict, the model as Keras serializes it: `class_name`, `config`, `compile_config`.
+        folder: where its weights are, or None for the settings of a paper.
+        paper: dict with the `source` of a paper's settings, `batch_size`, its images an update,
+            and `parameters`, how many it counts by network, as far as it tells; else empty.
+    """
+
+    name: str
+    config: Mapping
+    folder: pathlib.Path | None = None
+    paper: Mapping = dataclasses.field(default_factory=dict)
+
+    @property
+    def class_name(self) -> str:
+        """The name of the model's class."""
+        return self.config["class_name"]
+
+    @property
+    def weights(self) -> pathlib.Path | None:
+        """The file of its weights, or None for the settings of a paper."""
+        return None if self.folder is None else self.folder / WEIGHTS
+
+
+@functools.cache
+def presets() -> Mapping[str, Preset]:
+    """All presets that ship with the package, by name, those with weights first.
+
+    Example:
+
+    >>> preset = kerasgan.presets.presets()["r3_gan_cifar10"]
+    >>> preset.class_name, preset.weights, preset.paper["batch_size"]
+    ('R3GAN', None, 512)
+    """
+    shipped = sorted(path.parent for path in SHIPPED.glob(f"*/{CONFIG}"))
+    found = {folder.name: read(folder) for folder in shipped}
+    for name, entry in json.loads(PAPERS.read_text(encoding="utf-8")).items():
+        config = {n: entry.pop(n) for n in ("class_name", "config")}
+        config["registered_name"] = f"kerasgan>{config['class_name']}"
+        config["compile_config"] = entry.pop("compile_config", {})
+        found[name] = Preset(name, config, paper=entry)
+    return found
+
+
+def find(name: str | os.PathLike, class_name: str | None = None) -> Preset:
+    """The preset that a name, a folder or an address stands for.
+
+    Args:
+        name: the name of a preset of the package, also without the model's, `"cifar10"` for
+            `"r3_gan_cifar10"`, where `class_name` says it; the path of a folder; or
+            `"hf://user/name"`, a folder of the Hugging Face Hub, for which huggingface_hub has to
+            be installed.
+        class_name: the name of a model's class, or None.
+
+    Raises:
+        ValueError: for an unknown name, a folder that holds no preset, or a damaged one.
+        ImportError: without huggingface_hub.
+
+    Example:
+
+    >>> kerasgan.presets.find("cifar10", "R3GAN").name
+    'r3_gan_cifar10'
+    """
+    text = os.fspath(name)
+    if text.startswith(HUB):
+        return read(_from_hub(text), text)
+    known = presets()
+    of_class = [n for n, p in known.items() if p.class_name == class_name]
+    short = {_short(n, class_name): n for n in of_class}
+    full = text if text in known else short.get(_short(text, class_name))
+    if full is not None:
+        return known[full]
+    if os.path.isdir(text):
+        return read(text)
+    if isinstance(name, os.PathLike) or os.sep in text:
+        raise ValueError(f"{text} is no folder, so it holds no preset.")
+    near = difflib.get_close_matches(text, [*of_class, *short, *known], n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    names = ", ".join(of_class or known)
+    whose = f"of {class_name} " if of_class else ""
+    raise ValueError(
+        f"there is no preset {text!r}; those {whose}are {names}. A folder or {HUB}user/name is a "
+        f"preset, too.{hint}"
+    )
+
+
+def is_folder(path: str | os.PathLike) -> bool:
+    """Whether a path is that of a preset's folder."""
+    return (pathlib.Path(path) / CONFIG).is_file() and (pathlib.Path(path) / WEIGHTS).is_file()
+
+
+def read(folder: str | os.PathLike, name: str | None = None) -> Preset:
+    """The preset in a folder.
+
+    Args:
+        folder: path.
+        name: what to call it; None for the folder's.
+
+    Raises:
+        ValueError: for a folder that holds no preset, or a damaged one.
+    """
+    folder = pathlib.Path(folder)
+    for file in (CONFIG, WEIGHTS):
+        if not (folder / file).is_file():
+            raise ValueError(
+                f"{name or folder} holds no preset: {file} is missing. "
+                "model.save_to_preset(folder) writes one."
+            )
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        whole = all(isinstance(config[n], str) for n in ("class_name", "registered_name"))
+        whole = whole and isinstance(config["config"], dict)
+    except (ValueError, TypeError, KeyError):
+        whole = False
+    if not whole:
+        raise ValueError(f"{folder / CONFIG} is damaged, or not of a model; put a copy of it back.")
+    return Preset(name or folder.resolve().name, config, folder)
+
+
+def _short(name, class_name):
+    """A name without its model's, however that is written."""
+    plain = name.lower().replace("_", "").replace("-", "")
+    return plain.removeprefix((class_name or "").lower())
+
+
+def _from_hub(address):
+    """The folder of a preset of the Hugging Face Hub, once its files have been fetched."""
+    if re.fullmatch(r"hf://[\w.-]+/[\w.-]+", address) is None:
+        raise ValueError(f"{address!r} is no address of a preset; use {HUB}user/name.")
+    try:
+        import huggingface_hub
+    except ImportError as error:
+        raise ImportError(
+            f"{address} needs huggingface_hub, which is not installed: pip install huggingface_hub"
+        ) from error
+    files = [CONFIG, WEIGHTS, METADATA, CARD]
+    return huggingface_hub.snapshot_download(address.removeprefix(HUB), allow_patterns=files)

@@ -1,0 +1,120 @@
+"""What files of pytorch-CycleGAN-and-pix2pix hold: state dicts, one a network."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from kerasgan.core.official import PublishedFile
+from kerasgan.layers.patch_gan import STRIDED_LAYERS
+
+LICENCE = "a BSD licence"
+MOST_LAYERS = 64
+STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+NAMES = r"(?:.*_net_|net_)?(G|D|G_A|G_B|D_A|D_B)"
+
+Tensors = Mapping[str, np.ndarray]
+
+
+class PublishedLayer(NamedTuple):
+    """A layer of a published network and of ours.
+
+    Attributes:
+        ours, theirs: str, their names.
+        shape: that of the published weight.
+        bias: the length of its bias, or None.
+    """
+
+    ours: str
+    theirs: str
+    shape: tuple[int, ...]
+    bias: int | None
+
+
+def published_states(file: PublishedFile) -> dict[str, dict[str, np.ndarray]]:
+    """The state dicts of a file, or of the newest files of a folder of checkpoints.
+
+    Returns:
+        dict from the name of a network that the file's name ends in, `G`, `D`, `G_A`, ..., or else
+        `""`, to its arrays by name, without statistics of batches; empty for another file.
+    """
+    if not isinstance(file.tree, dict):
+        return {}
+    trees = file.tree if file.path.is_dir() else {file.path.stem: file.tree}
+    found = {}
+    for stem, tree in trees.items():
+        if not isinstance(tree, dict) or not tree:
+            continue
+        if not all(isinstance(value, np.ndarray) for value in tree.values()):
+            continue
+        name = re.fullmatch(NAMES, stem)
+        short = all(n.startswith("module.") for n in tree)  # of several GPUs
+        named = {n.removeprefix("module.") if short else n: a for n, a in tree.items()}
+        found["" if name is None else name[1]] = named
+    return found
+
+
+def without_statistics(tensors: Tensors) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Arrays without running statistics, and what to say of those."""
+    kept = {n: a for n, a in tensors.items() if not n.endswith(STATISTICS)}
+    said = ["running statistics: each image is normalized by its own"]
+    return kept, said if len(kept) < len(tensors) else []
+
+
+def is_patch_discriminator(tensors: Tensors) -> bool:
+    """Whether arrays are those of a PatchGAN."""
+    first = tensors.get("model.0.weight", np.empty(0))
+    return first.ndim == 4 and first.shape[2:] == (4, 4) and "model.2.weight" in tensors
+
+
+def patch_layers(tensors: Tensors, normalized: bool) -> tuple[dict, list[PublishedLayer]]:
+    """The arguments of `patch_discriminator` for a published one, and its layers.
+
+    Args:
+        tensors: its arrays.
+        normalized: whether normalization has a scale and a bias, and convolutions then have none.
+
+    Raises:
+        ValueError: for another network.
+    """
+    width, channels = tensors["model.0.weight"].shape[:2]
+    strided = sum(f"model.{2 + 3 * n}.weight" in tensors for n in range(MOST_LAYERS)) - 1
+    fields = {layers: field for field, layers in STRIDED_LAYERS.items() if layers}
+    if strided not in fields:
+        raise ValueError(f"its discriminator has {strided} layers of stride 2; use 1 to 5.")
+    widths = [width * min(2**n, 8) for n in range(strided + 1)]
+    layers = [PublishedLayer("conv0", "model.0", (width, channels, 4, 4), width)]
+    for number in range(1, strided + 1):
+        before, after, place = *widths[number - 1 : number + 1], 3 * number - 1
+        bias = None if normalized else after
+        shape = (after, before, 4, 4)
+        layers.append(PublishedLayer(f"conv{number}", f"model.{place}", shape, bias))
+        if normalized:
+            norm = (f"norm{number}", f"model.{place + 1}", (after,), after)
+            layers.append(PublishedLayer(*norm))
+    last = (1, widths[-1], 4, 4)
+    layers.append(PublishedLayer("logits", f"model.{2 + 3 * strided}", last, 1))
+    return {"receptive_field": fields[strided], "base_width": width}, layers
+
+
+def shapes_of(layers: Iterable[PublishedLayer]) -> dict[str, tuple[int, ...]]:
+    """The shapes of the arrays of published layers, by name."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for layer in layers:
+        shapes[f"{layer.theirs}.weight"] = layer.shape
+        if layer.bias is not None:
+            shapes[f"{layer.theirs}.bias"] = (layer.bias,)
+    return shapes
+
+
+def load_layers(network: keras.Model, layers: Iterable[PublishedLayer], tensors: Tensors) -> None:
+    """Gives our network's layers the arrays of the published ones."""
+    for layer in layers:
+        weight = tensors[f"{layer.theirs}.weight"]
+        # Of convolutions (out, in, ...) to (..., in, out), of transposed ones the other way round.
+        arrays = [weight.transpose(2, 3, 1, 0) if weight.ndim == 4 else weight]
+        if layer.bias is not None:
+            arrays.append(tensors[f"{layer.theirs}.bias"])
+        network.get_layer(layer.ours).set_weights(arrays)

@@ -1,0 +1,173 @@
+"""Detectors of fakes: what they see, that pairs are antisymmetric, and their files."""
+
+import csv
+import pathlib
+
+import keras
+import numpy as np
+import tensorflow as tf
+from backends import needs_backend
+from sklearn import metrics
+
+import kerasgan
+from kerasgan import detection
+from kerasgan.detection.detector import LogAmplitudes
+
+SHAPE = (16, 16, 1)
+
+
+def triplets(count=48, seed=0):
+    """Noise, and the same with less contrast, by two generators; captions tell nothing."""
+    random = np.random.default_rng(seed)
+    original = random.uniform(-1.0, 1.0, (count, *SHAPE)).astype("float32")
+    names = tuple(map(str, range(count)))
+    generators = ("cube", "half") * (count // 2)
+    powers = np.where(np.array(generators) == "cube", 1.0, 0.0)[:, None, None, None]
+    generated = np.where(powers, original**3, original / 2.0).astype("float32")
+    captions = ("A gray square", "a noisy square!") * (count // 2)
+    return kerasgan.data.Triplets(names, original, generated, captions, generators)
+
+
+class DetectorTest(tf.test.TestCase):
+    def test_pairs_are_antisymmetric_learn_and_are_files(self):
+        found = triplets()
+        settings = {"pair": True, "text": "bag_of_words", "spectrum": True, "seed": 0}
+        detector = detection.Detector(SHAPE, **settings)
+        inputs, labels = detector.examples(found)
+        self.assertEqual(set(inputs), {"a", "b", "text"})
+        self.assertEqual(detector.vocabulary, ("a", "square", "gray", "noisy"))
+        self.assertAllEqual(inputs["text"][:2], [[1, 1, 1, 0], [1, 1, 0, 1]])
+        for row, real in enumerate(labels):
+            shown = [inputs["a"][row], inputs["b"][row]][:: 1 if real else -1]
+            self.assertAllEqual(shown, [found.original[row], found.generated[row]])
+        self.assertBetween(labels.sum(), 12, 36)
+        detector.fit(inputs, labels, epochs=4, verbose=0)
+        reverse = {**inputs, "a": inputs["b"], "b": inputs["a"]}
+        logits = detector.predict(inputs, verbose=0)
+        self.assertAllEqual(logits, -detector.predict(reverse, verbose=0))
+        probabilities = [
+            detector.probability_real(inputs[one], inputs[other], found.captions)
+            for one, other in ("ab", "ba")
+        ]
+        self.assertAllClose(sum(probabilities), np.ones(len(found)), atol=1e-6)
+        measured = detection.evaluate(detector, triplets(seed=1))
+        self.assertGreater(measured["accuracy"], 0.9)
+        path = f"{self.get_temp_dir()}/detector.keras"
+        detector.save(path)
+        again = keras.saving.load_model(path)
+        self.assertAllClose(again.predict(inputs, verbose=0), logits, atol=1e-6)
+        self.assertEqual(again.vocabulary, detector.vocabulary)
+        self.assertTrue(again.compiled)
+
+    def test_a_single_picture_and_a_backbone_of_ones_own(self):
+        mean = keras.Sequential([keras.Input(SHAPE), keras.layers.GlobalAveragePooling2D()])
+        detector = detection.Detector(SHAPE, mean, text=lambda c: np.ones((len(c), 3)), seed=0)
+        found = triplets(4)
+        inputs, labels = detector.examples(found)
+        self.assertAllEqual(labels, [1, 1, 1, 1, 0, 0, 0, 0])
+        self.assertAllEqual(inputs["a"][:4], found.original)
+        self.assertEqual(inputs["text"].shape, (8, 3))
+        chances = detector.probability_real(found.original, captions=found.captions)
+        logits = detector.predict({n: x[:4] for n, x in inputs.items()}, verbose=0)[:, 0]
+        self.assertAllClose(chances, 1.0 / (1.0 + np.exp(-logits)), atol=1e-6)
+
+    def test_the_spectrum_is_numpys(self):
+        images = np.random.default_rng(0).normal(size=(2, 8, 12, 3)).astype("float32")
+        found = keras.ops.convert_to_numpy(LogAmplitudes()(images))[..., 0]
+        expected = np.fft.fftshift(np.fft.fft2(images.mean(-1)), axes=(1, 2))
+        self.assertAllClose(np.exp(found), np.abs(expected), rtol=1e-3, atol=2e-3)
+
+    def test_what_does_not_fit_is_refused(self):
+        for arguments, message in (
+            ({"backbone": "vgg"}, "backbone='vgg'; use 'cnn', 'mobilenet'"),
+            ({"backbone": "mobilenet"}, "'mobilenet' needs 32x32"),
+            ({"text": "words"}, "text='words'; use None, 'bag_of_words'"),
+        ):
+            with self.assertRaisesRegex(ValueError, message):
+                detection.Detector(SHAPE, **arguments)
+        single, pair = detection.Detector(SHAPE), detection.Detector(SHAPE, pair=True)
+        images = np.zeros((1, *SHAPE))
+        with self.assertRaisesRegex(ValueError, "others: this detector needs others"):
+            pair.probability_real(images)
+        with self.assertRaisesRegex(ValueError, "captions: this detector takes no captions"):
+            single.probability_real(images, captions=["a"])
+        wide = detection.Detector((32, 16, 1))
+        with self.assertRaisesRegex(ValueError, r"images \(16, 16, 1\); this detector takes \(32"):
+            wide.examples(triplets(2))
+
+    @needs_backend("tensorflow", reason="a SavedModel is written there")
+    def test_the_endpoint_is_what_python_says(self):
+        detector = detection.Detector(SHAPE, pair=True, seed=0)
+        folder = pathlib.Path(self.get_temp_dir()) / "1"
+        detector.export_endpoint(folder)
+        found = triplets(4)
+        served = tf.saved_model.load(str(folder)).signatures["probability_real"]
+        chances = served(a=tf.constant(found.original), b=tf.constant(found.generated))
+        expected = detector.probability_real(found.original, found.generated)
+        self.assertAllClose(chances["probability_real"], expected, atol=1e-6)
+
+
+class ReportTest(tf.test.TestCase):
+    """Measures of a detector that looks at one pixel."""
+
+    class OfOnePixel:
+        pair, text = False, None
+
+        def examples(self, triplets):
+            both = np.concatenate([triplets.original, triplets.generated])
+            return {"a": both}, np.repeat([1.0, 0.0], len(triplets))
+
+        def predict(self, inputs, verbose):
+            return 4.0 * inputs["a"][:, 0, 0]
+
+        def probability_real(self, images, others, captions):
+            return 1.0 / (1.0 + np.exp(-self.predict({"a": images}, 0)[:, 0]))
+
+    def test_numbers_are_those_of_scikit_learn_and_by_hand(self):
+        found = triplets(40)
+        measured = detection.evaluate(self.OfOnePixel(), found, spoiled=True)
+        logits = np.concatenate([found.original, found.generated])[:, 0, 0, 0] * 4.0
+        real = np.repeat([1, 0], 40)
+        self.assertAllClose(measured["accuracy"], np.mean((logits > 0) == real))
+        self.assertAllClose(measured["auroc"], metrics.roc_auc_score(real, logits))
+        chances = 1.0 / (1.0 + np.exp(-logits))
+        gaps = 0.0
+        for low in np.arange(10) / 10.0:
+            inside = (chances >= low) & (chances < low + 0.1)
+            gaps += abs(chances[inside].sum() - real[inside].sum()) / 80
+        self.assertAllClose(measured["calibration_error"], gaps)
+        self.assertEqual(set(measured["by_generator"]), {"cube", "half"})
+        self.assertEqual(set(measured["jpeg_50"]), {"accuracy", "auroc"})
+        self.assertNotEqual(measured["half_size"]["auroc"], measured["auroc"])
+
+    def test_the_table_has_a_row_for_each_triplet(self):
+        found, detector = triplets(6), self.OfOnePixel()
+        path = f"{self.get_temp_dir()}/table.csv"
+        detection.table(detector, found, path)
+        with open(path, newline="") as file:
+            rows = list(csv.DictReader(file))
+        self.assertEqual([row["id"] for row in rows], list(found.ids))
+        chances = detector.probability_real(found.original, None, None)
+        self.assertAllClose([float(row["real_original"]) for row in rows], chances, atol=1e-6)
+        for row in rows:
+            larger = float(row["real_original"]) > float(row["real_generated"])
+            self.assertEqual(row["correct"], str(int(larger)))
+
+    def test_a_generator_that_is_left_out_is_not_trained_on(self):
+        seen = []
+
+        class Spy(self.OfOnePixel):
+            def fit(self, inputs, labels, epochs, verbose):
+                seen.append(len(inputs["a"]))
+
+        train, test = triplets(8), triplets(4)
+        found = detection.leave_one_out(Spy, train, test)
+        self.assertEqual(set(found), {"cube", "half"})
+        self.assertEqual(seen, [8, 8])
+        self.assertEqual(set(found["cube"]["by_generator"]), {"cube"})
+        with self.assertRaisesRegex(ValueError, "takes two or more"):
+            detection.leave_one_out(Spy, train[::2], test)
+
+
+if __name__ == "__main__":
+    tf.test.main()

@@ -1,0 +1,131 @@
+"""Published files become models. The numbers are compared in the tests of each model."""
+
+import pathlib
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
+from backends import needs_backend
+from written_files import STATE, STORAGES, archive, pickled, snapshot
+
+import kerasgan
+from kerasgan.core.official import PublishedFile
+from kerasgan.models.stylegan2 import published_places
+from kerasgan.models.stylegan3 import published_places as published_places_3
+from kerasgan.styles.published_files import as_ours
+
+pytestmark = needs_backend("tensorflow", reason="files are the same everywhere")
+
+# See test_stylegan2.py.
+PUBLISHED = pathlib.Path(__file__).parents[1] / "published_stylegan2.npz"
+PUBLISHED_3 = PUBLISHED.with_name("published_stylegan3.npz")
+
+
+def stylegan2_tensors():
+    with np.load(PUBLISHED) as file:
+        tensors = {n: a for n, a in file.items() if not n.startswith("in_out/")}
+    average = {
+        n.replace("G.", "G_ema.", 1): a if n.endswith("filter") else a / 2
+        for n, a in tensors.items()
+        if n.startswith("G.")
+    }
+    return {**tensors, **average}
+
+
+class OfficialTest(tf.test.TestCase, parameterized.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path)
+        self.path = self.folder / "network.pkl"
+
+    def write(self, content):
+        self.path.write_bytes(content)
+        return self.path
+
+    def test_a_snapshot_becomes_a_stylegan2(self):
+        tensors = stylegan2_tensors()
+        content = snapshot(tensors, p=0.37, epilogue_kwargs={"mbstd_group_size": 4})
+        gan = kerasgan.load_official(self.write(content), seed=3)
+        self.assertIsInstance(gan, kerasgan.StyleGAN2)
+        wanted = {"image_shape": (32, 32, 3), "latent_dim": 32, "num_classes": 3}
+        wanted |= {"base_width": 16, "max_width": 32, "mapping_layers": 2}
+        self.assertEqual({n: gan.official.settings[n] for n in wanted}, wanted)
+        for network, theirs in gan.official.places.items():
+            places = published_places(getattr(gan, network))
+            for name, variable in places.items():
+                ours = as_ours(name, tensors[f"{theirs}.{name}"])
+                np.testing.assert_array_equal(keras.ops.convert_to_numpy(variable), ours)
+        ada = gan.official.training["augmentation"]
+        self.assertAllClose((ada.first_p, ada.pipeline.factors["color"]), (0.37, 0.0))
+        only = kerasgan.StyleGAN2.published_in(PublishedFile.read(self.path), "G")
+        self.assertEqual(only.places["ema_generator"], "G")
+        self.assertNotIn("G_ema", only.networks)
+        with self.assertRaisesRegex(ValueError, "no generator network='D'; use None or 'G' or"):
+            kerasgan.StyleGAN2.from_official(self.path, network="D")
+        with self.assertRaisesRegex(ValueError, "no file of a published DCGAN"):
+            kerasgan.DCGAN.from_official(self.path)
+
+        gan.compile(**gan.official.training)
+        self.assertAllClose(gan.augmentation.p, 0.37)
+        gan.save(self.folder / "model.keras")
+        copy = keras.saving.load_model(self.folder / "model.keras")
+        self.assertAllEqual(copy.generate(2, seed=0, labels=1), gan.generate(2, seed=0, labels=1))
+
+    @parameterized.parameters(("t", None), ("r", 3))
+    def test_a_snapshot_becomes_a_stylegan3(self, variant, classes):
+        with np.load(PUBLISHED_3) as file:
+            start = f"{variant}/G_ema."
+            tensors = {n.removeprefix(f"{variant}/"): file[n] for n in file if n.startswith(start)}
+            if variant == "r":
+                tensors |= {n.removeprefix("r/"): file[n] for n in file if n.startswith("r/D.")}
+        file = PublishedFile.read(self.write(snapshot(tensors)))
+        found = kerasgan.StyleGAN3.published_in(file)
+        self.assertIsNone(kerasgan.StyleGAN2.published_in(file))
+        wanted = {"image_shape": (32, 32, 3), "variant": variant, "num_layers": 6}
+        wanted |= {"base_width": 16, "max_width": 24, "mapping_layers": 2}
+        self.assertEqual(found.settings, {**wanted, "latent_dim": 32, "num_classes": classes})
+        name = "G_ema.synthesis.L1_36_24.weight"
+        if variant == "t":
+            gan = kerasgan.StyleGAN3.from_official(self.path)
+            kernel = published_places_3(gan.generator)[name.removeprefix("G_ema.")]
+            self.assertAllEqual(kernel, as_ours(name, tensors[name]))
+        del tensors[f"{start[2:]}synthesis.L6_32_3.bias"]
+        with self.assertRaisesRegex(ValueError, "G_ema lacks synthesis.L6_32_3.bias"):
+            kerasgan.load_official(self.write(snapshot(tensors)))
+
+    def test_snapshots_that_do_not_fit_are_refused(self):
+        tensors = stylegan2_tensors()
+
+        def without(*names):
+            return {n: a for n, a in tensors.items() if n not in names}
+
+        many = np.zeros((2, 2))
+        for changed, reason in (
+            (without("G.synthesis.b16.conv1.bias"), r"resolutions \[4, 8, 32\]"),
+            (without("G.synthesis.b16.conv0.bias"), "G lacks synthesis.b16.conv0.bias"),
+            (without("D.b4.fc.weight"), "D lacks b4.fc.weight"),
+            ({**tensors, "G.synthesis.b8.more": many}, "G has, beyond what is known, synthesis.b8"),
+            ({**tensors, "G.mapping.fc1.weight": many}, r"fc1.weight of shape \(2, 2\), not"),
+            ({**tensors, "G.synthesis.b8.conv1.bias": np.zeros(9)}, "feature maps by resolution"),
+            ({**tensors, "D.b4.out.bias": np.full(32, np.nan)}, "no finite floats"),
+        ):
+            with self.assertRaisesRegex(ValueError, rf"network\.pkl: .*{reason}"):
+                kerasgan.load_official(self.write(snapshot(changed)))
+
+    def test_other_files_are_refused(self):
+        for content in (archive(STATE, STORAGES), pickled({"G": None, "weights": 3})):
+            with self.assertRaisesRegex(ValueError, "of no model that is known here"):
+                kerasgan.load_official(self.write(content))
+        with self.assertRaisesRegex(ValueError, "Nothing in it was executed"):
+            kerasgan.load_official(self.write(b"cos\nsystem\n(S'touch harm'\ntR."))
+        with self.assertRaises(FileNotFoundError):
+            kerasgan.load_official(self.folder / "nowhere.pkl")
+
+    def test_trees_of_other_shapes_are_refused_in_a_sentence(self):
+        for tree in ({"G": 3}, {"G": []}, {"G_ema": {}}, [1], 5.0, None, {"G": {"b4": 1}}):
+            file = PublishedFile(self.path, tree)
+            for name in dir(kerasgan):
+                model = getattr(kerasgan, name)
+                if isinstance(model, type) and issubclass(model, kerasgan.GenerativeModel):
+                    self.assertIsNone(model.from_published_file(file, None, {}))

@@ -1,0 +1,150 @@
+"""Published files of models that make images of images, against what the programs compute."""
+
+import pathlib
+import shutil
+
+import keras
+import numpy as np
+import published
+import tensorflow as tf
+from absl.testing import parameterized
+from backends import needs_backend
+from written_files import STATE, STORAGES, archive, legacy, tensor
+
+import kerasgan
+from kerasgan.models.pix2pix import unet_layers
+from kerasgan.translation.published_files import patch_layers, shapes_of
+from kerasgan.weight_files import read_tensors
+
+pytestmark = needs_backend("tensorflow", reason="what frameworks compute is compared elsewhere")
+
+FILES = pathlib.Path(__file__).parents[1] / "published_files"
+
+
+def in_and_out(name):
+    with np.load(FILES / f"{name}.npz") as file:
+        return [np.moveaxis(file[n], 1, -1) for n in ("x", "y")]
+
+
+def write(path, arrays, form):
+    """A state dict of arrays, by hand."""
+    state, storages = {}, {}
+    for number, (name, array) in enumerate(arrays.items()):
+        array = np.asarray(array, "<f4", order="C")
+        strides = tuple(stride // 4 for stride in array.strides)
+        state[name] = tensor(str(number), array.size, 0, tuple(array.shape), strides)
+        storages[str(number)] = array.tobytes()
+    path.write_bytes(form(state, storages))
+
+
+class TranslationTest(tf.test.TestCase, parameterized.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path)
+
+    @parameterized.parameters("", "_tracked")
+    def test_generator_of_a_cyclegan(self, kind):
+        name = f"cyclegan_resnet_3blocks_ngf8{kind}"
+        (path,) = FILES.glob(f"{name}*.pth") if kind else [FILES / f"{name}.pth"]
+        gan = kerasgan.load_official(path, image_shape=(32, 32, 3))
+        self.assertIsInstance(gan, kerasgan.CycleGAN)
+        settings = {"base_width": 8, "residual_blocks": 3, "image_shape": (256, 256, 3)}
+        self.assertEqual(gan.official.settings, settings)
+        self.assertEqual(bool(kind), any("statistics" in line for line in gan.official.ignored))
+        x, y = in_and_out(name)
+        self.assertAllClose(gan.translate(x, to="B"), y, rtol=0.0, atol=2e-5)
+        names = ["b_to_a", "discriminator_a", "discriminator_b"]
+        self.assertEqual(gan.not_in_file(), names)
+
+    def test_a_folder_of_a_cyclegan_is_trained_on(self):
+        """D_A judges what G_A makes."""
+        for number, name in enumerate(("G_A", "G_B", "D_A", "D_B")):
+            kind = "resnet_3blocks_ngf8" if name[0] == "G" else "patchgan_ndf8"
+            arrays = dict(read_tensors(FILES / f"cyclegan_{kind}.pth"))
+            last = max(arrays, key=lambda n: int(n.split(".")[1]) if "bias" in n else 0)
+            arrays[last] = np.full_like(arrays[last], number)
+            write(self.folder / f"latest_net_{name}.pth", arrays, archive)
+        shutil.copy(FILES / "progan_fair_small.pth", self.folder / "5_net_G_A.pth")  # an older one
+        gan = kerasgan.CycleGAN.from_official(self.folder, image_shape=(32, 32, 3))
+        self.assertEqual(gan.not_in_file(), [])
+        networks = (gan.a_to_b, gan.b_to_a, gan.discriminator_b, gan.discriminator_a)
+        biases = [float(np.mean(network.get_weights()[-1])) for network in networks]
+        self.assertEqual(biases, [0.0, 1.0, 2.0, 3.0])
+        gan.compile()
+        gan.run_eagerly = True
+        x, _ = in_and_out("cyclegan_resnet_3blocks_ngf8")
+        x = np.clip(x, -1.0, 1.0)
+        history = gan.fit(x, x[::-1], batch_size=2, verbose=0).history
+        self.assertTrue(np.isfinite(history["cycle_loss"][0]))
+        gan.save(self.folder / "model.keras")
+        copy = keras.saving.load_model(self.folder / "model.keras")
+        self.assertAllEqual(copy.translate(x, to="A"), gan.translate(x, to="A"))
+
+    def test_discriminator_of_a_cyclegan(self):
+        gan = kerasgan.load_official(FILES / "cyclegan_patchgan_ndf8.pth", image_shape=(32, 32, 3))
+        self.assertEqual(gan.receptive_field, 70)
+        x, y = in_and_out("cyclegan_patchgan_ndf8")
+        self.assertAllClose(gan.discriminator_b(x), y, rtol=0.0, atol=1e-5)
+
+    def test_networks_of_a_pix2pix(self):
+        start = "pix2pix.generator."
+        shapes = published_shapes(5, 4)
+        arrays = {n: published.weight(start + n, shape) for n, shape in shapes.items()}
+        write(self.folder / "latest_net_G.pth", arrays, legacy)
+        judge = {"model.0.weight": np.zeros((4, 6, 4, 4)), "model.2.weight": np.zeros((8, 4, 4, 4))}
+        judge |= {"model.5.weight": np.zeros((16, 8, 4, 4)), "model.3.weight": np.ones(8)}
+        _, layers = patch_layers(judge, normalized=True)
+        judge = {n: np.full(shape, 0.5) for n, shape in shapes_of(layers).items()}
+        judge["model.3.running_mean"] = np.zeros(8)
+        write(self.folder / "latest_net_D.pth", judge, archive)
+        gan = kerasgan.load_official(self.folder)
+        self.assertIsInstance(gan, kerasgan.Pix2Pix)
+        self.assertEqual((gan.image_shape, gan.source_channels), ((32, 32, 3), 3))
+        self.assertEqual((gan.depth, gan.receptive_field), (5, 16))
+        self.assertAllEqual(gan.discriminator.get_layer("norm1").gamma, np.full(8, 0.5))
+        # The program has no dropout in a network of five levels.
+        images = np.moveaxis(published.inputs("pix2pix.generator", 1, 3, 32, 32), 1, -1)
+        wanted = published.outputs("pix2pix.generator")
+        self.assertAllClose(gan.translate(images), wanted, rtol=0.0, atol=1e-5)
+        copy = kerasgan.Pix2Pix.from_config(gan.get_config())
+        self.assertEqual((copy.depth, copy.dropout_levels), (5, ()))
+
+    def test_files_that_do_not_fit_are_refused(self):
+        path = self.folder / "latest_net_G_A.pth"
+        arrays = dict(read_tensors(FILES / "cyclegan_resnet_3blocks_ngf8.pth"))
+        last = arrays.pop("model.20.bias")
+        write(path, arrays, archive)
+        with self.assertRaisesRegex(ValueError, r"G_A\.pth: G_A lacks model\.20\.bias"):
+            kerasgan.load_official(path)
+        write(path, {**arrays, "model.20.bias": last[:2]}, legacy)
+        with self.assertRaisesRegex(ValueError, r"model\.20\.bias of shape \(2,\), not \(3,\)"):
+            kerasgan.load_official(path)
+        with self.assertRaisesRegex(ValueError, "no file of a published Pix2Pix"):
+            kerasgan.Pix2Pix.from_official(FILES / "cyclegan_patchgan_ndf8.pth")
+        with self.assertRaisesRegex(ValueError, "network='G'; use None for files with one network"):
+            kerasgan.load_official(FILES / "cyclegan_patchgan_ndf8.pth", network="G")
+        (self.folder / "other").mkdir()
+        with self.assertRaisesRegex(ValueError, "has 0 files .pth; use a file, or a folder"):
+            kerasgan.load_official(self.folder / "other")
+        path.write_bytes(archive(STATE, STORAGES))
+        with self.assertRaisesRegex(ValueError, "of no model that is known here"):
+            kerasgan.load_official(path)
+
+    @parameterized.parameters(
+        ({"depth": 6}, "depth=6; use None or a whole number from 2 to 4"),
+        ({"depth": 3, "dropout_levels": (3,)}, r"dropout_levels=\(3,\); use None or numbers from"),
+    )
+    def test_settings_of_the_unet(self, settings, message):
+        with self.assertRaisesRegex(ValueError, message):
+            kerasgan.Pix2Pix((16, 16, 1), base_width=2, receptive_field=16, **settings)
+
+
+def published_shapes(depth, width):
+    """The shapes of a U-Net's arrays by their published names."""
+    names, start = {"model.model.0.weight": np.zeros((width, 3, 4, 4))}, "model.model"
+    names["model.model.3.weight"] = np.zeros((2 * width, 3, 4, 4))
+    for level in range(1, depth):
+        start += ".1.model" if level == 1 else ".3.model"
+        names[f"{start}.1.weight"] = None
+    _, layers = unet_layers(names)
+    return shapes_of(layers)
