@@ -9,7 +9,7 @@ from kerasgan.cli import runs
 from kerasgan.cli.arguments import directions_option, run_or_file
 from kerasgan.cli.environment import import_keras, listen, needs, usage_errors
 
-EXAMPLES = 8  # pictures of the data, in which the colours of the brushes are looked for
+EXAMPLES = 32  # pictures of the data, in which the colours of the brushes are looked for
 POINTS = 2000  # to find directions with
 
 
