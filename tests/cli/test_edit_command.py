@@ -66,9 +66,18 @@ class EditCommandTest(CommandTestCase):
         edit = Edit(offsets=(1.0, 0.0))
         given = editing._editor(self.folder, self.folder / "directions.npz")
         self.assertAllEqual(given.images(edit, [0.0]), of_run.images(edit, [0.0]))
-        gan.export(self.folder / "served" / "1", directions=directions)
-        for path in (self.folder / "served", self.folder / "served" / "1"):
-            self.assertEqual(editing._editor(path, None).signature, "edit")
+
+    def test_of_a_saved_model_the_newest_version_is_edited(self):
+        served = pathlib.Path(self.folder / "served")
+        self.assertIsNone(editing._saved_model(served))
+        for number in ("9", "10"):
+            (served / number).mkdir(parents=True)
+            (served / number / "saved_model.pb").write_bytes(b"")
+        self.assertEqual(editing._saved_model(served), served / "10")
+        self.assertEqual(editing._saved_model(served / "9"), served / "9")
+        self.assert_refused(["edit", served, "--port", "0"], "cannot be loaded")
+        given = ["--directions", self.folder / "any.npz"]
+        self.assert_refused(["edit", served, "--port", "0", *given], "are in it")
 
     def test_a_model_that_translates_has_brushes(self):
         painter = editing._editor(self.saved(colours(), "colours"), None)
