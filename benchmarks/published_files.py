@@ -39,6 +39,18 @@ def style_based(gan, given):
     yield "D.logits_x", gan.discriminate(x, real_labels, training=False), given["D.logits_x"]
 
 
+def plain(gan, given):
+    """Yields the same of a GAN without styles."""
+    labels = given["c"].argmax(1).astype("int32") if given["c"].shape[1] else None
+    inputs = given["z"] if labels is None else [given["z"], labels]
+    # As in training: elsewhere images are cut to [-1, 1].
+    images = gan.ema_generator(inputs, training=True)
+    yield "G_ema.img", images, channels_last(given["G_ema.img"])
+    x = channels_last(given["x"])
+    logits = gan.discriminate(x, labels, training=False)
+    yield "D.logits_x", keras.ops.reshape(logits, (-1,)), given["D.logits_x"]
+
+
 def translation(model, given):
     """Yields the same of the one network of a file."""
     (place,) = model.official.places
@@ -54,6 +66,7 @@ FILES = {
     "stylegan2ada_32_cond3.pkl": style_based,
     "stylegan2ada_32_orig.pkl": style_based,
     "stylegan2ada_32_orig_protocol3.pkl": style_based,
+    "stylegan2_tf1_32_uncond.pkl": style_based,
     "stylegan3t_32.pkl": style_based,
     "stylegan3r_32_cond3.pkl": style_based,
     "cyclegan_resnet_3blocks_ngf8.pth": translation,
@@ -61,6 +74,7 @@ FILES = {
     "cyclegan_patchgan_ndf8.pth": translation,
     "pix2pix_unet5_ngf8.pth": translation,
     "pix2pix_patchgan_ndf8_legacy.pth": translation,
+    "r3gan_32_uncond.pkl": plain,
 }
 
 
@@ -73,8 +87,10 @@ def main():
         tree = read_tree(folder / name)
         seconds = time.perf_counter() - start
         stem = name.rpartition(".")[0].removesuffix("_protocol3").removesuffix("_legacy")
+        # The same weights as in the file for PyTorch.
+        stem = stem.replace("stylegan2_tf1", "stylegan2ada")
         equal = "not compared"
-        if (folder / f"{stem}_tensors.npz").exists():
+        if isinstance(tree, dict) and (folder / f"{stem}_tensors.npz").exists():
             found = {
                 f"{network}.{tensor}": array
                 for network, record in tree.items()

@@ -124,11 +124,11 @@ RECIPES = {
     ),
     "dcgan_digits": Recipe(
         "DCGAN",
-        {"image_shape": (16, 16, 1), "latent_dim": 64, "base_width": 32, "ema_decay": 0.999},
+        {"image_shape": (16, 16, 1), "latent_dim": 64, "base_width": 32, "ema_decay": 0.99},
         SCANS,
-        64,
-        learning_rate=5e-4,
-        minutes=5,
+        32,
+        learning_rate=1e-3,
+        epochs=100,
     ),
 }
 
@@ -272,9 +272,6 @@ def picture(model, unseen):
     if roles.has(model, roles.Translates):
         maps, photos = (half[::14][:6] for half in arrays(unseen, 106))
         return pictures.strip([maps, model.translate(maps, seed=0), photos])
-    if roles.has(model, roles.Reconstructs):
-        (images,) = arrays(unseen, 10)
-        return pictures.strip([images, model.reconstruct(images), made(model, unseen, 10)])
     count = 64 if model.num_classes is None else 8 * model.num_classes
     return pictures.draw(made(model, unseen, count), columns=model.num_classes or 8)
 
@@ -357,10 +354,7 @@ def card(name, model, facts, measured):
         "seed": 0,
     }
     data_dir = "" if recipe.data["data"] == "digits" else " --data-dir DIR"
-    rows_of = {
-        "Pix2Pix": "\nRows: label maps, translations, photos.\n",
-        "VAE": "\nRows: test images, their reconstructions, samples.\n",
-    }
+    shown = "\nRows: label maps, translations, photos.\n" if "photos" in use else ""
     return f"""---
 license: apache-2.0
 library_name: kerasgan
@@ -370,7 +364,7 @@ library_name: kerasgan
 `kerasgan.{recipe.model}`, {size}. {type(model).__doc__.splitlines()[0]}
 
 ![what it makes](samples.png)
-{rows_of.get(recipe.model, "")}
+{shown}
 ```python
 import kerasgan
 

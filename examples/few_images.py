@@ -1,7 +1,8 @@
 """GANs from a few hundred images: what augmentation is worth, and how overfitting looks.
 
     python examples/few_images.py [--model dcgan] [--images 100 500 1408] [--updates 3000]
-        [--augmentations none diffaugment ada] [--seeds 1] [--out runs/few_images]
+        [--augmentations none diffaugment translation,cutout ada] [--seeds 1]
+        [--out runs/few_images]
 
 Trains on so many scanned digits of scikit-learn, 16x16, once with each augmentation and seed.
 Every tenth of the updates it measures
@@ -38,6 +39,7 @@ MODELS = {
 AUGMENTATIONS = {
     "none": lambda: None,
     "diffaugment": augmentation.DiffAugment,
+    "translation,cutout": lambda: augmentation.DiffAugment("translation,cutout"),
     # In a run of minutes p has to move faster than in the paper's of days.
     "ada": lambda: augmentation.ADA(images=20_000),
 }
@@ -93,7 +95,9 @@ def draw_curves(found, file):
     columns = sorted({images for _, images in found})
     figure = Figure(figsize=(4 * len(columns), 7), layout="constrained")
     panels = figure.subplots(2, len(columns), squeeze=False, sharex=True)
-    colors = dict(zip(AUGMENTATIONS, ("tab:red", "tab:blue", "tab:green"), strict=True))
+    colors = dict(
+        zip(AUGMENTATIONS, ("tab:red", "tab:blue", "tab:orange", "tab:green"), strict=True)
+    )
     for column, images in enumerate(columns):
         for kind in (kind for kind, count in found if count == images):
             curves = found[kind, images]

@@ -64,11 +64,11 @@ def main():
     test = kerasgan.data.load(arguments.data, split="test", shuffle=False, **given)
     gan = kerasgan.StyleGAN3(
         (arguments.size, arguments.size, 1),
-        latent_dim=64,
-        base_width=16,
-        max_width=32,
+        latent_dim=32,
+        base_width=8,
+        max_width=24,
         variant=arguments.variant,
-        num_layers=6,
+        num_layers=5,
         blur_sigma=0.0,
         seed=0,
     )

@@ -41,6 +41,7 @@ _NAMES = {
     "LinearDecay": "kerasgan.training",
     "NonFiniteError": "kerasgan.training",
     "TranslationModel": "kerasgan.translation",
+    "features": "kerasgan.metrics.unsupervised",
     "load_model": "kerasgan.training",
     "transfer": "kerasgan.training",
     "from_preset": "kerasgan.presets.has_presets",

@@ -5,6 +5,9 @@ import pathlib
 import re
 
 import tensorflow as tf
+from backends import needs_backend
+
+pytestmark = needs_backend("tensorflow", reason="it reads the source")
 
 PACKAGE = pathlib.Path(__file__).parents[1] / "kerasgan"
 

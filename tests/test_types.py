@@ -6,9 +6,12 @@ import inspect
 
 import keras
 import tensorflow as tf
+from backends import needs_backend
 
 import kerasgan
 from kerasgan.models import registry
+
+pytestmark = needs_backend("tensorflow", reason="it reads the source")
 
 ROOMS = (
     "callbacks",

@@ -102,7 +102,7 @@ STORAGES = {"0": NUMBERS.tobytes()}
 PERSISTENT = Global("torch_utils.persistence", "_reconstruct_persistent_obj")
 PROGRAM = "raise SystemExit('the program text of a file is never run')"
 BUFFERS = ("w_avg", "noise_const", "resample_filter", "p", "freqs", "phases", "transform")
-BUFFERS += ("magnitude_ema", "up_filter", "down_filter")
+BUFFERS += ("Kernel", "magnitude_ema", "up_filter", "down_filter")
 
 
 def stored(array):

@@ -7,6 +7,7 @@ import click
 
 import kerasgan
 from kerasgan.cli import (
+    augment,
     compare,
     control,
     editing,
@@ -81,6 +82,7 @@ for command in (
     control.directions,
     control.project,
     evaluate.evaluate,
+    augment.augment,
     fakes.fakes,
     compare.compare,
     serving.export,

@@ -53,9 +53,9 @@ class Images:
 )
 @click.option(
     "--features",
-    help="Network that looks at the images: inception, inception-clean, inception-pytorch, digits, "
-    "pixels, or the PATH of a .keras file or of Inception's weights (.pth).  [default: inception, "
-    "which is downloaded once]",
+    help="Network that looks at the images: inception, inception-clean, inception-pytorch, "
+    "mobilenet_v2, digits, pixels, or the PATH of a .keras file or of Inception's weights (.pth).  "
+    "[default: inception, which is downloaded once]",
 )
 @click.option(
     "--num",

@@ -4,6 +4,7 @@ import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__ini
 
 from kerasgan.metrics import features
 from kerasgan.metrics.distortion import PSNR, SSIM
+from kerasgan.metrics.equivariance import EQR, EQT
 from kerasgan.metrics.fairness import FairnessReport, fairness_report
 from kerasgan.metrics.feature_metric import FeatureMetric, SampleSizeWarning
 from kerasgan.metrics.frechet_distance import FrechetDistance
@@ -20,6 +21,8 @@ from kerasgan.metrics.statistics import FeatureStatistics
 from kerasgan.metrics.two_samples import ClassifierTwoSampleTest
 
 __all__ = [
+    "EQR",
+    "EQT",
     "PSNR",
     "SSIM",
     "ClassifierTwoSampleTest",

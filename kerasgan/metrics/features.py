@@ -17,14 +17,22 @@ from kerasgan.core.generative_model import GenerativeModel
 from kerasgan.layers.precision import measuring_networks
 from kerasgan.metrics.digits import digits_classifier
 from kerasgan.metrics.inception import inception_fid
+from kerasgan.metrics.mobilenet import MOBILENET, mobilenet_v2
 from kerasgan.training.optimizers import all_layers
 from kerasgan.utils.images import to_uint8
 
-__all__ = ["Extractor", "application", "digits_classifier", "extractor", "inception_fid"]
+__all__ = [
+    "Extractor",
+    "application",
+    "digits_classifier",
+    "extractor",
+    "inception_fid",
+    "mobilenet_v2",
+]
 
 CHOICES = (
-    "'inception', 'inception-clean', 'inception-pytorch', 'digits', 'pixels', a path or a "
-    "keras.Model"
+    "'inception', 'inception-clean', 'inception-pytorch', 'mobilenet_v2', 'digits', 'pixels', a "
+    "path or a keras.Model"
 )
 INCEPTIONS = {
     "inception": "legacy",
@@ -185,6 +193,8 @@ def extractor(features: Features) -> Extractor:
             - `"inception"`, the network of published Fréchet distances, with the original resizing;
               `"inception-clean"`, with an antialiased one; `"inception-pytorch"`, as pytorch-fid
               resizes and scales. Its weights are downloaded once;
+            - `"mobilenet_v2"`, torchvision's network of photographs, whose weights come with a
+              package (`kerasgan.metrics.mobilenet`); its distances are no FID;
             - `"digits"`, the small network in the package, whose numbers are other ones;
             - `"pixels"`, no network;
             - the path of a `.keras` file, or of Inception's weights (`.pth`);
@@ -227,6 +237,8 @@ def _named(features):
                 'features="digits", as in compile(metrics=[kerasgan.metrics.FrechetDistance('
                 'features="digits")]).'
             ) from error
+    if features == MOBILENET:
+        return Extractor(mobilenet_v2(), features)
     if features == "digits":
         return Extractor(digits_classifier(), features)
     if features == "pixels":

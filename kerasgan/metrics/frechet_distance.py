@@ -9,11 +9,12 @@ import numpy as np
 
 from kerasgan.metrics.feature_metric import VECTORS, FeatureMetric
 from kerasgan.metrics.features import Features
+from kerasgan.metrics.mobilenet import MOBILENET
 from kerasgan.metrics.statistics import FeatureStatistics
 from kerasgan.training import measuring
 
 
-@measuring.register("fid")
+@measuring.register("fid", "frechet_distance")
 @measuring.register("fid_infinity", infinity=True)
 @keras.saving.register_keras_serializable(package="kerasgan")
 class FrechetDistance(FeatureMetric):
@@ -36,7 +37,8 @@ class FrechetDistance(FeatureMetric):
             real images of the data are not looked at then.
         infinity: whether to extrapolate to infinitely many generated images as well: a line through
             the distances of 5 to 10 tenths of them over 1 / n, at 0. `result()` is a dict then.
-        name: str.
+        name: str, or None for `"fid"`, and for `"frechet_distance"` with `"mobilenet_v2"`: nobody
+            means its numbers when they say FID.
         **kwargs: as for `keras.metrics.Metric`.
 
     Returns:
@@ -68,13 +70,15 @@ class FrechetDistance(FeatureMetric):
         features: Features = "inception",
         reference: str | os.PathLike | tuple | FeatureStatistics | None = None,
         infinity: bool = False,
-        name: str = "fid",
+        name: str | None = None,
         **kwargs,
     ):
         self.reference, self.infinity = reference, infinity
         if not isinstance(reference, (str, os.PathLike)):  # a file is read when it is needed
             self._given = _given(reference)
-        super().__init__(features, name, **kwargs)
+        mobilenet = isinstance(features, str) and features == MOBILENET
+        default = "frechet_distance" if mobilenet else "fid"
+        super().__init__(features, name or default, **kwargs)
 
     @functools.cached_property
     def _given(self):

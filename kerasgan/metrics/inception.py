@@ -198,15 +198,12 @@ def _load(network, tensors, source):
         expected[f"{_theirs(layer)}.conv.weight"] = (filters, channels, height, width)
         for name in ("weight", "bias", "running_mean", "running_var"):
             expected[f"{_theirs(layer)}.bn.{name}"] = (filters,)
-    _check(tensors, expected, source)
+    check_tensors(tensors, expected, source, URL)
 
+    names = ("conv.weight", "bn.weight", "bn.bias", "bn.running_mean", "bn.running_var")
     for layer in convolutions:
-        kernel, scale, shift, mean, variance = (
-            tensors[f"{_theirs(layer)}.{name}"].astype("float64")
-            for name in ("conv.weight", "bn.weight", "bn.bias", "bn.running_mean", "bn.running_var")
-        )
-        scale = scale / np.sqrt(variance + EPSILON)
-        layer.set_weights([np.transpose(kernel, (2, 3, 1, 0)) * scale, shift - mean * scale])
+        of_layer = (tensors[f"{_theirs(layer)}.{name}"] for name in names)
+        layer.set_weights(folded(*of_layer, EPSILON))
     dense.set_weights([tensors["fc.weight"].T])
 
 
@@ -214,7 +211,32 @@ def _theirs(layer):
     return layer.name.replace("_branch", ".branch")
 
 
-def _check(tensors, expected, source):
+def folded(kernel, scale, shift, mean, variance, epsilon):
+    """A convolution that does what PyTorch's and the batch norm after it do.
+
+    Args:
+        kernel: array (filters, channels, height, width).
+        scale, shift, mean, variance: arrays (filters,), of the batch norm.
+        epsilon: float.
+
+    Returns:
+        Kernel (height, width, channels, filters) and bias (filters,), float64.
+    """
+    arrays = (kernel, scale, shift, mean, variance)
+    kernel, scale, shift, mean, variance = (array.astype("float64") for array in arrays)
+    scale = scale / np.sqrt(variance + epsilon)
+    return np.transpose(kernel, (2, 3, 1, 0)) * scale, shift - mean * scale
+
+
+def check_tensors(tensors, expected, source, right):
+    """Refuses tensors that are not those of a network.
+
+    Args:
+        tensors: dict from names to arrays.
+        expected: dict from names to shapes.
+        source: the file, for the error.
+        right: the file with the right ones, for the error.
+    """
     wrong = {
         "missing": [name for name in expected if name not in tensors],
         "unexpected": [name for name in tensors if name not in expected],
@@ -231,7 +253,7 @@ def _check(tensors, expected, source):
     ]
     if found:
         raise ValueError(
-            f"{source} has weights of another network ({'; '.join(found)}); use those of {URL}."
+            f"{source} has weights of another network ({'; '.join(found)}); use those of {right}."
         )
 
 

@@ -1,18 +1,29 @@
 """R3GAN, Huang et al. 2024: a plain loss that converges, and networks without normalization."""
 
 import math
+from collections.abc import Mapping
 from functools import partial
-from typing import Self
+from typing import NamedTuple, Self
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from kerasgan.core.image_gan import ImageGAN
+from kerasgan.core.official import (
+    NVIDIA_LICENCE,
+    Published,
+    PublishedFile,
+    gan_places,
+    going_on,
+)
 from kerasgan.layers.blur import Blur
 from kerasgan.layers.grouped import GroupedConv2D
 from kerasgan.layers.shapes import doublings_to
 from kerasgan.losses.penalties import GradientPenalty
 from kerasgan.training.optimizers import adam
+from kerasgan.weight_files.snapshots import snapshot_tensors
+from kerasgan.weight_files.trees import check_tensors
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")
@@ -124,6 +135,42 @@ class R3GAN(ImageGAN):
         if self.burn_in is None:
             return super().ema_decay_after(updates, batch_size)
         return self.burn_in.ema_decay(updates - 1)  # that of the state before the update
+
+    @classmethod
+    def published_in(cls, file: PublishedFile, network: str | None = None) -> Published | None:
+        networks = snapshot_tensors(file.tree)
+        sign = "Model.MainLayers.0.Layers.0.Basis"
+        if not any(sign in networks.get(name, {}) for name in ("G", "G_ema")):
+            return None
+        places = gan_places(networks, network)
+        settings = settings_of_generator(networks[places["generator"]])
+        for ours, theirs in places.items():
+            shapes = {p.theirs: p.shape for p in published_places(ours, settings)}
+            shapes |= dict.fromkeys(_filters(networks[theirs]), (4, 4))
+            check_tensors(networks[theirs], shapes, theirs)
+            check_filters(networks[theirs], theirs)
+        ignored = [f"network {name}" for name in networks if name not in places.values()]
+        ignored += [name for name in ("training_set_kwargs",) if name in file.tree]
+        return Published(
+            "snapshot of R3GAN (PyTorch)",
+            settings,
+            {name: networks[name] for name in networks if name in places.values()},
+            places,
+            ("half precision: computed in float32", *ignored),
+            going_on(file.tree),
+            f"no licence of its own, and is built on programs under {NVIDIA_LICENCE}",
+        )
+
+    def load_network(self, name: str, tensors: Mapping[str, np.ndarray]) -> None:
+        network = getattr(self, name)
+        names = ("image_shape", "latent_dim", "base_width", "max_width", "num_classes")
+        for place in published_places(name, {n: getattr(self, n) for n in names}):
+            layer = network.get_layer(place.layer)
+            layer = layer.weigh if place.variable == "weigh" else layer
+            array = tensors[place.theirs]
+            array = array.transpose(ORDERS.get(place.variable, ORDER_OF_AXES[array.ndim]))
+            variable = "kernel" if place.variable in ("weigh", "depthwise") else place.variable
+            getattr(layer, variable).assign(array)
 
     def get_config(self) -> dict:
         config = super().get_config()
@@ -407,3 +454,126 @@ def along_cosine(start, end, updates, steps):
     """From `start` to `end` in so many steps: float32 scalar."""
     way = ops.minimum(ops.cast(updates, "float32") / steps, 1.0)
     return end + (start - end) * 0.5 * (1.0 + ops.cos(math.pi * way))
+
+
+# The published files ----------------------------------------------------------------------------
+
+# Of the axes of a published tensor in ours: by their number, and where it is another one.
+ORDER_OF_AXES = {1: (0,), 2: (1, 0), 3: (0, 1, 2), 4: (2, 3, 1, 0)}
+ORDERS = {"maps": (1, 2, 0), "depthwise": (2, 3, 0, 1)}
+MOST_STAGES = 9
+
+
+class Place(NamedTuple):
+    """Where a tensor of a published network belongs.
+
+    Attributes:
+        theirs: str, its name.
+        shape: its shape.
+        layer: str, the name of our layer.
+        variable: str, the name of its variable; or `"weigh"` or `"depthwise"` for a kernel.
+    """
+
+    theirs: str
+    shape: tuple[int, ...]
+    layer: str
+    variable: str
+
+
+def settings_of_generator(tensors: Mapping[str, np.ndarray]) -> dict:
+    """The arguments of `R3GAN` for the arrays of a published generator.
+
+    Raises:
+        ValueError: for sizes that `R3GAN` does not have.
+    """
+    start = "Model.MainLayers"
+    lasts = [f"{start}.{stage}.Layers.1.LinearLayer3.Layer.weight" for stage in range(MOST_STAGES)]
+    widths = [len(tensors[name]) for name in lasts if name in tensors]
+    inputs = tensors[f"{start}.0.Layers.0.LinearLayer.weight"].shape[1]
+    embedding = tensors.get("Model.EmbeddingLayer.weight")
+    size = 4 * 2 ** (len(widths) - 1)
+    settings = {
+        "image_shape": (size, size, len(tensors["Model.AggregationLayer.Layer.weight"])),
+        "latent_dim": inputs if embedding is None else inputs - len(embedding),
+        "base_width": widths[-1],
+        "max_width": max(widths),
+        "num_classes": None if embedding is None else embedding.shape[1],
+    }
+    sizes = (settings["image_shape"], widths[-1], max(widths))
+    if len(widths) < 2 or stage_widths(*sizes) != widths[::-1]:
+        raise ValueError(f"its feature maps by stage are {widths}, not halved as R3GAN's.")
+    return settings
+
+
+def published_places(network: str, settings: Mapping) -> list[Place]:
+    """Where the tensors of a published network belong.
+
+    Args:
+        network: `"generator"`, `"ema_generator"` or `"discriminator"`.
+        settings: arguments of `R3GAN`.
+    """
+    image_shape, classes = settings["image_shape"], settings["num_classes"]
+    widths = stage_widths(image_shape, settings["base_width"], settings["max_width"])
+    width, last = widths[-1], len(widths) - 1
+    if network == "discriminator":
+        shape: tuple[int, ...] = (widths[0], image_shape[2], 1, 1)
+        image = "Model.ExtractionLayer.Layer.weight"
+        places = [Place(image, shape, "from_image", "kernel")]
+        start, outputs = f"Model.MainLayers.{last}.Layers.2", 1 if classes is None else width
+        places.append(Place(f"{start}.Basis.weight", (width, 1, 4, 4), "basis", "depthwise"))
+        layer = "logits" if classes is None else "features"
+        places.append(Place(f"{start}.LinearLayer.weight", (outputs, width), layer, "kernel"))
+        embedded_width, first_block, transition_at = width, 0, 2
+    else:
+        widths = widths[::-1]
+        shape = (image_shape[2], widths[-1], 1, 1)
+        image = "Model.AggregationLayer.Layer.weight"
+        places = [Place(image, shape, "to_image", "kernel")]
+        latent = settings["latent_dim"]
+        inputs = latent if classes is None else 2 * latent
+        start = "Model.MainLayers.0.Layers.0"
+        places.append(Place(f"{start}.Basis", (width, 4, 4), "basis", "maps"))
+        places.append(Place(f"{start}.LinearLayer.weight", (width, inputs), "basis", "weigh"))
+        embedded_width, first_block, transition_at = latent, 1, 0
+    if classes is not None:
+        shape = (embedded_width, classes)
+        places.append(Place("Model.EmbeddingLayer.weight", shape, "embedding", "embeddings"))
+    for stage, width in enumerate(widths):
+        for block in range(BLOCKS):
+            theirs = f"Model.MainLayers.{stage}.Layers.{first_block + block}"
+            ours = f"stage{stage}_block{block}_conv"
+            groups = min(width // 8, 96) if width % 8 == 0 else 1
+            for number, shape in (
+                (1, (2 * width, width, 1, 1)),
+                (2, (2 * width, 2 * width // groups, 3, 3)),
+                (3, (width, 2 * width, 1, 1)),
+            ):
+                name = f"{theirs}.LinearLayer{number}.Layer.weight"
+                places.append(Place(name, shape, f"{ours}{number}", "kernel"))
+                if number < 3:
+                    name = f"{theirs}.NonLinearity{number}.Bias"
+                    places.append(Place(name, (2 * width,), f"{ours}{number}", "bias"))
+        if stage > 0 and widths[stage - 1] != width:
+            # A stage of the published discriminator ends with it, where ours begin.
+            at = stage - 1 if network == "discriminator" else stage
+            name = f"Model.MainLayers.{at}.Layers.{transition_at}.LinearLayer.Layer.weight"
+            shape = (width, widths[stage - 1], 1, 1)
+            places.append(Place(name, shape, f"stage{stage}_transition", "kernel"))
+    return places
+
+
+def check_filters(tensors: Mapping[str, np.ndarray], network: str) -> None:
+    """Makes sure that a published network resamples by [1, 3, 3, 1].
+
+    Raises:
+        ValueError: for another filter.
+    """
+    filters = np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 64.0
+    for name in _filters(tensors):
+        found = tensors[name]
+        if not np.allclose(found / found.sum(), filters, atol=1e-6):
+            raise ValueError(f"{network} has {name}, another filter than [1, 3, 3, 1].")
+
+
+def _filters(tensors):
+    return [name for name in tensors if name.endswith(".Resampler.Kernel")]

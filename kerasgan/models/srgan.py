@@ -9,8 +9,11 @@ from keras import layers, ops
 
 from kerasgan import backend
 from kerasgan.layers.precision import dtype_policy
+from kerasgan.metrics.mobilenet import MOBILENET, mobilenet_v2
 from kerasgan.training.optimizers import adam
 from kerasgan.translation.model import TranslationModel
+
+VGG_LAYER, MOBILENET_LAYER = "block5_conv4", "block13"  # both at a sixteenth of the resolution
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")
@@ -33,12 +36,14 @@ class SRGAN(TranslationModel):
         base_width: int, feature maps.
         residual_blocks: int, B of the paper.
         features: what the content loss compares: `"vgg19"` for the paper's VGG19 with the weights
-            of Keras, which are downloaded once; the path of a file with these weights
-            (`.weights.h5` or `.h5`) or of a Keras model (`.keras`); any `keras.Model` from images
-            in [-1, 1] to features; None for the pixels themselves, the paper's SRGAN-MSE. They are
-            saved with the model and not trained.
-        feature_layer: str, the layer of VGG19, if the features are of it: `"block5_conv4"` for the
-            paper's SRGAN-VGG54, `"block2_conv2"` for its SRGAN-VGG22.
+            of Keras, which are downloaded once; `"mobilenet_v2"`, not the paper's, for
+            `kerasgan.metrics.mobilenet`, whose weights come with a package; the path of a file with
+            VGG19's weights (`.weights.h5` or `.h5`) or of a Keras model (`.keras`); any
+            `keras.Model` from images in [-1, 1] to features; None for the pixels themselves, the
+            paper's SRGAN-MSE. They are saved with the model and not trained.
+        feature_layer: str, the layer of VGG19, if the features are of it: `"block5_conv4"`, which
+            None is, for the paper's SRGAN-VGG54, `"block2_conv2"` for its SRGAN-VGG22. Of
+            MobileNetV2 `"block1"` to `"block17"`; None is `"block13"`.
         feature_scale: float, by which features are multiplied; 1 / 12.75 in the paper.
         adversarial_weight: float, 1e-3 in the paper.
         seed: int or None; the model draws no random numbers.
@@ -80,7 +85,7 @@ class SRGAN(TranslationModel):
         *,
         residual_blocks: int = 16,
         features: str | os.PathLike | keras.Model | None = "vgg19",
-        feature_layer: str = "block5_conv4",
+        feature_layer: str | None = None,
         feature_scale: float = 1.0 / 12.75,
         adversarial_weight: float = 1e-3,
         seed: int | None = None,
@@ -421,6 +426,13 @@ class VGGInput(layers.Layer):
         return input_shape
 
 
+def _named_features(features, layer):
+    """The network that a name, or the path of VGG19's weights, stands for."""
+    if features == MOBILENET:
+        return mobilenet_v2(layer=layer or MOBILENET_LAYER)
+    return vgg19_features("imagenet" if features == "vgg19" else features, layer or VGG_LAYER)
+
+
 def _features(features, layer, image_shape):
     """The network that an argument `features` stands for, or None."""
     if features is None:
@@ -429,11 +441,11 @@ def _features(features, layer, image_shape):
         if str(features).endswith(".keras"):
             features = keras.saving.load_model(features)
         else:
-            features = vgg19_features("imagenet" if features == "vgg19" else features, layer)
+            features = _named_features(str(features), layer)
     if not isinstance(features, keras.Model):
         raise ValueError(
-            f"features={features!r}; use 'vgg19', a path, a keras.Model from images to features, "
-            "or None for the pixels."
+            f"features={features!r}; use 'vgg19', 'mobilenet_v2', a path, a keras.Model from "
+            "images to features, or None for the pixels."
         )
     try:
         found = features(ops.zeros((1, *image_shape)), training=False)

@@ -42,6 +42,7 @@ from kerasgan.styles.published_snapshots import (
     shapes_of_mapping,
     widths_of,
 )
+from kerasgan.styles.published_tensorflow import from_tensorflow
 from kerasgan.styles.styled_gan import StyledGAN, check_settings
 
 ARCHITECTURES = ("skip", "resnet", "orig")
@@ -284,8 +285,9 @@ class StyleGAN2(StyledGAN):
 
     @classmethod
     def published_in(cls, file: PublishedFile, network: str | None = None) -> Published | None:
+        older = from_tensorflow(file)
         found = published_snapshot(
-            *(file, network, "StyleGAN2-ADA", "synthesis.b4.const"),
+            *(older or file, network, "StyleGAN2", "synthesis.b4.const"),
             *(settings_of_generator, shapes_of_generator),
         )
         if found is None:
@@ -297,7 +299,9 @@ class StyleGAN2(StyledGAN):
         if group not in (4, 8, 32):
             ignored += (f"groups of {group} images for the minibatch standard deviation: 4",)
         settings = {**published.settings, "preset": preset}
-        return dataclasses.replace(published, settings=settings, ignored=ignored)
+        program = "PyTorch" if older is None else "TensorFlow 1"
+        kind = f"{published.kind} ({program})"
+        return dataclasses.replace(published, kind=kind, settings=settings, ignored=ignored)
 
     def load_network(self, name: str, tensors: Mapping[str, np.ndarray]) -> None:
         load_published(getattr(self, name), tensors)

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 from keras import layers, ops
-from numpy.typing import ArrayLike
 
 from kerasgan import backend
 from kerasgan.core.official import Published, PublishedFile
@@ -22,6 +21,7 @@ from kerasgan.layers.filtered import FilteredLeakyReLU
 from kerasgan.layers.modulated import ModulatedConv2D, ScaledLeakyReLU
 from kerasgan.layers.shapes import doublings_to
 from kerasgan.layers.styled_generator import StyledGenerator
+from kerasgan.roles.moves_images import MovesImages
 from kerasgan.styles.networks import (
     CLAMP,
     half_precision,
@@ -113,7 +113,7 @@ def automatic(size: int, batch_size: int | None = None) -> Preset:
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")
-class StyleGAN3(StyledGAN):
+class StyleGAN3(MovesImages, StyledGAN):
     """The generator treats maps as samples of continuous signals, so nothing sticks to pixels.
 
     Section 3 of the paper: the constant is replaced by Fourier features, sines of frequencies that
@@ -298,96 +298,6 @@ class StyleGAN3(StyledGAN):
     def load_network(self, name: str, tensors: Mapping[str, np.ndarray]) -> None:
         load_published(getattr(self, name), tensors)
 
-    # Moving and turning --------------------------------------------------------------------------
-
-    def generate(
-        self,
-        num_images: int,
-        *,
-        seed: int | None = None,
-        labels: ArrayLike | None = None,
-        truncation: float | None = None,
-        translate: ArrayLike = (0.0, 0.0),
-        rotate: ArrayLike = 0.0,
-    ) -> np.ndarray:
-        """Draws images; see `kerasgan.GAN.generate`.
-
-        Args:
-            num_images, seed, labels: as there.
-            truncation: None, or psi from 0 to 1, usually 0.7; see `styles`.
-            translate, rotate: as for `generate_from_styles`.
-
-        Returns:
-            float32 array (num_images, height, width, channels) in [-1, 1].
-
-        Raises:
-            ValueError: for an argument out of range, labels that are missing or unexpected.
-        """
-        latents = self.latents(num_images, seed=seed)
-        styles = self.styles(latents, truncation, labels=labels)
-        return self.generate_from_styles(styles, translate=translate, rotate=rotate)
-
-    def generate_from_styles(
-        self,
-        styles: np.ndarray,
-        noise: list | None = None,
-        *,
-        translate: ArrayLike = (0.0, 0.0),
-        rotate: ArrayLike = 0.0,
-    ) -> np.ndarray:
-        """Turns styles into images, of a canvas that is turned and moved.
-
-        The Fourier features are: what was beyond the border comes in. With the variant `"t"` a
-        turned canvas gives other images.
-
-        Args:
-            styles: float array (num_images, style_layers, latent_dim), as `styles` returns them.
-            noise: None, or an empty list, as there is none.
-            translate: (x, y), or array (num_images, 2), how far images are moved to the right and
-                down, in sizes of an image.
-            rotate: float, or array (num_images,), degrees by which they are first turned around
-                their centre, counterclockwise.
-
-        Returns:
-            float32 array (num_images, height, width, channels) in [-1, 1].
-
-        Raises:
-            ValueError: for translations or rotations of another shape.
-        """
-        backwards = inverse_transforms(translate, rotate, len(styles))
-        return super().generate_from_styles(styles, [*(noise or []), backwards])
-
-
-def inverse_transforms(translate: ArrayLike, rotate: ArrayLike, num_images: int) -> np.ndarray:
-    """Where the points of turned and moved images come from: float32 (num_images, 2, 3).
-
-    Args:
-        translate, rotate: as for `StyleGAN3.generate_from_styles`.
-        num_images: int.
-
-    Raises:
-        ValueError: for other shapes.
-
-    Example:
-
-    >>> inverse_transforms((0.5, 0.0), 0.0, 1).tolist()
-    [[[1.0, 0.0, -0.5], [0.0, 1.0, -0.0]]]
-    """
-    moves, turns = np.asarray(translate, "float64"), np.asarray(rotate, "float64")
-    for argument, array, alone in (("translate", moves, (2,)), ("rotate", turns, ())):
-        if array.shape not in (alone, (num_images, *alone)) or not np.all(np.isfinite(array)):
-            one = "(x, y)" if alone else "a number"
-            raise ValueError(
-                f"{argument} has shape {array.shape}; use {one}, or an array of shape "
-                f"{(num_images, *alone)}, of finite numbers."
-            )
-    turns = np.deg2rad(np.broadcast_to(turns, (num_images,)))
-    cosine, sine = np.cos(turns), np.sin(turns)
-    # y grows downwards.
-    back = np.stack([np.stack([cosine, -sine], 1), np.stack([sine, cosine], 1)], axis=1)
-    moved = -back @ np.broadcast_to(moves, (num_images, 2))[:, :, None]
-    return np.concatenate([back, moved], axis=2).astype("float32")
-
 
 # The generator ----------------------------------------------------------------------------------
 
@@ -520,10 +430,7 @@ class Generator(StyledGenerator):
 
 
 class Synthesis(keras.Model):
-    """Styles (batch, style_layers, latent_dim) to images (figure 4b).
-
-    Or [styles, (batch, 2, 3)], where the points of each image come from.
-    """
+    """Styles (batch, style_layers, latent_dim), or [styles, backwards], to images (figure 4b)."""
 
     def __init__(
         self, image_shape, latent_dim, base_width, max_width, variant, num_layers, half, **kwargs

@@ -9,6 +9,7 @@ from kerasgan.roles.generates_images import GeneratesImages, HasLatents
 from kerasgan.roles.grows import Grows
 from kerasgan.roles.has_styles import HasStyles
 from kerasgan.roles.likelihood import HasLikelihood
+from kerasgan.roles.moves_images import MovesImages
 from kerasgan.roles.takes_images import TakesImages
 from kerasgan.roles.translates import Translates
 
@@ -20,6 +21,7 @@ __all__ = [
     "HasLatents",
     "HasLikelihood",
     "HasStyles",
+    "MovesImages",
     "Reconstructs",
     "Role",
     "TakesImages",

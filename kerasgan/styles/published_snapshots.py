@@ -63,7 +63,7 @@ def published_snapshot(
     ignored += [f"network {name}" for name in networks if name not in places.values()]
     ignored += [name for name in ("training_set_kwargs",) if name in file.tree]
     used = {name: networks[name] for name in networks if name in places.values()}
-    kind = f"snapshot of {kind} (PyTorch)"
+    kind = f"snapshot of {kind}"
     training = going_on(file.tree)
     found = Published(kind, settings, used, places, tuple(ignored), training, NVIDIA_LICENCE)
     return found, group

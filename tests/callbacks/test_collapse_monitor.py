@@ -6,12 +6,15 @@ import warnings
 import keras
 import numpy as np
 import tensorflow as tf
+from backends import needs_backend
 from PIL import Image
 from scipy.spatial import distance
 
 import kerasgan
 from kerasgan.callbacks.collapse_monitor import first_examples, mean_distance
 from kerasgan.sampling.normals import standard_normal
+
+pytestmark = needs_backend("tensorflow", reason="NumPy alone")
 
 
 class Scripted(keras.callbacks.Callback):

@@ -9,10 +9,13 @@ from unittest import mock
 import keras
 import numpy as np
 import tensorflow as tf
+from backends import needs_backend
 
 import kerasgan
 from kerasgan.callbacks import TrainingLog
 from kerasgan.callbacks.training_log import duration
+
+pytestmark = needs_backend("tensorflow", reason="it prints what it is given")
 
 POINTS = kerasgan.data.from_array(
     np.random.default_rng(0).standard_normal((32, 2)), batch_size=8, shuffle=False

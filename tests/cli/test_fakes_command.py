@@ -47,3 +47,24 @@ class FakesCommandTest(CommandTestCase):
         self.assertAllClose(found.original, pictures / 127.5 - 1.0, atol=1e-6)
         self.assertEqual(found.captions, ("a façade",) * 4)
         self.assertNotAllClose(found.generated, found.original)
+
+
+class AugmentCommandTest(CommandTestCase):
+    def test_every_class_gets_a_folder_that_is_data(self):
+        gan = kerasgan.CGAN((8, 8, 1), latent_dim=4, base_width=4, num_classes=3, seed=0)
+        gan.class_names = ("ant", "bee", "cat")
+        gan.save(self.folder / "cgan.keras")
+        out = self.folder / "more"
+        self.assert_works("augment", self.folder / "cgan.keras", "--per-class", 2, "--out", out)
+        how = {"channels": 1, "labels": True, "image_size": 8, "shuffle": False}
+        images, labels = next(iter(kerasgan.data.load(out, **how)))
+        self.assertAllEqual(labels, [0, 0, 1, 1, 2, 2])
+        for label in range(3):
+            made = to_uint8(gan.generate(2, seed=0, labels=label)) / 127.5 - 1.0
+            self.assertAllClose(images[2 * label : 2 * label + 2], made, atol=1e-6)
+        (out / "bee" / "000001.png").write_text("mine")
+        command = ["augment", self.folder / "cgan.keras", "--per-class", 2, "--out", out]
+        self.assert_refused(command, "000001.png is there already and not a picture")
+        kerasgan.DCGAN((8, 8, 1), latent_dim=4, base_width=4).save(self.folder / "dcgan.keras")
+        command[1] = self.folder / "dcgan.keras"
+        self.assert_refused(command, "this DCGAN has no classes")

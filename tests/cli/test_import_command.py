@@ -18,7 +18,7 @@ class ImportTest(CommandTestCase):
         ended = call("import", folder / "network.pkl", model, "--network", "G_ema")
         self.assertEqual(ended.code, 0, ended)
         for line in (
-            r"file +snapshot of StyleGAN2-ADA \(PyTorch\), 1\.0 MiB",
+            r"file +snapshot of StyleGAN2 \(PyTorch\), 1\.0 MiB",
             r"model +StyleGAN2",
             r"num_classes +3",
             r"G_ema +70,787 numbers, as generator and ema_generator",

@@ -2,11 +2,14 @@ import re
 
 import numpy as np
 import tensorflow as tf
+from backends import needs_backend
 from data_helpers import as_bytes, everything, in_epoch, rows, same_from_the_middle
 from PIL import Image
 from sklearn.datasets import load_digits
 
 from kerasgan import data
+
+pytestmark = needs_backend("tensorflow", reason="data is read by TensorFlow everywhere")
 
 
 def pixels(images):

@@ -5,10 +5,13 @@ import types
 
 import numpy as np
 import tensorflow as tf
+from backends import needs_backend
 from PIL import Image
 
 import kerasgan
 from kerasgan.data import KINDS, kind_of
+
+pytestmark = needs_backend("tensorflow", reason="data is read by TensorFlow everywhere")
 
 SETTINGS = {"split": "train", "batch_size": 2, "seed": 0}
 

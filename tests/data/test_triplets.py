@@ -5,10 +5,13 @@ import pathlib
 
 import numpy as np
 import tensorflow as tf
+from backends import needs_backend
 from PIL import Image
 
 import kerasgan
 from kerasgan.data.triplets import through_jpeg, write
+
+pytestmark = needs_backend("tensorflow", reason="files and arrays only")
 
 
 def pictures(count=10, seed=0, channels=3):

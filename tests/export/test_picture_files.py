@@ -15,6 +15,8 @@ from kerasgan.cli.translate import translate_files
 from kerasgan.data.images import read_image
 from kerasgan.export import endpoints, picture_files
 
+pytestmark = needs_backend("tensorflow", reason="TensorFlow's graphs in every SavedModel")
+
 SHARP = {"quality": 100, "subsampling": 0}
 COLOURS = np.random.default_rng(0).integers(0, 256, (6, 4, 3)).repeat(8, 0).repeat(8, 1)
 COLOURS = COLOURS.astype("uint8")

@@ -1,3 +1,5 @@
+from unittest import mock
+
 import keras
 import numpy as np
 import scipy.signal
@@ -6,8 +8,7 @@ from absl.testing import parameterized
 from backends import needs_backend
 from keras import ops
 
-from kerasgan.layers import FilteredLeakyReLU
-from kerasgan.layers.filtered import LONGEST
+from kerasgan.layers import FilteredLeakyReLU, filtered
 
 
 def by_hand(layer, x):
@@ -35,12 +36,14 @@ class FilteredLeakyReLUTest(tf.test.TestCase, parameterized.TestCase):
     @parameterized.parameters(
         (14, (8, 8), False, 12),
         (14, (8, 16), True, 12),  # four times as many numbers in the middle
-        (40, (32, 32), False, 32),  # less than was there
-        (150, (128, 128), False, LONGEST + 10),
-        (140, (64, 128), True, LONGEST + 5),
+        (25, (32, 32), False, 50),  # less than was there
+        (150, (128, 128), False, 140),
+        (140, (64, 128), True, 70),
     )
     @needs_backend("tensorflow", reason="what frameworks compute is compared with the model")
     def test_is_two_filters_around_a_leaky_relu(self, size, rates, radial, given):
+        # As if they were long, so that there are several parts of 16.
+        self.enterContext(mock.patch.object(filtered, "LONGEST", 30))
         layer = FilteredLeakyReLU(size, rates, (2.0, 3.0), (6.0, 5.0), radial, clamp=0.5)
         x = np.random.default_rng(0).normal(size=(1, given, given, 2)).astype("float32")
         found = ops.convert_to_numpy(layer(x))

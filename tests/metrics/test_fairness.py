@@ -4,10 +4,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
+from backends import needs_backend
 
 import kerasgan
 from kerasgan import roles
 from kerasgan.metrics.fairness import FairnessReport, compare_rates, fairness_report
+
+pytestmark = needs_backend("tensorflow", reason="NumPy alone")
 
 
 def coded(groups):

@@ -5,9 +5,12 @@ import numpy as np
 import scipy.spatial
 import scipy.stats
 import tensorflow as tf
+from backends import needs_backend
 
 import kerasgan
 from kerasgan.metrics.memorization import compare_distances, memorization_report
+
+pytestmark = needs_backend("tensorflow", reason="NumPy alone")
 
 
 def drawn(seed, count, scale=0.2):

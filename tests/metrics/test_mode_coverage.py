@@ -4,10 +4,13 @@ import keras
 import numpy as np
 import scipy.stats
 import tensorflow as tf
+from backends import needs_backend
 from keras import ops
 
 import kerasgan
 from kerasgan.metrics import ModeCoverage
+
+pytestmark = needs_backend("tensorflow", reason="NumPy alone")
 
 MODES = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
 SIGMA = 0.1

@@ -5,11 +5,14 @@ from unittest import mock
 import keras
 import numpy as np
 import tensorflow as tf
+from backends import needs_backend
 from metric_helpers import gaussian, images, measured
 from sklearn.metrics import pairwise_distances
 from sklearn.neighbors import NearestNeighbors
 
 from kerasgan.metrics import DensityCoverage, PrecisionRecall, neighbours
+
+pytestmark = needs_backend("tensorflow", reason="NumPy alone")
 
 
 def of_scikit_learn(real, fake, k):

@@ -4,6 +4,7 @@ import pathlib
 
 import keras
 import numpy as np
+import published
 import tensorflow as tf
 from absl.testing import parameterized
 from backends import needs_backend
@@ -11,6 +12,7 @@ from written_files import STATE, STORAGES, archive, pickled, snapshot
 
 import kerasgan
 from kerasgan.core.official import PublishedFile
+from kerasgan.models.r3_gan import published_places as published_places_r3
 from kerasgan.models.stylegan2 import published_places
 from kerasgan.models.stylegan3 import published_places as published_places_3
 from kerasgan.styles.published_files import as_ours
@@ -92,6 +94,32 @@ class OfficialTest(tf.test.TestCase, parameterized.TestCase):
             self.assertAllEqual(kernel, as_ours(name, tensors[name]))
         del tensors[f"{start[2:]}synthesis.L6_32_3.bias"]
         with self.assertRaisesRegex(ValueError, "G_ema lacks synthesis.L6_32_3.bias"):
+            kerasgan.load_official(self.write(snapshot(tensors)))
+
+    @parameterized.parameters((None, "r3gan"), (3, "r3gan_conditional"))
+    def test_a_snapshot_becomes_an_r3gan(self, classes, name):
+        settings = {"image_shape": (16, 16, 3), "latent_dim": 6, "base_width": 16, "max_width": 32}
+        settings["num_classes"] = classes
+        tensors = {}
+        for network, ours in (("G_ema", "generator"), ("D", "discriminator")):
+            for place in published_places_r3(ours, settings):
+                full = place.theirs.replace("Model", f"{name}.{ours}", 1)
+                tensors[f"{network}.{place.theirs}"] = published.weight(full, place.shape)
+        kernel = np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 16.0
+        tensors["G_ema.Model.MainLayers.1.Layers.0.Resampler.Kernel"] = kernel
+        gan = kerasgan.load_official(self.write(snapshot(tensors)))
+        self.assertIsInstance(gan, kerasgan.R3GAN)
+        self.assertEqual(gan.official.settings, settings)
+        latents = published.inputs("r3gan.z", 3, 6)
+        images = np.moveaxis(published.inputs("r3gan.images", 3, 3, 16, 16), 1, -1)
+        labels = None if classes is None else np.array([2, 0, 1], "int32")
+        found = gan.ema_generator(latents if labels is None else [latents, labels], training=True)
+        self.assertAllClose(found, published.outputs(f"{name}.generator"), rtol=0.0, atol=1e-5)
+        found = gan.discriminate(images, labels, training=False)
+        wanted = published.outputs(f"{name}.discriminator").reshape(found.shape)
+        self.assertAllClose(found, wanted, rtol=0.0, atol=1e-5)
+        tensors["G_ema.Model.MainLayers.1.Layers.0.Resampler.Kernel"] = np.ones((4, 4))
+        with self.assertRaisesRegex(ValueError, r"another filter than \[1, 3, 3, 1\]"):
             kerasgan.load_official(self.write(snapshot(tensors)))
 
     def test_snapshots_that_do_not_fit_are_refused(self):

@@ -6,11 +6,14 @@ import pathlib
 import keras
 import numpy as np
 import tensorflow as tf
+from backends import needs_backend
 from models import zoo
 
 import kerasgan
 from kerasgan.models import registry
 from kerasgan.training.optimizers import adam
+
+pytestmark = needs_backend("tensorflow", reason="settings are the same everywhere")
 
 # The paper's images an update, and its updates of the discriminator for one of the generator. That
 # of BigGAN is the smallest that the paper tries; models that grow change theirs at each stage.

@@ -5,9 +5,12 @@ import re
 import runpy
 
 import tensorflow as tf
+from backends import needs_backend
 
 import kerasgan
 from kerasgan.models import registry
+
+pytestmark = needs_backend("tensorflow", reason="it reads the source")
 
 ROOT = pathlib.Path(__file__).parents[2]
 

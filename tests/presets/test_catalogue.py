@@ -18,6 +18,8 @@ from kerasgan.models import registry
 from kerasgan.presets import catalogue, find, presets
 from kerasgan.training.optimizers import OptimizerGroup
 
+pytestmark = needs_backend("tensorflow", reason="parameters are counted alike everywhere")
+
 PAPERS = {name: preset for name, preset in presets().items() if preset.folder is None}
 # What makes any of these models small, whatever the paper says.
 SMALL = {

@@ -140,7 +140,7 @@ class HasPresetsTest(tf.test.TestCase):
 
 
 class ShippedTest(tf.test.TestCase):
-    def test_each_makes_images_and_tells_of_itself(self):
+    def test_each_loads_and_tells_of_itself(self):
         shipped = [preset for preset in presets().values() if preset.folder is not None]
         self.assertLess(
             sum(f.stat().st_size for p in shipped for f in p.folder.iterdir()), 10 << 20

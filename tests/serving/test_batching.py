@@ -5,9 +5,12 @@ from concurrent import futures
 
 import numpy as np
 import tensorflow as tf
+from backends import needs_backend
 
 from kerasgan.serving.batching import Batcher, Limits
 from kerasgan.serving.errors import ServingError
+
+pytestmark = needs_backend("tensorflow", reason="a queue only")
 
 SOON = 10.0  # seconds; what takes longer hangs
 

@@ -5,6 +5,7 @@ import pathlib
 import pytest
 import tensorflow as tf
 from absl.testing import parameterized
+from backends import needs_backend
 from google.protobuf import (
     descriptor_pb2,
     descriptor_pool,
@@ -14,6 +15,8 @@ from google.protobuf import (
 )
 
 from kerasgan.serving import configuration, folders
+
+pytestmark = needs_backend("tensorflow", reason="files only")
 
 
 def make_version(folder, name, number):

@@ -16,6 +16,8 @@ from kerasgan.metrics import FeatureStatistics
 from kerasgan.serving import configuration, saved_models
 from kerasgan.utils.files import append, atomic_path, make_folder
 
+pytestmark = needs_backend("tensorflow", reason="files only")
+
 
 class AtomicPathTest(tf.test.TestCase):
     def setUp(self):

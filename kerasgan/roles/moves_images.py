@@ -1,0 +1,118 @@
+"""The role of models whose images move and turn with what they are made from."""
+
+import numpy as np
+from keras import ops
+from numpy.typing import ArrayLike
+
+from kerasgan.roles.has_styles import HasStyles
+
+
+class MovesImages(HasStyles):
+    """A model of styles that makes images of a canvas that is moved and turned.
+
+    A subclass owes, besides what `HasStyles` wants:
+
+    - that the network `synthesis` takes [styles, backwards] as well, `backwards` (batch, 2, 3) as
+      `inverse_transforms` returns it.
+    """
+
+    can = "move and turn what its images are made from"
+
+    def generate(
+        self,
+        num_images: int,
+        *,
+        seed: int | None = None,
+        labels: ArrayLike | None = None,
+        truncation: float | None = None,
+        translate: ArrayLike = (0.0, 0.0),
+        rotate: ArrayLike = 0.0,
+    ) -> np.ndarray:
+        """Draws images; see `kerasgan.GAN.generate`.
+
+        Args:
+            num_images, seed, labels: as there.
+            truncation: None, or psi from 0 to 1, usually 0.7; see `styles`.
+            translate, rotate: as for `generate_from_styles`.
+
+        Returns:
+            float32 array (num_images, height, width, channels) in [-1, 1].
+
+        Raises:
+            ValueError: for an argument out of range, labels that are missing or unexpected.
+        """
+        inverse_transforms(translate, rotate, num_images)  # or styles would be made in vain
+        styles = self.styles(self.latents(num_images, seed=seed), truncation, labels=labels)
+        return self.generate_from_styles(styles, translate=translate, rotate=rotate)
+
+    def generate_from_styles(
+        self,
+        styles: np.ndarray,
+        noise: list | None = None,
+        *,
+        translate: ArrayLike = (0.0, 0.0),
+        rotate: ArrayLike = 0.0,
+    ) -> np.ndarray:
+        """Turns styles into images, of a canvas that is turned and moved.
+
+        The canvas has no end: what was beyond the border comes in.
+
+        Args:
+            styles: float array (num_images, style_layers, latent_dim), as `styles` returns them.
+            noise: None, or an empty list, as there is none.
+            translate: (x, y), or array (num_images, 2), how far images are moved to the right and
+                down, in sizes of an image.
+            rotate: float, or array (num_images,), degrees by which they are first turned around
+                their centre, counterclockwise.
+
+        Returns:
+            float32 array (num_images, height, width, channels) in [-1, 1].
+
+        Raises:
+            ValueError: for translations or rotations of another shape.
+        """
+        backwards = inverse_transforms(translate, rotate, len(styles))
+        return super().generate_from_styles(styles, [*(noise or []), backwards])
+
+    def uncut_images(
+        self, styles: np.ndarray, translate: ArrayLike = (0.0, 0.0), rotate: ArrayLike = 0.0
+    ) -> np.ndarray:
+        """What `generate_from_styles` makes, not cut to [-1, 1]: a cut makes new frequencies."""
+
+        def draw(*inputs):
+            styles, backwards = (ops.convert_to_tensor(array) for array in inputs)
+            return ops.convert_to_numpy(self.unbounded_images(styles, [backwards]))
+
+        backwards = inverse_transforms(translate, rotate, len(styles))
+        return self.some_at_a_time(draw, styles, backwards)
+
+
+def inverse_transforms(translate: ArrayLike, rotate: ArrayLike, num_images: int) -> np.ndarray:
+    """Where the points of turned and moved images come from: float32 (num_images, 2, 3).
+
+    Args:
+        translate, rotate: as for `MovesImages.generate_from_styles`.
+        num_images: int.
+
+    Raises:
+        ValueError: for other shapes.
+
+    Example:
+
+    >>> (inverse_transforms((0.5, 0.0), 0.0, 1) + 0.0).tolist()
+    [[[1.0, 0.0, -0.5], [0.0, 1.0, 0.0]]]
+    """
+    moves, turns = np.asarray(translate, "float64"), np.asarray(rotate, "float64")
+    for argument, array, alone in (("translate", moves, (2,)), ("rotate", turns, ())):
+        if array.shape not in (alone, (num_images, *alone)) or not np.all(np.isfinite(array)):
+            one = "(x, y)" if alone else "a number"
+            raise ValueError(
+                f"{argument} has shape {array.shape}; use {one}, or an array of shape "
+                f"{(num_images, *alone)}, of finite numbers."
+            )
+    turns = np.deg2rad(np.broadcast_to(turns, (num_images,)))
+    cosine, sine = np.cos(turns), np.sin(turns)
+    # y grows downwards.
+    back = np.stack([np.stack([cosine, -sine], 1), np.stack([sine, cosine], 1)], axis=1)
+    moved = -back @ np.broadcast_to(moves, (num_images, 2))[:, :, None]
+    return np.concatenate([back, moved], axis=2).astype("float32")
