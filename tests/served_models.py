@@ -35,12 +35,12 @@ def zoo():
         "colours": kerasgan.Pix2Pix((16, 16, 3), 1, base_width=4, receptive_field=16),
     }
     for name, model in models.items():
-        _roughen(model)
+        roughen(model)
         export_version(model, folder / name)
     return types.SimpleNamespace(folder=folder, **models)
 
 
-def _roughen(model):
+def roughen(model):
     """Weights that make images of many colours; fresh ones make grey."""
     random = np.random.default_rng(0)
     for variable in model.generator.trainable_variables:

@@ -10,6 +10,7 @@ from kerasgan.cli import (
     augment,
     compare,
     control,
+    editing,
     evaluate,
     fakes,
     hype,
@@ -90,5 +91,6 @@ for command in (
     info.info,
     import_file.import_file,
     hype.hype,
+    editing.edit,
 ):
     commands.add_command(command)

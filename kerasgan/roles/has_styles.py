@@ -184,7 +184,7 @@ class HasStyles(HasLatents):
         Raises:
             ValueError: for other layers, labels that are missing or unexpected.
         """
-        chosen = self._chosen_layers(layers)
+        chosen = self.chosen_layers(layers)
         styles = self.styles(np.concatenate([sources, targets]), truncation, labels=labels)
         source, target = styles[: len(sources)], styles[len(sources) :]
         styles = np.repeat(target[None], len(source), axis=0)
@@ -192,7 +192,12 @@ class HasStyles(HasLatents):
         images = self.generate_from_styles(styles.reshape(-1, *target.shape[1:]))
         return images.reshape(len(source), len(target), *self.image_shape)
 
-    def _chosen_layers(self, layers):
+    def chosen_layers(self, layers: str | range) -> list[int]:
+        """The numbers of the layers that `style_mix` takes by these words.
+
+        Raises:
+            ValueError: for other words, or layers that there are not.
+        """
         part = 2 * min(2, max(1, self.style_layers // 6))
         everything = list(range(self.style_layers))
         parts = (everything[:part], everything[part : 2 * part], everything[2 * part :])

@@ -422,7 +422,7 @@ class StyleMixTest(StyleTestCase):
     def test_the_names_cover_all_layers_once_at_every_stage(self):
         for stage in range(9):
             with mock.patch.object(kerasgan.StyleGAN, "stage", stage):
-                parts = [self.gan._chosen_layers(name) for name in ("coarse", "middle", "fine")]
+                parts = [self.gan.chosen_layers(name) for name in ("coarse", "middle", "fine")]
             self.assertEqual([*itertools.chain(*parts)], list(range(2 * (stage + 1))))
             if stage >= 5:  # 128x128: up to 8x8, 16x16 and 32x32, the rest
                 self.assertEqual(parts[:2], [[0, 1, 2, 3], [4, 5, 6, 7]])

@@ -1,0 +1,122 @@
+"""`kerasgan edit`."""
+
+import contextlib
+import signal
+
+import click
+
+from kerasgan.cli import runs
+from kerasgan.cli.arguments import directions_option, run_or_file
+from kerasgan.cli.environment import import_keras, listen, needs, usage_errors
+
+EXAMPLES = 32  # pictures of the data, in which the colours of the brushes are looked for
+POINTS = 2000  # to find directions with
+
+
+@click.command()
+@run_or_file
+@directions_option
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535))
+def edit(run_or_file, directions, host, port):
+    """Change images on a web page.
+
+    RUN_OR_FILE can also be a SavedModel, which is edited through its signature edit. A model that
+    makes images gets sliders, a model that translates gets brushes.
+    """
+    needs("flask", "waitress", extra="web")
+    import_keras()
+    from kerasgan.editing import application
+    from kerasgan.serving import web
+
+    with contextlib.closing(listen(host, port)) as listening:
+        editor = _editor(run_or_file, directions)
+        for ending in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(ending, signal.default_int_handler)
+        app = application.create_app(editor, host)
+        server = web.make_server(app, listening, application.LARGEST_BODY)
+        with contextlib.suppress(KeyboardInterrupt):
+            click.echo(f"Open {web.url_of(listening)} in a browser; Ctrl-C ends.")
+            server.run()
+
+
+def _editor(path, directions):
+    """What stands behind the page."""
+    from kerasgan.editing import editors
+
+    version = _saved_model(path)
+    if version is not None:
+        if directions is not None:
+            raise click.UsageError("--directions: those of a SavedModel are in it.")
+        with usage_errors():
+            return editors.served(version, str(path))
+    model, _ = runs.load_run(path)
+    from kerasgan import roles
+
+    with usage_errors():
+        if roles.has(model, roles.Translates):
+            if directions is not None:
+                name = type(model).__name__
+                raise ValueError(f"--directions: {name} translates images, it has no latents.")
+            settings = _settings(path)
+            pictures = _pictures(model, settings)
+            erases = settings.get("task") == "inpaint"
+            return editors.live_painter(model, str(path), pictures, erases)
+        roles.require(model, roles.HasLatents, "kerasgan edit")
+        found, hint = runs.load_directions(path, directions), ""
+        if found is None:
+            found, hint = _unnamed(model, path)
+        return editors.LiveEditor(model, found, str(path), hint)
+
+
+def _saved_model(path):
+    """The newest version of a SavedModel in a folder, or the folder itself; None if it is none."""
+    from kerasgan.serving.folders import version_folders
+
+    if (path / "saved_model.pb").is_file():
+        return path
+    versions = version_folders(path) if path.is_dir() else {}
+    newest = versions[max(versions)] if versions else None
+    return newest if newest is not None and (newest / "saved_model.pb").is_file() else None
+
+
+def _settings(path):
+    folder = runs.run_of(path)
+    return {} if folder is None else runs.read_settings(folder)
+
+
+def _pictures(model, settings):
+    """Some pictures of each domain of a run's data; none where the data is not there any more."""
+    import numpy as np
+
+    from kerasgan import data
+    from kerasgan.utils.images import to_uint8
+
+    if not settings:
+        return {}
+    kind = data.kind_of(model)
+    try:
+        examples = kind.load(kind.fitted(model, settings), training=False)
+        batches = list(examples.unbatch().take(EXAMPLES).as_numpy_iterator())
+    except (OSError, ValueError) as error:
+        click.echo(f"kerasgan: note: without the data, the brushes are a choice: {error}", err=True)
+        return {}
+    halves = (to_uint8(np.stack(half)) for half in zip(*batches, strict=True))
+    return dict(zip(model.networks_by_direction, halves, strict=False))
+
+
+def _unnamed(model, path):
+    """Directions of the model itself, and what the page says of them."""
+    from kerasgan import control, roles
+
+    method = "pca" if roles.has(model, roles.HasStyles) else "sefa"
+    labels = None if model.num_classes is None else model.all_classes(POINTS)
+    try:
+        found = control.directions(model, method=method, num_points=POINTS, labels=labels)
+    except ValueError as error:
+        return None, f"There are no directions: {error}"
+    hint = (
+        f"These are the model's own ({method}), without names. Find some with names: "
+        f"kerasgan directions {path} --scores ink --out {path}/directions.npz"
+    )
+    return found, hint

@@ -1,0 +1,95 @@
+"""`kerasgan edit`: what stands behind its page, and what it refuses."""
+
+import json
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+
+import numpy as np
+from backends import needs_backend
+from cli.test_commands import CommandTestCase
+from editing.editing_page import classes, colours, styled
+from served_models import decoded
+
+import kerasgan
+from kerasgan.cli import editing
+from kerasgan.editing.requests import Edit
+from kerasgan.utils.images import to_uint8
+
+pytestmark = needs_backend("tensorflow", reason="the page is tested there")
+
+
+class EditCommandTest(CommandTestCase):
+    def saved(self, model, name):
+        path = pathlib.Path(self.folder / f"{name}.keras")
+        model.save(path)
+        return path
+
+    def test_a_page_is_served_until_ctrl_c(self):
+        gan = classes()
+        path = self.saved(gan, "classes")
+        command = [sys.executable, "-m", "kerasgan", "edit", str(path), "--port", "0"]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        with subprocess.Popen(command, **pipes) as process:
+            try:
+                line = process.stdout.readline()
+                found = re.fullmatch(r"Open (http://127\.0\.0\.1:\d+/) in .*Ctrl-C.*\n", line)
+                url = found.group(1)
+                headers = {"Content-Type": "application/json", "Origin": url.rstrip("/")}
+                body = json.dumps({"seed": 7, "label": 2}).encode()
+                request = urllib.request.Request(url + "pictures", body, headers)
+                with urllib.request.urlopen(request, timeout=60) as reply:
+                    image = decoded(reply.read())
+                with urllib.request.urlopen(url, timeout=60) as reply:
+                    self.assertIn("sefa 1", reply.read().decode())
+                process.send_signal(signal.SIGINT)
+                _, err = process.communicate(timeout=30)
+                self.assertEqual((process.returncode, err), (0, ""))
+            finally:
+                process.kill()
+        expected = to_uint8(gan.generate(1, seed=7, labels=2)[0])
+        self.assertAllClose(np.int32(image), np.int32(expected), atol=1)
+
+    def test_directions_are_those_of_the_run_given_or_the_models_own(self):
+        gan, directions = styled()
+        self.saved(gan, "model")
+        own = editing._editor(self.folder / "model.keras", None)
+        self.assertEqual(own.settings["directions"][0], "pca 1")
+        self.assertIn("kerasgan directions", own.settings["hint"])
+        directions.save(self.folder / "directions.npz")
+        of_run = editing._editor(self.folder, None)
+        self.assertEqual(of_run.settings["directions"], list(directions.names))
+        self.assertEqual(of_run.settings["hint"], "")
+        edit = Edit(offsets=(1.0, 0.0))
+        given = editing._editor(self.folder, self.folder / "directions.npz")
+        self.assertAllEqual(given.images(edit, [0.0]), of_run.images(edit, [0.0]))
+
+    def test_of_a_saved_model_the_newest_version_is_edited(self):
+        served = pathlib.Path(self.folder / "served")
+        self.assertIsNone(editing._saved_model(served))
+        for number in ("9", "10"):
+            (served / number).mkdir(parents=True)
+            (served / number / "saved_model.pb").write_bytes(b"")
+        self.assertEqual(editing._saved_model(served), served / "10")
+        self.assertEqual(editing._saved_model(served / "9"), served / "9")
+        self.assert_refused(["edit", served, "--port", "0"], "cannot be loaded")
+        given = ["--directions", self.folder / "any.npz"]
+        self.assert_refused(["edit", served, "--port", "0", *given], "are in it")
+
+    def test_a_model_that_translates_has_brushes(self):
+        painter = editing._editor(self.saved(colours(), "colours"), None)
+        self.assertEqual(painter.settings["directions"][0]["brushes"][0], "#000000")
+        given = ["--directions", self.folder / "any.npz"]
+        command = ["edit", self.folder / "colours.keras", "--port", "0", *given]
+        self.assert_refused(command, "translates images")
+
+    def test_what_cannot_be_edited_is_refused(self):
+        points = self.saved(kerasgan.VanillaGAN((2,), 3, hidden_units=(8,)), "points")
+        self.assert_refused(["edit", points, "--port", "0"], "makes vectors")
+        self.assert_refused(["edit", self.folder / "none", "--port", "0"], "does not exist")
+        classed = self.saved(classes(), "classes")
+        missing = ["--directions", self.folder / "none.npz"]
+        self.assert_refused(["edit", classed, "--port", "0", *missing], "do not exist")
