@@ -18,7 +18,8 @@ ROOT = pathlib.Path(__file__).parents[2]
 class RegistryTest(tf.test.TestCase):
     def test_every_file_of_the_zoo_is_found(self):
         files = {f.stem for f in (ROOT / "kerasgan" / "models").glob("*.py")}
-        self.assertEqual({e.name for e in registry.entries()}, files - {"__init__", "official", "registry"})
+        others = {"__init__", "official", "registry"}
+        self.assertEqual({e.name for e in registry.entries()}, files - others)
 
     def test_entries_lead_to_classes_with_a_paper_and_an_example(self):
         for entry in registry.entries():
