@@ -16,12 +16,12 @@ from kerasgan.backend import private
 from kerasgan.checks.checks_data import ChecksData
 from kerasgan.control.directions import Directions
 from kerasgan.control.exporting import add_edit
-from kerasgan.core.official import ReadsOfficialFiles
 from kerasgan.export.saved_model import Exports, export_model
 from kerasgan.layers.spectral_normalization import SpectralNormalization
 from kerasgan.presets.has_presets import HasPresets
 from kerasgan.roles.base import check_complete
 from kerasgan.training import data_order, measuring, step_options
+from kerasgan.training.official import ReadsOfficialFiles
 from kerasgan.training.optimizers import all_layers, make_optimizers
 from kerasgan.training.position import PassingCallbacks, Position, passing
 from kerasgan.training.saving import SavesExactly

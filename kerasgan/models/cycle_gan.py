@@ -9,7 +9,6 @@ import numpy as np
 from keras import layers, ops
 
 from kerasgan import backend
-from kerasgan.core.official import Published, PublishedFile
 from kerasgan.layers.image_history import ImageHistory
 from kerasgan.layers.patch_gan import (
     convolution,
@@ -20,6 +19,7 @@ from kerasgan.layers.patch_gan import (
 from kerasgan.layers.precision import dtype_policy
 from kerasgan.layers.reflection_padding import ReflectionPadding2D
 from kerasgan.losses.adversarial import LeastSquares
+from kerasgan.training.official import Published, PublishedFile
 from kerasgan.translation.model import TranslationModel
 from kerasgan.translation.published_files import (
     LICENCE,

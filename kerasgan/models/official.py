@@ -5,8 +5,8 @@ import os
 from typing import Any
 
 from kerasgan.core.generative_model import GenerativeModel
-from kerasgan.core.official import PublishedFile
 from kerasgan.models import registry
+from kerasgan.training.official import PublishedFile
 
 
 def load_official(

@@ -7,7 +7,6 @@ import numpy as np
 from keras import layers, ops
 
 from kerasgan import backend
-from kerasgan.core.official import Published, PublishedFile
 from kerasgan.layers.patch_gan import (
     affine_instance_normalization,
     convolution,
@@ -15,6 +14,7 @@ from kerasgan.layers.patch_gan import (
     transposed_convolution,
 )
 from kerasgan.layers.precision import dtype_policy
+from kerasgan.training.official import Published, PublishedFile
 from kerasgan.translation.model import TranslationModel
 from kerasgan.translation.published_files import (
     LICENCE,

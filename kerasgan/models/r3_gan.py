@@ -10,17 +10,17 @@ import numpy as np
 from keras import layers, ops
 
 from kerasgan.core.image_gan import ImageGAN
-from kerasgan.core.official import (
+from kerasgan.layers.blur import Blur
+from kerasgan.layers.grouped import GroupedConv2D
+from kerasgan.layers.shapes import doublings_to
+from kerasgan.losses.penalties import GradientPenalty
+from kerasgan.training.official import (
     NVIDIA_LICENCE,
     Published,
     PublishedFile,
     gan_places,
     going_on,
 )
-from kerasgan.layers.blur import Blur
-from kerasgan.layers.grouped import GroupedConv2D
-from kerasgan.layers.shapes import doublings_to
-from kerasgan.losses.penalties import GradientPenalty
 from kerasgan.training.optimizers import adam
 from kerasgan.weight_files.snapshots import snapshot_tensors
 from kerasgan.weight_files.trees import check_tensors

@@ -12,7 +12,6 @@ import numpy as np
 from keras import layers, ops
 
 from kerasgan import backend
-from kerasgan.core.official import Published, PublishedFile
 from kerasgan.growing.networks import START_SIZE
 from kerasgan.layers.blur import Blur
 from kerasgan.layers.equalized import equalized
@@ -44,6 +43,7 @@ from kerasgan.styles.published_snapshots import (
 )
 from kerasgan.styles.published_tensorflow import from_tensorflow
 from kerasgan.styles.styled_gan import StyledGAN, check_settings
+from kerasgan.training.official import Published, PublishedFile
 
 ARCHITECTURES = ("skip", "resnet", "orig")
 PATH_LENGTH_EVERY = 4

@@ -13,7 +13,6 @@ import numpy as np
 from keras import layers, ops
 
 from kerasgan import backend
-from kerasgan.core.official import Published, PublishedFile
 from kerasgan.growing.networks import START_SIZE
 from kerasgan.layers.blur import gaussian
 from kerasgan.layers.equalized import equalized
@@ -41,6 +40,7 @@ from kerasgan.styles.published_snapshots import (
     shapes_of_mapping,
 )
 from kerasgan.styles.styled_gan import StyledGAN, check_settings
+from kerasgan.training.official import Published, PublishedFile
 
 VARIANTS = ("t", "r")
 MARGIN = 10  # pixels around the image, where what comes from beyond its border ends

@@ -5,16 +5,16 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from kerasgan.core.official import (
+from kerasgan.growing.networks import START_SIZE
+from kerasgan.styles.networks import widths_by_resolution
+from kerasgan.styles.published_files import resampling_filters
+from kerasgan.training.official import (
     NVIDIA_LICENCE,
     Published,
     PublishedFile,
     gan_places,
     going_on,
 )
-from kerasgan.growing.networks import START_SIZE
-from kerasgan.styles.networks import widths_by_resolution
-from kerasgan.styles.published_files import resampling_filters
 from kerasgan.weight_files.snapshots import snapshot_settings, snapshot_tensors
 from kerasgan.weight_files.trees import check_tensors
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from kerasgan.core.official import PublishedFile
+from kerasgan.training.official import PublishedFile
 from kerasgan.weight_files.pickles import Record
 
 NETWORK = "dnnlib.tflib.network.Network"

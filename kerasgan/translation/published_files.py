@@ -7,8 +7,8 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from kerasgan.core.official import PublishedFile
 from kerasgan.layers.patch_gan import STRIDED_LAYERS
+from kerasgan.training.official import PublishedFile
 
 LICENCE = "a BSD licence"
 MOST_LAYERS = 64

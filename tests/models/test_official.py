@@ -21,12 +21,12 @@ from written_files import (
 )
 
 import kerasgan
-from kerasgan.core.official import PublishedFile
 from kerasgan.models.cycle_gan import published_layers
 from kerasgan.models.r3_gan import published_places as published_places_r3
 from kerasgan.models.stylegan2 import published_places, shapes_of_generator
 from kerasgan.models.stylegan3 import published_places as published_places_3
 from kerasgan.styles.published_files import as_ours
+from kerasgan.training.official import PublishedFile
 from kerasgan.translation.published_files import shapes_of
 
 pytestmark = needs_backend("tensorflow", reason="files are the same everywhere")

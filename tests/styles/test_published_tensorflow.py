@@ -6,10 +6,10 @@ import tensorflow as tf
 from backends import needs_backend
 
 import kerasgan
-from kerasgan.core.official import PublishedFile
 from kerasgan.models.stylegan2 import shapes_of_generator
 from kerasgan.styles.published_snapshots import shapes_of_discriminator
 from kerasgan.styles.published_tensorflow import NETWORK
+from kerasgan.training.official import PublishedFile
 from kerasgan.weight_files import Record
 
 pytestmark = needs_backend("tensorflow", reason="NumPy is the same everywhere")

@@ -130,7 +130,7 @@ class ReadsOfficialFiles:
             **settings: arguments of the model which the file does not tell, such as `seed`.
 
         Returns:
-            The model. Its attribute `official`, a `kerasgan.core.Published`, tells what was found
+            The model. Its attribute `official`, a `kerasgan.training.official.Published`, tells what was found
             in the file, and is not saved with the model.
 
         Raises:
