@@ -130,8 +130,8 @@ class ReadsOfficialFiles:
             **settings: arguments of the model which the file does not tell, such as `seed`.
 
         Returns:
-            The model. Its attribute `official`, a `kerasgan.training.official.Published`, tells what was found
-            in the file, and is not saved with the model.
+            The model. Its attribute `official`, a `kerasgan.training.official.Published`, tells
+            what was found in the file, and is not saved with the model.
 
         Raises:
             ValueError: for a file that is damaged, unknown, or of another model.
