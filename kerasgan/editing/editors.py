@@ -308,6 +308,8 @@ def live_painter(model, name, pictures=None, erases=False):
     def translate(file, to):
         channels = model.translator(to).input_shape[-1]
         picture = read_image(io.BytesIO(file), None, channels, "crop")
+        if picture.shape != tuple(shapes[to]):
+            raise ValueError(f"the drawing has shape {picture.shape}; use {tuple(shapes[to])}.")
         images = picture[None].astype("float32") / 127.5 - 1.0
         return png(to_uint8(model.translate(images, to, seed=0)[0]))
 

@@ -152,7 +152,8 @@ class ServerTest(tf.test.TestCase):
             found = json.loads(body)
             self.assertEqual(decoded(base64.b64decode(found["picture"])).shape[:2], (16, 16))
             self.assertLen(found["brushes"], 1)
-            for values in ({**given, "to": "B"}, {**given, "picture": "AAAA"}, {"to": None}, []):
+            wrong = ({**given, "to": "B"}, {**given, "picture": "AAAA"}, given, {"to": None}, [])
+            for values in wrong:
                 status, _ = self.post(url, "translations", values)
                 self.assertEqual(status, 400)
             status, _ = self.post(url, "translations", given, origin="http://elsewhere")
