@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 from PIL import Image, ImageFilter
-from sklearn import metrics
 
 from kerasgan.data.triplets import Triplets, through_jpeg
 from kerasgan.detection.detector import Detector
@@ -54,6 +53,8 @@ def _short(found):
 
 
 def _numbers(detector, triplets):
+    from sklearn import metrics  # which takes longer to import than all of this package
+
     inputs, real = detector.examples(triplets)
     logits = detector.predict(inputs, verbose=0)[:, 0].astype("float64")
     if detector.pair:  # which is A is of no meaning, so each pair counts in both orders

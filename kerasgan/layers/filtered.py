@@ -4,8 +4,7 @@ import math
 
 import keras
 import numpy as np
-import scipy.signal
-import scipy.special
+import scipy  # its parts are imported when they are used: they take long
 from keras import layers, ops
 
 # Along longer axes a product is made for each part; shorter ones have one for all.

@@ -2,8 +2,7 @@
 
 import keras
 import numpy as np
-import scipy.ndimage
-import scipy.signal
+import scipy  # its parts are imported when they are used: they take long
 
 from kerasgan import roles
 from kerasgan.checks.arguments import whole_number

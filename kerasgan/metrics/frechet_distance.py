@@ -14,7 +14,8 @@ from kerasgan.metrics.statistics import FeatureStatistics
 from kerasgan.training import measuring
 
 
-@measuring.register("fid", "frechet_distance")
+@measuring.register("fid")
+@measuring.register("frechet_distance", name="frechet_distance")
 @measuring.register("fid_infinity", infinity=True)
 @keras.saving.register_keras_serializable(package="kerasgan")
 class FrechetDistance(FeatureMetric):

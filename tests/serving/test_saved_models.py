@@ -30,7 +30,7 @@ class FakeModel:
     def __init__(self, text="graph", error=None):
         self.text, self.error = text, error
 
-    def export(self, path, jit_compile=False, model_card=None):
+    def export(self, path, jit_compile=False, model_card=None, directions=None):
         if pathlib.Path(path).exists():
             raise FileExistsError(f"{path} exists already")
         pathlib.Path(path, "assets.extra").mkdir(parents=True)
