@@ -16,9 +16,14 @@ from models import zoo
 from kerasgan.models import registry
 
 
+def entries():
+    """The models to compare: list of entries of the registry."""
+    return [entry for entry in registry.entries() if entry.name not in zoo.LIKE_OTHERS]
+
+
 def write(folder):
-    """Saves a small model of each entry of the registry, after one step of training."""
-    for entry in registry.entries():
+    """Saves a small version of each model to compare, after one step of training."""
+    for entry in entries():
         keras.utils.set_random_seed(0)
         model = zoo.small_model(entry)
         zoo.compile_small(model)

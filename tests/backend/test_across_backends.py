@@ -14,13 +14,9 @@ from backend import reference
 from backends import needs_backend
 from models import zoo
 
-from kerasgan.models import registry
-
 TESTS = pathlib.Path(__file__).parents[1]
 
-every_model = parameterized.named_parameters(
-    (entry.name, entry.name) for entry in registry.entries()
-)
+every_model = parameterized.named_parameters((entry.name,) * 2 for entry in reference.entries())
 
 
 @needs_backend("jax", "torch", reason="it is what the others are compared with")

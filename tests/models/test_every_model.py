@@ -37,13 +37,6 @@ LEARN = {
 }
 
 
-# Networks of DCGAN or BigGAN with another loss or penalty.
-LIKE_OTHERS = (
-    *("cgan", "dragan", "lsgan", "pac_gan", "projection_gan", "sagan", "sngan", "vanilla_gan"),
-    "wgan",
-)
-
-
 class EveryModelTest(tf.test.TestCase, parameterized.TestCase):
     def fit_one_step(self, model, seed):
         batch = zoo.batch_for(model, 8, seed)
@@ -57,7 +50,7 @@ class EveryModelTest(tf.test.TestCase, parameterized.TestCase):
     # One long test: under JAX, each model made anew is compiled anew, which is what takes long.
     @parameterized.named_parameters((entry.name, entry) for entry in registry.entries())
     def test_trains_and_goes_on_from_its_file(self, entry):
-        if BACKEND != "tensorflow" and entry.name in LIKE_OTHERS:
+        if BACKEND != "tensorflow" and entry.name in zoo.LIKE_OTHERS:
             self.skipTest("what a framework could break in it is in another model, too")
         model = zoo.small_model(entry)
         zoo.compile_small(model)

@@ -14,6 +14,12 @@ from kerasgan.models import registry
 SMALL = {"latent_dim": 14, "base_width": 4, "max_width": 8, "ema_decay": 0.5, "seed": 1}
 NUM_CLASSES = 3
 
+# Networks of DCGAN or BigGAN with another loss or penalty.
+LIKE_OTHERS = (
+    *("cgan", "dragan", "lsgan", "pac_gan", "projection_gan", "sagan", "sngan", "vanilla_gan"),
+    "wgan",
+)
+
 
 def small_model(entry, **overrides):
     """A small model of an entry of the registry; the rest is as in its docstring's example."""
