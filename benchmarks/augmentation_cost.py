@@ -1,8 +1,8 @@
-"""What augmentation adds to a training step: DCGAN at 32x32 with and without, by turns.
+"""What augmentation adds to a training step at 32x32, with and without, by turns.
 
 ADA has all its transformations on, at p = 0.8. Its random choices do not change what it costs.
 
-    python benchmarks/augmentation_cost.py [--rounds 5] [--base-width 64]
+    python benchmarks/augmentation_cost.py [--model dcgan|stylegan2] [--rounds 5] [--base-width 64]
 """
 
 import argparse
@@ -18,9 +18,12 @@ import numpy as np
 
 from kerasgan.augmentation import ADA, DiffAugment, Pipeline
 
+MODELS = {"dcgan": kerasgan.DCGAN, "stylegan2": kerasgan.StyleGAN2}
+
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="dcgan", choices=MODELS)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--base-width", type=int, default=64)
     parser.add_argument("--channels", type=int, default=3, choices=(1, 3))
@@ -34,7 +37,9 @@ def main():
     }
     models = {}
     for name, augmentation in ways.items():
-        model = models[name] = kerasgan.DCGAN(shape, base_width=arguments.base_width, seed=0)
+        model = models[name] = MODELS[arguments.model](
+            shape, base_width=arguments.base_width, seed=0
+        )
         model.compile(augmentation=augmentation)
         model.fit(images, batch_size=64, verbose=0)
     seconds = {name: [] for name in ways}

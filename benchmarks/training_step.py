@@ -7,15 +7,17 @@ the negative bound of black and white pixels. After a warm-up the two take turns
 is a number of epochs, and its figure is the CPU time of the whole process over the images seen.
 
     python benchmarks/training_step.py [--rounds 7] [--only CASE] [--start-up]
-        [--jit-compile yes|no] [--steps-per-execution N] [--hidden-units N]
+        [--memory] [--jit-compile yes|no] [--steps-per-execution N] [--hidden-units N]
 
-`flow` is a Glow of two scales, whose hand-written step minimizes the same likelihood.
+`flow` is a Glow of two scales, whose hand-written step minimizes the same likelihood, and
+`pixel_cnn` one of black and white pixels.
 
 `spectral` compares instead a DCGAN whose discriminator is spectrally normalized with one whose
 discriminator has no normalization. WGAN-GP is in benchmarks/backends.py.
 
 `--start-up` measures instead, each in a process of its own, the seconds that a whole first `fit`
-takes, tracing and compiling included, for runs of several lengths.
+takes, tracing and compiling included, for runs of several lengths. `--memory` prints what memory
+the process has after epochs of a longer `fit`.
 """
 
 import argparse
@@ -32,6 +34,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
+import psutil
 import tensorflow as tf
 
 BATCH_SIZE = 64
@@ -54,11 +57,16 @@ def vae():
 
 
 def flow():
-    values = np.random.default_rng(0).integers(256, size=(10 * BATCH_SIZE, 28, 28, 1))
+    values = np.random.default_rng(0).integers(256, size=(40 * BATCH_SIZE, 28, 28, 1))
     return kerasgan.Glow((28, 28, 1), 64, steps=4), (values / 127.5 - 1.0).astype("float32")
 
 
-CASES = {"dcgan": dcgan, "mlp": mlp, "vae": vae, "flow": flow}
+def pixel_cnn():
+    images = np.random.default_rng(0).uniform(-1, 1, (40 * BATCH_SIZE, 28, 28, 1))
+    return kerasgan.PixelCNN((28, 28, 1), num_blocks=7, levels=2), images.astype("float32")
+
+
+CASES = {"dcgan": dcgan, "mlp": mlp, "vae": vae, "flow": flow, "pixel_cnn": pixel_cnn}
 
 
 def dcgan_without_batch_norm(normalization):
@@ -129,6 +137,26 @@ def hand_written_flow(model):
     return step
 
 
+def hand_written_pixel_cnn(model):
+    """The keras.io way, for a network of the logits of black and white."""
+    network = model.network
+    optimizer = keras.optimizers.RMSprop(1e-3)
+    optimizer.build(network.trainable_variables)
+
+    @tf.function
+    def step(images):
+        white = tf.cast(tf.random.uniform(tf.shape(images)) < 0.5 * (images + 1.0), "int32")
+        with tf.GradientTape() as tape:
+            logits = network(2.0 * tf.cast(white, "float32") - 1.0, training=True)
+            nats = tf.nn.sparse_softmax_cross_entropy_with_logits(white[..., 0], logits)
+            loss = tf.reduce_mean(tf.reduce_sum(nats, axis=(1, 2)))
+        variables = network.trainable_variables
+        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        return (loss,)
+
+    return step
+
+
 def hand_written_gan(gan):
     generator, discriminator, latent_dim = gan.generator, gan.discriminator, gan.latent_dim
     g_optimizer = keras.optimizers.Adam(2e-4, beta_1=0.5)
@@ -163,6 +191,7 @@ HAND_WRITTEN = {
     kerasgan.GAN: hand_written_gan,
     kerasgan.VAE: hand_written_vae,
     kerasgan.Glow: hand_written_flow,
+    kerasgan.PixelCNN: hand_written_pixel_cnn,
 }
 
 
@@ -232,11 +261,28 @@ def first_run(case, way, epochs):
     print(time.perf_counter() - begin)
 
 
+def memory(case, epochs=40):
+    """MiB of this process after some of the epochs of a `fit` of 10 batches each."""
+    model, images = CASES[case]()
+    data = kerasgan.data.from_array(images[: 10 * BATCH_SIZE], batch_size=BATCH_SIZE)
+    found = {}
+
+    def look(epoch, logs=None):
+        found[epoch + 1] = psutil.Process().memory_info().rss / 2**20
+
+    model.compile()
+    look_after_epochs = keras.callbacks.LambdaCallback(on_epoch_end=look)
+    model.fit(data, epochs=epochs, callbacks=[look_after_epochs], verbose=0)
+    row = (f"{found[epoch]:.0f} after {epoch}" for epoch in (1, 2, 5, 10, 20, epochs))
+    print(f"{case}: MiB {', '.join(row)} epochs", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--only", choices=(*CASES, "spectral"))
     parser.add_argument("--start-up", action="store_true")
+    parser.add_argument("--memory", action="store_true")
     parser.add_argument("--jit-compile", choices=("yes", "no"))
     parser.add_argument("--steps-per-execution", type=int)
     parser.add_argument("--hidden-units", type=int, default=64)
@@ -251,9 +297,11 @@ def main():
     if arguments.steps_per_execution:
         compile_arguments["steps_per_execution"] = arguments.steps_per_execution
     CASES["mlp"] = functools.partial(mlp, arguments.hidden_units)
-    cases = list(CASES) if arguments.start_up else [*CASES, "spectral"]
+    cases = list(CASES) if arguments.start_up or arguments.memory else [*CASES, "spectral"]
     for case in [arguments.only] if arguments.only else cases:
-        if arguments.start_up:
+        if arguments.memory:
+            memory(case)
+        elif arguments.start_up:
             start_up(case)
         else:
             measure(case, arguments.rounds, compile_arguments)

@@ -49,6 +49,7 @@ class ImportTest(tf.test.TestCase):
             "kerasgan.losses",
             "kerasgan.data",
             "kerasgan.callbacks",
+            "kerasgan.augmentation",
         ):
             code = (
                 f"import {first}, keras\n"

@@ -1,5 +1,7 @@
 """Changes of images between a GAN and its discriminator, against learning few images by heart."""
 
+import keras  # noqa: F401  (first: it registers our classes, some of which need what is below)
+
 from kerasgan.augmentation.ada import ADA, OverfittingWarning
 from kerasgan.augmentation.base import Augmentation
 from kerasgan.augmentation.diff_augment import DiffAugment

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kerasgan import backend
 from kerasgan.augmentation.base import Augmentation, along, chosen, constant, normal
 
 # Wavelets by their coefficients (Daubechies): symlets of 2 and of 6 vanishing moments.
@@ -292,6 +293,7 @@ def resampled(images, inverse):
     return ops.transpose(halved, (0, 2, 3, 1))
 
 
+@backend.with_xla
 def between(images, y, x):
     """Images that go on periodically at places between pixels, bilinearly.
 
@@ -303,20 +305,23 @@ def between(images, y, x):
         (batch, channels, n, m).
     """
     _, channels, height, width = images.shape
-    # The four pixels around a place side by side, so that they are fetched together.
-    right, below = ops.roll(images, -1, axis=3), ops.roll(images, -1, axis=2)
-    four = ops.concatenate([images, right, below, ops.roll(right, -1, axis=2)], axis=1)
-    flat = ops.reshape(ops.transpose(four, (0, 2, 3, 1)), (-1, 4 * channels))
-    top, left = ops.floor(y), ops.floor(x)
-    row = ops.cast(ops.mod(top, float(height)), "int32")
-    column = ops.cast(ops.mod(left, float(width)), "int32")
+    flat = ops.reshape(ops.transpose(images, (0, 2, 3, 1)), (-1, channels))
     first = ops.arange(ops.shape(images)[0], dtype="int32")[:, None, None] * (height * width)
-    # Fetched by number, so that second derivatives exist everywhere, and are 0.
-    values = ops.take(flat, first + row * width + column, axis=0)
-    values = ops.reshape(values, (*ops.shape(y), 4, channels))
-    y, x = y - top, x - left
-    shares = ops.stack([(1.0 - y) * (1.0 - x), (1.0 - y) * x, y * (1.0 - x), y * x], axis=-1)
-    return ops.transpose(ops.sum(values * shares[..., None], axis=3), (0, 3, 1, 2))
+    top, left = ops.floor(y), ops.floor(x)
+    y, x = (y - top)[..., None], (x - left)[..., None]
+
+    def fetched(row, column):
+        row = ops.cast(ops.mod(row, float(height)), "int32")
+        column = ops.cast(ops.mod(column, float(width)), "int32")
+        # Fetched by number, so that second derivatives exist everywhere, and are 0.
+        return ops.take(flat, first + row * width + column, axis=0)
+
+    def row_of(row):
+        here, beside = fetched(row, left), fetched(row, left + 1.0)
+        return here + x * (beside - here)
+
+    above, below = row_of(top), row_of(top + 1.0)
+    return ops.transpose(above + y * (below - above), (0, 3, 1, 2))
 
 
 def doubling(length):

@@ -17,6 +17,7 @@ from kerasgan.backend.common import (  # noqa: F401
     predict,
     replicas,
     scan,
+    with_xla,
 )
 
 

@@ -265,6 +265,24 @@ def reason_for_single_steps():
     return None
 
 
+def with_xla(function):
+    """A function of tensors that XLA compiles by itself, also in a step that it does not compile.
+
+    For what is slow because it is many small operations on large arrays. Under a `tf.distribute`
+    strategy it is the function as it is.
+
+    Args:
+        function: of tensors, written with `keras.ops`.
+    """
+    compiled = tf.function(function, autograph=False, jit_compile=True)
+
+    @functools.wraps(function)
+    def call(*tensors):
+        return function(*tensors) if is_distributed() else compiled(*tensors)
+
+    return call
+
+
 def replicas():
     """On how many replicas, each with a part of the batch, the `tf.distribute` strategy runs."""
     return tf.distribute.get_strategy().num_replicas_in_sync

@@ -11,6 +11,7 @@ from kerasgan.backend.common import (  # noqa: F401
     predict,
     replicas,
     scan,
+    with_xla,
 )
 
 
