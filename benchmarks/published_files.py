@@ -61,6 +61,12 @@ def translation(model, given):
             yield place, network(channels_last(x[: len(given[name])])), channels_last(given[name])
 
 
+def enlarging(model, given):
+    """Yields the same of a network whose images are in [0, 1]."""
+    images = model.generator(2.0 * channels_last(given["x"]) - 1.0)
+    yield "generator", (images + 1.0) / 2.0, channels_last(given["y"])
+
+
 FILES = {
     "stylegan2ada_32_uncond.pkl": style_based,
     "stylegan2ada_32_cond3.pkl": style_based,
@@ -74,6 +80,7 @@ FILES = {
     "cyclegan_patchgan_ndf8.pth": translation,
     "pix2pix_unet5_ngf8.pth": translation,
     "pix2pix_patchgan_ndf8_legacy.pth": translation,
+    "esrgan_rrdb_small.pth": enlarging,
     "r3gan_32_uncond.pkl": plain,
 }
 

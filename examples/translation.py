@@ -1,11 +1,11 @@
-"""Image to image: the applications of Pix2Pix, CycleGAN and SRGAN, in minutes on two cores.
+"""Image to image: the applications of Pix2Pix, CycleGAN, SRGAN and ESRGAN, in minutes on two cores.
 
     python examples/translation.py colorize [--data-dir DIR] [--minutes 4] [--out runs/colorize]
 
-The applications are labels_to_photo, colorize, inpaint, denoise, super_resolve and unpaired. With
---data-dir, the folder of TensorFlow Datasets, pictures are the CMP facades (cycle_gan/facades).
-Without, they are cuts of the two photographs that scikit-learn ships, and unpaired turns digits to
-inverted and tinted ones; labels_to_photo needs the facades.
+The applications are labels_to_photo, colorize, inpaint, denoise, super_resolve (SRGAN), enlarge
+(ESRGAN) and unpaired. With --data-dir, the folder of TensorFlow Datasets, pictures are the CMP
+facades (cycle_gan/facades). Without, they are cuts of the two photographs that scikit-learn ships,
+and unpaired turns digits to inverted and tinted ones; labels_to_photo needs the facades.
 
 OUT/strip.png shows held-out pictures: before, after and target, one below the other; unpaired shows
 A, A to B, B, B to A.
@@ -33,8 +33,10 @@ APPLICATIONS = {
     "inpaint": "pix2pix",
     "denoise": "pix2pix",
     "super_resolve": "srgan",
+    "enlarge": "esrgan",
     "unpaired": "cycle_gan",
 }
+ENLARGING = ("super_resolve", "enlarge")
 MODELS = set(APPLICATIONS.values())
 FACADES = "tfds:cycle_gan/facades"
 
@@ -87,8 +89,10 @@ def data_of(application, split, data_dir, batch_size):
         ]
         tint = tf.constant([0.3, 0.0, -0.3])
         return tf.data.Dataset.zip(digits[0], digits[1].map(lambda x: -0.7 * x + tint))
-    options = {"scale": 2} if application == "super_resolve" else {}
-    return kerasgan.data.paired(photos(split, data_dir, batch_size), application, **options)
+    images = photos(split, data_dir, batch_size)
+    if application in ENLARGING:
+        return kerasgan.data.paired(images, "super_resolve", scale=2)
+    return kerasgan.data.paired(images, application)
 
 
 def make(application, data):
@@ -97,6 +101,9 @@ def make(application, data):
         return kerasgan.SRGAN(
             target, scale=2, base_width=32, residual_blocks=4, features=None, seed=0
         )
+    if application == "enlarge":
+        small = {"base_width": 32, "residual_blocks": 2, "growth": 16}
+        return kerasgan.ESRGAN(target, scale=2, features=None, seed=0, **small)
     if application == "unpaired":
         # Without the identity loss, see docs/translation.md.
         return kerasgan.CycleGAN(
@@ -145,7 +152,7 @@ def main():
     if application == "unpaired":
         for optimizer in model.optimizer.optimizers:
             optimizer.learning_rate = 5e-4  # for so short a training
-    if application == "super_resolve":
+    if application in ENLARGING:
         model.optimizer["generator"].learning_rate = 5e-4
         half = StopAfter(arguments.minutes / 2)
         model.pretrain(data, epochs=many, callbacks=[*callbacks, half])

@@ -35,7 +35,7 @@ OF_TENSORS = (
     *("add", "at_points", "at_stage", "batch_loss", "compare", "computed_with", "convolution_op"),
     *("discriminate", "discriminator", "distances", "draw", "ema_decay_after", "generate_like"),
     *("generated", "generator", "gradient_penalty", "image_pair", "images_from_noise", "look"),
-    *("images_from_points", "moved_images", "unbounded_images"),
+    *("feature_difference", "images_from_points", "moved_images", "unbounded_images"),
     *("change", "check_image_shape", "in_evaluation", "in_levels", "judging_loss"),
     *("log_likelihood_of", "log_likelihood_of_parameters", "log_probabilities"),
     *("log_probability", "noisy", "paid", "path_lengths", "seen"),

@@ -47,7 +47,7 @@ from kerasgan.cli.arguments import data_dir, skip_damaged
 @click.option(
     "--pretrain-epochs",
     type=click.IntRange(0),
-    help="Train the generator of srgan alone, on pixels, for the first epochs.",
+    help="Train the generator of srgan or esrgan alone, on pixels, for the first epochs.",
 )
 @click.option("--epochs", type=click.IntRange(1), help="Train until this epoch.  [default: 50]")
 @click.option(

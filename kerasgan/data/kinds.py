@@ -144,7 +144,9 @@ class Pairs(Kind):
     def load(self, settings, training=True):
         task = settings.get("task")
         if task == "super_resolve":
-            raise ValueError(f"task={task!r} is what the model srgan is for; use another task.")
+            raise ValueError(
+                f"task={task!r} is what the models srgan and esrgan are for; use another task."
+            )
         if task:
             return tasks.paired(_pictures(settings, training), task, seed=settings["seed"])
         how = _common(settings, training, PAIRS_SIZE)

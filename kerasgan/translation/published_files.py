@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -45,15 +45,21 @@ def published_states(file: PublishedFile) -> dict[str, dict[str, np.ndarray]]:
     trees = file.tree if file.path.is_dir() else {file.path.stem: file.tree}
     found = {}
     for stem, tree in trees.items():
-        if not isinstance(tree, dict) or not tree:
-            continue
-        if not all(isinstance(value, np.ndarray) for value in tree.values()):
-            continue
-        name = re.fullmatch(NAMES, stem)
-        short = all(n.startswith("module.") for n in tree)  # of several GPUs
-        named = {n.removeprefix("module.") if short else n: a for n, a in tree.items()}
-        found["" if name is None else name[1]] = named
+        state = state_of(tree)
+        if state is not None:
+            name = re.fullmatch(NAMES, stem)
+            found["" if name is None else name[1]] = state
     return found
+
+
+def state_of(tree: Any) -> dict[str, np.ndarray] | None:
+    """The arrays of a state dict by name; None for anything else."""
+    if not isinstance(tree, dict) or not tree:
+        return None
+    if not all(isinstance(value, np.ndarray) for value in tree.values()):
+        return None
+    several_gpus = all(name.startswith("module.") for name in tree)
+    return {n.removeprefix("module.") if several_gpus else n: a for n, a in tree.items()}
 
 
 def without_statistics(tensors: Tensors) -> tuple[dict[str, np.ndarray], list[str]]:

@@ -131,7 +131,7 @@ class TrainTest(CommandTestCase):
             (("cycle_gan", "--pretrain-epochs", 1), "--pretrain-epochs=1: CycleGAN has no use"),
             (("pix2pix", "--task", "denoise", "--source", "B"), "--source=B: Pix2Pix"),
             (("pix2pix", "--task", "reverse"), "task='reverse'; use one of"),
-            (("pix2pix", "--task", "super_resolve"), "is what the model srgan is for"),
+            (("pix2pix", "--task", "super_resolve"), "is what the models srgan and esrgan are"),
             (("pix2pix", "--crop", 8), "--crop=8: Pix2Pix has no use"),
             (("cycle_gan",), "holds one set of images"),
         ):

@@ -40,6 +40,7 @@ BATCHES = {
     "pix2pix": (1, 1),
     "cycle_gan": (1, 1),
     "srgan": (16, 1),
+    "esrgan": (16, 1),
     "vae": (100, 1),
     "vae_gan": (64, 1),
     "autoencoder": (100, 1),
