@@ -25,6 +25,7 @@ MODELS = {
     entry.name: model
     for entry in registry.entries()
     if issubclass(model := getattr(kerasgan, entry.class_name), kerasgan.ImageGAN)
+    and model.takes == "images"
 }
 
 

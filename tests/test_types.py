@@ -36,7 +36,8 @@ OF_TENSORS = (
     *("discriminate", "discriminator", "distances", "draw", "ema_decay_after", "generate_like"),
     *("generated", "generator", "gradient_penalty", "image_pair", "images_from_noise", "look"),
     *("feature_difference", "images_from_points", "moved_images", "unbounded_images"),
-    *("change", "check_image_shape", "in_evaluation", "in_levels", "judging_loss"),
+    *("change", "check_condition", "check_image_shape", "in_evaluation", "in_levels"),
+    *("judging_loss",),
     *("log_likelihood_of", "log_likelihood_of_parameters", "log_probabilities"),
     *("log_probability", "noisy", "paid", "path_lengths", "seen"),
     *(

@@ -73,7 +73,7 @@ class CollapseMonitor(RunHistory):
         super().on_train_begin(logs)
         self.model.agree_on_classes(self.data)
         real, labels = first_examples(self.data, self.num_samples)
-        self.labels = None if self.model.num_classes is None else labels
+        self.labels = None if self.model.condition is None else labels
         self.real = real
         checks.check_images(real, "the examples in data", self.model.real_image_shape)
         if not mean_distance(real):

@@ -110,7 +110,7 @@ def _unnamed(model, path):
     from kerasgan import control, roles
 
     method = "pca" if roles.has(model, roles.HasStyles) else "sefa"
-    labels = None if model.num_classes is None else model.all_classes(POINTS)
+    labels = None if model.condition is None else model.all_classes(POINTS)
     try:
         found = control.directions(model, method=method, num_points=POINTS, labels=labels)
     except ValueError as error:

@@ -57,6 +57,8 @@ def sample(run_or_file, num, seed, label, truncation, out, individual):
     instead = instead if roles.has(gan, roles.Translates) else ""
     with usage_errors():
         roles.require(gan, roles.GeneratesImages, "kerasgan sample", instead)
+    if label is None and gan.condition is not None and gan.num_classes is None:
+        raise click.UsageError(f"{type(gan).__name__} draws what a text says: give --label TEXT.")
     if label is None and gan.num_classes is not None:
         raise click.UsageError(
             f"{type(gan).__name__} is conditional: say which --label, 0 to {gan.num_classes - 1}"
@@ -111,7 +113,7 @@ def read_label(model, text):
     Returns:
         int or str, as `generate` takes it.
     """
-    if text in (model.class_names or ()):
+    if model.num_classes is None or text in (model.class_names or ()):
         return text
     try:
         return int(text)

@@ -53,7 +53,7 @@ def train_encoder(
     require(model, HasLatents, "kerasgan.control.train_encoder")
     whole_number("steps", steps, 1)
     space = model.checked_space(space)
-    if model.num_classes is not None:
+    if model.condition is not None:
         raise ValueError(
             f"{type(model).__name__} is conditional; encoders are for unconditional models."
         )

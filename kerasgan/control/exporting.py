@@ -45,7 +45,7 @@ def add_edit(exports: Exports, model: keras.Model, directions: Directions) -> No
         *given, offsets = given
         move = ops.reshape(ops.matmul(offsets, np.float32(steps)), (-1, *shape))
         rest = list(given[others:])
-        labels = rest.pop(0) if "label" in sampler.inputs else None
+        labels = None if model.condition is None else rest.pop(0)
         truncation = rest.pop(0) if "truncation" in sampler.inputs else None
         return model.moved_images(list(given[:others]), move, space, labels, truncation)
 
@@ -56,7 +56,7 @@ def add_edit(exports: Exports, model: keras.Model, directions: Directions) -> No
             functions["editor"],
             model.image_shape,
             model.noise_shapes,
-            model.num_classes,
+            model.condition,
             model.truncation_limits,
             count,
         )

@@ -120,21 +120,25 @@ class GAN(HasLatents, Discriminates, AdversarialModel):
 
     def _symbolic_inputs(self, shape):
         image_or_latents = keras.Input(shape)
-        if self.num_classes is None:
-            return image_or_latents
-        return [image_or_latents, keras.Input((), dtype="int32")]
+        return self.with_labels(image_or_latents, self._symbolic_condition())
+
+    def _symbolic_condition(self):
+        if self.condition is None:
+            return None
+        return keras.Input(self.condition.shape, dtype=self.condition.dtype)
 
     def _connect(self):
         """Checks that the networks fit each other; returns the shape that the generator makes."""
         latents = (self.latent_dim,)
-        checks.check_inputs(self.generator, "generator", latents, "latents", self.num_classes)
+        # Which inputs those have that are told a vector is the business of their model.
+        labelled = self.condition is None or self.condition.num_classes is not None
+        classes = {"num_classes": self.num_classes} if labelled else {"any_number": True}
+        checks.check_inputs(self.generator, "generator", latents, "latents", **classes)
         image_shape = tuple(self.generator(self._symbolic_inputs(latents)).shape[1:])
-        takes_labels = self.discriminator_takes_labels
-        classes = {"num_classes": self.num_classes} if takes_labels else {"any_number": True}
+        classes = classes if self.discriminator_takes_labels else {"any_number": True}
         what = "what the generator makes"
         checks.check_inputs(self.discriminator, "discriminator", image_shape, what, **classes)
-        label = None if self.num_classes is None else keras.Input((), dtype="int32")
-        self.discriminate(keras.Input(image_shape), label, training=False)
+        self.discriminate(keras.Input(image_shape), self._symbolic_condition(), training=False)
         checks.check_generator(self.generator, image_shape)
         checks.check_discriminator(self.discriminator)
         return image_shape

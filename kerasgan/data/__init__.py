@@ -12,6 +12,9 @@ They shuffle as a function of their seed and of the epoch that the model in trai
 so a run that was interrupted goes on with the batches it would have seen.
 """
 
+import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__init__.py)
+
+from kerasgan.data import captions
 from kerasgan.data.kinds import KINDS, kind_of
 from kerasgan.data.loading import class_names, from_array, load, num_classes
 from kerasgan.data.pairs import load_pairs, load_unpaired
@@ -22,6 +25,7 @@ from kerasgan.data.triplets import Triplets, triplets
 __all__ = [
     "KINDS",
     "Triplets",
+    "captions",
     "class_names",
     "from_array",
     "kind_of",

@@ -10,7 +10,7 @@ import statistics
 import keras
 import numpy as np
 
-from kerasgan.data import folders, loading, pairs, tasks
+from kerasgan.data import captions, folders, loading, pairs, tasks
 
 PAIRS_SIZE = 256  # of pictures of which nothing else was said, that of the papers
 SIZES = (64, 32, 16, 8)  # of images that are made from noise; larger ones have to be asked for
@@ -82,7 +82,7 @@ class Kind:
 class Images(Kind):
     """Images, or vectors, and their labels with the setting `labels`."""
 
-    settings = ("crop", "mirror")
+    settings: tuple[str, ...] = ("crop", "mirror")
 
     def load(self, settings, training=True):
         return loading.load(
@@ -131,6 +131,38 @@ class Images(Kind):
         images, *_ = keras.utils.unpack_x_y_sample_weight(next(iter(examples)))
         images = np.asarray(images)[:count]
         return images if images.ndim == 4 else None
+
+
+class Captioned(Images):
+    """Digits and their captions, which are measured, as bags of words; see `data.captions`."""
+
+    settings = ()
+
+    def load(self, settings, training=True):
+        examples = super().load({**settings, "labels": True}, training=False)
+        names = loading.class_names(examples)
+        if loading.num_classes(examples) != 10 or names not in (None, tuple("0123456789")):
+            raise ValueError(
+                f"data={settings['data']!r}: captions are made of digits only (digits, mnist). "
+                "Give fit the images and the embeddings of your own captions in Python."
+            )
+        images, labels = (np.concatenate(part) for part in zip(*examples, strict=True))
+        texts = captions.digit_words()(captions.of_digits(images, labels))
+        how = {"batch_size": settings["batch_size"], "seed": settings["seed"]}
+        return loading.from_array(images, texts, shuffle=training, **how)
+
+    def arguments(self, model_class, examples):
+        vocabulary = list(captions.digit_words().vocabulary)
+        return {"image_shape": tuple(examples.element_spec[0].shape[1:]), "vocabulary": vocabulary}
+
+    def fitted(self, model, settings, image_size=None):
+        found = super().fitted(model, settings, image_size)
+        if model.vocabulary != captions.digit_words().vocabulary:
+            raise ValueError(
+                f"{type(model).__name__} was trained with embeddings of another encoder; measure "
+                "it in Python, with data of the same."
+            )
+        return found
 
 
 class Pairs(Kind):
@@ -195,6 +227,7 @@ class SuperResolve(Pairs):
 
 KINDS = {
     "images": Images(),
+    "captioned": Captioned(),
     "pairs": Pairs(),
     "unpaired": Unpaired(),
     "super_resolve": SuperResolve(),

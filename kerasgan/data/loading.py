@@ -136,7 +136,8 @@ def from_array(
     Args:
         array: images (n, height, width[, channels]), uint8 in 0..255 or float in [-1, 1], or
             vectors (n, d) of any range. Float images that have to be resized pass through uint8.
-        labels: None, or whole numbers (n,) from 0.
+        labels: None, or whole numbers (n,) from 0; or embeddings of texts, float (n, d), which
+            `kerasgan.TextGAN` takes in their place.
         image_size, batch_size, shuffle, seed, augment_flip, channels, fit, augment_crop: as for
             `load`.
         class_names: the names of the classes that the labels number, or None.
@@ -165,7 +166,7 @@ def from_array(
 def _as_dataset(source, name, batch_size, with_labels, *how):
     batches = as_batches(source, name, batch_size, with_labels, *how)
     dataset = batches.dataset()
-    if with_labels:
+    if with_labels and np.ndim(getattr(source, "labels", ())) < 2:
         names = batches.class_names
         dataset.class_names = names
         dataset.num_classes = int(1 + source.labels.max()) if names is None else len(names)
@@ -319,7 +320,7 @@ def _finisher(batch_size, with_labels, augment_flip, augment_crop, seed, new_num
         images = tf.ensure_shape(images, (batch_size, *images.shape[1:]))
         if new_numbers is not None:
             labels = tf.gather(new_numbers, labels)
-        labels = tf.ensure_shape(labels, (batch_size,))
+        labels = tf.ensure_shape(labels, (batch_size, *labels.shape[1:]))
         return (images, labels) if with_labels else images
 
     return finish

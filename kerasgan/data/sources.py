@@ -24,7 +24,7 @@ class Examples:
 
     Attributes:
         images: uint8 (n, height, width, channels), or float32 (n, d) vectors.
-        labels: int32 (n,), or None.
+        labels: int32 (n,), or embeddings of texts, float32 (n, d), or None.
         class_names: tuple of str, or None if the classes have no names.
     """
 
@@ -196,6 +196,8 @@ def as_examples(array, labels=None, class_names=None):
         class_names = None
     else:
         labels = np.asarray(labels)
+        if labels.ndim == 2 and np.issubdtype(labels.dtype, np.floating):
+            return _of_texts(images, labels)
         if labels.ndim == 2 and labels.shape[1] == 1:
             labels = labels[:, 0]
         checks.check_labels(labels, "the labels", count=len(images))
@@ -206,6 +208,13 @@ def as_examples(array, labels=None, class_names=None):
                 "give a name for each class, the name of class 0 first."
             )
     return Examples(images, labels, class_names)
+
+
+def _of_texts(images, embeddings):
+    checks.check_images(embeddings, "the embeddings")
+    if len(embeddings) != len(images):
+        raise ValueError(f"there are {len(images)} images and {len(embeddings)} embeddings.")
+    return Examples(images, embeddings.astype("float32"))
 
 
 def _check_images(images):

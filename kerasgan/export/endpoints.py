@@ -26,29 +26,29 @@ def traced(function, specs):
     return graph
 
 
-def latent_to_image(generator, latent_dim, num_classes):
+def latent_to_image(generator, latent_dim, condition):
     """The endpoint of a model that makes images, or vectors, of latents.
 
     Args:
         generator: function of latents and, if conditional, labels.
         latent_dim: int.
-        num_classes: int or None.
+        condition: `Condition`, or None.
 
     Returns:
         Dict from a signature's name to (function, list of `tf.TensorSpec`).
     """
 
-    def serving_default(latent, label=None):
+    def serving_default(latent, given=None):
         finite = _finite(latent, "latent")
-        with tf.control_dependencies([finite, *_checks(latent, label, num_classes)]):
-            inputs = [latent] if label is None else [latent, tf.identity(label)]
+        with tf.control_dependencies([finite, *_checks(latent, given, condition)]):
+            inputs = [latent] if given is None else [latent, tf.identity(given)]
             return {"images": tf.cast(generator(*inputs), tf.float32)}
 
     latent = tf.TensorSpec((None, latent_dim), tf.float32, "latent")
-    return {"serving_default": (serving_default, [latent, *_label(num_classes)])}
+    return {"serving_default": (serving_default, [latent, *_spec(condition)])}
 
 
-def sample(sampler, image_shape, noise_shapes, num_classes, truncation):
+def sample(sampler, image_shape, noise_shapes, condition, truncation):
     """The endpoint of a model that makes images of random numbers.
 
     Args:
@@ -56,42 +56,42 @@ def sample(sampler, image_shape, noise_shapes, num_classes, truncation):
             conditional, and truncation if there is one.
         image_shape: tuple of int.
         noise_shapes: sequence of tuples, the shapes of an image's random numbers.
-        num_classes: int or None.
+        condition: `Condition`, or None.
         truncation: None, or the smallest and the largest that there can be; the largest is none.
 
     Returns:
         Dict from a signature's name to (function, list of `tf.TensorSpec`); for vectors, and for
         images that no PNG file can hold, without any.
     """
-    of = (image_shape, noise_shapes, num_classes, truncation)
+    of = (image_shape, noise_shapes, condition, truncation)
     return _drawn("sample", sampler, *of)
 
 
-def edit(editor, image_shape, noise_shapes, num_classes, truncation, num_directions):
+def edit(editor, image_shape, noise_shapes, condition, truncation, num_directions):
     """The endpoint of a model that moves along directions before it makes images.
 
     Args:
         editor: as `sampler` of `sample`, with offsets (batch, num_directions) at the end.
-        image_shape, noise_shapes, num_classes, truncation: as for `sample`.
+        image_shape, noise_shapes, condition, truncation: as for `sample`.
         num_directions: int.
 
     Returns:
         As `sample`.
     """
     offsets = tf.TensorSpec((None, num_directions), tf.float32, "offsets")
-    of = (image_shape, noise_shapes, num_classes, truncation)
+    of = (image_shape, noise_shapes, condition, truncation)
     return _drawn("edit", editor, *of, offsets)
 
 
-def _drawn(name, draw, image_shape, noise_shapes, num_classes, truncation, offsets=None):
-    label = _label(num_classes)
+def _drawn(name, draw, image_shape, noise_shapes, condition, truncation, offsets=None):
+    told = _spec(condition)
 
     def drawn(seed, *others):
         rest = list(others)
-        given = {"label": rest.pop(0) if label else None}
+        given = {"condition": rest.pop(0) if told else None}
         given["truncation"] = rest.pop(0) if truncation else None
         given["offsets"] = rest.pop(0) if offsets is not None else None
-        checks = _checks(seed, given["label"], num_classes, given["truncation"], truncation)
+        checks = _checks(seed, given["condition"], condition, given["truncation"], truncation)
         if truncation:
             none = given["truncation"] == NO_TRUNCATION
             given["truncation"] = tf.where(none, truncation[1], given["truncation"])
@@ -111,7 +111,7 @@ def _drawn(name, draw, image_shape, noise_shapes, num_classes, truncation, offse
     seed = tf.TensorSpec((None,), tf.int64, "seed")
     strength = [tf.TensorSpec((None,), tf.float32, "truncation")] if truncation else []
     more = [] if offsets is None else [offsets]
-    return {name: (drawn, [seed, *label, *strength, *more])}
+    return {name: (drawn, [seed, *told, *strength, *more])}
 
 
 def of_images_and_codes(functions, image_shape, code_shape):
@@ -145,30 +145,32 @@ def of_images_and_codes(functions, image_shape, code_shape):
     }
 
 
-def likelihood(function, image_shape, num_classes):
+def likelihood(function, image_shape, condition):
     """The endpoint `log_likelihood`.
 
     Args:
         function: from images, and labels if conditional, to nats.
         image_shape: tuple of int.
-        num_classes: int or None.
+        condition: `Condition`, or None.
 
     Returns:
         Dict from a signature's name to (function, list of `tf.TensorSpec`).
     """
 
     def log_likelihood(images, label=None):
-        checks = [_inside(images), *_checks(images, label, num_classes)]
+        checks = [_inside(images), *_checks(images, label, condition)]
         with tf.control_dependencies(checks):
             given = [tf.identity(tensor) for tensor in (images, label) if tensor is not None]
             return {"nats": tf.cast(function(*given), tf.float32)}
 
     images = tf.TensorSpec((None, *image_shape), tf.float32, "images")
-    return {"log_likelihood": (log_likelihood, [images, *_label(num_classes)])}
+    return {"log_likelihood": (log_likelihood, [images, *_spec(condition)])}
 
 
-def _label(num_classes):
-    return [] if num_classes is None else [tf.TensorSpec((None,), tf.int32, "label")]
+def _spec(condition):
+    if condition is None:
+        return []
+    return [tf.TensorSpec((None, *condition.shape), condition.dtype, condition.name)]
 
 
 def _inside(images):
@@ -245,15 +247,19 @@ def _translating(network, channels, multiple, least_size, scale):
     return translate
 
 
-def _checks(first, label, num_classes, strength=None, limits=None):
+def _checks(first, given, condition, strength=None, limits=None):
     """What an endpoint makes sure of; a client that is wrong gets INVALID_ARGUMENT."""
     checks = []
-    for name, tensor in (("label", label), ("truncation", strength)):
+    told = "" if condition is None else condition.name
+    for name, tensor in ((told, given), ("truncation", strength)):
         if tensor is not None:
             checks.append(_as_many(first, tensor, name))
-    if label is not None:
-        right = (label >= 0) & (label < num_classes)
-        checks.append(check(right, f"label: use whole numbers from 0 to {num_classes - 1}", label))
+    if condition is not None and condition.num_classes is None:
+        checks.append(_finite(given, condition.name))
+    elif condition is not None:
+        right = (given >= 0) & (given < condition.num_classes)
+        last = condition.num_classes - 1
+        checks.append(check(right, f"{condition.name}: use whole numbers from 0 to {last}", given))
     if strength is not None:
         right = (strength >= limits[0]) & (strength <= limits[1]) | (strength == NO_TRUNCATION)
         message = f"truncation: use numbers from {limits[0]} to {limits[1]}, or -1 for none"

@@ -24,6 +24,22 @@ class Computation(NamedTuple):
     inputs: dict
 
 
+class Condition(NamedTuple):
+    """What an image is told beside its random numbers.
+
+    Attributes:
+        name: str, of the input of an endpoint.
+        shape: tuple of int, that of one image: () for a label, (n,) for a vector.
+        dtype: str.
+        num_classes: int, of a label; None of a vector.
+    """
+
+    name: str
+    shape: tuple
+    dtype: str
+    num_classes: int | None = None
+
+
 def check_destination(filepath):
     """Makes sure that a SavedModel can be written to a folder; see `export_model`."""
     if keras.backend.backend() == "torch":

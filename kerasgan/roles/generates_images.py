@@ -134,12 +134,13 @@ class GeneratesImages(TakesImages):
     def real_and_generated(
         self, batches: Iterable, num_generated: int | None = None, seed: int = 0
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        all_labels = np.zeros(0, "int32")
+        all_labels: np.ndarray | None = None
         start = 0
 
         def generate(stop):
-            number = np.arange(start, stop) % max(len(all_labels), 1)
-            labels = None if self.num_classes is None else all_labels[number]
+            labels = None
+            if all_labels is not None:
+                labels = all_labels[np.arange(start, stop) % len(all_labels)]
             numbers = numbers_of_images(seed, range(start, stop))
             return self.as_in_a_file(self.generate_numbers(numbers, labels=labels))
 
@@ -149,7 +150,9 @@ class GeneratesImages(TakesImages):
             real, *_ = keras.utils.unpack_x_y_sample_weight(batch)
             real = np.asarray(ops.convert_to_numpy(real), "float32")
             if labels is not None:
-                all_labels = np.concatenate([all_labels, ops.convert_to_numpy(labels)])
+                labels = ops.convert_to_numpy(labels)
+                before = labels[:0] if all_labels is None else all_labels
+                all_labels = np.concatenate([before, labels])
             stop = start + len(real)
             if num_generated is not None:
                 stop = min(stop, num_generated)
@@ -188,7 +191,7 @@ class GeneratesImages(TakesImages):
         only.
         """
         exports = super().exports()
-        label, truncation = self._inputs_beside_noise()
+        condition, truncation = self._inputs_beside_noise()
         inputs = {
             f"noise_{number}": keras.InputSpec(shape=(None, *shape), dtype="float32")
             for number, shape in enumerate(self.noise_shapes)
@@ -197,7 +200,7 @@ class GeneratesImages(TakesImages):
 
         def sampler(*given):
             others = list(given[count:])
-            labels = others.pop(0) if label else None
+            labels = others.pop(0) if condition else None
             strength = others.pop(0) if truncation else None
             return self.images_from_noise(list(given[:count]), labels, strength)
 
@@ -208,12 +211,12 @@ class GeneratesImages(TakesImages):
                 functions["sampler"],
                 self.image_shape,
                 self.noise_shapes,
-                self.num_classes,
+                self.condition,
                 self.truncation_limits,
             )
 
         exports.networks += self.sampling_networks
-        exports.computations["sampler"] = Computation(sampler, inputs | label | truncation)
+        exports.computations["sampler"] = Computation(sampler, inputs | condition | truncation)
         exports.signatures.append(signatures)
         exports.card |= {
             "num_classes": self.num_classes,
@@ -224,13 +227,13 @@ class GeneratesImages(TakesImages):
         return exports
 
     def _inputs_beside_noise(self):
-        number = {"shape": (None,)}
-        label = {"label": keras.InputSpec(**number, dtype="int32")}
-        truncation = {"truncation": keras.InputSpec(**number, dtype="float32")}
-        return (
-            {} if self.num_classes is None else label,
-            {} if self.truncation_limits is None else truncation,
-        )
+        given, truncation = {}, {}
+        if self.condition is not None:
+            name, shape, dtype, _ = self.condition
+            given = {name: keras.InputSpec(shape=(None, *shape), dtype=dtype)}
+        if self.truncation_limits is not None:
+            truncation = {"truncation": keras.InputSpec(shape=(None,), dtype="float32")}
+        return given, truncation
 
 
 class HasLatents(GeneratesImages):
@@ -293,7 +296,7 @@ class HasLatents(GeneratesImages):
 
     def with_labels(self, images_or_latents, labels):
         """What a network takes: the labels as well if the model is conditional."""
-        return images_or_latents if self.num_classes is None else [images_or_latents, labels]
+        return images_or_latents if self.condition is None else [images_or_latents, labels]
 
     def latents(
         self, num_images: int, *, seed: int | None = None, truncation: float | None = None
@@ -576,7 +579,7 @@ class HasLatents(GeneratesImages):
         and returns `images`, float32 (batch, height, width, channels) in [-1, 1].
         """
         exports = super().exports()
-        label, _ = self._inputs_beside_noise()
+        condition, _ = self._inputs_beside_noise()
         latent = {"latent": keras.InputSpec(shape=(None, self.latent_dim), dtype="float32")}
         network = self.sampling_generator
 
@@ -586,9 +589,9 @@ class HasLatents(GeneratesImages):
         def signatures(functions):
             from kerasgan.export.endpoints import latent_to_image
 
-            return latent_to_image(functions["generator"], self.latent_dim, self.num_classes)
+            return latent_to_image(functions["generator"], self.latent_dim, self.condition)
 
-        exports.computations["generator"] = Computation(generator, latent | label)
+        exports.computations["generator"] = Computation(generator, latent | condition)
         exports.signatures.append(signatures)
         exports.card["latent_dim"] = self.latent_dim
         return exports

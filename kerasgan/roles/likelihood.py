@@ -140,7 +140,7 @@ class HasLikelihood(TakesImages):
         def signatures(functions):
             from kerasgan.export.endpoints import likelihood
 
-            return likelihood(functions["likelihood"], self.image_shape, self.num_classes)
+            return likelihood(functions["likelihood"], self.image_shape, self.condition)
 
         networks = [n for n in self.networks_and_averages if n not in exports.networks]
         exports.networks += networks

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from kerasgan import checks
 from kerasgan.checks import class_names as naming
+from kerasgan.export.saved_model import Condition
 from kerasgan.roles.base import Role
 
 
@@ -67,6 +68,13 @@ class TakesImages(Role):
             self.class_names = (*names, *(f"unnamed {label}" for label in others))
 
     @property
+    def condition(self) -> Condition | None:
+        """What comes with each image in the data and in a network's inputs: its label, or None."""
+        if self.num_classes is None:
+            return None
+        return Condition("label", (), "int32", self.num_classes)
+
+    @property
     def real_image_shape(self) -> tuple[int, ...]:
         """The shape of the images that `fit` and `evaluate` take."""
         return self.image_shape
@@ -78,26 +86,38 @@ class TakesImages(Role):
     def check_batch(self, data) -> dict:
         images, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
         checks.refuse_weights(sample_weight=weights)
-        if labels is not None and self.num_classes is None:
+        if labels is not None and self.condition is None:
             raise ValueError(
                 f"{type(self).__name__} is unconditional and takes images alone, but the data is "
                 "(images, labels); leave the labels out (kerasgan.data: labels=False)."
             )
-        if labels is None and self.num_classes is not None:
-            raise ValueError(
-                f"{type(self).__name__} is conditional and takes (images, labels), but the data is "
-                "images alone; add the labels (kerasgan.data: labels=True)."
-            )
+        if labels is None and self.condition is not None:
+            raise ValueError(self._without_condition)
         what = "the real images"
         ends = checks.check_images(images, what, self.real_image_shape, "the generator makes")
         if labels is not None:
-            checks.check_labels(labels, "the labels", self.num_classes)
+            self.check_condition(labels)
         return {what: ends} if ends and len(self.real_image_shape) == 3 else {}
+
+    @property
+    def _without_condition(self):
+        return (
+            f"{type(self).__name__} is conditional and takes (images, labels), but the data is "
+            "images alone; add the labels (kerasgan.data: labels=True)."
+        )
+
+    def check_condition(self, labels) -> None:
+        """Raises a ValueError for a batch's labels, array or tensor, that cannot be right."""
+        checks.check_labels(labels, "the labels", self.num_classes)
 
     @property
     def batch_limits(self) -> list:
         limits = [checks.limits(self.real_image_shape)]
-        return limits if self.num_classes is None else [*limits, (0, self.num_classes - 1)]
+        condition = self.condition
+        if condition is None:
+            return limits
+        classes = condition.num_classes
+        return [*limits, checks.limits(condition.shape) if classes is None else (0, classes - 1)]
 
     def real_batch(self, data):
         """The images and labels (None if unconditional) of a batch that `fit` was given.
@@ -107,7 +127,8 @@ class TakesImages(Role):
         """
         self.check_batch(data)
         images, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
-        return self.real_images(images), None if labels is None else ops.cast(labels, "int32")
+        images = self.real_images(images)
+        return images, None if labels is None else ops.cast(labels, self.condition.dtype)
 
     def real_images(self, images):
         """The images of a batch as float32.

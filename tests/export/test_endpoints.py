@@ -166,7 +166,7 @@ class NoiseToImageTest(ServedTestCase):
             self.check_likelihood_and_codes(gan)
         self.assertCountEqual(self.served, public | alone)
         labels = zoo.labels_for(gan, 5)
-        label = {} if labels is None else {"label": labels}
+        label = {} if labels is None else {gan.condition.name: labels}
         none = {} if gan.truncation_limits is None else {"truncation": [-1.0] * 5}
         seeds = numbers_of_images(3, range(5))
         files = self.ask("sample", seed=seeds, **label, **none)
@@ -178,7 +178,7 @@ class NoiseToImageTest(ServedTestCase):
         self.assertAllEqual(self.ask("sample", seed=seeds, **label, **none), files)
         # Other neighbours, places and batch sizes.
         for rows in ([4], [3, 0, 3, 3, 2, 1, 4, 0]):
-            some = {name: np.take(value, rows) for name, value in (label | none).items()}
+            some = {name: np.take(value, rows, axis=0) for name, value in (label | none).items()}
             again = opened(self.ask("sample", seed=seeds[rows], **some))
             self.assert_same_pictures(again, [found[row] for row in rows])
         if none:
@@ -191,7 +191,7 @@ class NoiseToImageTest(ServedTestCase):
 
         self.check_refusals(seeds, label, none, latents)
         self.assert_self_contained(folder)
-        shape, classes = [*gan.image_shape], None if labels is None else zoo.NUM_CLASSES
+        shape, classes = [*gan.image_shape], zoo.NUM_CLASSES if "label" in label else None
         for name, value in (
             ("model", entry.class_name),
             ("latent_dim", gan.latent_dim),
@@ -241,14 +241,17 @@ class NoiseToImageTest(ServedTestCase):
             self.assert_refused(message, "sample", seed=seeds, **one_less)
             one = {**label, **none, name: {**label, **none}[name][:1]}
             self.assert_refused(message, "sample", seed=seeds, **one)
-        for index in (-1, zoo.NUM_CLASSES) if label else ():
+        for index in (-1, zoo.NUM_CLASSES) if "label" in label else ():
             wrong = {"label": [0, 1, index, 0, 1]}
             message = "label: use whole numbers from 0 to 2; got"
             self.assert_refused(message, "sample", seed=seeds, **wrong, **none)
             self.assert_refused(message, "serving_default", latent=latents, **wrong)
-        if label:
-            message = "label: there have to be as many as images"
+        for name in label:
+            message = f"{name}: there have to be as many as images"
             self.assert_refused(message, "serving_default", latent=latents[:4], **label)
+        if "text" in label:
+            wrong = {"text": np.full_like(label["text"], np.nan)}
+            self.assert_refused("text: use finite", "sample", seed=seeds, **wrong, **none)
 
     def test_codes_and_reconstructions_are_those_of_an_autoencoder(self):
         model = kerasgan.Autoencoder((8, 8, 1), 3, loss="binary_crossentropy", seed=0)

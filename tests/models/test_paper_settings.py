@@ -26,6 +26,7 @@ BATCHES = {
     "dragan": (128, 1),
     "sngan": (64, 5),
     "cgan": (100, 1),
+    "text_gan": (64, 1),
     "projection_gan": (64, 5),
     "sagan": (256, 1),
     "acgan": (100, 1),

@@ -65,8 +65,10 @@ def batch_for(model, num_images, seed=0):
     if getattr(model, "levels", None) is not None:  # a likelihood of as many values
         steps = (model.levels - 1) / 2.0
         images = np.float32(np.round((images + 1.0) * steps) / steps - 1.0)
-    if model.num_classes is None:
+    if model.condition is None:
         return (images,)
+    if model.num_classes is None:
+        return images, draw(model.condition.shape)
     return images, random.integers(model.num_classes, size=num_images).astype("int32")
 
 
