@@ -190,16 +190,25 @@ def directions(run_or_file, scores, method, space, num, count, against, label, s
     help="Network whose features are to be alike, too: digits, inception, or the PATH of a .keras "
     "file.  [default: pixels alone]",
 )
+@click.option(
+    "--refine",
+    "tuned",
+    type=click.Path(path_type=pathlib.Path),
+    help="Tune a copy of the model to the pictures, too (pivotal tuning), and write it to this "
+    ".keras file. A picture and an .npz file then hold what the copy draws.",
+)
 @label
 @seed
 @out_option(("arrays", "picture"))
-def project(run_or_file, inputs, space, steps, features, label, seed, outs):
+def project(run_or_file, inputs, space, steps, features, tuned, label, seed, outs):
     """Find the latents whose images are nearest to pictures.
 
     A .png shows the pictures above what was found; an .npz file holds latents, images, distance and
     history. Run the same command again after an interruption, and it goes on.
     """
     check_outs(outs, ("arrays", "picture"))
+    if tuned is not None:
+        outputs.check_file("--refine", tuned, "model")
     model, _ = runs.load_run(run_or_file)
     from kerasgan import pictures, roles
     from kerasgan.metrics.features import extractor
@@ -217,7 +226,10 @@ def project(run_or_file, inputs, space, steps, features, label, seed, outs):
             labels=_labels(model, label),
             seed=seed,
             file=unfinished,
+            refine=tuned is not None,
         )
+    if tuned is not None:
+        found.model.save(tuned)
     for file in outs:
         if file.suffix.lower() == ".npz":
             found.save(file)

@@ -116,7 +116,20 @@ class ControlCommandsTest(CommandTestCase):
             self.assertEqual(arrays["history"].shape, (2, 3))
         self.assertTrue(png.exists())
         self.assertEqual(list(self.folder.glob("*.unfinished")), [])
+        tuned = self.folder / "tuned.keras"
+        ended = call("project", self.file, picture, "--steps", 3, "--refine", tuned, *outs)
+        self.assertEqual(ended.code, 0, ended)
+        with np.load(npz) as arrays:
+            points, images = arrays["latents"], arrays["images"]
+            noise = [arrays[f"noise_{layer}"] for layer in range(len(arrays.files) - 5)]
+        again = keras.saving.load_model(tuned)
+        styles = np.repeat(points[:, None], again.style_layers, axis=1)
+        self.assertAllClose(again.generate_from_styles(styles, noise), images, atol=1e-4)
         for arguments, message in (
+            (
+                [picture, "--refine", self.folder / "x.png"],
+                "this writes a model, so name it .keras",
+            ),
             ([picture, "--features", "smile"], "features='smile' is no such name"),
             ([self.folder / "none.png"], "none.png"),
         ):
