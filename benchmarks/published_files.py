@@ -61,6 +61,13 @@ def translation(model, given):
             yield place, network(channels_last(x[: len(given[name])])), channels_last(given[name])
 
 
+def growing(gan, given):
+    """Yields the same of a GAN that has grown."""
+    # As in training: elsewhere images are cut to [-1, 1].
+    images = gan.ema_generator(given["z"], training=True)
+    yield "avgG", images, channels_last(given["img"])
+
+
 def enlarging(model, given):
     """Yields the same of a network whose images are in [0, 1]."""
     images = model.generator(2.0 * channels_last(given["x"]) - 1.0)
@@ -81,6 +88,7 @@ FILES = {
     "pix2pix_unet5_ngf8.pth": translation,
     "pix2pix_patchgan_ndf8_legacy.pth": translation,
     "esrgan_rrdb_small.pth": enlarging,
+    "progan_fair_small.pth": growing,
     "r3gan_32_uncond.pkl": plain,
 }
 

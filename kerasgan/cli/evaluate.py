@@ -112,7 +112,7 @@ def evaluate(run_file_or_folder, metrics, out, **options):
             rows += [
                 {"metric": name, "value": value, **of}
                 for name, value in measuring.results(measure).items()
-                if any(name == asked or name.startswith(f"{asked}_") for asked in names)
+                if is_asked_for(name, measure, names)
             ]
             measure.reset_state()  # what it kept can be large
     written = {
@@ -141,6 +141,14 @@ def metric_names(metrics):
     if not names:
         raise click.UsageError(f"--metrics is empty; choose from {', '.join(measuring.names())}.")
     return names
+
+
+def is_asked_for(result, measure, names):
+    """Whether a result of a metric is among those that `--metrics` lists."""
+    # Of some features a metric has another name than that which people ask for.
+    usual = getattr(measure, "usual_name", measure.name)
+    called = (result, usual + result.removeprefix(measure.name))
+    return any(name == asked or name.startswith(f"{asked}_") for name in called for asked in names)
 
 
 def _default_out(path):

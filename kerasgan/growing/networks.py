@@ -96,17 +96,27 @@ class GrowingDiscriminator(GrowingNetwork):
     Args:
         image_shape: (size, size, channels).
         base_width, max_width: int, see `GrowingGAN`.
+        widths: None, or feature maps of each stage in place of these; see `stage_widths`.
         blur: whether features are blurred before they are reduced, as in StyleGAN.
         pool_first: whether a stage reduces its features before its last leaky ReLU, as the authors'
             code does in both papers, or after it, as the table of the first says.
         **kwargs: `name` and `dtype`, as for `keras.Model`.
     """
 
-    def __init__(self, image_shape, base_width, max_width, blur=False, pool_first=True, **kwargs):
+    def __init__(
+        self,
+        image_shape,
+        base_width,
+        max_width,
+        widths=None,
+        blur=False,
+        pool_first=True,
+        **kwargs,
+    ):
         super().__init__(image_shape, **kwargs)
-        self.settings = {"base_width": base_width, "max_width": max_width}
+        self.settings = {"base_width": base_width, "max_width": max_width, "widths": widths}
         self.settings |= {"blur": blur, "pool_first": pool_first}
-        widths = stage_widths(image_shape, base_width, max_width)
+        widths = stage_widths(image_shape, base_width, max_width, widths)
         with dtype_policy(self.dtype_policy):
             self.from_image = [
                 from_image(stage, image_shape[-1], width) for stage, width in enumerate(widths)
@@ -179,11 +189,20 @@ def conv(width, name, size=3, use_bias=True):
     return equalized(layers.Conv2D(width, size, padding="same", use_bias=use_bias, name=name))
 
 
-def stage_widths(image_shape, base_width, max_width):
+def stage_widths(image_shape, base_width, max_width, widths=None):
     """Feature maps of each stage from 4x4 on: doubled at each halving of the size, up to a limit.
+
+    With `widths` these are taken.
 
     >>> stage_widths((32, 32, 1), 64, 256)
     [256, 256, 128, 64]
     """
     _, doublings = doublings_to(tuple(image_shape), (START_SIZE,))
+    if widths is not None:
+        if len(widths) != doublings + 1:
+            raise ValueError(
+                f"widths={widths!r}; use {doublings + 1} numbers for images of {image_shape[0]} "
+                "pixels, one for each resolution from 4x4 on."
+            )
+        return list(widths)
     return [min(base_width * 2**halvings, max_width) for halvings in range(doublings, -1, -1)]

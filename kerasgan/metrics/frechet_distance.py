@@ -64,6 +64,7 @@ class FrechetDistance(FeatureMetric):
     """
 
     parts = 10
+    usual_name = "fid"
     lower_is_better = ("", "infinity")
 
     def __init__(

@@ -1,9 +1,12 @@
 """ProGAN, Karras et al. 2018: both networks grow, from 4x4 to the final resolution."""
 
 import functools
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from kerasgan.growing.model import GrowingGAN
@@ -15,12 +18,15 @@ from kerasgan.growing.networks import (
     stage_widths,
     to_image,
 )
-from kerasgan.layers.equalized import equalized
+from kerasgan.layers.equalized import SQRT2, equalized
 from kerasgan.layers.pixel_normalization import PixelNormalization
 from kerasgan.layers.precision import dtype_policy
 from kerasgan.losses.adversarial import Wasserstein
 from kerasgan.losses.penalties import GradientPenalty
+from kerasgan.training.official import Published, PublishedFile, gan_places
 from kerasgan.training.optimizers import adam
+from kerasgan.weight_files.pickles import Record
+from kerasgan.weight_files.trees import check_tensors
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")
@@ -47,6 +53,14 @@ class ProGAN(GrowingGAN):
             base_width, max_width, ema_decay, seed, dtype.
         pool_first: True for the discriminator of the authors' released networks, which reduces
             features before it activates them; False for that of table 2, which does so after.
+        widths: None, or a tuple of the feature maps at each resolution from 4x4 on, in place of
+            what base_width and max_width say.
+        first_bias: `"maps"` for a bias of each feature map after the generator's first layer, as in
+            the authors' code; `"places"` for one at each place of each, as in FAIR's.
+
+    `from_official` reads files of pytorch_GAN_zoo (FAIR). Its discriminator measures the minibatch
+    without bias, and tells some images of other groups than their own: for batches of 4 the weights
+    make up for it, and for larger ones what it thinks of a batch is a little different here.
 
     Raises:
         ValueError: for an argument out of range.
@@ -68,12 +82,26 @@ class ProGAN(GrowingGAN):
     default_loss = Wasserstein(drift=1e-3)
     networks_version = 2
 
-    def __init__(self, *args, pool_first: bool = True, **kwargs):
+    def __init__(
+        self,
+        *args,
+        pool_first: bool = True,
+        widths: tuple[int, ...] | None = None,
+        first_bias: str = "maps",
+        **kwargs,
+    ):
+        if first_bias not in ("maps", "places"):
+            raise ValueError(f"first_bias={first_bias!r}; use 'maps' or 'places'.")
         self.pool_first = pool_first
+        self.widths = None if widths is None else tuple(widths)
+        self.first_bias = first_bias
         super().__init__(*args, **kwargs)
 
     def networks(self) -> tuple[Callable, Callable]:
-        return Generator, functools.partial(GrowingDiscriminator, pool_first=self.pool_first)
+        return (
+            functools.partial(Generator, widths=self.widths, first_bias=self.first_bias),
+            functools.partial(GrowingDiscriminator, widths=self.widths, pool_first=self.pool_first),
+        )
 
     def default_penalties(self) -> GradientPenalty | list:
         return GradientPenalty.wgan_gp()
@@ -82,18 +110,64 @@ class ProGAN(GrowingGAN):
         return {p: adam(1e-3, 0.0, 0.99) for p in self.players}
 
     def get_config(self) -> dict:
-        return {**super().get_config(), "pool_first": self.pool_first}
+        own = ("pool_first", "widths", "first_bias")
+        return {**super().get_config(), **{name: getattr(self, name) for name in own}}
+
+    # Published files ---------------------------------------------------------------------------
+
+    @classmethod
+    def published_in(cls, file: PublishedFile, network: str | None = None) -> Published | None:
+        states, ignored = published_states(file.tree)
+        if not {"netG", "avgG"} & set(states):
+            return None
+        check_settings(file.tree.get("config"))
+        places = gan_places(states, network, NETWORKS)
+        ignored += [f"network {name}" for name in states if name not in places.values()]
+        settings = settings_of_generator(states[places["generator"]])
+        networks = {name: states[name] for name in dict.fromkeys(places.values())}
+        for name, tensors in networks.items():
+            kind = "discriminator" if name == "netD" else "generator"
+            shapes = {place.theirs: place.shape for place in published_places(kind, settings)}
+            check_tensors(tensors, with_biases(shapes), name)
+        kind = "checkpoint of a progressive GAN (pytorch_GAN_zoo)"
+        return Published(kind, settings, networks, places, tuple(ignored), licence=LICENCE)
+
+    def load_network(self, name: str, tensors: Mapping[str, np.ndarray]) -> None:
+        network = getattr(self, name)
+        kind = "discriminator" if name == "discriminator" else "generator"
+        for place in published_places(kind, self.get_config()):
+            block = getattr(network, place.blocks)[place.stage]
+            layer = block.get_layer(f"{place.layer}_eq")
+            kernel, bias = (tensors[f"{place.theirs}.{part}"] for part in ("weight", "bias"))
+            # The program multiplies what a layer has made, with its bias, by He's constant.
+            bias = bias * math.sqrt(2.0 / math.prod(place.shape[1:]))
+            layer.layer.kernel.assign(as_ours(place, kernel) * (SQRT2 / layer.gain))
+            if place.theirs == "formatLayer":
+                bias = bias.reshape(-1, START_SIZE, START_SIZE).transpose(1, 2, 0)
+                block.get_layer("bias").bias.assign(bias)
+            else:
+                layer.layer.bias.assign(bias)
 
 
 class Generator(GrowingNetwork):
     """The generator of table 2."""
 
-    def __init__(self, image_shape, latent_dim, base_width, max_width, **kwargs):
+    def __init__(
+        self,
+        image_shape,
+        latent_dim,
+        base_width,
+        max_width,
+        widths=None,
+        first_bias="maps",
+        **kwargs,
+    ):
         super().__init__(image_shape, **kwargs)
         self.settings = {"latent_dim": latent_dim, "base_width": base_width, "max_width": max_width}
-        widths = stage_widths(image_shape, base_width, max_width)
+        self.settings |= {"widths": widths, "first_bias": first_bias}
+        widths = stage_widths(image_shape, base_width, max_width, widths)
         with dtype_policy(self.dtype_policy):
-            self.blocks = [first_block(latent_dim, widths[0])]
+            self.blocks = [first_block(latent_dim, widths[0], first_bias)]
             for stage in range(1, len(widths)):
                 self.blocks.append(up_block(stage, widths[stage - 1], widths[stage]))
             self.to_image = [
@@ -123,7 +197,7 @@ class Generator(GrowingNetwork):
         return {"name": self.name, "image_shape": self.final_image_shape, **self.settings}
 
 
-def first_block(latent_dim, width):
+def first_block(latent_dim, width, first_bias):
     """From the latent, as a point of the hypersphere, to 4x4 features."""
     z = keras.Input((latent_dim,))
     x = PixelNormalization(name="latent_norm")(z)
@@ -131,7 +205,7 @@ def first_block(latent_dim, width):
     dense = layers.Dense(START_SIZE * START_SIZE * width, use_bias=False, name="dense")
     x = equalized(dense, gain=2.0**0.5 / 4.0)(x)
     x = layers.Reshape((START_SIZE, START_SIZE, width), name="reshape")(x)
-    x = activated(Bias(name="bias")(x), "dense")
+    x = activated(Bias(first_bias == "places", name="bias")(x), "dense")
     return keras.Model(z, activated(conv(width, "conv")(x), "conv"), name="stage0")
 
 
@@ -150,13 +224,172 @@ def activated(x, name):
 
 
 class Bias(layers.Layer):
-    """Adds a bias to each feature map, the same at all places. Input and output: any shape."""
+    """Adds a bias to each feature map, at all places the same or not. Any shape.
+
+    Args:
+        by_place: whether it is not the same at all places.
+        **kwargs: `name` and `dtype`, as for `keras.layers.Layer`.
+    """
+
+    def __init__(self, by_place=False, **kwargs):
+        super().__init__(**kwargs)
+        self.by_place = by_place
 
     def build(self, input_shape):
-        self.bias = self.add_weight((input_shape[-1],), "zeros", name="bias")
+        shape = input_shape[1:] if self.by_place else input_shape[-1:]
+        self.bias = self.add_weight(tuple(shape), "zeros", name="bias")
 
     def call(self, x):
         return x + self.bias
 
     def compute_output_shape(self, input_shape):
         return input_shape
+
+
+# The published files ----------------------------------------------------------------------------
+
+NETWORKS = ("netG", "avgG", "netD")
+LICENCE = "a BSD licence"
+MOST_STAGES = 9
+# Of a group of 4, the deviation without bias by that with it.
+UNBIASED = math.sqrt(4.0 / 3.0)
+# What the program has to have been told, as far as its file says it.
+NEEDED = {"equalizedlR": True, "perChannelNormalization": True, "leakyness": 0.2}
+
+
+class Place(NamedTuple):
+    """Where the kernel and bias of a published layer belong.
+
+    Attributes:
+        theirs: str, the layer's name.
+        shape: that of its weight.
+        blocks: str, the attribute of our network with a list of blocks.
+        stage: int, which block.
+        layer: str, the name of the layer in the block.
+    """
+
+    theirs: str
+    shape: tuple[int, ...]
+    blocks: str
+    stage: int
+    layer: str
+
+
+def published_states(tree: Any) -> tuple[dict[str, dict[str, np.ndarray]], list[str]]:
+    """The networks of a checkpoint, and what in it is ignored.
+
+    Returns:
+        dict from `netG`, `avgG` and `netD`, as far as they are there, to arrays by name, and lines.
+    """
+    found: dict[str, dict[str, np.ndarray]] = {}
+    ignored: list[str] = []
+    for name in NETWORKS if isinstance(tree, dict) else ():
+        state = tree.get(name)
+        if not isinstance(state, dict):
+            continue
+        if all(isinstance(value, np.ndarray) for value in state.values()):
+            found[name] = {n.replace(".module.", "."): array for n, array in state.items()}
+    # Other models of the program have netG, too.
+    found = {
+        n: s for n, s in found.items() if {"formatLayer.weight", "decisionLayer.weight"} & {*s}
+    }
+    judge = found.get("netD", {}).get("decisionLayer.weight")
+    if judge is not None and judge.shape[:1] != (1,):
+        ignored.append("network netD: it classifies, too, which a ProGAN does not")
+        del found["netD"]
+    return found, ignored
+
+
+def check_settings(config: Any) -> None:
+    """Makes sure that a program was told what `ProGAN` is, as far as its file has settings.
+
+    Raises:
+        ValueError: for other settings.
+    """
+    told = config.state if isinstance(config, Record) else {}
+    for name, wanted in NEEDED.items():
+        if told.get(name, wanted) != wanted:
+            raise ValueError(f"it has {name}={told[name]!r}; ProGAN has {wanted!r}.")
+
+
+def settings_of_generator(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """The arguments of `ProGAN` for the arrays of a published generator.
+
+    Raises:
+        ValueError: for a size that `ProGAN` does not have.
+    """
+    width = tensors["groupScale0.0.weight"].shape[0]
+    widths = [width]
+    while f"scaleLayers.{len(widths) - 1}.0.weight" in tensors and len(widths) < MOST_STAGES:
+        widths.append(tensors[f"scaleLayers.{len(widths) - 1}.0.weight"].shape[0])
+    if len(widths) < 2:
+        raise ValueError("its generator is of 4x4; ProGAN has 8x8 and more.")
+    size = START_SIZE * 2 ** (len(widths) - 1)
+    return {
+        "image_shape": (size, size, tensors["toRGBLayers.0.weight"].shape[0]),
+        "latent_dim": tensors["formatLayer.weight"].shape[1],
+        "widths": tuple(widths),
+        "pool_first": False,
+        "first_bias": "places",
+    }
+
+
+def published_places(kind: str, settings: Mapping[str, Any]) -> list[Place]:
+    """Where the layers of a published network belong.
+
+    Args:
+        kind: `"generator"` or `"discriminator"`.
+        settings: arguments of `ProGAN`.
+    """
+    widths, channels = settings["widths"], settings["image_shape"][-1]
+    width, all_places = widths[0], START_SIZE**2
+    if kind == "generator":
+        latent = settings["latent_dim"]
+        shape: tuple[int, ...] = (all_places * width, latent)
+        places = [
+            Place("formatLayer", shape, "blocks", 0, "dense"),
+            Place("groupScale0.0", (width, width, 3, 3), "blocks", 0, "conv"),
+        ]
+    else:
+        places = [
+            Place("groupScaleZero.0", (width, width + 1, 3, 3), "blocks", 0, "conv"),
+            Place("groupScaleZero.1", (width, all_places * width), "blocks", 0, "dense"),
+            Place("decisionLayer", (1, width), "blocks", 0, "logit"),
+        ]
+    for stage, width in enumerate(widths):
+        if kind == "generator":
+            shape, image = (channels, width, 1, 1), "toRGBLayers"
+            places.append(Place(f"{image}.{stage}", shape, "to_image", stage, "conv"))
+        else:
+            shape, image = (width, channels, 1, 1), "fromRGBLayers"
+            places.append(Place(f"{image}.{stage}", shape, "from_image", stage, "conv"))
+        if stage > 0:
+            before = widths[stage - 1]
+            pairs = [(before, width), (width, width)]
+            if kind == "discriminator":
+                pairs = [(width, width), (width, before)]
+            for number, (inputs, outputs) in enumerate(pairs):
+                theirs, shape = f"scaleLayers.{stage - 1}.{number}", (outputs, inputs, 3, 3)
+                places.append(Place(theirs, shape, "blocks", stage, f"conv{number + 1}"))
+    return places
+
+
+def as_ours(place: Place, kernel: np.ndarray) -> np.ndarray:
+    """A published kernel with its axes, and numbers of 4x4 places, in our order."""
+    if place.theirs == "formatLayer":
+        maps = kernel.reshape(-1, START_SIZE, START_SIZE, place.shape[1])
+        return maps.transpose(3, 1, 2, 0).reshape(place.shape[::-1])
+    if place.theirs == "groupScaleZero.1":
+        maps = kernel.reshape(place.shape[0], -1, START_SIZE, START_SIZE)
+        return maps.transpose(2, 3, 1, 0).reshape(place.shape[::-1])
+    if place.theirs == "groupScaleZero.0":
+        kernel = np.concatenate([kernel[:, :-1], UNBIASED * kernel[:, -1:]], axis=1)
+    return kernel.transpose(2, 3, 1, 0) if kernel.ndim == 4 else kernel.T
+
+
+def with_biases(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+    """The shapes of weights and biases of layers, by name."""
+    found: dict[str, tuple[int, ...]] = {}
+    for name, shape in shapes.items():
+        found |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+    return found

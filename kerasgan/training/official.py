@@ -169,12 +169,17 @@ class ReadsOfficialFiles:
         return model
 
 
-def gan_places(names: Iterable[str], network: str | None) -> dict[str, str]:
+def gan_places(
+    names: Iterable[str],
+    network: str | None,
+    theirs: tuple[str, str, str] = ("G", "G_ema", "D"),
+) -> dict[str, str]:
     """Which network of a file each network of a GAN is given.
 
     Args:
-        names: those of the file's networks, of `G`, `G_ema` and `D`.
+        names: those of the file's networks.
         network: None, or the generator that a user wants.
+        theirs: what the program calls the generator, its average and the discriminator.
 
     Returns:
         dict from `generator`, `ema_generator` and `discriminator` to one of `names`.
@@ -183,7 +188,8 @@ def gan_places(names: Iterable[str], network: str | None) -> dict[str, str]:
         ValueError: for a network that the file does not have.
     """
     names = tuple(names)
-    generators = [name for name in ("G", "G_ema") if name in names]
+    *both, judge = theirs
+    generators = [name for name in both if name in names]
     if network is not None and network not in generators:
         accepted = " or ".join(map(repr, generators))
         raise ValueError(f"it has no generator network={network!r}; use None or {accepted}.")
@@ -191,7 +197,7 @@ def gan_places(names: Iterable[str], network: str | None) -> dict[str, str]:
         raise ValueError("it has no generator.")
     first, last = network or generators[0], network or generators[-1]
     places: dict[str, str] = {"generator": first, "ema_generator": last}
-    return {**places, "discriminator": "D"} if "D" in names else places
+    return {**places, "discriminator": judge} if judge in names else places
 
 
 def going_on(tree: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from PIL import Image
 
 import kerasgan
 from kerasgan import metrics
+from kerasgan.cli.evaluate import is_asked_for
 from kerasgan.metrics import FeatureStatistics
 
 pytestmark = needs_backend(
@@ -197,6 +198,21 @@ class EvaluateTest(CommandTestCase):
         ended = evaluate(folder / "points.keras", *split, "--num", 100, data="ring8")
         self.assertEqual(ended.code, 0, ended.err)
         self.assertIn("none, vectors", ended.out)
+
+    def test_results_of_another_name_are_shown(self):
+        """Those of fid through MobileNetV2 are not called FID."""
+        distance = metrics.FrechetDistance(features="mobilenet_v2", infinity=True)
+        found = {
+            asked: [n for n in results if is_asked_for(n, distance, [asked])]
+            for results in [("frechet_distance", "frechet_distance_infinity")]
+            for asked in ("fid", "fid_infinity", "frechet_distance", "kid")
+        }
+        both = ["frechet_distance", "frechet_distance_infinity"]
+        wanted = {"fid": both, "fid_infinity": both[1:], "frechet_distance": both, "kid": []}
+        self.assertEqual(found, wanted)
+        distance = metrics.FrechetDistance(infinity=True)
+        self.assertTrue(is_asked_for("fid_infinity", distance, ["fid_infinity"]))
+        self.assertFalse(is_asked_for("fid", distance, ["fid_infinity"]))
 
     def test_translators(self):
         run = test_translation_commands.shared_folder()

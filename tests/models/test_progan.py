@@ -1,8 +1,10 @@
 import itertools
+import pathlib
 
 import keras
 import numpy as np
 import tensorflow as tf
+from backends import needs_backend
 from growing_helpers import growing, images, made, randomize, reduced, shared, values
 
 import kerasgan
@@ -10,6 +12,9 @@ from kerasgan import presets
 from kerasgan.growing import networks
 from kerasgan.growing.networks import stage_widths
 from kerasgan.layers import Blur
+from kerasgan.models import progan
+from kerasgan.training.official import PublishedFile
+from kerasgan.weight_files import Record, read_tree
 
 # Table 2 of the paper, from 4x4 on.
 WIDTHS = [512, 512, 512, 512, 256, 128, 64, 32, 16]
@@ -151,3 +156,98 @@ class ProGANTest(tf.test.TestCase):
     def test_nothing_is_blurred(self):
         blocks = growing("ProGAN").discriminator.blocks
         self.assertFalse(any(isinstance(x, Blur) for block in blocks for x in block.layers))
+
+
+FILE = pathlib.Path(__file__).parents[1] / "published_files" / "progan_fair_small.pth"
+SETTINGS = {"image_shape": (16, 16, 3), "latent_dim": 6, "widths": (8, 6, 4)}
+
+
+def judge_tensors(random):
+    """Random arrays of a published discriminator."""
+    places = progan.published_places("discriminator", SETTINGS)
+    shapes = progan.with_biases({place.theirs: place.shape for place in places})
+    return {n: random.normal(size=s).astype("float32") for n, s in shapes.items()}
+
+
+class OfficialTest(tf.test.TestCase):
+    def test_images_are_those_of_the_published_program(self):
+        gan = kerasgan.load_official(FILE)
+        self.assertIsInstance(gan, kerasgan.ProGAN)
+        wanted = {"image_shape": (32, 32, 3), "latent_dim": 16, "widths": (16, 16, 12, 8)}
+        wanted |= {"pool_first": False, "first_bias": "places"}
+        self.assertEqual(gan.official.settings, wanted)
+        places = {"generator": "netG", "ema_generator": "avgG"}
+        self.assertEqual(gan.official.places, places)
+        self.assertEqual(gan.not_in_file(), ["discriminator"])
+        with np.load(FILE.with_suffix(".npz")) as file:
+            z, images_there = file["z"], np.moveaxis(file["img"], 1, -1)
+        found = keras.ops.convert_to_numpy(gan.ema_generator(z, training=True))
+        limit = 2e-5 * np.abs(images_there).max()
+        self.assertAllClose(found, images_there, rtol=0.0, atol=limit)
+        config = gan.get_config()
+        copy = kerasgan.ProGAN.from_config(config)
+        copy.ema_generator.set_weights(gan.ema_generator.get_weights())
+        self.assertAllEqual(copy.generate(2, seed=0), gan.generate(2, seed=0))
+
+    def test_files_that_do_not_fit_are_refused(self):
+        tree = read_tree(FILE)
+        lacking = {n: a for n, a in tree["netG"].items() if n != "scaleLayers.1.1.module.bias"}
+        other = Record("models.utils.config.BaseConfig", {"leakyness": 0.1})
+        for changed, reason in (
+            ({"netG": lacking}, "netG lacks scaleLayers.1.1.bias"),
+            ({**tree, "config": other}, "leakyness=0.1; ProGAN has 0.2"),
+        ):
+            file = PublishedFile(FILE, changed)
+            with self.assertRaisesRegex(ValueError, reason):
+                kerasgan.ProGAN.from_published_file(file, None, {})
+        with self.assertRaisesRegex(ValueError, "network='D'; use None or 'netG' or 'avgG'"):
+            kerasgan.ProGAN.from_official(FILE, network="D")
+        only = kerasgan.ProGAN.published_in(PublishedFile(FILE, tree), "netG")
+        self.assertEqual((set(only.networks), only.ignored), ({"netG"}, ("network avgG",)))
+        classifies = {"decisionLayer.module.weight": np.zeros((5, 16), "float32")}
+        file = PublishedFile(FILE, {**tree, "netD": classifies})
+        found = kerasgan.ProGAN.published_in(file)
+        self.assertNotIn("netD", found.networks)
+        self.assertIn("netD: it classifies", found.ignored[0])
+
+    def test_settings_that_cannot_be_had(self):
+        with self.assertRaisesRegex(ValueError, r"widths=\(8, 8\); use 3 numbers for images of 16"):
+            kerasgan.ProGAN((16, 16, 1), latent_dim=4, widths=(8, 8))
+        with self.assertRaisesRegex(ValueError, "first_bias='all'; use 'maps' or 'places'"):
+            kerasgan.ProGAN((16, 16, 1), first_bias="all")
+
+    @needs_backend("torch", reason="it compares with PyTorch")
+    def test_logits_are_those_of_pytorch(self):
+        """The published discriminator by hand, of a batch of 4: one group."""
+        import torch
+        from torch.nn import functional
+
+        random = np.random.default_rng(0)
+        arrays = judge_tensors(random)
+
+        def layer(x, name, padding=0):
+            weight, bias = (torch.tensor(arrays[f"{name}.{n}"]) for n in ("weight", "bias"))
+            if weight.ndim == 2:
+                y = functional.linear(x, weight, bias)
+            else:
+                y = functional.conv2d(x, weight, bias, padding=padding)
+            return y * (2.0 / weight[0].numel()) ** 0.5
+
+        def activated(*arguments):
+            return functional.leaky_relu(layer(*arguments), 0.2)
+
+        images_there = random.uniform(-1.0, 1.0, (4, 16, 16, 3)).astype("float32")
+        x = activated(torch.tensor(images_there).permute(0, 3, 1, 2), "fromRGBLayers.2")
+        for stage in (1, 0):
+            for number in (0, 1):
+                x = activated(x, f"scaleLayers.{stage}.{number}", 1)
+            x = functional.avg_pool2d(x, 2)
+        deviation = torch.sqrt(torch.var(x, 0) + 1e-8).mean()
+        x = torch.cat([x, deviation.expand(4, 1, 4, 4)], 1)
+        x = activated(x, "groupScaleZero.0", 1).reshape(4, -1)
+        wanted = layer(activated(x, "groupScaleZero.1"), "decisionLayer").numpy()
+
+        gan = kerasgan.ProGAN(**SETTINGS, pool_first=False, first_bias="places")
+        gan.load_network("discriminator", arrays)
+        found = keras.ops.convert_to_numpy(gan.discriminator(images_there))
+        self.assertAllClose(found, wanted, rtol=0.0, atol=2e-5 * np.abs(wanted).max())
