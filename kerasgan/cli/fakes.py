@@ -4,14 +4,21 @@ import pathlib
 
 import click
 
-from kerasgan.cli import outputs, runs
+from kerasgan.cli import model_classes, outputs, runs
 from kerasgan.cli.arguments import TakesPreset, data_dir, run_or_file, skip_damaged
-from kerasgan.cli.environment import usage_errors
+from kerasgan.cli.environment import import_keras, usage_errors
 
 
 @click.command(cls=TakesPreset)
 @run_or_file
-@click.option("--data", required=True, help="Data of the originals, as for kerasgan train.")
+@click.option("--data", help="Data of the originals, as for kerasgan train.")
+@click.option(
+    "--from-captions",
+    metavar="FILE",
+    type=click.Path(path_type=pathlib.Path),
+    help="Draw what the captions of pictures say: a CSV file with the columns file and caption, "
+    "whose pictures are in the folder --data.  [default folder: that of FILE]",
+)
 @click.option("--split", default="test", show_default=True, help="Part of the data.")
 @data_dir
 @click.option("--source", help="Half of each pair to translate: left, right, A, B, or a folder.")
@@ -39,14 +46,23 @@ from kerasgan.cli.environment import usage_errors
     type=click.Path(path_type=pathlib.Path),
     help="Add the triplets to this folder.",
 )
-def fakes(run_or_file, num, seed, name, caption, jpeg, out, **options):
+def fakes(run_or_file, num, seed, name, caption, jpeg, out, from_captions, **options):
     """Write originals and a model's images for a detector of fakes.
 
     The folder gets original/ID.png, generated/ID.png, and captions.csv. Both pictures of a triplet
     go the same way, so that nothing but what was generated tells them apart. A model that
     translates gets the other half of the pair. Add several models to one folder, with other names.
+
+    With --from-captions the model is one that draws texts: a run of text_gan, or any function of
+    yours from a list of texts to images, FILE.py:FUNCTION.
     """
     outputs.check_folder("--out", out)
+    if from_captions is not None:
+        how = {"image_size": options["image_size"], "num": num, "jpeg": jpeg}
+        _from_captions(run_or_file, from_captions, out, options["data"], name, seed, how)
+        return
+    if options["data"] is None:
+        raise click.UsageError("say where the originals are: --data, or --from-captions FILE.")
     model, _ = runs.load_run(run_or_file)
     import keras
     import numpy as np
@@ -88,3 +104,37 @@ def fakes(run_or_file, num, seed, name, caption, jpeg, out, **options):
             if start == num:
                 break
     click.echo(f"{start} triplets in {out}")
+
+
+def _from_captions(model, table, out, pictures, name, seed, how):
+    import_keras()
+    import numpy as np
+
+    from kerasgan import roles
+    from kerasgan.data import write_from_captions
+    from kerasgan.utils.image_numbers import numbers_of_images
+
+    if model_classes.is_own(str(model)):
+        draw = model_classes.own_function(str(model))
+        own_name = str(model).rpartition(":")[2]
+    else:
+        gan, _ = runs.load_run(model)
+        own_name = type(gan).__name__
+        told = roles.has(gan, roles.GeneratesImages) and gan.condition
+        if not told or told.name != "text":
+            raise click.UsageError(
+                f"--from-captions needs a model that draws texts, and {own_name} does not; use a "
+                "run of text_gan, or a function from texts to images, FILE.py:FUNCTION."
+            )
+        drawn = 0
+
+        def draw(texts):
+            nonlocal drawn
+            numbers = numbers_of_images(seed, range(drawn, drawn + len(texts)))
+            drawn += len(texts)
+            return np.clip(gan.generate_numbers(numbers, labels=texts), -1.0, 1.0)
+
+    how |= {"pictures": pictures, "generator": name or own_name}
+    with usage_errors():
+        count = write_from_captions(out, draw, table, **how)
+    click.echo(f"{count} triplets in {out}")

@@ -20,7 +20,7 @@ from kerasgan.data.loading import class_names, from_array, load, num_classes
 from kerasgan.data.pairs import load_pairs, load_unpaired
 from kerasgan.data.sources import mixture
 from kerasgan.data.tasks import paired
-from kerasgan.data.triplets import Triplets, triplets
+from kerasgan.data.triplets import Triplets, triplets, write_from_captions
 
 __all__ = [
     "KINDS",
@@ -36,4 +36,5 @@ __all__ = [
     "num_classes",
     "paired",
     "triplets",
+    "write_from_captions",
 ]

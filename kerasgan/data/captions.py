@@ -96,11 +96,16 @@ def of_digits(images: np.ndarray, labels: np.ndarray) -> tuple[str, ...]:
     checks.check_labels(labels, "the labels", 10, len(images))
     strokes = _thirds(ink(images), labels)
     slants = _thirds(slant(images), labels)
-    found = []
-    for stroke, lean, label in zip(strokes, slants, labels, strict=True):
-        words = [word for word in (STROKES[stroke], SLANTS[lean], DIGITS[label]) if word]
-        found.append(f"{'an' if words[0][0] in 'aeiu' else 'a'} {' '.join(words)}")
-    return tuple(found)
+    return tuple(
+        caption(STROKES[stroke], SLANTS[lean], DIGITS[label])
+        for stroke, lean, label in zip(strokes, slants, labels, strict=True)
+    )
+
+
+def caption(*words: str) -> str:
+    """Words with their article: "a thin one", "an eight"; empty ones are left out."""
+    said = " ".join(filter(None, words))
+    return f"{'an' if said[0] in 'aeiu' else 'a'} {said}"
 
 
 def _thirds(values, labels):

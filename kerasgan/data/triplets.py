@@ -5,11 +5,12 @@ import dataclasses
 import io
 import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from PIL import Image
 
+from kerasgan.checks.images import as_numpy, check_images
 from kerasgan.data.folders import SUFFIXES, regular_file
 from kerasgan.data.images import fit_image, read_image
 from kerasgan.utils.files import atomic_path
@@ -20,6 +21,7 @@ SIDES = ("original", "generated")
 TABLE = "captions.csv"
 COLUMNS = ("id", "caption", "split")
 SPLITS = ("train", "validation", "test")
+AT_ONCE = 16  # captions that a model of texts is given
 
 
 @dataclasses.dataclass(frozen=True)
@@ -226,6 +228,106 @@ def write(
         table.writeheader()
         table.writerows(rows)
     return len(names)
+
+
+def write_from_captions(
+    folder: str | os.PathLike,
+    text_to_image: Callable,
+    table: str | os.PathLike,
+    *,
+    pictures: str | os.PathLike | None = None,
+    generator: str = "text_to_image",
+    image_size: int | None = None,
+    num: int | None = None,
+    jpeg: int | None = None,
+) -> int:
+    """Adds triplets of captioned pictures and what a model makes of their captions; see `write`.
+
+    Both pictures of a triplet go the same way: they are cut to the same square and reduced by the
+    same filter, whatever size the model makes.
+
+    Args:
+        folder: path, which is made if it is missing.
+        text_to_image: function from a list of at most 16 str to as many images, float in [-1, 1]
+            or uint8, (n, height, width, 1 or 3): a Stable Diffusion, `TextGAN.generate`, ...
+        table: a CSV file with the columns `file` and `caption`.
+        pictures: the folder of the files in the table; None for that of the table.
+        generator: str, what made the images, which begins the names of the files.
+        image_size: int, of both pictures; None for the shorter side of what the model makes.
+        num: int, how many triplets; None for all rows.
+        jpeg: as for `write`.
+
+    Returns:
+        How many triplets were added.
+
+    Raises:
+        FileNotFoundError: when the table or a picture is missing.
+        ValueError: for a table without these columns or without rows; for a function that makes
+            something else; as `write`.
+
+    Example:
+
+    >>> import csv, imageio
+    >>> imageio.imwrite("gray.png", np.full((8, 8, 3), 128, "uint8"))
+    >>> with open("captions.csv", "w") as file:
+    ...     csv.writer(file).writerows([["file", "caption"], ["gray.png", "a gray square"]])
+    >>> def draw(texts):
+    ...     return np.zeros((len(texts), 16, 16, 3), "uint8")
+    >>> kerasgan.data.write_from_captions("fakes", draw, "captions.csv", image_size=8)
+    1
+    """
+    table = pathlib.Path(table)
+    rows = _captioned(table)[:num]
+    pictures = table.parent if pictures is None else pathlib.Path(pictures)
+    files = [regular_file(pictures / row["file"]) for row in rows]
+    done = 0
+    while done < len(rows):
+        some = slice(done, done + AT_ONCE)
+        captions = [row["caption"] for row in rows[some]]
+        made = _as_pictures(text_to_image(captions), len(captions))
+        size = image_size or min(made.shape[1:3])
+        fakes = np.stack([fit_image(pixels, size, made.shape[-1], "crop") for pixels in made])
+        reals = np.stack([read_image(file, size, made.shape[-1], "crop") for file in files[some]])
+        original, generated = (side / np.float32(127.5) - 1.0 for side in (reals, fakes))
+        done += write(
+            folder, original, generated, captions, generator=generator, start=done, jpeg=jpeg
+        )
+    return done
+
+
+def _captioned(table):
+    """The rows of a table of captioned pictures: list of dict."""
+    if not table.is_file():
+        raise FileNotFoundError(f"{printable(table)} does not exist.")
+    with open(table, newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        missing = [name for name in ("file", "caption") if name not in (reader.fieldnames or ())]
+        if missing:
+            raise ValueError(
+                f"{printable(table)} has no column {missing[0]!r}; it has to list pictures, with "
+                "the columns file and caption."
+            )
+        rows = list(reader)
+    for number, row in enumerate(rows, 2):
+        if not row["file"] or not row["caption"]:
+            raise ValueError(f"{printable(table)}, line {number}: the file or the caption is gone.")
+    if not rows:
+        raise ValueError(f"{printable(table)} lists no pictures.")
+    return rows
+
+
+def _as_pictures(made, count):
+    """What a function made of captions as uint8 array (count, height, width, 1 or 3)."""
+    images = np.asarray(as_numpy(made))
+    if images.ndim != 4 or len(images) != count or images.shape[-1] not in (1, 3):
+        raise ValueError(
+            f"text_to_image gives {images.dtype} of shape {images.shape} for {count} captions; it "
+            f"has to give ({count}, height, width, 1 or 3)."
+        )
+    if images.dtype == np.uint8:
+        return images
+    check_images(images, "what text_to_image gives")
+    return to_uint8(images)
 
 
 def through_jpeg(pixels: np.ndarray, quality: int) -> np.ndarray:

@@ -12,6 +12,7 @@ from kerasgan.losses.adversarial import (
     Wasserstein,
     get,
 )
+from kerasgan.losses.contrastive import contrastive_loss
 from kerasgan.losses.few_images import ConsistencyPenalty, LeCamPenalty
 from kerasgan.losses.penalties import GradientPenalty, Penalty
 from kerasgan.losses.penalty_names import get_penalties
@@ -28,6 +29,7 @@ __all__ = [
     "Penalty",
     "Relativistic",
     "Wasserstein",
+    "contrastive_loss",
     "get",
     "get_penalties",
 ]

@@ -3,6 +3,7 @@
 import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__init__.py)
 
 from kerasgan.metrics import features
+from kerasgan.metrics.clip import CLIPScore, KerasHubCLIP, ZeroShot
 from kerasgan.metrics.distortion import PSNR, SSIM
 from kerasgan.metrics.equivariance import EQR, EQT
 from kerasgan.metrics.fairness import FairnessReport, fairness_report
@@ -25,6 +26,7 @@ __all__ = [
     "EQT",
     "PSNR",
     "SSIM",
+    "CLIPScore",
     "ClassifierTwoSampleTest",
     "DensityCoverage",
     "FairnessReport",
@@ -33,6 +35,7 @@ __all__ = [
     "FeatureStatistics",
     "FrechetDistance",
     "InceptionScore",
+    "KerasHubCLIP",
     "KernelDistance",
     "MemorizationReport",
     "ModeCoverage",
@@ -42,6 +45,7 @@ __all__ = [
     "PrecisionRecall",
     "SampleSizeWarning",
     "SlicedWasserstein",
+    "ZeroShot",
     "fairness_report",
     "features",
     "memorization_report",

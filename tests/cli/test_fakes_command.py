@@ -1,11 +1,13 @@
 """Triplets for detectors, written in a shell."""
 
+import csv
+
 import numpy as np
 from backends import needs_backend
 from cli.test_commands import CommandTestCase, call
 
 import kerasgan
-from kerasgan.utils.images import to_uint8
+from kerasgan.utils.images import png, to_uint8
 
 pytestmark = needs_backend("tensorflow", reason="test_commands runs the command there")
 
@@ -68,3 +70,61 @@ class AugmentCommandTest(CommandTestCase):
         kerasgan.DCGAN((8, 8, 1), latent_dim=4, base_width=4).save(self.folder / "dcgan.keras")
         command[1] = self.folder / "dcgan.keras"
         self.assert_refused(command, "this DCGAN has no classes")
+
+
+class FromCaptionsTest(CommandTestCase):
+    def setUp(self):
+        super().setUp()
+        pixels = np.random.default_rng(0).integers(0, 256, (20, 24, 32, 3), dtype="uint8")
+        self.originals = pixels[:, :, 4:28]  # the square in the middle
+        rows = [["file", "caption"]]
+        for number, picture in enumerate(pixels):
+            (self.folder / "photos").mkdir(exist_ok=True)
+            (self.folder / "photos" / f"{number}.png").write_bytes(png(picture))
+            rows.append([f"{number}.png", f"photo {number}, bright"])
+        with open(self.folder / "captions.csv", "w", newline="") as file:
+            csv.writer(file).writerows(rows)
+        self.out = self.folder / "fakes"
+        self.options = ["--from-captions", self.folder / "captions.csv", "--out", self.out]
+        self.options += ["--data", self.folder / "photos"]
+
+    def test_any_function_of_texts_draws_the_other_side(self):
+        """It makes larger pictures, whose brightness is the number in the caption."""
+        (self.folder / "mine.py").write_text(
+            "import numpy as np\n"
+            "def draw(texts):\n"
+            "    assert len(texts) <= 16\n"
+            "    levels = [int(text.split()[1].strip(',')) for text in texts]\n"
+            "    levels = np.uint8(levels)[:, None, None, None]\n"
+            "    return levels * np.ones((len(texts), 48, 48, 3), 'uint8')\n"
+            "def wrong(texts):\n"
+            "    return np.zeros((1, 8, 8))\n"
+        )
+        command = ["fakes", f"{self.folder / 'mine.py'}:draw", *self.options]
+        self.assert_works(*command, "--image-size", 24)
+        found = kerasgan.data.triplets(self.out)
+        self.assertAllClose(found.original, self.originals / 127.5 - 1.0, atol=1e-6)
+        levels = np.arange(20)[:, None, None, None] / 127.5 - 1.0
+        self.assertAllClose(found.generated, np.broadcast_to(levels, (20, 24, 24, 3)), atol=1e-6)
+        self.assertEqual(found.captions[3], "photo 3, bright")
+        self.assertEqual(set(found.generators), {"draw"})
+        self.assert_works(*command, "--num", 3, "--name", "large", "--jpeg", 80)
+        wrong = ["fakes", f"{self.folder / 'mine.py'}:wrong", *self.options]
+        self.assert_refused(wrong, r"has to give \(16, height, width, 1 or 3\)")
+        self.assert_refused(["fakes", "x.keras", "--out", self.out], "--data, or --from-captions")
+
+    def test_a_text_gan_draws_it(self):
+        gan = kerasgan.TextGAN((8, 8, 3), None, 4, 4, vocabulary=["bright", "3"], seed=0)
+        gan.save(self.folder / "text.keras")
+        self.assert_works("fakes", self.folder / "text.keras", *self.options, "--seed", 2)
+        found = kerasgan.data.triplets(self.out)
+        made = gan.generate(20, text=list(found.captions), seed=2)
+        self.assertAllClose(found.generated, to_uint8(made) / 127.5 - 1.0, atol=1.01 / 127.5)
+        self.assertGreater(found.generated.std(0).mean(), 1e-3)
+        other = kerasgan.DCGAN((8, 8, 3), latent_dim=4, base_width=4, seed=0)
+        other.save(self.folder / "other.keras")
+        refused = ["fakes", self.folder / "other.keras", *self.options]
+        self.assert_refused(refused, "needs a model that draws texts, and DCGAN does not")
+        (self.folder / "captions.csv").write_text("picture,caption\na,b\n")
+        refused = ["fakes", self.folder / "text.keras", *self.options]
+        self.assert_refused(refused, "has no column 'file'")

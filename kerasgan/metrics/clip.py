@@ -1,0 +1,271 @@
+"""What a CLIP says of images: how well a text fits them, and which of several fits best."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import keras
+import numpy as np
+from keras import ops
+
+from kerasgan import checks
+from kerasgan.metrics.batches import checked
+from kerasgan.utils.rows import some_at_a_time
+
+# The mean and the deviation of the colours, from 0 to 1, that OpenAI's CLIPs were trained with.
+MEAN = (0.48145466, 0.4578275, 0.40821073)
+DEVIATION = (0.26862954, 0.26130258, 0.27577711)
+SCALE = 100.0  # of cosines before a softmax, where a trained CLIP's own is cut off
+
+
+class CLIP(Protocol):
+    """Whatever has these two methods: two encoders into one space, trained on pairs.
+
+    `KerasHubCLIP` makes one of keras-hub's; `examples/clip.py` trains a small one.
+    """
+
+    def encode_images(self, images: np.ndarray) -> np.ndarray:
+        """Float array (n, height, width, channels) in [-1, 1] to float (n, d), of any length."""
+
+    def encode_texts(self, texts: list[str]) -> np.ndarray:
+        """A list of n str to float (n, d), of any length."""
+
+
+class KerasHubCLIP:
+    """A `keras_hub.models.CLIPBackbone` as what `CLIPScore` and `ZeroShot` take.
+
+    Images are resized to the size that the backbone was made for, gray ones become RGB, and the
+    colours are normalized as for OpenAI's CLIPs, whose weights the presets have. Nothing is
+    downloaded here: `from_preset` of keras-hub does it, where you call it.
+
+        backbone = keras_hub.models.CLIPBackbone.from_preset("clip_vit_base_patch32")
+        tokenize = keras_hub.models.CLIPPreprocessor.from_preset("clip_vit_base_patch32")
+        clip = kerasgan.metrics.KerasHubCLIP(backbone, tokenize)
+
+    Args:
+        backbone: a built `keras_hub.models.CLIPBackbone`, or what has its `get_vision_embeddings`,
+            `get_text_embeddings` and `vision_encoder.image_shape`.
+        tokenize: a `keras_hub.models.CLIPPreprocessor`, or a function from a list of n str to token
+            ids, int (n, length).
+    """
+
+    def __init__(self, backbone: keras.Model, tokenize: Callable):
+        self.backbone, self.tokenize = backbone, tokenize
+
+    def encode_images(self, images: np.ndarray) -> np.ndarray:
+        height, width, channels = self.backbone.vision_encoder.image_shape
+        x = (ops.convert_to_tensor(images, "float32") + 1.0) / 2.0
+        if x.shape[-1] != channels:
+            x = ops.repeat(x, channels, axis=-1)
+        x = ops.image.resize(
+            x, (height, width), "bicubic", antialias=True, data_format="channels_last"
+        )
+        x = (ops.clip(x, 0.0, 1.0) - np.array(MEAN, "float32")) / np.array(DEVIATION, "float32")
+        return ops.convert_to_numpy(self.backbone.get_vision_embeddings(x))
+
+    def encode_texts(self, texts: list[str]) -> np.ndarray:
+        if hasattr(self.tokenize, "tokenizer"):
+            tokens = self.tokenize({"images": None, "prompts": texts})["token_ids"]
+        else:
+            tokens = self.tokenize(texts)
+        tokens = ops.convert_to_tensor(tokens, "int32")
+        return ops.convert_to_numpy(self.backbone.get_text_embeddings(tokens))
+
+
+def cosines(clip: CLIP, images: np.ndarray, texts: Sequence[str]) -> np.ndarray:
+    """How alike images and texts are to a CLIP: float64 array (n images, m texts) from -1 to 1.
+
+    Args:
+        clip: what encodes both.
+        images: float array (n, height, width, channels) in [-1, 1].
+        texts: m str.
+
+    Raises:
+        ValueError: for images that are none, or embeddings that do not fit each other.
+    """
+    images = checked(images, "the images")
+    of_images = _unit(some_at_a_time(clip.encode_images, images), len(images), "encode_images")
+    return of_images @ _encoded_texts(clip, texts, of_images.shape[1]).T
+
+
+def _encoded_texts(clip, texts, length=None):
+    texts = list(texts)
+    if not texts or not all(isinstance(text, str) for text in texts):
+        raise ValueError(f"texts={texts!r}; use at least one str.")
+    found = _unit(clip.encode_texts(texts), len(texts), "encode_texts")
+    if length not in (None, found.shape[1]):
+        raise ValueError(
+            f"encode_images gives vectors of {length} numbers and encode_texts of "
+            f"{found.shape[1]}; both have to be in one space."
+        )
+    return found
+
+
+def _unit(vectors, count, of):
+    array = np.asarray(checks.as_numpy(vectors), "float64")
+    if array.ndim != 2 or len(array) != count or not np.all(np.isfinite(array)):
+        raise ValueError(
+            f"{of} gives an array {array.shape}; it has to be finite numbers ({count}, d)."
+        )
+    return array / np.maximum(np.linalg.norm(array, axis=1, keepdims=True), 1e-12)
+
+
+@keras.saving.register_keras_serializable(package="kerasgan")
+class CLIPScore(keras.metrics.Metric):
+    """How well images show what their texts say, without a reference: the mean of CLIP-S.
+
+    `CLIP-S(image, text) = 2.5 * max(cos(E_image, E_text), 0)`, where the cosine is that of a CLIP's
+    embeddings. 2.5 spreads what CLIPs give, mostly 0 to 0.4, over 0 to 1. Numbers of two CLIPs
+    cannot be compared. It is fed by you, with images and their texts, not by `compile`, which knows
+    none; a CLIP is not part of its configuration.
+
+    Args:
+        clip: an object with `encode_images` and `encode_texts`, such as `KerasHubCLIP`.
+        weight: float, the factor.
+        prompt: str in which `{}` is the text; the default is the paper's. Use `"{}"` with a CLIP
+            that was trained on texts like yours.
+        name: str.
+        **kwargs: as for `keras.metrics.Metric`.
+
+    Returns:
+        `result()` is a float.
+
+    Raises:
+        ValueError: for texts that are not as many as images, or a prompt without `{}`.
+
+    Example: a CLIP whose space has two axes, how bright an image is, and how dark.
+
+    >>> class Brightness:
+    ...     def encode_images(self, images):
+    ...         bright = (images.mean((1, 2, 3)) + 1.0) / 2.0
+    ...         return np.stack([bright, 1.0 - bright], axis=1)
+    ...     def encode_texts(self, texts):
+    ...         return np.array([[1.0, 0.0] if "white" in text else [0.0, 1.0] for text in texts])
+    >>> metric = kerasgan.metrics.CLIPScore(Brightness())
+    >>> metric.update_state(np.ones((2, 4, 4, 1)), ["a white square", "a black square"])
+    >>> metric.result()
+    1.25
+
+    Reference: CLIPScore: A Reference-free Evaluation Metric for Image Captioning, Hessel, Holtzman,
+    Forbes, Le Bras & Choi, 2021, arXiv:2104.08718, section 3.
+    """
+
+    def __init__(
+        self,
+        clip: CLIP,
+        weight: float = 2.5,
+        prompt: str = "A photo depicts {}",
+        name: str = "clip_score",
+        **kwargs,
+    ):
+        super().__init__(name=name, **kwargs)
+        checks.above_zero("weight", weight)
+        if "{}" not in prompt:
+            raise ValueError(f"prompt={prompt!r}; use a str with {{}} where the text goes.")
+        self.clip, self.weight, self.prompt = clip, weight, prompt
+        self.reset_state()
+
+    def each(self, images: np.ndarray, texts: Sequence[str]) -> np.ndarray:
+        """The score of each image with its text: float64 array (n,) from 0 to `weight`.
+
+        Args:
+            images: float array (n, height, width, channels) in [-1, 1].
+            texts: n str.
+        """
+        images = checked(images, "the images")
+        if isinstance(texts, str) or len(texts) != len(images):
+            raise ValueError(f"there are {len(images)} images; give as many texts, one for each.")
+        prompts = [self.prompt.replace("{}", text) for text in texts]
+        different = list(dict.fromkeys(prompts))
+        table = cosines(self.clip, images, different)
+        column = [different.index(prompt) for prompt in prompts]
+        return self.weight * np.maximum(table[np.arange(len(images)), column], 0.0)
+
+    def update_state(self, images, texts, sample_weight=None):
+        """Adds images and their texts; see `each`."""
+        scores = self.each(images, texts)
+        self._total += float(scores.sum())
+        self._count += len(scores)
+
+    def result(self) -> float:
+        if not self._count:
+            raise ValueError("CLIPScore has seen no images.")
+        return self._total / self._count
+
+    def reset_state(self):
+        self._total, self._count = 0.0, 0
+
+
+class ZeroShot:
+    """A classifier made of words: which of several texts fits an image best.
+
+    The probabilities are the softmax of a CLIP's cosines times `scale`. A class with several
+    prompts has the mean of their embeddings (section 3.1.4 of the paper). `scores` is what
+    `kerasgan.control.directions` takes, so that directions have their names from words.
+
+    Args:
+        clip: an object with `encode_images` and `encode_texts`, such as `KerasHubCLIP`.
+        prompts: dict from the names of classes to a text or a sequence of texts each; or a sequence
+            of texts, which are the names, too. At least two classes.
+        scale: float, what cosines are multiplied with; None for the attribute `scale` of the CLIP,
+            or 100 where it has none.
+
+    Raises:
+        ValueError: for fewer than two classes, or texts that are none.
+
+    Example:
+
+    >>> class Brightness:
+    ...     scale = 10.0
+    ...     def encode_images(self, images):
+    ...         bright = (images.mean((1, 2, 3)) + 1.0) / 2.0
+    ...         return np.stack([bright, 1.0 - bright], axis=1)
+    ...     def encode_texts(self, texts):
+    ...         return np.array([[1.0, 0.0] if "white" in text else [0.0, 1.0] for text in texts])
+    >>> prompts = {"bright": "a white square", "dark": "a black square"}
+    >>> classify = kerasgan.metrics.ZeroShot(Brightness(), prompts)
+    >>> classify(np.ones((1, 4, 4, 1))).round(3).tolist()
+    [[1.0, 0.0]]
+    >>> gan = kerasgan.DCGAN((8, 8, 1), latent_dim=8, base_width=8)
+    >>> found = kerasgan.control.directions(gan, classify.scores, "linear", num_points=100)
+    >>> found.names
+    ('bright', 'dark')
+
+    Reference: Learning Transferable Visual Models From Natural Language Supervision, Radford et
+    al., 2021, arXiv:2103.00020, section 3.1.
+    """
+
+    def __init__(
+        self,
+        clip: CLIP,
+        prompts: Mapping[str, str | Sequence[str]] | Sequence[str],
+        scale: float | None = None,
+    ):
+        if isinstance(prompts, str) or len(prompts) < 2:
+            raise ValueError(f"prompts={prompts!r}; use texts of at least two classes.")
+        by_name: dict[str, Any] = dict(
+            prompts if isinstance(prompts, Mapping) else zip(prompts, prompts, strict=True)
+        )
+        self.clip, self.names = clip, tuple(by_name)
+        self.scale = float(getattr(clip, "scale", SCALE)) if scale is None else scale
+        checks.above_zero("scale", self.scale)
+        means = []
+        for texts in by_name.values():
+            encoded = _encoded_texts(clip, [texts] if isinstance(texts, str) else texts)
+            means.append(encoded.mean(0))
+        self.weights = _unit(np.stack(means), len(means), "encode_texts")
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """The probabilities of the classes: float64 array (n, classes), whose rows sum to 1.
+
+        Args:
+            images: float array (n, height, width, channels) in [-1, 1].
+        """
+        images = checked(images, "the images")
+        encoded = some_at_a_time(self.clip.encode_images, images)
+        logits = self.scale * _unit(encoded, len(images), "encode_images") @ self.weights.T
+        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return odds / odds.sum(axis=1, keepdims=True)
+
+    def scores(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """The probabilities by the names of the classes: dict to float64 arrays (n,)."""
+        return dict(zip(self.names, self(images).T, strict=True))
