@@ -25,6 +25,7 @@ from kerasgan.translation.published_files import (
     LICENCE,
     MOST_LAYERS,
     PublishedLayer,
+    channels_seen,
     is_patch_discriminator,
     load_layers,
     patch_layers,
@@ -348,9 +349,9 @@ def published_layers(
     Raises:
         ValueError: for a network of another depth.
     """
-    if is_patch_discriminator(tensors) and "model.3.weight" not in tensors:
+    if is_patch_discriminator(tensors, normalized=False):
         settings, found = patch_layers(tensors, normalized=False)
-        return {**settings, "channels": tensors["model.0.weight"].shape[1]}, found
+        return {**settings, "channels": channels_seen(tensors)}, found
     first = tensors.get("model.1.weight", np.empty(0))
     if first.ndim != 4 or first.shape[2:] != (7, 7):
         return None

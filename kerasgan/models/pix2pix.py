@@ -20,6 +20,7 @@ from kerasgan.translation.published_files import (
     LICENCE,
     MOST_LAYERS,
     PublishedLayer,
+    channels_seen,
     is_patch_discriminator,
     load_layers,
     patch_layers,
@@ -165,7 +166,7 @@ class Pix2Pix(TranslationModel):
             if "model.model.0.weight" in tensors:
                 made = unet_layers(tensors)
                 ours = "generator"
-            elif is_patch_discriminator(tensors) and "model.3.weight" in tensors:
+            elif is_patch_discriminator(tensors, normalized=True):
                 made = patch_layers(tensors, normalized=True)
                 ours = "discriminator"
             else:
@@ -186,7 +187,7 @@ class Pix2Pix(TranslationModel):
                         "those of a Pix2Pix have one."
                     )
         if "discriminator" in found:
-            both = found["discriminator"][1]["model.0.weight"].shape[1]
+            both = channels_seen(found["discriminator"][1])
             if "generator" not in found:
                 settings |= {"target_channels": both // 2, "source_channels": (both + 1) // 2}
             elif both != settings["target_channels"] + settings["source_channels"]:

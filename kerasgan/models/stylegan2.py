@@ -21,8 +21,8 @@ from kerasgan.layers.styled_generator import StyledGenerator
 from kerasgan.layers.styles import NoiseInjection
 from kerasgan.styles.lazy_regularization import LazyCost
 from kerasgan.styles.networks import (
-    CLAMP,
     half_precision,
+    limit_of,
     make_discriminator,
     mapping_network,
     precision_at,
@@ -44,6 +44,7 @@ from kerasgan.styles.published_snapshots import (
 from kerasgan.styles.published_tensorflow import from_tensorflow
 from kerasgan.styles.styled_gan import StyledGAN, check_settings
 from kerasgan.training.official import Published, PublishedFile
+from kerasgan.weight_files.snapshots import snapshot_limit
 
 ARCHITECTURES = ("skip", "resnet", "orig")
 PATH_LENGTH_EVERY = 4
@@ -175,6 +176,8 @@ class StyleGAN2(StyledGAN):
         mixing_probability: float from 0 to 1, the share of training images with mixed styles; None
             for the preset's.
         batch_size: int, images an update, which `"auto"` follows; None for the published one.
+        activation_limit: float above 0, to whose range activations are cut, as in many published
+            networks, 256; None for that in mixed precision and no limit otherwise.
         seed, dtype, name: as for `kerasgan.ImageGAN`.
 
     Raises:
@@ -212,6 +215,7 @@ class StyleGAN2(StyledGAN):
         mapping_layers: int | None = None,
         mixing_probability: float | None = None,
         batch_size: int | None = None,
+        activation_limit: float | None = None,
         seed: int | None = None,
         dtype: str | keras.DTypePolicy | None = None,
         name: str | None = None,
@@ -238,6 +242,10 @@ class StyleGAN2(StyledGAN):
             raise ValueError(
                 f"mixing_probability={mixing_probability!r}; use None or a number from 0 to 1."
             )
+        if activation_limit is not None and not activation_limit > 0.0:
+            raise ValueError(
+                f"activation_limit={activation_limit!r}; use None or a number above 0."
+            )
         width = max(1, chosen.widths // image_shape[0]) if base_width is None else base_width
         self.published = chosen
         self.own_settings = {
@@ -248,6 +256,7 @@ class StyleGAN2(StyledGAN):
             "mapping_layers": mapping_layers,
             "mixing_probability": mixing_probability,
             "batch_size": batch_size,
+            "activation_limit": activation_limit,
         }
         half = half_precision(dtype)
         super().__init__(
@@ -257,10 +266,21 @@ class StyleGAN2(StyledGAN):
             num_classes=num_classes,
             networks=(
                 functools.partial(
-                    _make_generator, max_width, architecture, depth, float(mixing), half
+                    _make_generator,
+                    max_width,
+                    architecture,
+                    depth,
+                    float(mixing),
+                    half,
+                    limit=activation_limit,
                 ),
                 functools.partial(
-                    make_discriminator, max_width, discriminator, chosen.group_size, half
+                    make_discriminator,
+                    max_width,
+                    discriminator,
+                    chosen.group_size,
+                    half,
+                    limit=activation_limit,
                 ),
             ),
             ema_decay=0.5,  # which `ema_decay_after` overrules
@@ -285,9 +305,10 @@ class StyleGAN2(StyledGAN):
 
     @classmethod
     def published_in(cls, file: PublishedFile, network: str | None = None) -> Published | None:
-        older = from_tensorflow(file)
+        older, left_out = from_tensorflow(file) or (None, ())
+        file = older or file
         found = published_snapshot(
-            *(older or file, network, "StyleGAN2", "synthesis.b4.const"),
+            *(file, network, "StyleGAN2", "synthesis.b4.const"),
             *(settings_of_generator, shapes_of_generator),
         )
         if found is None:
@@ -295,10 +316,15 @@ class StyleGAN2(StyledGAN):
         published, group = found
         # The presets that have such groups.
         preset = {8: "paper256", 32: "cifar"}.get(group, "auto")
-        ignored = published.ignored
+        ignored = published.ignored + left_out
         if group not in (4, 8, 32):
             ignored += (f"groups of {group} images for the minibatch standard deviation: 4",)
         settings = {**published.settings, "preset": preset}
+        limit, *others = dict.fromkeys(
+            snapshot_limit(file.tree, name) for name in sorted(published.networks, reverse=True)
+        )
+        ignored += tuple(f"conv_clamp={other} of another network" for other in others)
+        settings |= {} if limit is None else {"activation_limit": limit}
         program = "PyTorch" if older is None else "TensorFlow 1"
         kind = f"{published.kind} ({program})"
         return dataclasses.replace(published, kind=kind, settings=settings, ignored=ignored)
@@ -376,6 +402,7 @@ def _make_generator(
     base_width,
     num_classes=None,
     conditioning=None,
+    limit=None,
 ):
     return Generator(
         image_shape,
@@ -387,6 +414,7 @@ def _make_generator(
         mapping_layers,
         mixing_probability,
         half,
+        limit,
         name="generator",
     )
 
@@ -405,6 +433,7 @@ class Generator(StyledGenerator):
         mapping_layers,
         mixing_probability,
         half,
+        limit=None,
         **kwargs,
     ):
         sizes = {
@@ -414,6 +443,7 @@ class Generator(StyledGenerator):
             "max_width": max_width,
             "architecture": architecture,
             "half": half,
+            "limit": limit,
         }
         super().__init__(
             functools.partial(mapping_network, latent_dim, mapping_layers, num_classes),
@@ -432,7 +462,15 @@ class Synthesis(keras.Model):
     """Styles (batch, style_layers, latent_dim), or [styles, *noise], to images (figure 7)."""
 
     def __init__(
-        self, image_shape, latent_dim, base_width, max_width, architecture, half, **kwargs
+        self,
+        image_shape,
+        latent_dim,
+        base_width,
+        max_width,
+        architecture,
+        half,
+        limit=None,
+        **kwargs,
     ):
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.image_shape, self.architecture = tuple(image_shape), architecture
@@ -440,7 +478,7 @@ class Synthesis(keras.Model):
         widths = widths_by_resolution(self.image_shape, base_width, max_width)
         self.style_layers = 2 * len(widths)
         self.noise_shapes = tuple((n, n, 1) for s in widths for n in (s, s))[1:]
-        clamp = None if half is None else CLAMP
+        clamp = limit_of(half, limit)
         self.blocks = [
             SynthesisBlock(
                 resolution,

@@ -82,10 +82,11 @@ def make_discriminator(
     base_width,
     num_classes=None,
     conditioning=None,
+    limit=None,
 ):
     """`discriminator`, as `kerasgan.ImageGAN` asks for it."""
     return discriminator(
-        image_shape, base_width, max_width, architecture, group_size, num_classes, half
+        image_shape, base_width, max_width, architecture, group_size, num_classes, half, limit
     )
 
 
@@ -97,6 +98,7 @@ def discriminator(
     group_size: int = 4,
     num_classes: int | None = None,
     half: str | None = None,
+    limit: float | None = None,
 ) -> keras.Model:
     """The discriminator, (batch, 1) logits (figure 7).
 
@@ -104,9 +106,10 @@ def discriminator(
         image_shape, base_width, max_width, architecture, num_classes: as for `StyleGAN2`.
         group_size: int, of the minibatch standard deviation.
         half: None, or the dtype policy of the four highest resolutions.
+        limit: None, or the largest absolute value of activations; see `limit_of`.
     """
     size = image_shape[0]
-    clamp = None if half is None else CLAMP
+    clamp = limit_of(half, limit)
     inputs = images = keras.Input(image_shape, name="images")
     x = None
     widths = widths_by_resolution(image_shape, base_width, max_width)
@@ -148,6 +151,11 @@ def discriminator(
         x = layers.Dot(axes=-1, dtype="float32", name="projection")([x, embedded])
         x = layers.Rescaling(1.0 / math.sqrt(width), dtype="float32", name="scaled")(x)
     return keras.Model(inputs, x, name="discriminator")
+
+
+def limit_of(half, limit=None):
+    """The largest absolute value of activations: `limit`, or that which half precision needs."""
+    return limit if limit is not None or half is None else CLAMP
 
 
 def convolved(x, width, name, size=3, gain=1.0, down=False, clamp=None, dtype=None):

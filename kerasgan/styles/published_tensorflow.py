@@ -20,8 +20,8 @@ LAYERS_OF_D = {"FromRGB": "fromrgb", "Conv0": "conv0", "Conv1_down": "conv1", "S
 LAYERS_OF_D |= {"Conv": "conv", "Dense0": "fc"}
 
 
-def from_tensorflow(file: PublishedFile) -> PublishedFile | None:
-    """A snapshot in the place of a network pickle of TensorFlow 1.
+def from_tensorflow(file: PublishedFile) -> tuple[PublishedFile, tuple[str, ...]] | None:
+    """A snapshot in the place of a network pickle of TensorFlow 1, and what it leaves out.
 
     Returns:
         None for another file.
@@ -37,14 +37,19 @@ def from_tensorflow(file: PublishedFile) -> PublishedFile | None:
     if min(part.state["version"] for part in tree) < LEAST_VERSION:
         raise ValueError("it is of StyleGAN or older, by its version; none of these is known.")
     networks = dict(zip(NAMES, tree, strict=True))
-    group = networks["D"].state["static_kwargs"].get("mbstd_group_size", 4)
-    settings = {"_init_kwargs": {"epilogue_kwargs": {"mbstd_group_size": group}}}
+    told = networks["D"].state["static_kwargs"]
+    group, limit = told.get("mbstd_group_size", 4), told.get("conv_clamp")
+    both = {"conv_clamp": limit}
+    settings = {"_init_kwargs": {**both, "epilogue_kwargs": {"mbstd_group_size": group}}}
     judge = _discriminator(networks["D"])
-    found = {"G": _module(_generator(networks["G"]))}
-    if "mapping.embed.weight" not in judge:  # that of labels has another depth
+    found = {"G": _module(_generator(networks["G"]), _init_kwargs=both)}
+    ignored: tuple[str, ...] = ()
+    if "mapping.embed.weight" in judge:
+        ignored = ("network D: its mapping of classes has another depth than StyleGAN2's",)
+    else:
         found["D"] = _module(judge, **settings)
-    found["G_ema"] = _module(_generator(networks["Gs"]))
-    return PublishedFile(file.path, found)
+    found["G_ema"] = _module(_generator(networks["Gs"]), _init_kwargs=both)
+    return PublishedFile(file.path, found), ignored
 
 
 def _module(tensors, **state):

@@ -69,10 +69,18 @@ def without_statistics(tensors: Tensors) -> tuple[dict[str, np.ndarray], list[st
     return kept, said if len(kept) < len(tensors) else []
 
 
-def is_patch_discriminator(tensors: Tensors) -> bool:
-    """Whether arrays are those of a PatchGAN."""
-    first = tensors.get("model.0.weight", np.empty(0))
-    return first.ndim == 4 and first.shape[2:] == (4, 4) and "model.2.weight" in tensors
+def is_patch_discriminator(tensors: Tensors, normalized: bool) -> bool:
+    """Whether arrays are those of a PatchGAN, whose normalization has a scale or not."""
+    for start, size in (("model", 4), ("net", 1)):
+        first = tensors.get(f"{start}.0.weight", np.empty(0))
+        if first.ndim == 4 and first.shape[2:] == (size, size) and f"{start}.2.weight" in tensors:
+            return (f"{start}.3.weight" in tensors) == normalized
+    return False
+
+
+def channels_seen(tensors: Tensors) -> int:
+    """How many channels the images of a published PatchGAN have."""
+    return tensors["net.0.weight" if "net.0.weight" in tensors else "model.0.weight"].shape[1]
 
 
 def patch_layers(tensors: Tensors, normalized: bool) -> tuple[dict, list[PublishedLayer]]:
@@ -85,6 +93,8 @@ def patch_layers(tensors: Tensors, normalized: bool) -> tuple[dict, list[Publish
     Raises:
         ValueError: for another network.
     """
+    if "net.0.weight" in tensors:
+        return pixel_layers(tensors, normalized)
     width, channels = tensors["model.0.weight"].shape[:2]
     strided = sum(f"model.{2 + 3 * n}.weight" in tensors for n in range(MOST_LAYERS)) - 1
     fields = {layers: field for field, layers in STRIDED_LAYERS.items() if layers}
@@ -105,6 +115,21 @@ def patch_layers(tensors: Tensors, normalized: bool) -> tuple[dict, list[Publish
     return {"receptive_field": fields[strided], "base_width": width}, layers
 
 
+def pixel_layers(tensors: Tensors, normalized: bool) -> tuple[dict, list[PublishedLayer]]:
+    """`patch_layers` of a discriminator that judges each pixel by itself."""
+    width, channels = tensors["net.0.weight"].shape[:2]
+    # With a normalization that has a bias, neither this layer nor the last has one.
+    bias = None if normalized else 2 * width
+    layers = [
+        PublishedLayer("conv0", "net.0", (width, channels, 1, 1), width),
+        PublishedLayer("conv1", "net.2", (2 * width, width, 1, 1), bias),
+        PublishedLayer("logits", "net.5", (1, 2 * width, 1, 1), None if normalized else 1),
+    ]
+    if normalized:
+        layers.insert(2, PublishedLayer("norm1", "net.3", (2 * width,), 2 * width))
+    return {"receptive_field": 1, "base_width": width}, layers
+
+
 def shapes_of(layers: Iterable[PublishedLayer]) -> dict[str, tuple[int, ...]]:
     """The shapes of the arrays of published layers, by name."""
     shapes: dict[str, tuple[int, ...]] = {}
@@ -123,4 +148,7 @@ def load_layers(network: keras.Model, layers: Iterable[PublishedLayer], tensors:
         arrays = [weight.transpose(2, 3, 1, 0) if weight.ndim == 4 else weight]
         if layer.bias is not None:
             arrays.append(tensors[f"{layer.theirs}.bias"])
-        network.get_layer(layer.ours).set_weights(arrays)
+        ours = network.get_layer(layer.ours)
+        if len(ours.weights) > len(arrays):
+            arrays.append(np.zeros(ours.weights[-1].shape, "float32"))  # a bias that theirs has not
+        ours.set_weights(arrays)

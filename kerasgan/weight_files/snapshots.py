@@ -43,6 +43,19 @@ def snapshot_settings(tree, network: str) -> dict:
     return settings if isinstance(settings, dict) else {}
 
 
+def snapshot_limit(tree, network: str) -> float | None:
+    """The largest absolute value of activations of StyleGAN2; None where a network has none.
+
+    Args:
+        tree: what was read of a snapshot.
+        network: `"G"`, `"G_ema"` or `"D"`.
+    """
+    told = snapshot_settings(tree, network)
+    inner = told.get("synthesis_kwargs")
+    limit = (inner if isinstance(inner, dict) else told).get("conv_clamp")
+    return float(limit) if isinstance(limit, (int, float)) and 0 < limit < np.inf else None
+
+
 def snapshot_augmentation(tree) -> tuple[float, dict[str, float]] | None:
     """The adaptive augmentation of a snapshot.
 

@@ -28,6 +28,7 @@ from kerasgan.models.stylegan3 import published_places as published_places_3
 from kerasgan.styles.published_files import as_ours
 from kerasgan.training.official import PublishedFile
 from kerasgan.translation.published_files import shapes_of
+from kerasgan.weight_files import read_tree
 
 pytestmark = needs_backend("tensorflow", reason="files are the same everywhere")
 
@@ -85,6 +86,19 @@ class OfficialTest(tf.test.TestCase, parameterized.TestCase):
         gan.save(self.folder / "model.keras")
         copy = keras.saving.load_model(self.folder / "model.keras")
         self.assertAllEqual(copy.generate(2, seed=0, labels=1), gan.generate(2, seed=0, labels=1))
+
+    def test_the_limit_of_activations_is_that_of_the_file(self):
+        tree = read_tree(self.write(snapshot(stylegan2_tensors(), conv_clamp=128)))
+        file = PublishedFile(self.path, tree)
+        found = kerasgan.StyleGAN2.published_in(file)
+        self.assertNotIn("activation_limit", found.settings)
+        self.assertIn("conv_clamp=128.0 of another network", found.ignored)
+        told = {"_init_kwargs": {"synthesis_kwargs": {"conv_clamp": 128}}}
+        for name in ("G", "G_ema"):
+            tree[name].state |= told
+        found = kerasgan.StyleGAN2.published_in(file)
+        self.assertEqual(found.settings["activation_limit"], 128.0)
+        self.assertFalse([line for line in found.ignored if "clamp" in line])
 
     @parameterized.parameters(("t", None), ("r", 3))
     def test_a_snapshot_becomes_a_stylegan3(self, variant, classes):

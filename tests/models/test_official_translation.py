@@ -81,6 +81,37 @@ class TranslationTest(tf.test.TestCase, parameterized.TestCase):
         x, y = in_and_out("cyclegan_patchgan_ndf8")
         self.assertAllClose(gan.discriminator_b(x), y, rtol=0.0, atol=1e-5)
 
+    @parameterized.parameters(False, True)
+    def test_discriminators_of_pixels(self, normalized):
+        """Of a Pix2Pix, with scales and biases of the normalization, and of a CycleGAN."""
+        random = np.random.default_rng(0)
+        channels = 6 if normalized else 3
+        first = {"net.0.weight": np.zeros((4, channels, 1, 1))}
+        _, layers = patch_layers(first, normalized)
+        arrays = {n: random.normal(size=s).astype("float32") for n, s in shapes_of(layers).items()}
+        self.assertEqual("net.3.weight" in arrays, normalized)
+        self.assertEqual("net.5.bias" in arrays, not normalized)
+        more = {"net.3.running_mean": np.zeros(8)} if normalized else {}
+        write(self.folder / "latest_net_D.pth", {**arrays, **more}, legacy)
+        model = kerasgan.load_official(self.folder / "latest_net_D.pth", image_shape=(8, 8, 3))
+        kind = kerasgan.Pix2Pix if normalized else kerasgan.CycleGAN
+        self.assertIsInstance(model, kind)
+        self.assertEqual((model.receptive_field, model.base_width), (1, 4))
+        images = random.uniform(-1.0, 1.0, (2, 8, 8, channels)).astype("float32")
+
+        def layer(x, name):
+            return x @ arrays[f"{name}.weight"][:, :, 0, 0].T + arrays.get(f"{name}.bias", 0.0)
+
+        x = layer(images, "net.0")
+        x = layer(np.maximum(x, 0.2 * x), "net.2")
+        mean, variance = (f(x, axis=(1, 2), keepdims=True) for f in (np.mean, np.var))
+        x = (x - mean) / np.sqrt(variance + 1e-5)
+        x = x * arrays.get("net.3.weight", 1.0) + arrays.get("net.3.bias", 0.0)
+        wanted = layer(np.maximum(x, 0.2 * x), "net.5")
+        (place,) = model.official.places
+        found = getattr(model, place)(images)
+        self.assertAllClose(found, wanted, rtol=0.0, atol=1e-5 * np.abs(wanted).max())
+
     def test_networks_of_a_pix2pix(self):
         start = "pix2pix.generator."
         shapes = published_shapes(5, 4)

@@ -203,6 +203,7 @@ class SettingsTest(tf.test.TestCase, parameterized.TestCase):
         ({"mapping_layers": 0}, "mapping_layers=0; use None or a whole number"),
         ({"mixing_probability": 2.0}, "mixing_probability=2.0; use None or a number from 0 to 1"),
         ({"batch_size": 0}, "batch_size=0; use None"),
+        ({"activation_limit": 0}, "activation_limit=0; use None or a number above 0"),
         ({"size": 12}, r"image_shape=\(12, 12, 1\) cannot be made"),
     )
     @needs_backend("tensorflow", reason="it is arithmetic")
@@ -222,6 +223,28 @@ class SettingsTest(tf.test.TestCase, parameterized.TestCase):
         images = gan.generator(gan.latents(2, seed=0), training=False)
         self.assertEqual(values(images).dtype, np.float32)
         self.assertTrue(np.all(np.isfinite(values(images))))
+
+
+class LimitTest(tf.test.TestCase):
+    def test_activations_are_cut_to_a_limit_without_half_precision(self):
+        settings = {"latent_dim": 4, "base_width": 4, "max_width": 4, "seed": 0}
+        gans = []
+        for limit in (None, 1e6, 0.1):
+            gan = kerasgan.StyleGAN2((8, 8, 1), activation_limit=limit, **settings)
+            gans.append(kerasgan.StyleGAN2.from_config(gan.get_config()))
+            for network in ("generator", "discriminator", "ema_generator"):
+                own, first = (getattr(g, network) for g in (gans[-1], gans[0]))
+                own.set_weights(first.get_weights())
+        images = [gan.generate(2, seed=0) for gan in gans]
+        self.assertAllClose(images[0], images[1], atol=1e-5)
+        # Those of two resolutions are added.
+        self.assertLessEqual(np.abs(images[2]).max(), 0.2 + 1e-6)
+        self.assertGreater(np.abs(images[0]).max(), 0.3)
+        logits = [
+            ops.convert_to_numpy(g.discriminate(images[0], None, training=False)) for g in gans
+        ]
+        self.assertAllClose(logits[0], logits[1], atol=1e-5)
+        self.assertNotAllClose(logits[0], logits[2], atol=1e-3)
 
 
 class ArchitectureTest(tf.test.TestCase, parameterized.TestCase):

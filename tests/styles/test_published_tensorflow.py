@@ -106,6 +106,16 @@ class TensorFlowTest(tf.test.TestCase):
                 ours = found.networks[network][name]
                 np.testing.assert_allclose(ours, array, rtol=0.0, atol=1e-6, err_msg=name)
 
+    def test_a_discriminator_of_classes_is_told_as_ignored(self):
+        generator = generator_there(self.tensors["G"])
+        judge = discriminator_there(self.tensors["D"])
+        judge.state["variables"].append(("LabelEmbed/weight", np.ones((3, 6), "float32")))
+        judge.state["static_kwargs"]["conv_clamp"] = 256
+        found = kerasgan.StyleGAN2.published_in(self.file(generator, judge, generator))
+        self.assertEqual(set(found.networks), {"G", "G_ema"})
+        self.assertIn("network D: its mapping of classes has another depth", found.ignored[-1])
+        self.assertEqual(found.settings["activation_limit"], 256.0)
+
     def test_other_files_are_refused(self):
         generator = generator_there(self.tensors["G"])
         judge = discriminator_there(self.tensors["D"])
