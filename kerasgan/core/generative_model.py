@@ -397,7 +397,8 @@ class GenerativeModel(
             ValueError, OSError: for a metric that cannot have what it needs, or data that cannot be
                 read twice.
         """
-        measuring.prepare(self.generative_metrics, x, self.compares_vectors)
+        labelled = getattr(self, "num_classes", None) is not None
+        measuring.prepare(self.generative_metrics, x, self.compares_vectors, labelled)
 
     def real_and_generated(
         self, batches: Iterable, num_generated: int | None = None, seed: int = 0
@@ -410,7 +411,7 @@ class GenerativeModel(
 
         Yields:
             Real and generated images, float32 arrays, as many of each or, where one kind has come
-            to its end, none of it.
+            to its end, none of it; from a model with classes the labels of both, too.
         """
         raise NotImplementedError(
             f"{type(self).__name__} has no metrics. Give it `real_and_generated`, or a role that "

@@ -3,6 +3,7 @@
 import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__init__.py)
 
 from kerasgan.metrics import features
+from kerasgan.metrics.classification_accuracy import ClassificationAccuracyScore
 from kerasgan.metrics.distortion import PSNR, SSIM
 from kerasgan.metrics.equivariance import EQR, EQT
 from kerasgan.metrics.fairness import FairnessReport, fairness_report
@@ -25,6 +26,7 @@ __all__ = [
     "EQT",
     "PSNR",
     "SSIM",
+    "ClassificationAccuracyScore",
     "ClassifierTwoSampleTest",
     "DensityCoverage",
     "FairnessReport",
