@@ -245,8 +245,8 @@ def _of_model(model, path, options):
     pairs = model.real_and_generated(real, num, options["seed"])
     # What is generated beyond the batches of real images comes in batches of its own.
     more = 0 if num is None else math.ceil(max(0, num - settings["batch_size"] * len(real)) / 256)
-    labelled = getattr(model, "num_classes", None) is not None
-    return Images(name, pairs, len(real) + more, model.compares_vectors, labelled)
+    of_model = model.compares_vectors, model.compares_classes
+    return Images(name, pairs, len(real) + more, *of_model)
 
 
 def _generated(model, options):

@@ -137,6 +137,11 @@ class GenerativeModel(
         """Whether metrics are given vectors rather than images."""
         return False
 
+    @property
+    def compares_classes(self) -> bool:
+        """Whether metrics are given the labels of real and of generated images."""
+        return False
+
     @classmethod
     def batch_size_for(cls, /, **settings) -> int:
         """The batch of `fit` with which each update sees as many examples as in the paper: int.
@@ -397,8 +402,8 @@ class GenerativeModel(
             ValueError, OSError: for a metric that cannot have what it needs, or data that cannot be
                 read twice.
         """
-        labelled = getattr(self, "num_classes", None) is not None
-        measuring.prepare(self.generative_metrics, x, self.compares_vectors, labelled)
+        of_model = self.compares_vectors, self.compares_classes
+        measuring.prepare(self.generative_metrics, x, *of_model)
 
     def real_and_generated(
         self, batches: Iterable, num_generated: int | None = None, seed: int = 0

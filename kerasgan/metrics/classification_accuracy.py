@@ -115,8 +115,8 @@ class ClassificationAccuracyScore(FeatureMetric):
         self._labels = {True: [], False: []}
 
     def result(self) -> float:
-        real, fake = self.counts()
-        self.need(1, real=real, generated=fake)
+        counts = self.counts()
+        self.need(1, real=counts[0], generated=counts[1])
         real, fake = (np.concatenate(kept) for kept in self._images.values())
         of_real, of_fake = (np.concatenate(kept) for kept in self._labels.values())
         shape, classes = fake.shape[1:], 1 + int(max(of_real.max(), of_fake.max()))

@@ -131,6 +131,10 @@ class GeneratesImages(TakesImages):
         if truncation is not None and not (is_number and truncation > 0):
             raise ValueError(f"truncation={truncation!r}; use None or a number above 0.")
 
+    @property
+    def compares_classes(self) -> bool:
+        return self.num_classes is not None
+
     def real_and_generated(
         self, batches: Iterable, num_generated: int | None = None, seed: int = 0
     ) -> Iterator[tuple[np.ndarray, ...]]:
@@ -143,7 +147,7 @@ class GeneratesImages(TakesImages):
                 labels = all_labels[np.arange(start, stop) % len(all_labels)]
             numbers = numbers_of_images(seed, range(start, stop))
             fake = self.as_in_a_file(self.generate_numbers(numbers, labels=labels))
-            return (real, fake) if self.num_classes is None else (real, fake, of_real, labels)
+            return (real, fake, of_real, labels) if self.compares_classes else (real, fake)
 
         real = None
         for batch in batches:

@@ -148,8 +148,8 @@ def feed(metrics, pairs, progress=False, total=None):
     Args:
         metrics: list of `keras.metrics.Metric` whose `update_state` takes real and generated
             images.
-        pairs: iterable of these, and the labels of both where they have some, which metrics get that
-            are `labelled`.
+        pairs: iterable of these, and the labels of both where they have some. Metrics that are
+            `labelled` get them.
         progress: whether to show a bar, on a terminal.
         total: int, how many pairs there will be, if that is known.
     """

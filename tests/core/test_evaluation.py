@@ -366,5 +366,7 @@ class NamesTest(tf.test.TestCase):
 
     def test_unknown_ones(self):
         for wrong in ("fidd", 3, "accuracy"):
-            with self.assertRaisesRegex(ValueError, f"metrics holds {wrong!r}; .* c2st, cas, coverage"):
+            with self.assertRaisesRegex(
+                ValueError, f"metrics holds {wrong!r}; .* c2st, cas, coverage"
+            ):
                 image_gan().compile(metrics=[wrong])
