@@ -5,13 +5,14 @@
 `--data mnist --data-dir DIR` takes MNIST from TensorFlow Datasets. A DCGAN learns all training
 images without labels. Then a linear SVM learns 100 and 1,000 labelled ones from
 
-- the pixels, and 32 principal components of them;
-- the features of the discriminator (Radford et al. 2016: `kerasgan.features`);
+- the pixels, as they are and standardized, and 32 principal components of them;
+- the features of the discriminator (Radford et al. 2016: `kerasgan.features`), and, of MNIST at
+  28x28, those of the preset dcgan_mnist, which has learned for longer;
 - the same of a discriminator that has learned nothing, for control;
 - the codes of a VAE and of an autoencoder that have learned the same images in the same time.
 
 It prints the share of test images whose digit each gets right, the mean over five choices of the
-labelled images. Features are standardized; C is chosen among three by cross-validation.
+labelled images. All other features are standardized; C is chosen among three by cross-validation.
 """
 
 import argparse
@@ -61,9 +62,10 @@ def load(arguments, split):
     return np.concatenate(images), np.concatenate(labels)
 
 
-def accuracies(known, unknown, labels, test_labels):
+def accuracies(known, unknown, labels, test_labels, standardized=True):
     """The mean accuracy of a linear SVM for each number of labels."""
     found = []
+    scaler = StandardScaler() if standardized else None
     for count in LABELLED:
         right = []
         for choice in range(CHOICES):
@@ -71,7 +73,7 @@ def accuracies(known, unknown, labels, test_labels):
             rows = np.concatenate(
                 [order[labels[order] == digit][: count // 10] for digit in range(10)]
             )
-            svm = make_pipeline(StandardScaler(), LinearSVC(max_iter=3000, random_state=0))
+            svm = make_pipeline(scaler, LinearSVC(max_iter=3000, random_state=0))
             svm = GridSearchCV(svm, {"linearsvc__C": [1e-4, 1e-3, 1e-2]}, cv=3)
             right.append(svm.fit(known[rows], labels[rows]).score(unknown, test_labels))
         found.append(np.mean(right))
@@ -107,15 +109,22 @@ def main():
     reduced = PCA(32, random_state=0).fit(images.reshape(len(images), -1))
     rows = {
         "pixels": flat,
+        "pixels, standardized": flat,
         "32 principal components": [reduced.transform(x) for x in flat],
         "discriminator": [kerasgan.features(models["DCGAN"], x) for x in (images[some], test)],
         "discriminator, untrained": [kerasgan.features(untrained, x) for x in (images[some], test)],
         "codes of the VAE": [models["VAE"].encode(x) for x in (images[some], test)],
         "codes of the autoencoder": [models["Autoencoder"].encode(x) for x in (images[some], test)],
     }
+    if arguments.data == "mnist" and arguments.size == 28:
+        preset = kerasgan.from_preset("dcgan_mnist")
+        rows["discriminator of dcgan_mnist"] = [
+            kerasgan.features(preset, x) for x in (images[some], test)
+        ]
     print("| features | numbers | 100 labels | 1,000 labels |\n|---|---|---|---|")
     for name, (known, unknown) in rows.items():
-        found = accuracies(known, unknown, labels[some], test_labels)
+        of_labels = labels[some], test_labels
+        found = accuracies(known, unknown, *of_labels, standardized=name != "pixels")
         print(
             f"| {name} | {known.shape[1]} | {' | '.join(f'{x:.3f}' for x in found)} |", flush=True
         )

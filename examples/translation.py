@@ -2,10 +2,13 @@
 
     python examples/translation.py colorize [--data-dir DIR] [--minutes 4] [--out runs/colorize]
 
-The applications are labels_to_photo, colorize, inpaint, denoise, super_resolve (SRGAN), enlarge
-(ESRGAN) and unpaired. With --data-dir, the folder of TensorFlow Datasets, pictures are the CMP
-facades (cycle_gan/facades). Without, they are cuts of the two photographs that scikit-learn ships,
-and unpaired turns digits to inverted and tinted ones; labels_to_photo needs the facades.
+The applications are labels_to_photo, day_to_night, colorize, inpaint, denoise, super_resolve
+(SRGAN), enlarge (ESRGAN) and unpaired. With --data-dir, the folder of TensorFlow Datasets, pictures
+are the CMP facades (cycle_gan/facades). Without, they are cuts of the two photographs that
+scikit-learn ships, and unpaired turns digits to inverted and tinted ones; labels_to_photo and
+day_to_night need the facades. Nobody photographed these by night: the targets of day_to_night are
+dark and blue, with light in the windows of the label maps, so a network that sees photographs only
+has to find these.
 
 OUT/strip.png shows held-out pictures: before, after and target, one below the other; unpaired shows
 A, A to B, B, B to A.
@@ -29,6 +32,7 @@ from kerasgan import pictures
 SIZE = 64
 APPLICATIONS = {
     "labels_to_photo": "pix2pix",
+    "day_to_night": "pix2pix",
     "colorize": "pix2pix",
     "inpaint": "pix2pix",
     "denoise": "pix2pix",
@@ -39,6 +43,8 @@ APPLICATIONS = {
 ENLARGING = ("super_resolve", "enlarge")
 MODELS = set(APPLICATIONS.values())
 FACADES = "tfds:cycle_gan/facades"
+NEED_FACADES = ("labels_to_photo", "day_to_night")
+WINDOW = (0, 125, 250)  # its colour in the label maps
 
 
 def cuts_of_photographs(split, count):
@@ -65,6 +71,16 @@ def photos(split, data_dir, batch_size):
     return kerasgan.data.load(FACADES, f"{split}A", **how)
 
 
+def by_night(photo, label_map):
+    """The photographs by day, and as they might look by night."""
+    grey = tf.reduce_mean(photo + 1.0, axis=-1, keepdims=True)
+    dark = tf.constant([0.12, 0.16, 0.28]) * grey
+    distance = tf.norm(127.5 * (label_map + 1.0) - tf.constant(WINDOW, tf.float32), axis=-1)
+    is_window = tf.cast(distance < 45.0, tf.float32)[..., None]
+    light = tf.constant([1.7, 1.3, 0.6]) * (0.5 + 0.5 * grey)
+    return photo, tf.clip_by_value(dark + is_window * light, 0.0, 2.0) - 1.0
+
+
 def data_of(application, split, data_dir, batch_size):
     """What `fit` takes."""
     training = split == "train"
@@ -78,6 +94,8 @@ def data_of(application, split, data_dir, batch_size):
     }
     if application == "labels_to_photo":
         return kerasgan.data.load_pairs(FACADES, source="B", **facades)
+    if application == "day_to_night":
+        return kerasgan.data.load_pairs(FACADES, source="A", **facades).map(by_night)
     if application == "unpaired":
         if data_dir is not None:
             return kerasgan.data.load_unpaired(FACADES, **facades)
@@ -133,8 +151,8 @@ def main():
     arguments = parser.parse_args()
     application, data_dir = arguments.application, arguments.data_dir
     out = arguments.out or pathlib.Path("runs") / application
-    if application == "labels_to_photo" and data_dir is None:
-        parser.error("labels_to_photo needs --data-dir, where cycle_gan/facades is")
+    if application in NEED_FACADES and data_dir is None:
+        parser.error(f"{application} needs --data-dir, where cycle_gan/facades is")
 
     keras.utils.set_random_seed(0)
     data = data_of(application, "train", data_dir, batch_size=4)

@@ -29,6 +29,7 @@ class Images:
     pairs: abc.Iterable
     total: int
     vectors: bool = False  # rather than images
+    labelled: bool = False
 
 
 @click.command(cls=TakesPreset)
@@ -98,7 +99,7 @@ def evaluate(run_file_or_folder, metrics, out, **options):
         paired = [type(m).__name__ for m in measures if getattr(m, "paired", False)]
         images = _images(path, options, reference is not None, paired)
         try:
-            measuring.prepare(measures, None, images.vectors)
+            measuring.prepare(measures, None, images.vectors, images.labelled)
         except OSError as error:  # what was to be downloaded
             raise click.UsageError(str(error)) from error
         seen = {"real": 0, "generated": 0}
@@ -181,10 +182,10 @@ def _about_real(written):
 
 
 def _counted(pairs, seen):
-    for real, fake in pairs:
+    for real, fake, *labels in pairs:
         seen["real"] += 0 if real is None else len(real)
         seen["generated"] += len(fake)
-        yield real, fake
+        yield real, fake, *labels
 
 
 def _network(measure):
@@ -244,7 +245,8 @@ def _of_model(model, path, options):
     pairs = model.real_and_generated(real, num, options["seed"])
     # What is generated beyond the batches of real images comes in batches of its own.
     more = 0 if num is None else math.ceil(max(0, num - settings["batch_size"] * len(real)) / 256)
-    return Images(name, pairs, len(real) + more, model.compares_vectors)
+    of_model = model.compares_vectors, model.compares_classes
+    return Images(name, pairs, len(real) + more, *of_model)
 
 
 def _generated(model, options):

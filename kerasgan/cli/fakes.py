@@ -64,10 +64,8 @@ def fakes(run_or_file, num, seed, name, caption, jpeg, out, from_captions, **opt
     if options["data"] is None:
         raise click.UsageError("say where the originals are: --data, or --from-captions FILE.")
     model, _ = runs.load_run(run_or_file)
-    import keras
     import numpy as np
 
-    from kerasgan import roles
     from kerasgan.data import kind_of
     from kerasgan.data.triplets import write
 
@@ -76,21 +74,13 @@ def fakes(run_or_file, num, seed, name, caption, jpeg, out, from_captions, **opt
     with usage_errors():
         settings = kind.fitted(model, settings, options["image_size"])
         examples = kind.load(settings, training=False)
-        given = []
-
-        def batches():
-            for batch in examples:
-                given.append(keras.utils.unpack_x_y_sample_weight(batch)[1])
-                yield batch
-
-        labelled = roles.has(model, roles.TakesImages) and model.num_classes is not None
         start = 0
-        for original, generated in model.real_and_generated(batches(), seed=seed):
+        for original, generated, *labels in model.real_and_generated(examples, seed=seed):
             few = len(original) if num is None else min(len(original), num - start)
             names = [""] * few
-            if labelled:
+            if labels:
                 classes = model.class_names or range(model.num_classes)
-                names = [str(classes[label]) for label in np.asarray(given[-1])[:few]]
+                names = [str(classes[label]) for label in labels[0][:few]]
             captions = [caption.replace("{label}", label) for label in names]
             start += write(
                 out,

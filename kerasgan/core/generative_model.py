@@ -137,6 +137,11 @@ class GenerativeModel(
         """Whether metrics are given vectors rather than images."""
         return False
 
+    @property
+    def compares_classes(self) -> bool:
+        """Whether metrics are given the labels of real and of generated images."""
+        return False
+
     @classmethod
     def batch_size_for(cls, /, **settings) -> int:
         """The batch of `fit` with which each update sees as many examples as in the paper: int.
@@ -397,7 +402,8 @@ class GenerativeModel(
             ValueError, OSError: for a metric that cannot have what it needs, or data that cannot be
                 read twice.
         """
-        measuring.prepare(self.generative_metrics, x, self.compares_vectors)
+        of_model = self.compares_vectors, self.compares_classes
+        measuring.prepare(self.generative_metrics, x, *of_model)
 
     def real_and_generated(
         self, batches: Iterable, num_generated: int | None = None, seed: int = 0
@@ -410,7 +416,7 @@ class GenerativeModel(
 
         Yields:
             Real and generated images, float32 arrays, as many of each or, where one kind has come
-            to its end, none of it.
+            to its end, none of it; from a model with classes the labels of both, too.
         """
         raise NotImplementedError(
             f"{type(self).__name__} has no metrics. Give it `real_and_generated`, or a role that "

@@ -3,6 +3,7 @@
 import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__init__.py)
 
 from kerasgan.metrics import features
+from kerasgan.metrics.classification_accuracy import ClassificationAccuracyScore
 from kerasgan.metrics.clip import CLIPScore, KerasHubCLIP, ZeroShot
 from kerasgan.metrics.distortion import PSNR, SSIM
 from kerasgan.metrics.equivariance import EQR, EQT
@@ -27,6 +28,7 @@ __all__ = [
     "PSNR",
     "SSIM",
     "CLIPScore",
+    "ClassificationAccuracyScore",
     "ClassifierTwoSampleTest",
     "DensityCoverage",
     "FairnessReport",

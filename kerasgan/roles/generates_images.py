@@ -131,18 +131,23 @@ class GeneratesImages(TakesImages):
         if truncation is not None and not (is_number and truncation > 0):
             raise ValueError(f"truncation={truncation!r}; use None or a number above 0.")
 
+    @property
+    def compares_classes(self) -> bool:
+        return self.num_classes is not None
+
     def real_and_generated(
         self, batches: Iterable, num_generated: int | None = None, seed: int = 0
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    ) -> Iterator[tuple[np.ndarray, ...]]:
         all_labels: np.ndarray | None = None
         start = 0
 
-        def generate(stop):
+        def compared(real, of_real, stop):
             labels = None
             if all_labels is not None:
                 labels = all_labels[np.arange(start, stop) % len(all_labels)]
             numbers = numbers_of_images(seed, range(start, stop))
-            return self.as_in_a_file(self.generate_numbers(numbers, labels=labels))
+            fake = self.as_in_a_file(self.generate_numbers(numbers, labels=labels))
+            return (real, fake, of_real, labels) if self.compares_classes else (real, fake)
 
         real = None
         for batch in batches:
@@ -156,14 +161,14 @@ class GeneratesImages(TakesImages):
             stop = start + len(real)
             if num_generated is not None:
                 stop = min(stop, num_generated)
-            yield real, generate(stop)
+            yield compared(real, labels, stop)
             start = stop
         if real is None:
             raise ValueError("the data holds no real images; the metrics compare with them.")
         wanted = num_generated or 0
         while start < wanted:
             stop = min(start + 256, wanted)
-            yield real[:0], generate(stop)
+            yield compared(real[:0], None if all_labels is None else all_labels[:0], stop)
             start = stop
 
     def as_in_a_file(self, images: np.ndarray) -> np.ndarray:

@@ -101,13 +101,14 @@ def mode(metrics, result):
     return "auto"
 
 
-def prepare(metrics, x, vectors):
+def prepare(metrics, x, vectors, labelled):
     """Finds out what would otherwise go wrong after long work.
 
     Args:
         metrics: list of metrics.
         x: what `evaluate` takes.
         vectors: whether vectors will be compared rather than images.
+        labelled: whether what is compared has labels.
 
     Raises:
         ValueError, OSError: for a metric that cannot have what it needs, or data that cannot be
@@ -119,6 +120,11 @@ def prepare(metrics, x, vectors):
             "metrics. Give arrays, a tf.data.Dataset or a keras.utils.PyDataset."
         )
     for metric in metrics:
+        if getattr(metric, "labelled", False) and not labelled:
+            raise ValueError(
+                f"{metric.name} compares classes, and the generated images have none; it is for "
+                "conditional models, such as kerasgan.CGAN."
+            )
         if hasattr(metric, "prepare"):
             metric.prepare(vectors)
 
@@ -142,16 +148,18 @@ def feed(metrics, pairs, progress=False, total=None):
     Args:
         metrics: list of `keras.metrics.Metric` whose `update_state` takes real and generated
             images.
-        pairs: iterable of these.
+        pairs: iterable of these, and the labels of both where they have some. Metrics that are
+            `labelled` get them.
         progress: whether to show a bar, on a terminal.
         total: int, how many pairs there will be, if that is known.
     """
     for metric in metrics:
         metric.reset_state()
     hidden = None if progress else True
-    for real, fake in tqdm.tqdm(pairs, "measuring", total, leave=False, disable=hidden):
+    for real, fake, *labels in tqdm.tqdm(pairs, "measuring", total, leave=False, disable=hidden):
         for metric in metrics:
-            metric.update_state(real, fake)
+            more = labels if getattr(metric, "labelled", False) else ()
+            metric.update_state(real, fake, *more)
 
 
 def results(metric):

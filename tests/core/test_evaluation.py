@@ -14,7 +14,7 @@ from kerasgan.training import measuring
 
 HIGHER_IS_BETTER = (
     *("precision", "recall", "density", "coverage"),
-    *("inception_score", "psnr", "ssim"),
+    *("inception_score", "psnr", "ssim", "cas"),
 )
 
 
@@ -347,8 +347,10 @@ class NamesTest(tf.test.TestCase):
         noise = np.random.default_rng(0).uniform(-1, 1, (60, 24, 24, 1)).astype("float32")
         for name in measuring.names():
             classes = name == "inception_score"
-            (metric,) = measuring.get([name], features="digits" if classes else "pixels")
-            measuring.feed([metric], [(noise, noise[::-1].copy())])
+            features = "digits" if classes else "pixels"
+            (metric,) = measuring.get([name], features=features, steps=1)
+            labels = np.arange(60) % 3
+            measuring.feed([metric], [(noise, noise[::-1].copy(), labels, labels)])
             self.assertIn(name, measuring.results(metric))
 
     def test_which_way_is_better(self):
@@ -364,5 +366,7 @@ class NamesTest(tf.test.TestCase):
 
     def test_unknown_ones(self):
         for wrong in ("fidd", 3, "accuracy"):
-            with self.assertRaisesRegex(ValueError, f"metrics holds {wrong!r}; .* c2st, coverage"):
+            with self.assertRaisesRegex(
+                ValueError, f"metrics holds {wrong!r}; .* c2st, cas, coverage"
+            ):
                 image_gan().compile(metrics=[wrong])
