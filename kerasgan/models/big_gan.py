@@ -1,8 +1,13 @@
 """BigGAN, Brock et al. 2019: larger batches, wider networks, and what keeps them stable."""
 
 import functools
+import itertools
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from kerasgan.core.image_gan import ImageGAN
@@ -12,7 +17,9 @@ from kerasgan.layers.orthogonal import OrthogonalRegularization
 from kerasgan.layers.residual import down_block, pooled_logits, up_block
 from kerasgan.layers.shapes import doublings_to
 from kerasgan.layers.spectral_normalization import normalized
+from kerasgan.training.official import Published, PublishedFile, gan_places
 from kerasgan.training.optimizers import adam
+from kerasgan.weight_files.trees import check_tensors
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")
@@ -49,6 +56,8 @@ class BigGAN(ImageGAN):
         base_width: int, ch in the tables.
         embedding_dim: int, length of the shared embedding of the class.
         orthogonal_weight: float, of the generator's orthogonal regularization; 0 for none.
+        norm_epsilon: float, which the batch norms add to variances; 1e-5 in the authors' program
+            for PyTorch, whose files `from_official` reads.
         ema_decay: None, or the decay of the averaged copy of the generator.
         seed, dtype, name: as for `kerasgan.ImageGAN`.
 
@@ -84,6 +93,7 @@ class BigGAN(ImageGAN):
         *,
         embedding_dim: int = 128,
         orthogonal_weight: float = 1e-4,
+        norm_epsilon: float = 1e-4,
         ema_decay: float | None = 0.9999,
         seed: int | None = None,
         dtype: str | keras.DTypePolicy | None = None,
@@ -97,7 +107,10 @@ class BigGAN(ImageGAN):
                 f"{doublings + 1} or more."
             )
         make_generator = functools.partial(
-            generator, embedding_dim=embedding_dim, orthogonal_weight=orthogonal_weight
+            generator,
+            embedding_dim=embedding_dim,
+            orthogonal_weight=orthogonal_weight,
+            norm_epsilon=norm_epsilon,
         )
         super().__init__(
             image_shape,
@@ -112,6 +125,7 @@ class BigGAN(ImageGAN):
         )
         self.embedding_dim = embedding_dim
         self.orthogonal_weight = orthogonal_weight
+        self.norm_epsilon = norm_epsilon
 
     def default_optimizers(self) -> dict[str, keras.Optimizer]:
         rates = {"discriminator": 2e-4, "generator": 5e-5}
@@ -120,8 +134,31 @@ class BigGAN(ImageGAN):
     def get_config(self) -> dict:
         config = super().get_config()
         del config["conditioning"]
-        own = {"embedding_dim": self.embedding_dim, "orthogonal_weight": self.orthogonal_weight}
-        return {**config, **own}
+        own = ("embedding_dim", "orthogonal_weight", "norm_epsilon")
+        return {**config, **{name: getattr(self, name) for name in own}}
+
+    # Published files ---------------------------------------------------------------------------
+
+    @classmethod
+    def published_in(cls, file: PublishedFile, network: str | None = None) -> Published | None:
+        states = published_states(file)
+        if not states:
+            return None
+        places = gan_places(states, network)
+        settings = settings_of_generator(states[places["generator"]])
+        networks = {name: states[name] for name in dict.fromkeys(places.values())}
+        for name, tensors in networks.items():
+            made = published_places("D" if name == "D" else "G", settings)
+            check_tensors(tensors, shapes_of(made), name)
+        ignored = tuple(f"network {name}" for name in states if name not in networks)
+        kind = "state dicts of BigGAN (BigGAN-PyTorch)"
+        return Published(kind, settings, networks, places, ignored, licence="the MIT licence")
+
+    def load_network(self, name: str, tensors: Mapping[str, np.ndarray]) -> None:
+        network = getattr(self, name)
+        kind = "D" if name == "discriminator" else "G"
+        for place in published_places(kind, self.get_config()):
+            load(place, network, tensors)
 
 
 def generator(
@@ -132,6 +169,7 @@ def generator(
     conditioning: str | None = None,
     embedding_dim: int = 128,
     orthogonal_weight: float = 1e-4,
+    norm_epsilon: float = 1e-4,
 ) -> keras.Model:
     """The generator of figure 15: [z, label] to images."""
     start_size, doublings = doublings_to(image_shape)
@@ -152,7 +190,7 @@ def generator(
 
     def norm_given(condition, x, name):
         norm = ConditionalBatchNormalization(
-            momentum=0.9, epsilon=1e-4, spectral_normalization=True, name=name
+            momentum=0.9, epsilon=norm_epsilon, spectral_normalization=True, name=name
         )
         return norm([x, condition])
 
@@ -166,7 +204,7 @@ def generator(
         x = up_block(x, width, norm, convolution, f"block{block}")
         if x.shape[1] == 64 < image_shape[0]:
             x = SelfAttention2D(name="attention")(x)
-    x = layers.BatchNormalization(momentum=0.9, epsilon=1e-4, name="norm")(x)
+    x = layers.BatchNormalization(momentum=0.9, epsilon=norm_epsilon, name="norm")(x)
     x = layers.ReLU(name="relu")(x)
     x = convolution(image_shape[2], 3, "to_image")(x)
     images = layers.Activation("tanh", dtype="float32", name="images")(x)
@@ -221,3 +259,217 @@ def discriminator_widths(doublings):
     tables = {4: (1, 2, 4, 8, 16), 5: (1, 2, 4, 8, 16, 16), 6: (1, 2, 4, 8, 8, 16, 16)}
     widths = tables.get(doublings) or (1, *discriminator_widths(doublings - 1)[0])
     return widths, doublings
+
+
+# The published files ----------------------------------------------------------------------------
+
+NETWORKS = r"(G_ema|G|D)(?:_.*)?"
+COUNTERS = (".num_batches_tracked", ".accumulation_counter")
+MOST_BLOCKS = 9
+START_SIZE = 4
+
+
+class Place(NamedTuple):
+    """Where a published layer belongs.
+
+    Attributes:
+        theirs: str, its name.
+        shape: that of its weight.
+        ours: str, the name of our layer, or of the layer and of one within it, with a dot between.
+        bias: whether it has one.
+        kind: `"linear"`, which is spectrally normalized, `"embedding"`, which is not,
+            `"statistics"`, `"norm"`, which has these and a scale and a bias, or `"gamma"`.
+    """
+
+    theirs: str
+    shape: tuple[int, ...]
+    ours: str
+    bias: bool = False
+    kind: str = "linear"
+
+
+def published_states(file: PublishedFile) -> dict[str, dict[str, np.ndarray]]:
+    """The networks of a file, or of the files of a folder: `G`, `G_ema` and `D`, if they are there.
+
+    Returns:
+        dict from these names to arrays by name, without counters; empty for another file.
+    """
+    if not isinstance(file.tree, dict):
+        return {}
+    trees = file.tree if file.path.is_dir() else {file.path.stem: file.tree}
+    found = {}
+    for stem, tree in trees.items():
+        if not isinstance(tree, dict) or not {"linear.u0", "blocks.0.0.conv1.u0"} <= set(tree):
+            continue
+        if not all(isinstance(array, np.ndarray) for array in tree.values()):
+            continue
+        named = re.fullmatch(NETWORKS, stem)
+        name = named[1] if named else "D" if "embed.u0" in tree else "G_ema"
+        found[name] = {
+            re.sub(r"\.bn\.(running|stored)_", ".stored_", key): array
+            for key, array in tree.items()
+            if not key.endswith(COUNTERS) and not key.endswith(".sv0")
+        }
+    return found
+
+
+def settings_of_generator(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """The arguments of `BigGAN` for the arrays of a published generator.
+
+    Raises:
+        ValueError: for a generator that `BigGAN` does not have.
+    """
+    if "shared.weight" not in tensors:
+        raise ValueError("its classes have no shared embedding, which a BigGAN has.")
+    blocks = 0
+    while blocks < MOST_BLOCKS and f"blocks.{blocks}.0.conv1.weight" in tensors:
+        blocks += 1
+    classes, embedding_dim = tensors["shared.weight"].shape
+    part = tensors["linear.weight"].shape[1]
+    size = START_SIZE * 2**blocks
+    last = len(tensors[f"blocks.{blocks - 1}.0.conv1.weight"])
+    return {
+        "image_shape": (size, size, len(tensors["output_layer.2.weight"])),
+        "num_classes": classes,
+        "latent_dim": part * (blocks + 1),
+        "base_width": last // generator_widths(blocks)[-1],
+        "embedding_dim": embedding_dim,
+        "norm_epsilon": 1e-5,
+    }
+
+
+def published_places(kind: str, settings: Mapping[str, Any]) -> list[Place]:
+    """Where the layers of a published network belong.
+
+    Args:
+        kind: `"G"` or `"D"`.
+        settings: arguments of `BigGAN`.
+    """
+    size, _, channels = settings["image_shape"]
+    _, doublings = doublings_to(settings["image_shape"])
+    base_width, classes = settings["base_width"], settings["num_classes"]
+    places = []
+
+    def add_convolutions(theirs, ours, inputs, outputs, shortcut):
+        for name, shape in (
+            ("conv1", (outputs, inputs, 3, 3)),
+            ("conv2", (outputs, outputs, 3, 3)),
+            ("conv_sc", (outputs, inputs, 1, 1)),
+        ):
+            if name != "conv_sc" or shortcut:
+                at = f"{ours}_{name.replace('conv_sc', 'shortcut')}_sn"
+                places.append(Place(f"{theirs}.{name}", shape, at, True))
+
+    def add_attention(theirs, width):
+        for name, at, inputs, outputs in (
+            ("theta", "g", width, width // 8),
+            ("phi", "f", width, width // 8),
+            ("g", "h", width, width // 2),
+            ("o", "v", width // 2, width),
+        ):
+            shape = (outputs, inputs, 1, 1)
+            places.append(Place(f"{theirs}.{name}", shape, f"attention.{at}"))
+        places.append(Place(f"{theirs}.gamma", (), "attention.gamma", kind="gamma"))
+
+    if kind == "D":
+        factors, halvings = discriminator_widths(doublings)
+        inputs = channels
+        for block, factor in enumerate(factors):
+            width = base_width * factor
+            shortcut = block < halvings or inputs != width
+            add_convolutions(f"blocks.{block}.0", f"block{block}", inputs, width, shortcut)
+            if size // 2 ** (block + 1) == 64 and block < halvings:
+                add_attention(f"blocks.{block}.1", width)
+            inputs = width
+        places.append(Place("linear", (1, inputs), "logits_sn", True))
+        places.append(Place("embed", (classes, inputs), "embedding_sn"))
+        return places
+    widths = [base_width * factor for factor in generator_widths(doublings)]
+    part, embedding_dim = settings["latent_dim"] // (doublings + 1), settings["embedding_dim"]
+    places.append(Place("shared", (classes, embedding_dim), "shared_embedding", kind="embedding"))
+    places.append(Place("linear", (START_SIZE**2 * widths[0], part), "project_sn", True))
+    for block, (inputs, width) in enumerate(itertools.pairwise(widths)):
+        theirs, ours = f"blocks.{block}.0", f"block{block}"
+        add_convolutions(theirs, ours, inputs, width, True)
+        for number, maps in ((1, inputs), (2, width)):
+            for name, at in (("gain", "gamma"), ("bias", "beta")):
+                shape = (maps, embedding_dim + part)
+                places.append(
+                    Place(f"{theirs}.bn{number}.{name}", shape, f"{ours}_norm{number}.{at}")
+                )
+            at = f"{ours}_norm{number}.normalize"
+            places.append(Place(f"{theirs}.bn{number}", (maps,), at, kind="statistics"))
+        if START_SIZE * 2 ** (block + 1) == 64 < size:
+            add_attention(f"blocks.{block}.1", width)
+    places.append(Place("output_layer.0", (widths[-1],), "norm", kind="norm"))
+    places.append(Place("output_layer.2", (channels, widths[-1], 3, 3), "to_image_sn", True))
+    return places
+
+
+def shapes_of(places: list[Place]) -> dict[str, tuple[int, ...]]:
+    """The shapes of all arrays of a published network, by name."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for theirs, shape, _, bias, kind in places:
+        if kind == "gamma":
+            shapes[theirs] = shape
+        elif kind in ("statistics", "norm"):
+            names = ["stored_mean", "stored_var", *(("gain", "bias") if kind == "norm" else ())]
+            shapes |= {f"{theirs}.{name}": shape for name in names}
+        else:
+            shapes[f"{theirs}.weight"] = shape
+            shapes |= {f"{theirs}.u0": (1, shape[0])} if kind == "linear" else {}
+            shapes |= {f"{theirs}.bias": shape[:1]} if bias else {}
+    return shapes
+
+
+def load(place: Place, network: keras.Model, tensors: Mapping[str, np.ndarray]) -> None:
+    """Gives our layer of a place the arrays of the published one."""
+    ours: Any = network
+    for number, name in enumerate(place.ours.split(".")):
+        ours = getattr(ours, name) if number else network.get_layer(name)
+
+    def array(name):
+        return tensors[f"{place.theirs}.{name}"]
+
+    match place.kind:
+        case "gamma":
+            ours.assign(tensors[place.theirs])
+        case "statistics" | "norm":
+            names = ["stored_mean", "stored_var"]
+            names = names if place.kind == "statistics" else ["gain", "bias", *names]
+            ours.set_weights([array(name) for name in names])
+        case "embedding":
+            ours.set_weights([array("weight")])
+        case "linear":
+            _load_normalized(place, ours, array)
+
+
+def _load_normalized(place, ours, array):
+    """A layer with its vectors, which the program improves once whenever it uses them."""
+    weight, by_outputs = array("weight"), array("u0")
+    matrix = weight.reshape(len(weight), -1)
+    by_inputs = _unit(by_outputs @ matrix)
+    by_outputs = _unit(by_inputs @ matrix.T)
+    inputs = by_inputs.reshape(1, *weight.shape[1:])
+    bias = array("bias") if place.bias else None
+    if weight.ndim == 4:
+        weight, inputs = weight.transpose(2, 3, 1, 0), inputs.transpose(0, 2, 3, 1)
+    elif place.ours == "project_sn":  # of 4x4 places, which come last in the program
+
+        def places_first(values):
+            maps = values.reshape(*values.shape[:-1], -1, START_SIZE, START_SIZE)
+            return np.moveaxis(maps, -3, -1).reshape(values.shape)
+
+        weight, by_outputs, bias = map(places_first, (weight.T, by_outputs, bias))
+    elif place.ours != "embedding_sn":
+        weight = weight.T
+    rows, columns = inputs.reshape(1, -1), by_outputs
+    if place.ours == "embedding_sn":
+        rows, columns = columns, rows
+    ours.layer.set_weights([weight] if bias is None else [weight, bias])
+    ours.u.assign(rows)
+    ours.v.assign(columns)
+
+
+def _unit(vector):
+    return vector / max(np.linalg.norm(vector), 1e-12)

@@ -36,13 +36,14 @@ class PublishedFile:
     def read(cls, path: str | os.PathLike) -> Self:
         """Reads a file, or a folder of checkpoints; see `kerasgan.weight_files.read_tree`.
 
-        Of a folder those `.pth` files are read that begin with `latest_`, or all without any such,
-        of which each network has one.
+        Of a folder those `.pth` files are read that begin with `latest_`, or all without any such
+        but for those of optimizers, of which each network has one.
         """
         path = pathlib.Path(path)
         if not path.is_dir():
             return cls(path, read_tree(path))
         files = sorted(path.glob("latest_*.pth")) or sorted(path.glob("*.pth"))
+        files = [file for file in files if "_optim" not in file.stem]
         if not 0 < len(files) <= MOST_FILES:
             raise ValueError(
                 f"{path} has {len(files)} files .pth; use a file, or a folder with one a network, "

@@ -1,3 +1,5 @@
+import pathlib
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -8,6 +10,7 @@ from keras.optimizers import SGD
 import kerasgan
 from kerasgan.layers import ConditionalBatchNormalization, SelfAttention2D, SpectralNormalization
 from kerasgan.models import big_gan
+from kerasgan.training.official import PublishedFile
 from kerasgan.training.optimizers import all_layers
 
 
@@ -247,3 +250,160 @@ class BigGANTest(tf.test.TestCase):
         self.assertAllClose(
             values(sum(copy.generator.losses)), values(sum(gan.generator.losses)), rtol=1e-5
         )
+
+
+def published(kind, settings, seed=0):
+    """Random arrays of a published network, by the program's names."""
+    random = np.random.default_rng(seed)
+    found = {}
+    for name, shape in big_gan.shapes_of(big_gan.published_places(kind, settings)).items():
+        array = random.normal(size=shape)
+        if name.endswith("stored_var"):
+            array = np.exp(array)
+        found[name] = np.asarray(array, "float32")
+    return found
+
+
+class Program:
+    """The layers of the published program in PyTorch, of functions."""
+
+    def __init__(self, arrays):
+        import torch
+
+        self.torch, self.functional = torch, torch.nn.functional
+        self.arrays = {name: torch.tensor(array) for name, array in arrays.items()}
+
+    def weight(self, name):
+        """Divided by the largest singular value, after an iteration from what is kept."""
+        weight = self.arrays[f"{name}.weight"]
+        matrix = weight.reshape(len(weight), -1)
+        v = self.functional.normalize(self.arrays[f"{name}.u0"] @ matrix)
+        u = self.functional.normalize(v @ matrix.T)
+        return weight / (v @ matrix.T @ u.T)
+
+    def conv(self, x, name):
+        weight = self.weight(name)
+        bias = self.arrays.get(f"{name}.bias")
+        return self.functional.conv2d(x, weight, bias, padding=weight.shape[-1] // 2)
+
+    def dense(self, x, name):
+        return self.functional.linear(x, self.weight(name), self.arrays.get(f"{name}.bias"))
+
+    def normalized(self, x, name):
+        statistics = (self.arrays[f"{name}.stored_{n}"] for n in ("mean", "var"))
+        return self.functional.batch_norm(x, *statistics, eps=1e-5)
+
+    def attention(self, x, name):
+        maps = {n: self.conv(x, f"{name}.{n}") for n in ("theta", "phi", "g")}
+        for n in ("phi", "g"):
+            maps[n] = self.functional.max_pool2d(maps[n], 2)
+        theta, phi, g = (m.flatten(2) for m in maps.values())
+        share = self.torch.softmax(theta.transpose(1, 2) @ phi, -1)
+        seen = (g @ share.transpose(1, 2)).reshape(len(x), -1, *x.shape[2:])
+        return x + self.arrays[f"{name}.gamma"] * self.conv(seen, f"{name}.o")
+
+    def up(self, x, y, name):
+        def normalized(x, number):
+            start = f"{name}.bn{number}"
+            gain, bias = (self.dense(y, f"{start}.{n}")[:, :, None, None] for n in ("gain", "bias"))
+            return self.functional.relu(self.normalized(x, start) * (1 + gain) + bias)
+
+        def enlarged(x):
+            return self.functional.interpolate(x, scale_factor=2)
+
+        h = self.conv(enlarged(normalized(x, 1)), f"{name}.conv1")
+        h = self.conv(normalized(h, 2), f"{name}.conv2")
+        return h + self.conv(enlarged(x), f"{name}.conv_sc")
+
+    def images(self, z, labels):
+        blocks = sum(n.endswith("conv1.weight") for n in self.arrays)
+        first, *parts = self.torch.chunk(self.torch.tensor(z), blocks + 1, 1)
+        embedded = self.arrays["shared.weight"][self.torch.tensor(labels).long()]
+        x = self.dense(first, "linear").reshape(len(z), -1, 4, 4)
+        for block, part in enumerate(parts):
+            x = self.up(x, self.torch.cat([embedded, part], 1), f"blocks.{block}.0")
+            if f"blocks.{block}.1.gamma" in self.arrays:
+                x = self.attention(x, f"blocks.{block}.1")
+        x = self.normalized(x, "output_layer.0")
+        gain, bias = (self.arrays[f"output_layer.0.{n}"] for n in ("gain", "bias"))
+        x = self.functional.relu(x * gain[:, None, None] + bias[:, None, None])
+        return self.torch.tanh(self.conv(x, "output_layer.2")).permute(0, 2, 3, 1).numpy()
+
+    def logits(self, images, labels, halvings):
+        x = self.torch.tensor(images).permute(0, 3, 1, 2)
+        for block in range(sum(n.endswith("conv1.weight") for n in self.arrays)):
+            name = f"blocks.{block}.0"
+            h = self.conv(x if block == 0 else self.functional.relu(x), f"{name}.conv1")
+            h = self.conv(self.functional.relu(h), f"{name}.conv2")
+            if f"{name}.conv_sc.weight" in self.arrays:
+                x = self.conv(x, f"{name}.conv_sc")
+            x = h + x
+            if block < halvings:
+                x = self.functional.avg_pool2d(x, 2)
+            if f"blocks.{block}.1.gamma" in self.arrays:
+                x = self.attention(x, f"blocks.{block}.1")
+        x = self.functional.relu(x).sum((2, 3))
+        embedded = self.weight("embed")[self.torch.tensor(labels).long()]
+        return (self.dense(x, "linear") + (embedded * x).sum(1, keepdim=True)).numpy()
+
+
+class OfficialTest(tf.test.TestCase):
+    @needs_backend("torch", reason="it compares with PyTorch")
+    def test_networks_compute_what_the_published_ones_do(self):
+        """With attention, and for small images without."""
+        for size, halvings in ((128, 5), (32, 2)):
+            settings = {"image_shape": (size, size, 3), "num_classes": 4}
+            settings["base_width"] = 8 if size == 128 else 2  # 8 is the least with attention
+            settings |= {"latent_dim": 18 if size == 128 else 12, "embedding_dim": 5}
+            settings |= {"norm_epsilon": 1e-5}
+            tree = {name: published(name[0], settings) for name in ("G_ema", "D")}
+            self.assertEqual(size == 128, "blocks.3.1.gamma" in tree["G_ema"])
+            folder = pathlib.Path(self.create_tempdir().full_path)
+            gan = kerasgan.BigGAN.from_published_file(PublishedFile(folder, tree), None, {})
+            self.assertEqual(gan.official.settings, settings)
+            self.assertEqual(gan.not_in_file(), [])
+            random = np.random.default_rng(1)
+            z = random.normal(size=(2, settings["latent_dim"])).astype("float32")
+            labels = np.array([3, 1], "int32")
+            wanted = Program(tree["G_ema"]).images(z, labels)
+            found = ops.convert_to_numpy(gan.ema_generator([z, labels], training=False))
+            self.assertAllClose(found, wanted, rtol=0.0, atol=2e-5)
+            images = random.uniform(-1.0, 1.0, (2, size, size, 3)).astype("float32")
+            wanted = Program(tree["D"]).logits(images, labels, halvings)
+            found = ops.convert_to_numpy(gan.discriminator([images, labels], training=False))
+            self.assertAllClose(found, wanted, rtol=1e-4, atol=1e-4 * np.abs(wanted).max())
+
+    @needs_backend("tensorflow", reason="files are the same everywhere")
+    def test_files_of_other_forms(self):
+        settings = {"image_shape": (16, 16, 3), "num_classes": 4, "base_width": 2}
+        settings |= {"latent_dim": 6, "embedding_dim": 5, "norm_epsilon": 1e-5}
+        arrays = published("G", settings)
+        # Where batches are normalized across GPUs.
+        renamed = {}
+        for name, array in arrays.items():
+            across = name.replace("bn1.stored_", "bn1.bn.running_").replace("bn2.st", "bn2.bn.st")
+            renamed[across] = array
+        renamed |= {"linear.sv0": np.ones(1), "blocks.0.0.bn1.bn.num_batches_tracked": np.ones(())}
+        for stem, names in (("G_ema_best0", {"G_ema"}), ("G", {"G"}), ("138k", {"G_ema"})):
+            file = PublishedFile(pathlib.Path(f"{stem}.pth"), renamed)
+            found = kerasgan.BigGAN.published_in(file)
+            self.assertEqual((set(found.networks), found.settings), (names, settings))
+        gan = kerasgan.BigGAN.from_published_file(file, None, {})
+        norm = gan.generator.get_layer("block1_norm2")
+        mean = ops.convert_to_numpy(norm.normalize.moving_mean)
+        self.assertAllEqual(mean, arrays["blocks.1.0.bn2.stored_mean"])
+        kernel = ops.convert_to_numpy(gan.generator.get_layer("block0_conv2_sn").layer.kernel)
+        self.assertAllEqual(kernel.transpose(3, 2, 0, 1), arrays["blocks.0.0.conv2.weight"])
+        self.assertEqual(gan.not_in_file(), ["discriminator"])
+
+        for left_out, reason in (
+            ("shared.weight", "no shared embedding"),
+            ("blocks.1.0.bn2.gain.u0", "G lacks blocks.1.0.bn2.gain.u0"),
+        ):
+            less = {n: a for n, a in arrays.items() if n != left_out}
+            with self.assertRaisesRegex(ValueError, rf"G\.pth: .*{reason}"):
+                file = PublishedFile(pathlib.Path("G.pth"), less)
+                kerasgan.BigGAN.from_published_file(file, None, {})
+        file = PublishedFile(pathlib.Path("D.pth"), published("D", settings))
+        with self.assertRaisesRegex(ValueError, "it has no generator"):
+            kerasgan.BigGAN.from_published_file(file, None, {})
