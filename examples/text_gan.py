@@ -41,8 +41,11 @@ def drawn(gan, kind, each=50):
     return np.clip(images, -1.0, 1.0).reshape(10, each, *images.shape[1:])
 
 
-def measured(gan):
-    """How much of what is asked for is drawn: dict of numbers."""
+def measured(gan, scans, texts):
+    """How much of what is asked for is drawn: dict of numbers.
+
+    Variety is how much images of one text differ, as a share of how much scans of it do.
+    """
     images = {kind: drawn(gan, kind) for kind in KINDS}
     flat = {kind: of_kind.reshape(-1, *of_kind.shape[2:]) for kind, of_kind in images.items()}
     read = kerasgan.metrics.features.digits_classifier()
@@ -52,7 +55,13 @@ def measured(gan):
     ]
     ink = {kind: captions.ink(flat[kind]) for kind in ("thin", "thick")}
     slant = {kind: captions.slant(flat[kind]) for kind in ("upright", "slanted")}
+    varied = []
+    for kind in KINDS:
+        for place, digit in enumerate(captions.DIGITS):
+            own = [kind in text and text.endswith(digit) for text in texts]
+            varied.append(images[kind][place].std(0).mean() / scans[np.array(own)].std(0).mean())
     return {
+        "variety": np.mean(varied),
         "digit is the one asked for": np.mean(right),
         "mean ink of thin": ink["thin"].mean(),
         "mean ink of thick": ink["thick"].mean(),
@@ -68,6 +77,7 @@ def main():
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--size", type=int, default=16)
     parser.add_argument("--base-width", type=int, default=32)
+    parser.add_argument("--text-width", type=int, default=128)
     parser.add_argument("--interpolate", action="store_true", help="GAN-INT-CLS")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("runs/text_gan"))
@@ -79,6 +89,7 @@ def main():
         images.shape[1:],
         latent_dim=64,
         base_width=arguments.base_width,
+        text_width=arguments.text_width,
         interpolation=arguments.interpolate,
         vocabulary=encode.vocabulary,
         ema_decay=0.99,
@@ -100,7 +111,7 @@ def main():
         rows = drawn(gan, kind)[:, :10]
         grid = pictures.draw(rows.reshape(-1, *rows.shape[2:]))
         pictures.write_png(arguments.out / f"{kind}.png", grid)
-    for what, number in measured(gan).items():
+    for what, number in measured(gan, images, texts).items():
         print(f"{what}: {number:.3f}")
 
 

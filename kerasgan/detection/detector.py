@@ -1,16 +1,16 @@
 """FakeNet: which of two pictures was generated, or whether one was."""
 
 import os
-import re
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
 from keras import layers, ops
 
+from kerasgan.data.captions import BagOfWords, frequent_words
 from kerasgan.data.triplets import Triplets
 from kerasgan.export.saved_model import check_destination
+from kerasgan.metrics.clip import CLIP
 from kerasgan.utils.files import atomic_path
 
 BACKBONES = ("cnn", "mobilenet")
@@ -45,7 +45,9 @@ class Detector(keras.Model):
               pretrained one for example; set its `trainable` as you like.
         pair: whether it sees two pictures.
         text: what becomes of captions: None for nothing, `"bag_of_words"`, or a function from a
-            list of n str to a float array (n, d), such as the text encoder of a CLIP.
+            list of n str to a float array (n, d), or a CLIP, of which it takes `encode_texts`; see
+            `kerasgan.metrics.KerasHubCLIP`. Neither is saved with the detector: set `encode_text`
+            of a loaded one.
         spectrum: whether it sees the logarithm of the amplitude of the Fourier transform, too,
             where up-sampling leaves its traces.
         vocabulary: sequence of str, the words of the bag of words; None for the most frequent 512
@@ -76,7 +78,7 @@ class Detector(keras.Model):
         backbone: str | keras.Model = "cnn",
         *,
         pair: bool = False,
-        text: str | Callable | None = None,
+        text: str | Callable | CLIP | None = None,
         spectrum: bool = False,
         vocabulary: Sequence[str] | None = None,
         text_dim: int | None = None,
@@ -88,8 +90,9 @@ class Detector(keras.Model):
         if isinstance(backbone, str) and backbone not in BACKBONES:
             accepted = ", ".join(map(repr, BACKBONES))
             raise ValueError(f"backbone={backbone!r}; use {accepted} or a keras.Model.")
-        if isinstance(text, str) and text != "bag_of_words":
-            raise ValueError(f"text={text!r}; use None, 'bag_of_words' or a function.")
+        text = getattr(text, "encode_texts", text)
+        if not (text is None or text == "bag_of_words" or callable(text)):
+            raise ValueError(f"text={text!r}; use None, 'bag_of_words', a function or a CLIP.")
         if backbone == "mobilenet" and min(self.image_shape[:2]) < LEAST_SIDE:
             raise ValueError(
                 f"image_shape={self.image_shape}: 'mobilenet' needs {LEAST_SIDE}x{LEAST_SIDE} or "
@@ -206,9 +209,7 @@ class Detector(keras.Model):
 
     def _learn_text(self, captions):
         if self.text == "bag_of_words":
-            counts = Counter(word for caption in captions for word in set(words(caption)))
-            found = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-            self.vocabulary = tuple(word for word, _ in found[:WORDS]) or ("",)
+            self.vocabulary = frequent_words(captions, WORDS) or ("",)
         else:
             self.text_dim = np.asarray(self.encode_text(list(captions[:1]))).shape[-1]
         self._make_network()
@@ -219,12 +220,9 @@ class Detector(keras.Model):
             return {}
         if self.encode_text is not None:
             return {"text": np.asarray(self.encode_text(list(captions)), "float32")}
-        position = {word: number for number, word in enumerate(self.vocabulary or ())}
-        bags = np.zeros((len(captions), len(position)), "float32")
-        for row, caption in enumerate(captions):
-            for word in set(words(caption)) & set(position):
-                bags[row, position[word]] = 1.0
-        return {"text": bags}
+        if self.vocabulary is None:
+            self.made()  # which says what is missing
+        return {"text": BagOfWords(self.vocabulary or ("",))(captions)}
 
     def probability_real(
         self,
@@ -323,11 +321,6 @@ def _lost_function(captions):
     raise ValueError(
         "the function that encodes captions is not in the file; set detector.encode_text to it."
     )
-
-
-def words(caption: str) -> list[str]:
-    """The words of a caption in small letters: list of str."""
-    return re.findall(r"\w+", caption.lower())
 
 
 class LogAmplitudes(layers.Layer):

@@ -1,9 +1,11 @@
 """Folders of originals and generated pictures, and that nothing but these tells them apart."""
 
 import csv
+import importlib.util
 import pathlib
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from backends import needs_backend
 from PIL import Image
@@ -90,3 +92,35 @@ class TripletsTest(tf.test.TestCase):
 
 if __name__ == "__main__":
     tf.test.main()
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("keras_hub") is None,
+    reason="keras-hub is not installed (pip install kerasgan[text])",
+)
+class StableDiffusionTest(tf.test.TestCase):
+    def test_a_stable_diffusion_of_keras_hub_draws_captions(self):
+        """With random weights: that its pictures, and no others, come into the folder."""
+        file = pathlib.Path(__file__).parents[2] / "examples" / "stable_diffusion.py"
+        spec = importlib.util.spec_from_file_location("stable_diffusion", file)
+        example = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(example)
+        model = example.small_model(image_size=16)
+        model.run_eagerly = True
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        photos = pictures(2, channels=3)
+        rows = [["file", "caption"], ["0.png", "a thick one"], ["1.png", "two"]]
+        for number, photo in enumerate(photos):
+            Image.fromarray(np.uint8(photo * 127 + 127)).save(folder / f"{number}.png")
+        with open(folder / "captions.csv", "w", newline="") as table:
+            csv.writer(table).writerows(rows)
+        draw = example.text_to_image(model, steps=1, guidance=2.0, seed=4)
+        count = kerasgan.data.write_from_captions(
+            folder / "fakes", draw, folder / "captions.csv", generator="sd3"
+        )
+        self.assertEqual(count, 2)
+        found = kerasgan.data.triplets(folder / "fakes")
+        self.assertEqual(found.captions, ("a thick one", "two"))
+        same = model.generate(["a thick one", "two"], num_steps=1, guidance_scale=2.0, seed=5)
+        self.assertAllClose(found.generated, same / 127.5 - 1.0, atol=1e-6)
+        self.assertGreater(found.generated.std(), 0.1)

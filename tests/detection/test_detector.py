@@ -171,3 +171,46 @@ class ReportTest(tf.test.TestCase):
 
 if __name__ == "__main__":
     tf.test.main()
+
+
+class BrightnessCLIP:
+    """Of a text, whether it says bright, and its length, which tells nothing."""
+
+    def encode_images(self, images):
+        return np.ones((len(images), 2))
+
+    def encode_texts(self, texts):
+        return np.array([[1.0 if "bright" in text else -1.0, len(text) / 20.0] for text in texts])
+
+
+@needs_backend("tensorflow", reason="a model of Keras' own layers, trained by Keras")
+class ConditionedDetectorTest(tf.test.TestCase):
+    def test_learns_whether_a_picture_fits_its_caption(self):
+        """Generated are pictures of the other caption, so that only text can tell them."""
+        random = np.random.default_rng(0)
+        bright = random.random(200) < 0.5
+        level = np.where(bright, 0.5, -0.5)[:, None, None, None]
+        noise = random.normal(0.0, 0.1, (2, 200, *SHAPE)).astype("float32")
+        names = tuple(map(str, range(200)))
+        captions = tuple("a bright square" if b else "a dark square" for b in bright)
+        found = kerasgan.data.Triplets(
+            names, np.float32(level + noise[0]), np.float32(-level + noise[1]), captions, names
+        )
+        keras.utils.set_random_seed(0)  # of the order of the examples
+        mean = keras.Sequential([keras.Input(SHAPE), keras.layers.GlobalAveragePooling2D()])
+        detector = detection.Detector(SHAPE, mean, text=BrightnessCLIP(), seed=0)
+        inputs, labels = detector.examples(found[:100])
+        self.assertEqual(detector.text_dim, 2)
+        self.assertAllClose(inputs["text"][0], [1.0 if bright[0] else -1.0, len(captions[0]) / 20])
+        detector.fit(inputs, labels, epochs=40, batch_size=20, verbose=0)
+        unseen = found[100:]
+        for images, wanted in ((unseen.original, 1.0), (unseen.generated, 0.0)):
+            judged = detector.probability_real(images, captions=unseen.captions)
+            self.assertGreater(np.mean((judged > 0.5) == wanted), 0.9)
+        path = f"{self.get_temp_dir()}/detector.keras"
+        detector.save(path)
+        again = keras.saving.load_model(path)
+        with self.assertRaisesRegex(ValueError, "set detector.encode_text to it"):
+            again.probability_real(images, captions=unseen.captions)
+        again.encode_text = BrightnessCLIP().encode_texts
+        self.assertAllClose(again.probability_real(images, captions=unseen.captions), judged)
