@@ -77,8 +77,8 @@ def main():
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--size", type=int, default=16)
     parser.add_argument("--base-width", type=int, default=32)
-    parser.add_argument("--text-width", type=int, default=128)
-    parser.add_argument("--interpolate", action="store_true", help="GAN-INT-CLS")
+    parser.add_argument("--text-width", type=int, default=16)
+    parser.add_argument("--plain", action="store_true", help="GAN-CLS without GAN-INT.")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("runs/text_gan"))
     arguments = parser.parse_args()
@@ -90,7 +90,7 @@ def main():
         latent_dim=64,
         base_width=arguments.base_width,
         text_width=arguments.text_width,
-        interpolation=arguments.interpolate,
+        interpolation=not arguments.plain,
         vocabulary=encode.vocabulary,
         ema_decay=0.99,
         seed=arguments.seed,
