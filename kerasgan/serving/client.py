@@ -80,6 +80,7 @@ class Client:
         seed: int = 0,
         labels: ArrayLike | None = None,
         truncation: float | None = None,
+        text: ArrayLike | None = None,
     ) -> np.ndarray:
         """Images of a model that makes them of noise: those of `generate(num, seed=seed)`.
 
@@ -88,6 +89,8 @@ class Client:
             seed: int from 0 to 2**31 - 1. Image i does not depend on `num`.
             labels: int for all images, or a sequence of num; for conditional models.
             truncation: None, or a number; for models that have it.
+            text: the embedding of a text, (text_dim,), or of num of them, (num, text_dim); for
+                models that draw what a text says.
 
         Returns:
             uint8 array (num, height, width, channels).
@@ -110,6 +113,16 @@ class Client:
             if labels.dtype.kind not in "iu" or np.any(labels != labels.astype("int32")):
                 raise ValueError(f"labels={labels!r}; use whole numbers.")
             inputs["label"] = labels.astype("int32")
+        if text is not None and "text" not in takes:
+            raise ValueError(f"text: {self.model} takes none.")
+        if "text" in takes:
+            length = takes["text"]["shape"][-1]
+            if text is None or np.shape(text) not in ((length,), (num, length)):
+                raise ValueError(
+                    f"text has shape {np.shape(text)}; give {self.model} an embedding of {length} "
+                    f"numbers, or {num} of them."
+                )
+            inputs["text"] = np.broadcast_to(np.asarray(text, "float32"), (num, length))
         if "truncation" in takes:
             wanted = NO_TRUNCATION if truncation is None else truncation
             inputs["truncation"] = np.full(num, wanted, "float32")

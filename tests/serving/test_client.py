@@ -129,6 +129,20 @@ class SampleTest(ClientTestCase):
         for client in self.both("styles"):
             with self.assertRaisesRegex(ValueError, "labels=1: styles has no classes"):
                 client.sample(1, labels=1)
+            with self.assertRaisesRegex(ValueError, "text: styles takes none"):
+                client.sample(1, text=[0.0])
+
+    def test_the_embedding_of_a_text(self):
+        client = self.client(server().url, "texts")
+        takes = {"seed": {"shape": [None]}, "text": {"shape": [None, 3]}}
+        client._signatures = {"sample": {"inputs": takes}}
+        images = {"image_bytes": [encoded(np.zeros((8, 8, 1), "uint8"))] * 2}
+        with mock.patch.object(client, "predict", return_value=images) as predict:
+            client.sample(2, text=[0.0, 1.0, 2.0])
+            self.assertAllEqual(predict.call_args[0][0]["text"], [[0.0, 1.0, 2.0]] * 2)
+            for text in (None, [0.0], np.zeros((3, 3))):
+                with self.assertRaisesRegex(ValueError, "an embedding of 3 numbers, or 2 of them"):
+                    client.sample(2, text=text)
 
     def test_wrong_arguments_of_the_client(self):
         for arguments, message in (
