@@ -255,7 +255,7 @@ class EvaluateTest(CommandTestCase):
         for size in (8, 9):
             Image.new("L", (size, size)).save(folder / "sizes" / f"{size}.png")
         for ended, messages in (
-            (evaluate(file, "--metrics", "fidd"), ["'fidd'", "their names: c2st, coverage"]),
+            (evaluate(file, "--metrics", "fidd"), ["'fidd'", "their names: c2st, cas, coverage"]),
             (evaluate(file, "--metrics", "psnr"), ["PSNR", "have no partners"]),
             (evaluate(file, "--features", "digitz"), ["features='digitz' is no such name"]),
             (evaluate(file, data="digitz"), ["'digitz'", "Did you mean 'digits'"]),

@@ -92,7 +92,7 @@ class KindsTest(tf.test.TestCase):
         for scale in (2, 4):
             small = self.load("super_resolve", set={"scale": scale}, crop=8, **how)
             self.assertEqual([h.shape[1] for h in small.element_spec], [8 // scale, 8])
-        with self.assertRaisesRegex(ValueError, "the model srgan"):
+        with self.assertRaisesRegex(ValueError, "the models srgan and esrgan"):
             self.load("pairs", task="super_resolve", **how)
 
     def test_what_means_something_depends_on_the_other_settings(self):
