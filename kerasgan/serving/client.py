@@ -117,9 +117,10 @@ class Client:
             raise ValueError(f"text: {self.model} takes none.")
         if "text" in takes:
             length = takes["text"]["shape"][-1]
-            if text is None or np.shape(text) not in ((length,), (num, length)):
+            shape = () if text is None else np.shape(text)
+            if shape not in ((length,), (num, length)):
                 raise ValueError(
-                    f"text has shape {np.shape(text)}; give {self.model} an embedding of {length} "
+                    f"text has shape {shape}; give {self.model} an embedding of {length} "
                     f"numbers, or {num} of them."
                 )
             inputs["text"] = np.broadcast_to(np.asarray(text, "float32"), (num, length))

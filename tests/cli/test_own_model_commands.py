@@ -352,7 +352,9 @@ class OwnModelTest(CommandTestCase):
         run = self.folder / "run"
         name = f"{file_of_models()}:Points"
         train = ("train", name, "--data", "anything", "--batch-size", 50_000, "--epochs", 1)
-        self.assert_refused([*train, "--out", run], "takes='points'", "'images', 'captioned', 'pairs'")
+        self.assert_refused(
+            [*train, "--out", run], "takes='points'", "'images', 'captioned', 'pairs'"
+        )
         with mock.patch.dict(kinds.KINDS, {"points": Ring()}):
             self.assert_refused([*train, "--out", run], "task is 'ring' here")
             self.assert_refused([*train, "--crop", 2, "--out", run], "--crop=2: Points has no use")
