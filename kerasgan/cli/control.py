@@ -209,6 +209,8 @@ def project(run_or_file, inputs, space, steps, features, tuned, label, seed, out
     check_outs(outs, ("arrays", "picture"))
     if tuned is not None:
         outputs.check_file("--refine", tuned, "model")
+        if tuned.exists():
+            raise click.UsageError(f"--refine {tuned} is there already; choose another name.")
     model, _ = runs.load_run(run_or_file)
     from kerasgan import pictures, roles
     from kerasgan.metrics.features import extractor
