@@ -310,9 +310,12 @@ def between(images, y, x):
     top, left = ops.floor(y), ops.floor(x)
     y, x = (y - top)[..., None], (x - left)[..., None]
 
+    def wrapped(place, length):
+        # The remainder, which compilers compute one number at a time if it is asked for by name.
+        return ops.cast(place - length * ops.floor(place / length), "int32")
+
     def fetched(row, column):
-        row = ops.cast(ops.mod(row, float(height)), "int32")
-        column = ops.cast(ops.mod(column, float(width)), "int32")
+        row, column = wrapped(row, float(height)), wrapped(column, float(width))
         # Fetched by number, so that second derivatives exist everywhere, and are 0.
         return ops.take(flat, first + row * width + column, axis=0)
 

@@ -361,6 +361,9 @@ def _mobilenet(shape, seeds):
     network = keras.applications.MobileNetV2(
         (*shape[:2], 3), include_top=False, weights=None, pooling="avg"
     )
+    for layer in network.layers:  # whose own averages, of 0.999, take thousands of updates
+        if isinstance(layer, layers.BatchNormalization):
+            layer.momentum = 0.9
     return keras.Model(inputs, network(x), name="mobilenet")
 
 
