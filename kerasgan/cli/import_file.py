@@ -52,5 +52,5 @@ def import_file(file, out, network):
 
 def _size(path):
     """Bytes of a file, or of the files of a folder."""
-    files = path.glob("*.pth") if path.is_dir() else [path]
+    files = [*path.glob("*.pth"), *path.glob("*.bin")] if path.is_dir() else [path]
     return sum(file.stat().st_size for file in files)

@@ -19,6 +19,7 @@ from kerasgan.layers.pixel_normalization import PixelNormalization
 from kerasgan.layers.reflection_padding import ReflectionPadding2D
 from kerasgan.layers.residual import residual_discriminator, residual_generator
 from kerasgan.layers.spectral_normalization import SpectralNormalization
+from kerasgan.layers.standing import StandingBatchNormalization
 from kerasgan.layers.styles import AdaptiveInstanceNormalization, NoiseInjection
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "ScaledLeakyReLU",
     "SelfAttention2D",
     "SpectralNormalization",
+    "StandingBatchNormalization",
     "convolutional_discriminator",
     "convolutional_generator",
     "patch_discriminator",

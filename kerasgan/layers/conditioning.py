@@ -4,6 +4,7 @@ import keras
 from keras import layers, ops
 
 from kerasgan.layers.spectral_normalization import normalized
+from kerasgan.layers.standing import batch_normalization
 
 CONDITIONINGS = ("one_hot", "projection")
 
@@ -85,10 +86,13 @@ class ConditionalBatchNormalization(layers.Layer):
             are then linear in it, around 1 and 0.
         momentum, epsilon: as for `keras.layers.BatchNormalization`.
         spectral_normalization: whether the linear maps from a vector are spectrally normalized.
+        sets: None, or int: how many sets of standing statistics there are; see
+            `kerasgan.layers.StandingBatchNormalization`.
         **kwargs: `name` and `dtype`, as for `keras.layers.Layer`.
 
     Inputs: the list of features (batch, height, width, channels) or (batch, channels), and the
-    condition: int (batch,), or float (batch, n). Output: as the features.
+    condition: int (batch,), or float (batch, n). With `sets` also the shares (batch, sets). Output:
+    as the features.
 
     Example:
 
@@ -110,12 +114,15 @@ class ConditionalBatchNormalization(layers.Layer):
         momentum: float = 0.99,
         epsilon: float = 1e-3,
         spectral_normalization: bool = False,
+        sets: int | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.num_classes, self.momentum, self.epsilon = num_classes, momentum, epsilon
         self.spectral_normalization = spectral_normalization
-        self.normalize = layers.BatchNormalization(
+        self.sets = sets
+        self.normalize = batch_normalization(
+            sets,
             momentum=momentum,
             epsilon=epsilon,
             center=False,
@@ -125,8 +132,8 @@ class ConditionalBatchNormalization(layers.Layer):
         )
 
     def build(self, input_shape):
-        features, condition = input_shape
-        self.normalize.build(features)
+        features, condition, *shares = input_shape
+        self.normalize.build([features, *shares] if shares else features)
         channels = features[-1]
         if self.num_classes is not None:
 
@@ -147,19 +154,20 @@ class ConditionalBatchNormalization(layers.Layer):
         self.beta.build(condition)
 
     def call(self, inputs, training=None):
-        features, condition = inputs
+        features, condition, *shares = inputs
         shape = (-1, *[1] * (len(features.shape) - 2), features.shape[-1])
         gamma = ops.reshape(self.gamma(condition), shape)
         beta = ops.reshape(self.beta(condition), shape)
         if self.num_classes is None:
             gamma = gamma + 1.0
-        return self.normalize(features, training=training) * gamma + beta
+        normalized_by = [features, *shares] if shares else features
+        return self.normalize(normalized_by, training=training) * gamma + beta
 
     def compute_output_shape(self, input_shape):
         return input_shape[0]
 
     def get_config(self) -> dict:
-        names = ("num_classes", "momentum", "epsilon", "spectral_normalization")
+        names = ("num_classes", "momentum", "epsilon", "spectral_normalization", "sets")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 

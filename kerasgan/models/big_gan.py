@@ -4,26 +4,24 @@ import functools
 import itertools
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
 from keras import layers, ops
 
-from kerasgan.core.image_gan import ImageGAN
+from kerasgan.core.large_scale_gan import LargeScaleGAN, Place, generator_widths, kernels
 from kerasgan.layers.attention import SelfAttention2D
 from kerasgan.layers.conditioning import ConditionalBatchNormalization
-from kerasgan.layers.orthogonal import OrthogonalRegularization
 from kerasgan.layers.residual import down_block, pooled_logits, up_block
 from kerasgan.layers.shapes import doublings_to
 from kerasgan.layers.spectral_normalization import normalized
 from kerasgan.training.official import Published, PublishedFile, gan_places
-from kerasgan.training.optimizers import adam
 from kerasgan.weight_files.trees import check_tensors
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")
-class BigGAN(ImageGAN):
+class BigGAN(LargeScaleGAN):
     """Class-conditional GAN with skip-z, a shared embedding, and truncation at sampling.
 
     SAGAN made large (section 3 and appendix B): the noise is split into as many parts as the
@@ -77,13 +75,6 @@ class BigGAN(ImageGAN):
     Simonyan, 2019, arXiv:1809.11096.
     """
 
-    needs_classes = True
-    short_run = {"num_classes": 10, "base_width": 8, "learning_rate": 1e-3}
-    default_loss = "hinge"
-    default_discriminator_steps = 2
-    default_batch_size = 512  # two updates of 256, the smallest that the paper tries
-    truncation_limits = (0.001, 1e9)
-
     def __init__(
         self,
         image_shape: tuple[int, ...],
@@ -106,36 +97,20 @@ class BigGAN(ImageGAN):
                 f"latent_dim={latent_dim}; the noise is split into {doublings + 1} parts, so use "
                 f"{doublings + 1} or more."
             )
-        make_generator = functools.partial(
-            generator,
+        super().__init__(
+            image_shape,
+            num_classes,
+            latent_dim,
+            base_width,
+            (generator, discriminator),
             embedding_dim=embedding_dim,
             orthogonal_weight=orthogonal_weight,
             norm_epsilon=norm_epsilon,
-        )
-        super().__init__(
-            image_shape,
-            latent_dim,
-            base_width,
-            num_classes=num_classes,
-            networks=(make_generator, discriminator),
             ema_decay=ema_decay,
             seed=seed,
             dtype=dtype,
             name=name,
         )
-        self.embedding_dim = embedding_dim
-        self.orthogonal_weight = orthogonal_weight
-        self.norm_epsilon = norm_epsilon
-
-    def default_optimizers(self) -> dict[str, keras.Optimizer]:
-        rates = {"discriminator": 2e-4, "generator": 5e-5}
-        return {player: adam(rates[player], 0.0, 0.999) for player in self.players}
-
-    def get_config(self) -> dict:
-        config = super().get_config()
-        del config["conditioning"]
-        own = ("embedding_dim", "orthogonal_weight", "norm_epsilon")
-        return {**config, **{name: getattr(self, name) for name in own}}
 
     # Published files ---------------------------------------------------------------------------
 
@@ -174,9 +149,7 @@ def generator(
     """The generator of figure 15: [z, label] to images."""
     start_size, doublings = doublings_to(image_shape)
     widths = [base_width * factor for factor in generator_widths(doublings)]
-    of_kernels = {"kernel_initializer": "orthogonal"}
-    if orthogonal_weight:
-        of_kernels["kernel_regularizer"] = OrthogonalRegularization(orthogonal_weight)
+    of_kernels = kernels(orthogonal_weight)
     z = keras.Input((latent_dim,), name="z")
     label = keras.Input((), dtype="int32", name="label")
     ends = [latent_dim * part // (doublings + 1) for part in range(1, doublings + 1)]
@@ -243,14 +216,6 @@ def discriminator(
     return keras.Model([images, label], output, name="discriminator")
 
 
-def generator_widths(doublings):
-    """Multiples of ch: of the first features, then of each block."""
-    if doublings < 4:
-        return (4,) * (doublings + 1)
-    tables = {4: (16, 16, 8, 4, 2), 5: (16, 16, 8, 4, 2, 1), 6: (16, 16, 8, 8, 4, 2, 1)}
-    return tables.get(doublings) or (*generator_widths(doublings - 1), 1)
-
-
 def discriminator_widths(doublings):
     """Multiples of ch of each block, and how many blocks halve the resolution."""
     if doublings < 4:
@@ -267,25 +232,6 @@ NETWORKS = r"(G_ema|G|D)(?:_.*)?"
 COUNTERS = (".num_batches_tracked", ".accumulation_counter")
 MOST_BLOCKS = 9
 START_SIZE = 4
-
-
-class Place(NamedTuple):
-    """Where a published layer belongs.
-
-    Attributes:
-        theirs: str, its name.
-        shape: that of its weight.
-        ours: str, the name of our layer, or of the layer and of one within it, with a dot between.
-        bias: whether it has one.
-        kind: `"linear"`, which is spectrally normalized, `"embedding"`, which is not,
-            `"statistics"`, `"norm"`, which has these and a scale and a bias, or `"gamma"`.
-    """
-
-    theirs: str
-    shape: tuple[int, ...]
-    ours: str
-    bias: bool = False
-    kind: str = "linear"
 
 
 def published_states(file: PublishedFile) -> dict[str, dict[str, np.ndarray]]:

@@ -36,10 +36,13 @@ class PublishedFile:
     def read(cls, path: str | os.PathLike) -> Self:
         """Reads a file, or a folder of checkpoints; see `kerasgan.weight_files.read_tree`.
 
-        Of a folder those `.pth` files are read that begin with `latest_`, or all without any such
-        but for those of optimizers, of which each network has one.
+        Of a folder `pytorch_model.bin` is read, or else those `.pth` files that begin with
+        `latest_`, or all without any such but for those of optimizers, of which each network has
+        one.
         """
         path = pathlib.Path(path)
+        if (path / "pytorch_model.bin").is_file():
+            path = path / "pytorch_model.bin"
         if not path.is_dir():
             return cls(path, read_tree(path))
         files = sorted(path.glob("latest_*.pth")) or sorted(path.glob("*.pth"))
@@ -163,7 +166,8 @@ class ReadsOfficialFiles:
         try:
             model = cls(**{**found.settings, **settings})
             for ours, theirs in found.places.items():
-                model.load_network(ours, found.networks[theirs])
+                if getattr(model, ours) is not None:  # the average, which settings can leave out
+                    model.load_network(ours, found.networks[theirs])
         except ValueError as error:
             raise ValueError(f"{file.path}: {error}") from error
         object.__setattr__(model, "official", found)

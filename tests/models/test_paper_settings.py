@@ -33,6 +33,7 @@ BATCHES = {
     "info_gan": (128, 1),
     "pac_gan": (200, 1),
     "big_gan": (256, 2),
+    "big_gan_deep": (256, 2),
     "r3_gan": (256, 1),
     "progan": (64, 1),
     "stylegan": (64, 1),

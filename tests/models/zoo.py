@@ -14,10 +14,10 @@ from kerasgan.models import registry
 SMALL = {"latent_dim": 14, "base_width": 4, "max_width": 8, "ema_decay": 0.5, "seed": 1}
 NUM_CLASSES = 3
 
-# Networks of DCGAN or BigGAN with another loss or penalty.
+# Networks of DCGAN or BigGAN with another loss or penalty, or blocks of the same layers.
 LIKE_OTHERS = (
-    *("cgan", "dragan", "lsgan", "pac_gan", "projection_gan", "sagan", "sngan", "vanilla_gan"),
-    "wgan",
+    *("big_gan_deep", "cgan", "dragan", "lsgan", "pac_gan", "projection_gan", "sagan", "sngan"),
+    *("vanilla_gan", "wgan"),
 )
 
 
