@@ -16,7 +16,7 @@ from kerasgan.cli.picture_folders import is_folder_of_pictures, open_pictures
 from kerasgan.presets.catalogue import is_folder
 
 DEFAULT = "fid,kid,precision,recall,density,coverage"
-WITHOUT_REAL = {"fid", "fid_infinity", "inception_score"}
+WITHOUT_REAL = {"fid", "fid_infinity", "fd_dinov2", "frechet_distance", "inception_score"}
 NUM = 10_000
 BATCH = 64
 
@@ -55,7 +55,8 @@ class Images:
 @click.option(
     "--features",
     help="Network that looks at the images: inception, inception-clean, inception-pytorch, "
-    "mobilenet_v2, digits, pixels, or the PATH of a .keras file or of Inception's weights (.pth).  "
+    "mobilenet_v2, dinov2:PRESET_OR_FOLDER, lpips:BACKBONE,HEADS (for the metric lpips), digits, "
+    "pixels, or the PATH of a .keras file or of Inception's weights (.pth).  "
     "[default: inception, which is downloaded once]",
 )
 @click.option(

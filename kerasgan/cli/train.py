@@ -109,8 +109,9 @@ from kerasgan.cli.arguments import data_dir, skip_damaged
 )
 @click.option(
     "--features",
-    help="Network that looks at the images for --metrics: inception, mobilenet_v2, digits, or the "
-    "PATH of a .keras file or of Inception's weights (.pth).  [default: inception]",
+    help="Network that looks at the images for --metrics: inception, mobilenet_v2, "
+    "dinov2:PRESET_OR_FOLDER, lpips:BACKBONE,HEADS (for the metric lpips), digits, or the PATH of "
+    "a .keras file or of Inception's weights (.pth).  [default: inception]",
 )
 @click.option("--validation-split", help="Part of the data for --metrics.  [default: test]")
 @click.option("--tensorboard", is_flag=True, default=None, help="Write logs for TensorBoard, too.")

@@ -5,6 +5,7 @@ import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__ini
 from kerasgan.metrics import features
 from kerasgan.metrics.classification_accuracy import ClassificationAccuracyScore
 from kerasgan.metrics.clip import CLIPScore, KerasHubCLIP, ZeroShot
+from kerasgan.metrics.dinov2 import DINOv2
 from kerasgan.metrics.distortion import PSNR, SSIM
 from kerasgan.metrics.equivariance import EQR, EQT
 from kerasgan.metrics.fairness import FairnessReport, fairness_report
@@ -16,7 +17,7 @@ from kerasgan.metrics.memorization import MemorizationReport, memorization_repor
 from kerasgan.metrics.mode_coverage import ModeCoverage
 from kerasgan.metrics.multi_scale_ssim import MultiScaleSSIM
 from kerasgan.metrics.neighbours import DensityCoverage, PrecisionRecall
-from kerasgan.metrics.paired_distances import FeatureDistance, PixelDistance
+from kerasgan.metrics.paired_distances import LPIPS, FeatureDistance, PixelDistance
 from kerasgan.metrics.perceptual_path_length import PerceptualPathLength
 from kerasgan.metrics.sliced_wasserstein import SlicedWasserstein
 from kerasgan.metrics.statistics import FeatureStatistics
@@ -25,11 +26,13 @@ from kerasgan.metrics.two_samples import ClassifierTwoSampleTest
 __all__ = [
     "EQR",
     "EQT",
+    "LPIPS",
     "PSNR",
     "SSIM",
     "CLIPScore",
     "ClassificationAccuracyScore",
     "ClassifierTwoSampleTest",
+    "DINOv2",
     "DensityCoverage",
     "FairnessReport",
     "FeatureDistance",

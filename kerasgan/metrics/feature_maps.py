@@ -7,6 +7,7 @@ from collections.abc import Callable
 import keras
 from keras import layers, ops
 
+from kerasgan.metrics.lpips import LPIPS, files_of, lpips
 from kerasgan.metrics.mobilenet import MOBILENET, mobilenet_v2
 
 VGG_LAYER, MOBILENET_LAYER = "block5_conv4", "block13"  # both at a sixteenth of the resolution
@@ -95,8 +96,9 @@ def feature_maps(
     """The network that an argument `features` of a model stands for.
 
     Args:
-        features: `"vgg19"`, `"mobilenet_v2"`, the path of VGG19's weights or of a Keras model, a
-            `keras.Model` from images to features, or None.
+        features: `"vgg19"`, `"mobilenet_v2"`, `"lpips:BACKBONE,HEADS"`, the path of VGG19's
+            weights or of a Keras model, a `keras.Model` from images to features, or None. Of LPIPS,
+            the mean of the squared differences is the distance.
         layer: None, or the layer of VGG19 or MobileNetV2, if `features` is one of these.
         image_shape: (height, width, channels) of the images that it has to take.
         vgg19: function from weights and a layer to VGG19 up to it.
@@ -116,12 +118,14 @@ def feature_maps(
             features = keras.saving.load_model(name)
         elif name == MOBILENET:
             features = mobilenet_v2(layer=layer or MOBILENET_LAYER)
+        elif name.startswith(LPIPS):
+            features = lpips(*files_of(name), as_mean=True)
         else:
             features = vgg19("imagenet" if name == "vgg19" else name, layer or VGG_LAYER)
     if not isinstance(features, keras.Model):
         raise ValueError(
-            f"features={features!r}; use 'vgg19', 'mobilenet_v2', a path, a keras.Model from "
-            "images to features, or None for the pixels."
+            f"features={features!r}; use 'vgg19', 'mobilenet_v2', 'lpips:BACKBONE,HEADS', a path, "
+            "a keras.Model from images to features, or None for the pixels."
         )
     try:
         found = features(ops.zeros((1, *image_shape)), training=False)

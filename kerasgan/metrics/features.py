@@ -16,7 +16,9 @@ from kerasgan import backend, roles
 from kerasgan.core.generative_model import GenerativeModel
 from kerasgan.layers.precision import measuring_networks
 from kerasgan.metrics.digits import digits_classifier
+from kerasgan.metrics.dinov2 import DINOV2, DINOv2
 from kerasgan.metrics.inception import inception_fid
+from kerasgan.metrics.lpips import LPIPS, files_of, lpips
 from kerasgan.metrics.mobilenet import MOBILENET, mobilenet_v2
 from kerasgan.training.optimizers import all_layers
 from kerasgan.utils.images import to_uint8
@@ -27,12 +29,14 @@ __all__ = [
     "digits_classifier",
     "extractor",
     "inception_fid",
+    "lpips",
     "mobilenet_v2",
 ]
 
 CHOICES = (
-    "'inception', 'inception-clean', 'inception-pytorch', 'mobilenet_v2', 'digits', 'pixels', a "
-    "path or a keras.Model"
+    "'inception', 'inception-clean', 'inception-pytorch', 'mobilenet_v2', "
+    "'dinov2:PRESET_OR_FOLDER', 'lpips:BACKBONE,HEADS', 'digits', 'pixels', a path or a "
+    "keras.Model"
 )
 INCEPTIONS = {
     "inception": "legacy",
@@ -152,6 +156,12 @@ class Extractor:
 
     def _fitted(self, images):
         """Images with as many channels as the network takes."""
+        least = getattr(self.network, "least_size", 1)
+        if min(images.shape[1:3]) < least:
+            raise ValueError(
+                f"features={self.name}: the network takes images of at least {least}x{least} "
+                f"pixels, these have {images.shape[1]}x{images.shape[2]}; use another network."
+            )
         shape = getattr(self.network, "input_shape", None)  # a subclassed network has none
         if shape is None:
             return images
@@ -195,6 +205,9 @@ def extractor(features: Features) -> Extractor:
               resizes and scales. Its weights are downloaded once;
             - `"mobilenet_v2"`, torchvision's network of photographs, whose weights come with a
               package (`kerasgan.metrics.mobilenet`); its distances are no FID;
+            - `"dinov2:PRESET_OR_FOLDER"`, a DINOv2 of keras-hub, as `kerasgan.metrics.DINOv2`;
+            - `"lpips:BACKBONE,HEADS"`, LPIPS of weights in two files, as
+              `kerasgan.metrics.features.lpips`, for what compares single images;
             - `"digits"`, the small network in the package, whose numbers are other ones;
             - `"pixels"`, no network;
             - the path of a `.keras` file, or of Inception's weights (`.pth`);
@@ -239,6 +252,10 @@ def _named(features):
             ) from error
     if features == MOBILENET:
         return Extractor(mobilenet_v2(), features)
+    if features.startswith(DINOV2):
+        return Extractor(DINOv2(features.removeprefix(DINOV2)), features)
+    if features.startswith(LPIPS):
+        return Extractor(lpips(*files_of(features)), features)
     if features == "digits":
         return Extractor(digits_classifier(), features)
     if features == "pixels":

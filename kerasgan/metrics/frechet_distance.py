@@ -7,8 +7,10 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasgan.metrics.dinov2 import DINOV2, FRECHET, DINOv2
 from kerasgan.metrics.feature_metric import VECTORS, FeatureMetric
-from kerasgan.metrics.features import Features
+from kerasgan.metrics.features import Extractor, Features
+from kerasgan.metrics.lpips import LPIPS, LPIPSNetwork
 from kerasgan.metrics.mobilenet import MOBILENET
 from kerasgan.metrics.statistics import FeatureStatistics
 from kerasgan.training import measuring
@@ -16,6 +18,7 @@ from kerasgan.training import measuring
 
 @measuring.register("fid")
 @measuring.register("frechet_distance", name="frechet_distance")
+@measuring.register(FRECHET, name=FRECHET)
 @measuring.register("fid_infinity", infinity=True)
 @keras.saving.register_keras_serializable(package="kerasgan")
 class FrechetDistance(FeatureMetric):
@@ -38,8 +41,8 @@ class FrechetDistance(FeatureMetric):
             real images of the data are not looked at then.
         infinity: whether to extrapolate to infinitely many generated images as well: a line through
             the distances of 5 to 10 tenths of them over 1 / n, at 0. `result()` is a dict then.
-        name: str, or None for `"fid"`, and for `"frechet_distance"` with `"mobilenet_v2"`: nobody
-            means its numbers when they say FID.
+        name: str, or None for `"fid"`; for `"fd_dinov2"` with DINOv2, and for `"frechet_distance"`
+            with `"mobilenet_v2"` and LPIPS: nobody means their numbers when they say FID.
         **kwargs: as for `keras.metrics.Metric`.
 
     Returns:
@@ -78,8 +81,12 @@ class FrechetDistance(FeatureMetric):
         self.reference, self.infinity = reference, infinity
         if not isinstance(reference, (str, os.PathLike)):  # a file is read when it is needed
             self._given = _given(reference)
-        mobilenet = isinstance(features, str) and features == MOBILENET
-        default = "frechet_distance" if mobilenet else "fid"
+        default = _default_name(features)
+        if name == FRECHET != default:
+            raise ValueError(
+                f"{FRECHET} is of DINOv2's features, not of features={features!r}; use "
+                "features='dinov2:PRESET_OR_FOLDER'."
+            )
         super().__init__(features, name or default, **kwargs)
 
     @functools.cached_property
@@ -165,6 +172,16 @@ class FrechetDistance(FeatureMetric):
             moments = (self._given.mean, self._given.covariance)
             reference = [moment.tolist() for moment in moments]
         return {**super().get_config(), "reference": reference, "infinity": self.infinity}
+
+
+def _default_name(features):
+    """What the distance is called where it has not been given a name."""
+    network = features.network if isinstance(features, Extractor) else features
+    name = network if isinstance(network, str) else ""
+    if isinstance(network, DINOv2) or name.startswith(DINOV2):
+        return FRECHET
+    others = name == MOBILENET or name.startswith(LPIPS) or isinstance(network, LPIPSNetwork)
+    return "frechet_distance" if others else "fid"
 
 
 def _given(reference):

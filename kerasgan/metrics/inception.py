@@ -259,7 +259,7 @@ def check_tensors(tensors, expected, source, right):
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class Resize(layers.Layer):
-    """Images of any size become 299 x 299, with the same numbers under every backend.
+    """Images of any size become square ones, with the same numbers under every backend.
 
     Each side is multiplied with a matrix of interpolation weights.
 
@@ -267,9 +267,11 @@ class Resize(layers.Layer):
         interpolation: `"legacy"`, the bilinear one of TensorFlow 1, in which the corner of the
             image is the centre of a pixel; `"clean"`, Pillow's antialiased bicubic one, with what
             overshoots clipped; or `"pytorch"`, PyTorch's bilinear one without aligned corners.
+        size: int, the side of what comes out.
         **kwargs: `name` and `dtype`, as for `keras.layers.Layer`.
 
-    Inputs: (batch, height, width, channels) in 0..255. Output: (batch, 299, 299, channels).
+    Inputs: (batch, height, width, channels) in 0..255. Output: (batch, size, size,
+    channels).
 
     Example:
 
@@ -282,39 +284,39 @@ class Resize(layers.Layer):
     2021, arXiv:2104.11222.
     """
 
-    def __init__(self, interpolation="legacy", **kwargs):
+    def __init__(self, interpolation="legacy", size=SIZE, **kwargs):
         super().__init__(**kwargs)
-        self.interpolation = interpolation
+        self.interpolation, self.size = interpolation, size
 
     def call(self, x):
         _, height, width, channels = ops.shape(x)
         rows, columns = (ops.cast(self._matrix(size), x.dtype) for size in (height, width))
         x = ops.matmul(rows, ops.reshape(x, (-1, height, width * channels)))
-        x = ops.matmul(columns, ops.reshape(x, (-1, SIZE, width, channels)))
+        x = ops.matmul(columns, ops.reshape(x, (-1, self.size, width, channels)))
         return ops.clip(x, 0.0, 255.0) if self.interpolation == "clean" else x
 
     def _matrix(self, size):
         # TensorFlow may compile one graph for many sizes; all other sizes are numbers.
         library = np if isinstance(size, int) else ops
-        return INTERPOLATIONS[self.interpolation](size, library)
+        return INTERPOLATIONS[self.interpolation](size, self.size, library)
 
     def compute_output_shape(self, input_shape):
-        return (input_shape[0], SIZE, SIZE, input_shape[-1])
+        return (input_shape[0], self.size, self.size, input_shape[-1])
 
     def get_config(self):
-        return {**super().get_config(), "interpolation": self.interpolation}
+        return {**super().get_config(), "interpolation": self.interpolation, "size": self.size}
 
 
-def _bilinear(size, xp):
-    """The matrix (299, size) of TensorFlow 1's resize_bilinear, without antialiasing."""
-    step = xp.array(size / SIZE, dtype="float32")
-    return _between(xp.arange(SIZE, dtype="float32") * step, size, xp)
+def _bilinear(size, to, xp):
+    """The matrix (to, size) of TensorFlow 1's resize_bilinear, without antialiasing."""
+    step = xp.array(size / to, dtype="float32")
+    return _between(xp.arange(to, dtype="float32") * step, size, xp)
 
 
-def _bilinear_of_centres(size, xp):
-    """The matrix (299, size) of PyTorch's interpolate, bilinear without aligned corners."""
-    step = xp.array(size / SIZE, dtype="float32")
-    return _between((xp.arange(SIZE, dtype="float32") + 0.5) * step - 0.5, size, xp)
+def _bilinear_of_centres(size, to, xp):
+    """The matrix (to, size) of PyTorch's interpolate, bilinear without aligned corners."""
+    step = xp.array(size / to, dtype="float32")
+    return _between((xp.arange(to, dtype="float32") + 0.5) * step - 0.5, size, xp)
 
 
 def _between(at, size, xp):
@@ -323,10 +325,10 @@ def _between(at, size, xp):
     return xp.maximum(1.0 - xp.abs(at[:, None] - xp.arange(size, dtype="float32")), 0.0)
 
 
-def _antialiased_bicubic(size, xp):
-    """The matrix (299, size) of Pillow's BICUBIC: Keys' kernel, a = -1/2, wider for smaller."""
-    step = xp.array(size / SIZE, dtype="float64")
-    centres = (xp.arange(SIZE, dtype="float64") + 0.5) * step
+def _antialiased_bicubic(size, to, xp):
+    """The matrix (to, size) of Pillow's BICUBIC: Keys' kernel, a = -1/2, wider for smaller."""
+    step = xp.array(size / to, dtype="float64")
+    centres = (xp.arange(to, dtype="float64") + 0.5) * step
     x = xp.abs(xp.arange(size, dtype="float64") + 0.5 - centres[:, None]) / xp.maximum(step, 1.0)
     near = (1.5 * x - 2.5) * x**2 + 1.0
     far = ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0

@@ -1,12 +1,18 @@
 """The distance of each generated image to the real one beside it: of pixels, and of features."""
 
+import os
+
 import keras
 import numpy as np
 
 from kerasgan.metrics.batches import checked_pair
 from kerasgan.metrics.feature_metric import FeatureMetric
-from kerasgan.metrics.features import Features
+from kerasgan.metrics.features import Extractor, Features
+from kerasgan.metrics.lpips import FORM, LPIPSNetwork
+from kerasgan.metrics.lpips import LPIPS as PREFIX
 from kerasgan.training import measuring
+
+PIXELS = 2**18  # that are looked at together: of each there are many features
 
 
 class _PairedDistance(FeatureMetric):
@@ -112,3 +118,71 @@ class FeatureDistance(_PairedDistance):
 
     def distances(self, real, fake):
         return np.sqrt(np.square(real - fake).sum(axis=1))
+
+
+@measuring.register("lpips")
+@keras.saving.register_keras_serializable(package="kerasgan")
+class LPIPS(_PairedDistance):
+    """Learned perceptual image patch similarity, the mean over pairs: 0 for equal images.
+
+    How far apart people would say that two images are, as they judged pairs of patches: the
+    differences of a network's maps, with weights that were fitted to these judgements. Nothing is
+    downloaded: the two files are given. Numbers of AlexNet and of VGG16 cannot be compared.
+
+    Args:
+        backbone, heads: paths, as for `kerasgan.metrics.features.lpips`.
+        features: in place of both, `"lpips:BACKBONE,HEADS"`, or the network that
+            `kerasgan.metrics.features.lpips` makes.
+        name: str.
+        **kwargs: as for `keras.metrics.Metric`.
+
+    Returns:
+        `result()` is a float.
+
+    Raises:
+        ValueError: without files; for images that are not in pairs, or too small for the network.
+        FileNotFoundError: for files that are not there.
+
+    Example:
+
+        metric = kerasgan.metrics.LPIPS("vgg16-397923af.pth", "vgg.pth")
+        metric.update_state(real, generated)
+        print(metric.result())
+
+    Reference: The Unreasonable Effectiveness of Deep Features as a Perceptual Metric, Zhang, Isola,
+    Efros, Shechtman & Wang, 2018, arXiv:1801.03924. As in other metrics here, images are rounded to
+    8 bits first.
+    """
+
+    def __init__(
+        self,
+        backbone: str | os.PathLike | None = None,
+        heads: str | os.PathLike | None = None,
+        features: Features | None = None,
+        name: str = "lpips",
+        **kwargs,
+    ):
+        files = [each for each in (backbone, heads) if each is not None]
+        if len(files) == 2 and features is None:
+            features = f"{PREFIX}{os.fspath(files[0])},{os.fspath(files[1])}"
+        network = features.network if isinstance(features, Extractor) else features
+        named = isinstance(network, str) and network.startswith(PREFIX)
+        if len(files) == 1 or not (named or isinstance(network, LPIPSNetwork)):
+            raise ValueError(
+                f"LPIPS was given backbone={backbone!r}, heads={heads!r}, features={features!r}; "
+                "use LPIPS(backbone, heads), torchvision's file of AlexNet or VGG16 and that of "
+                f"the package lpips with the weights for it, or features={FORM}."
+            )
+        super().__init__(features, name, **kwargs)
+
+    def update_state(self, real, fake, sample_weight=None):
+        real, fake = checked_pair(real, fake, type(self).__name__)
+        if real.ndim != 4:
+            raise ValueError(f"LPIPS compares images, not vectors of shape {real.shape}.")
+        some = max(1, PIXELS // (real.shape[1] * real.shape[2]))
+        for start in range(0, len(real), some):
+            rows = slice(start, start + some)
+            super().update_state(real[rows], fake[rows])
+
+    def distances(self, real, fake):
+        return np.square(real - fake).sum(axis=1)

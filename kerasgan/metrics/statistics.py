@@ -13,6 +13,7 @@ from kerasgan.metrics.batches import checked
 from kerasgan.metrics.features import Features, extractor
 from kerasgan.utils.files import atomic_path
 
+MOST = 2**15  # features: a covariance of more has more than 8 GiB
 BLOCK = 500  # examples that are added at a time: the covariance is read and written once for all
 
 
@@ -100,7 +101,17 @@ class FeatureStatistics:
         return statistics
 
     def update(self, features: np.ndarray) -> None:
-        """Adds features, float (n, d)."""
+        """Adds features, float (n, d).
+
+        Raises:
+            ValueError: for more features than a covariance can be of.
+        """
+        if features.shape[1] > MOST:
+            raise ValueError(
+                f"{features.shape[1]} features have a covariance of "
+                f"{features.shape[1] ** 2 * 8 / 2**30:.0f} GiB; use a network with at most {MOST}, "
+                "or a metric that compares single images, such as precision or feature_distance."
+            )
         features = np.array(features)  # a copy: the caller may fill the array anew
         if not len(features):
             return

@@ -35,14 +35,16 @@ class SRGAN(SuperResolutionModel):
         residual_blocks: int, B of the paper.
         features: what the content loss compares: `"vgg19"` for the paper's VGG19 with the weights
             of Keras, which are downloaded once; `"mobilenet_v2"`, not the paper's, for
-            `kerasgan.metrics.mobilenet`, whose weights come with a package; the path of a file with
+            `kerasgan.metrics.mobilenet`, whose weights come with a package;
+            `"lpips:BACKBONE,HEADS"` for `kerasgan.metrics.features.lpips`; the path of a file with
             VGG19's weights (`.weights.h5` or `.h5`) or of a Keras model (`.keras`); any
             `keras.Model` from images in [-1, 1] to features; None for the pixels themselves, the
             paper's SRGAN-MSE. They are saved with the model and not trained.
         feature_layer: str, the layer of VGG19, if the features are of it: `"block5_conv4"`, which
             None is, for the paper's SRGAN-VGG54, `"block2_conv2"` for its SRGAN-VGG22. Of
             MobileNetV2 `"block1"` to `"block17"`; None is `"block13"`.
-        feature_scale: float, by which features are multiplied; 1 / 12.75 in the paper.
+        feature_scale: float, by which features are multiplied; 1 / 12.75 in the paper. With 1.0 the
+            content loss of `"lpips:..."` is LPIPS.
         adversarial_weight: float, 1e-3 in the paper.
         seed: int or None; the model draws no random numbers.
         dtype: None or a dtype policy such as `"mixed_bfloat16"`, for generator and discriminator.

@@ -130,7 +130,8 @@ class Distance:
     """How far images are from others: of pixels, and of features if there are any.
 
     The first is the mean of squared differences of pixels; the second is added, the squared
-    distance of features that are scaled to length 1 (from 0 to 4).
+    distance of features that are scaled to length 1 (from 0 to 4), or as they are where the network
+    says that their `squares_are_distances`, as LPIPS does.
 
     Args:
         features: None, a `keras.Model`, or a function, from images (batch, height, width, channels)
@@ -160,6 +161,8 @@ class Distance:
         found = self.features(images, **arguments)
         found = found["features"] if isinstance(found, dict) else found
         found = ops.reshape(found, (ops.shape(found)[0], -1))
+        if getattr(self.features, "squares_are_distances", False):
+            return found
         length = ops.sqrt(ops.sum(ops.square(found), axis=1, keepdims=True) + 1e-10)
         return found / length
 

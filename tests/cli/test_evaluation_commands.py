@@ -6,6 +6,7 @@ import os
 import shutil
 
 import keras
+import lpips_files
 import numpy as np
 from backends import needs_backend
 from cli import test_translation_commands
@@ -216,6 +217,9 @@ class EvaluateTest(CommandTestCase):
         both = ["frechet_distance", "frechet_distance_infinity"]
         wanted = {"fid": both, "fid_infinity": both[1:], "frechet_distance": both, "kid": []}
         self.assertEqual(found, wanted)
+        distance = metrics.FrechetDistance(features="dinov2:dinov2_large", infinity=True)
+        for asked in ("fid", "fd_dinov2", "fid_infinity"):
+            self.assertTrue(is_asked_for("fd_dinov2_infinity", distance, [asked]))
         distance = metrics.FrechetDistance(infinity=True)
         self.assertTrue(is_asked_for("fid_infinity", distance, ["fid_infinity"]))
         self.assertFalse(is_asked_for("fid", distance, ["fid_infinity"]))
@@ -223,13 +227,14 @@ class EvaluateTest(CommandTestCase):
     def test_translators(self):
         run = test_translation_commands.shared_folder()
         out = self.folder / "e.json"
-        for model, metric in (
-            ("pix2pix", "psnr"),
-            ("cycle_gan", "fid"),
-            ("srgan", "feature_distance"),
+        for model, metric, features in (
+            ("pix2pix", "psnr", "pixels"),
+            ("cycle_gan", "fid", "pixels"),
+            ("srgan", "feature_distance", "pixels"),
+            ("pix2pix", "lpips", lpips_files.named("vgg16")),
         ):
             data = run / "twins" / ("A" if model == "srgan" else "")
-            more = ("--metrics", f"{metric},pixel_distance", "--features", "pixels", "--out", out)
+            more = ("--metrics", f"{metric},pixel_distance", "--features", features, "--out", out)
             ended = call("evaluate", run / model, "--data", data, *more)
             self.assertEqual(ended.code, 0, ended.err)
             written = json.loads(out.read_text())

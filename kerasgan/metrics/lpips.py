@@ -1,0 +1,288 @@
+"""Learned perceptual image patch similarity, Zhang et al. 2018: the network that looks."""
+
+import os
+import pathlib
+from typing import NamedTuple
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from kerasgan.layers.precision import measuring_networks
+from kerasgan.weight_files import check_tensors, read_tensors
+
+LPIPS = "lpips:"  # how its name as features begins; the two files follow
+FORM = "'lpips:BACKBONE,HEADS'"
+# Of the colours, from -1 to 1, that the backbones were trained with.
+SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
+EPSILON = 1e-10  # added to the length of what the maps have at a position
+
+
+class Backbone(NamedTuple):
+    """The layers of torchvision's network, by their numbers in its `features`.
+
+    Attributes:
+        name: str.
+        stages: the convolutions of each; the distance looks at what the last one makes.
+        sizes: the sides of the kernels of each stage.
+        pooled: the stages before which maps are pooled.
+        pool: the side of what is pooled; the stride is 2.
+        strides: int, of the first convolution.
+        padding: int, of the first convolution.
+        least: int, the smallest side of images.
+        file: torchvision's.
+        heads: the file of the heads in the package lpips.
+    """
+
+    name: str
+    stages: tuple[tuple[int, ...], ...]
+    sizes: tuple[int, ...]
+    pooled: tuple[int, ...]
+    pool: int
+    strides: int
+    padding: int
+    least: int
+    file: str
+    heads: str
+
+
+# By the side of the first kernel, which tells them apart.
+BACKBONES = {
+    11: Backbone(
+        name="AlexNet",
+        stages=((0,), (3,), (6,), (8,), (10,)),
+        sizes=(11, 5, 3, 3, 3),
+        pooled=(1, 2),
+        pool=3,
+        strides=4,
+        padding=2,
+        least=31,
+        file="alexnet-owt-7be5be79.pth",
+        heads="lpips/weights/v0.1/alex.pth",
+    ),
+    3: Backbone(
+        name="VGG16",
+        stages=((0, 2), (5, 7), (10, 12, 14), (17, 19, 21), (24, 26, 28)),
+        sizes=(3, 3, 3, 3, 3),
+        pooled=(1, 2, 3, 4),
+        pool=2,
+        strides=1,
+        padding=1,
+        least=16,
+        file="vgg16-397923af.pth",
+        heads="lpips/weights/v0.1/vgg.pth",
+    ),
+}
+
+
+@keras.saving.register_keras_serializable(package="kerasgan")
+class LPIPSNetwork(keras.Model):
+    """A network whose features of two images are as far from each other as LPIPS says.
+
+    `lpips` makes it. The squared Euclidean distance of two features is the LPIPS of the images.
+    """
+
+    squares_are_distances = True  # so that a projection does not scale the features
+
+    @property
+    def least_size(self) -> int:
+        """The smallest side of images, in pixels."""
+        return self.get_layer("least_size").least
+
+
+def lpips(
+    backbone: str | os.PathLike, heads: str | os.PathLike, as_mean: bool = False
+) -> LPIPSNetwork:
+    """LPIPS as features, of weights in files, which are read without PyTorch.
+
+    Equation 1 of the paper: images go through a backbone; at each position of the maps of five of
+    its layers what all maps have there is scaled to length 1; LPIPS is the sum over layers and
+    maps, with weights that people's judgements gave, of the mean squared difference. With the roots
+    of weights and means in the features it is a squared Euclidean distance, so that all that takes
+    features can have it.
+
+    Args:
+        backbone: the path of torchvision's weights of AlexNet, `alexnet-owt-7be5be79.pth`, or of
+            VGG16, `vgg16-397923af.pth`; the classifier in it is not needed. It says itself which it
+            is, and how many maps layers have.
+        heads: the path of the file of the package lpips with the weights for it,
+            `lpips/weights/v0.1/alex.pth` or `vgg.pth`.
+        as_mean: whether the mean of the squared differences is LPIPS, not their sum, as a content
+            loss needs it.
+
+    Returns:
+        A network from images (batch, height, width, 3) in [-1, 1], as they are, to features
+        (batch, n), float32: of VGG16 about 122 for each pixel. VGG16 takes images of at least 16x16
+        pixels, AlexNet of 31x31. Its weights are not trained.
+
+    Raises:
+        FileNotFoundError: when there is no such file.
+        ValueError: for a file that is damaged, of another network, or of other heads.
+
+    Example:
+
+        network = kerasgan.metrics.features.lpips("vgg16-397923af.pth", "vgg.pth")
+        found = model.project(photographs, features=network)
+
+    Reference: The Unreasonable Effectiveness of Deep Features as a Perceptual Metric, Zhang, Isola,
+    Efros, Shechtman & Wang, 2018, arXiv:1801.03924; version 0.1 of the authors' program. Its heads
+    for SqueezeNet are not read.
+    """
+    tensors = _convolutions(_read("backbone", backbone), backbone)
+    first = tensors.get("features.0.weight", np.empty(0))
+    plan = BACKBONES.get(first.shape[-1] if first.ndim == 4 else 0)
+    if plan is None:
+        raise ValueError(
+            f"backbone={str(backbone)!r} has no features.0.weight with kernels of 11x11 or 3x3; "
+            f"use torchvision's {' or '.join(each.file for each in BACKBONES.values())}."
+        )
+    shapes, widths = _shapes(plan, tensors)
+    check_tensors(tensors, shapes, f"backbone={str(backbone)!r}, taken for {plan.name},")
+    weights = _read("heads", heads)
+    wanted = {_head(number): (1, width, 1, 1) for number, width in enumerate(widths)}
+    check_tensors(
+        weights,
+        wanted,
+        f"heads={str(heads)!r}, which for this {plan.name} has to be such as {plan.heads},",
+    )
+    if any(weights[name].min() < 0.0 for name in wanted):
+        raise ValueError(f"heads={str(heads)!r} has weights below 0, which LPIPS never has.")
+    with measuring_networks():
+        images = keras.Input((None, None, 3), name="images")
+        network = LPIPSNetwork(images, _outputs(images, plan, shapes, as_mean), name="lpips")
+    for layer in network.layers:
+        if isinstance(layer, layers.Conv2D):
+            name = layer.name.replace("_", ".")
+            kernel = tensors[f"{name}.weight"].transpose(2, 3, 1, 0)
+            layer.set_weights([kernel, tensors[f"{name}.bias"]])
+    for number, name in enumerate(wanted):
+        network.get_layer(f"lin{number}").set_weights([np.sqrt(weights[name].ravel())])
+    network.trainable = False
+    return network
+
+
+def files_of(features: str) -> tuple[str, str]:
+    """The two files that features by name, `"lpips:BACKBONE,HEADS"`, are of.
+
+    Raises:
+        ValueError: for another number of files.
+    """
+    files = features.removeprefix(LPIPS).split(",")
+    if len(files) != 2 or not all(files):
+        raise ValueError(
+            f"features={features!r}; use {FORM}, two paths without commas: torchvision's file of "
+            "AlexNet or VGG16, and that of the package lpips with the weights for it."
+        )
+    return files[0], files[1]
+
+
+def _outputs(images, plan, shapes, as_mean):
+    scale = [1.0 / each for each in SCALE]
+    offset = [-shift / each for shift, each in zip(SHIFT, SCALE, strict=True)]
+    x = LeastSize(plan.least, name="least_size")(images)
+    x = layers.Rescaling(scale, offset, name="normalize")(x)
+    found = []
+    for number, (stage, size) in enumerate(zip(plan.stages, plan.sizes, strict=True)):
+        if number in plan.pooled:
+            x = layers.MaxPooling2D(plan.pool, 2, name=f"pool{number}")(x)
+        for index in stage:
+            name = f"features_{index}"
+            width = shapes[f"features.{index}.weight"][0]
+            strides, padding = (plan.strides, plan.padding) if index == 0 else (1, size // 2)
+            x = layers.ZeroPadding2D(padding, name=f"{name}_pad")(x)
+            x = layers.Conv2D(width, size, strides, activation="relu", name=name)(x)
+        found.append(UnitMaps(name=f"lin{number}")(x))
+    x = layers.Concatenate(name="features")(found)
+    return RootOfSize(name="as_mean")(x) if as_mean else x
+
+
+def _read(argument, path):
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{argument}={str(path)!r} is no file; LPIPS takes {FORM}: torchvision's file of "
+            "AlexNet or VGG16, and that of the package lpips with the weights for it."
+        )
+    return read_tensors(path)
+
+
+def _convolutions(tensors, path):
+    """Those of the part that is looked at; the classifier would be large."""
+    return {name: array for name, array in tensors.items() if not name.startswith("classifier.")}
+
+
+def _shapes(plan, tensors):
+    """The shapes of a backbone's tensors, with the file's numbers of maps, and what is seen."""
+    shapes, widths, before = {}, [], 3
+    for stage, size in zip(plan.stages, plan.sizes, strict=True):
+        for index in stage:
+            bias = tensors.get(f"features.{index}.bias", np.empty(0))
+            width = bias.shape[0] if bias.ndim else 0
+            shapes[f"features.{index}.weight"] = (width, before, size, size)
+            shapes[f"features.{index}.bias"] = (width,)
+            before = width
+        widths.append(before)
+    return shapes, widths
+
+
+def _head(number):
+    return f"lin{number}.model.1.weight"
+
+
+@keras.saving.register_keras_serializable(package="kerasgan")
+class LeastSize(layers.Layer):
+    """Refuses images that would be pooled to nothing."""
+
+    def __init__(self, least, **kwargs):
+        super().__init__(**kwargs)
+        self.least = least
+
+    def call(self, images):
+        sides = [side for side in images.shape[1:3] if side is not None]
+        if any(side < self.least for side in sides):
+            raise ValueError(
+                f"LPIPS with this backbone takes images of at least {self.least}x{self.least} "
+                f"pixels, these have {'x'.join(map(str, sides))}; enlarge them."
+            )
+        return images
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "least": self.least}
+
+
+@keras.saving.register_keras_serializable(package="kerasgan")
+class UnitMaps(layers.Layer):
+    """Maps as vectors, (batch, height, width, channels) to (batch, n).
+
+    What all maps have at a position is scaled to length 1, multiplied with the layer's weight for
+    each map, and divided by the root of the number of positions.
+    """
+
+    def build(self, input_shape):
+        self.scale = self.add_weight((input_shape[-1],), "ones", name="scale")
+
+    def call(self, maps):
+        _, height, width, channels = ops.shape(maps)
+        squares = ops.sum(ops.square(maps), axis=-1, keepdims=True)
+        length = ops.sqrt(ops.maximum(squares, EPSILON**2))  # at 0 the root has no gradient
+        unit = maps / (length + EPSILON)
+        positions = ops.cast(height * width, "float32")
+        return ops.reshape(unit * self.scale / ops.sqrt(positions), (-1, height * width * channels))
+
+    def compute_output_shape(self, input_shape):
+        known = None not in input_shape[1:]
+        return input_shape[0], int(np.prod(input_shape[1:])) if known else None
+
+
+@keras.saving.register_keras_serializable(package="kerasgan")
+class RootOfSize(layers.Layer):
+    """Vectors (batch, n) times the root of n: means of squares are what sums were before."""
+
+    def call(self, vectors):
+        return vectors * ops.sqrt(ops.cast(ops.shape(vectors)[1], "float32"))
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
