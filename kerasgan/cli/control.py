@@ -14,7 +14,9 @@ ANIMATED = ("picture", "gif", "mp4", "arrays")
 POSITIONS = 7  # of a strip along a direction, from -3 to 3 deviations
 FARTHEST = 3.0
 
-space = click.option("--space", help="Space of the model: z, w or w+.  [default: w if it has one]")
+space = click.option(
+    "--space", help="Space of the model: z, w, w+ or styles.  [default: w if it has one]"
+)
 seed = click.option(
     "--seed", default=0, show_default=True, type=click.IntRange(0), help="Random seed."
 )

@@ -11,7 +11,6 @@ import numpy as np
 from keras import ops
 from numpy.typing import ArrayLike
 
-from kerasgan.backend import private
 from kerasgan.checks.arguments import whole_number
 from kerasgan.control.scoring import Scores, scored
 from kerasgan.roles import base
@@ -143,9 +142,10 @@ def directions(
     - `"linear"`: the gradient of a linear function that tells the score, by linear regression.
     - `"sefa"`: what the weights of the first layer after the points react to most, the eigenvectors
       of `A^T A` of the largest eigenvalues; in w of all layers that take styles. No images are
-      made, and no scores needed.
-    - `"pca"` (GANSpace): the principal components of random points of w; in z of the features of
-      the first layer, and then what of z, by linear regression, moves along them. No scores.
+      made, and no scores needed. Not in `"styles"`, which these layers make.
+    - `"pca"` (GANSpace): the principal components of random points of w, or of styles; in z of the
+      features of the first layer, and then what of z, by linear regression, moves along them. No
+      scores.
 
     Args:
         model: a model with latents.
@@ -180,7 +180,9 @@ def directions(
     Editing, Shen, Gu, Tang & Zhou, 2020, arXiv:1907.10786, which fits support vector machines to
     the 2% of highest and lowest scores. `"sefa"`: Closed-Form Factorization of Latent Semantics in
     GANs, Shen & Zhou, 2021, arXiv:2007.06600. `"pca"`: GANSpace: Discovering Interpretable GAN
-    Controls, Harkonen, Hertzmann, Lehtinen & Paris, 2020, arXiv:2004.02546.
+    Controls, Harkonen, Hertzmann, Lehtinen & Paris, 2020, arXiv:2004.02546. The space `"styles"`:
+    StyleSpace Analysis: Disentangled Controls for StyleGAN Image Generation, Wu, Lischinski &
+    Shechtman, 2021, arXiv:2011.12799.
     """
     base.require(model, HasLatents, "kerasgan.control.directions")
     if method not in METHODS:
@@ -193,6 +195,8 @@ def directions(
         raise ValueError(f"method={method!r} needs scores; or use 'sefa' or 'pca' without.")
     if not learns and scores is not None:
         raise ValueError(f"scores: method={method!r} takes none; use 'logistic' or 'linear'.")
+    if method == "sefa" and space == "styles":
+        raise ValueError("method='sefa' looks at the layers that make styles; use it in 'w'.")
     kept = _orthonormal(against, model.point_shape(space), space)
     latents = model.latents(num_points, seed=seed)
     points = model.points(latents, space, labels=labels)
@@ -292,8 +296,8 @@ def _sefa(model, space, flat, labels, number):
     if space == "z":
         weights = [first_kernel(model)]
     else:
-        layers = private.layers_of(model.sampling_generator.synthesis)
-        weights = [_numbers(x) for x in layers if isinstance(x, keras.layers.Dense)]
+        affines = model.sampling_generator.synthesis.affines
+        weights = [_numbers(affine.layer) for _, affine in affines]
     # (outputs, inputs), each output's weights of length 1, as in the authors' code.
     rows = np.concatenate([w / np.linalg.norm(w, axis=0, keepdims=True) for w in weights], 1).T
     values, vectors = np.linalg.eigh(rows.T @ rows)

@@ -14,6 +14,7 @@ from kerasgan.roles.generates_images import HasLatents
 from kerasgan.sampling.compiled import compiled
 
 AT_ONCE = 64  # latents that are moved together
+SAMPLES = 1000  # random points, that tell how far a step goes
 
 
 def steer(
@@ -23,35 +24,39 @@ def steer(
     steps: int = 30,
     keep: Sequence[Callable] = (),
     *,
+    space: str = "z",
     rate: float = 0.5,
     labels: ArrayLike | None = None,
 ) -> np.ndarray:
     """Moves latents so that their images get more of something, and keep something else.
 
     Each step goes along the gradient of the objective, `rate` far, on the sphere of the latent's
-    length, where N(0, I) lies. With `keep` it goes along the part of the gradient that changes
+    length, where N(0, I) lies; in another space freely, which goes further, and also to where the
+    model does not draw. With `keep` it goes along the part of the gradient that changes
     none of these to first order, and what they have changed nevertheless is taken back by a step of
     Newton's method. The weights of the model, and of a classifier in the objective, stay as they
     are, bit for bit.
 
     Args:
         model: a model with latents.
-        latents: float array (n, latent_dim).
+        latents: float array (n, latent_dim), or points of another space, (n, *shape).
         objective: function of images, a float32 tensor (n, height, width, channels) in [-1, 1] or a
             little outside, to a tensor (n,), which becomes larger; written with `keras.ops` or a
             network. Of a classifier the logarithm of a probability goes on where the probability
             itself has no gradient left.
         steps: int.
         keep: functions as `objective`, whose results are to stay as they are.
-        rate: float, the length of a step, where latents have deviation 1 in each of their numbers.
+        space: str, one of the model's `spaces`, that the latents are points of.
+        rate: float, the length of a step, where latents have deviation 1 in each of their numbers;
+            in another space it is that share of how far random points are from their mean.
         labels: of a conditional model, as for `generate`.
 
     Returns:
-        float32 array (n, latent_dim), for `model.generate_from`.
+        float32 array as the latents, for `model.generate_from_points`.
 
     Raises:
-        ValueError: for a model without latents, latents of another shape, an objective, or what is
-            to be kept, that gives another shape or has no gradient.
+        ValueError: for a model without latents or such a space, latents of another shape, an
+            objective, or what is to be kept, that gives another shape or has no gradient.
 
     Example:
 
@@ -71,16 +76,18 @@ def steer(
     above_zero("rate", rate)
     if callable(keep):
         raise ValueError("keep is a function; use a list of functions, [function].")
-    latents = model.checked_points(latents, "z")
+    latents = model.checked_points(latents, space)
+    space, shape = model.checked_space(space), latents.shape[1:]
     classes = model.checked_labels(labels, len(latents))
     functions = {"objective": objective, **{f"keep[{n}]": each for n, each in enumerate(keep)}}
     own = None if classes is None else classes[:2]
-    some = model.generate_from_points(latents[:2], "z", labels=own)
+    some = model.generate_from_points(latents[:2], space, labels=own)
     for name, function in functions.items():
         check_gradient(some, function, name)
 
     def value_of(function, latents, labels):
-        images = model.images_from_points(latents, "z", *labels)
+        points = ops.reshape(latents, (-1, *shape))
+        images = model.images_from_points(points, space, *labels)
         return ops.cast(function(ops.cast(images, "float32")), "float32")
 
     def both(function, latents, labels):
@@ -93,10 +100,13 @@ def steer(
     def look(latents, *labels):
         return [value_of(function, latents, labels) for function in keep]
 
+    on_sphere = space == "z"
+    length_of_step = rate if on_sphere else rate * _spread(model, space, classes)
+
     def step(latents, lengths, *given):
         kept, labels = given[: len(keep)], given[len(keep) :]
         _, gradient = both(objective, latents, labels)
-        normals = [latents / _length(latents)]
+        normals = [latents / _length(latents)] if on_sphere else []
         back = ops.zeros_like(latents)
         for function, was in zip(keep, kept, strict=True):
             value, normal = both(function, latents, labels)
@@ -105,25 +115,34 @@ def steer(
             own = own / length
             # How far along its own normal the value is what it was.
             change = (was - value)[:, None] / length
-            back += ops.clip(change, -rate, rate) * own
+            back += ops.clip(change, -length_of_step, length_of_step) * own
             normals.append(own)
         gradient = _without(gradient, normals)
-        moved = latents + rate * gradient / _length(gradient) + back
-        return moved * lengths / _length(moved)
+        moved = latents + length_of_step * gradient / _length(gradient) + back
+        return moved * lengths / _length(moved) if on_sphere else moved
 
     networks = [model.sampling_generator]
     jit = backend.compiles_by_default()
     run, look = compiled(step, networks, jit), compiled(look, networks, False)
     found = []
-    for start in range(0, len(latents), AT_ONCE):
+    flat = latents.reshape(len(latents), -1)
+    for start in range(0, len(flat), AT_ONCE):
         some = slice(start, start + AT_ONCE)
-        moved, own_labels = latents[some], [] if classes is None else [classes[some]]
+        moved, own_labels = flat[some], [] if classes is None else [classes[some]]
         lengths = np.linalg.norm(moved, axis=1, keepdims=True)
         kept = list(look([moved, *own_labels])) if keep else []
         for _ in range(steps):
             moved = run([moved, lengths, *kept, *own_labels])
         found.append(moved)
-    return np.concatenate([latents[:0], *found])
+    return np.concatenate([flat[:0], *found]).reshape(latents.shape)
+
+
+def _spread(model, space, labels):
+    """How far random points are from their mean, where latents are sqrt(latent_dim) far."""
+    labels = None if labels is None else labels[np.arange(SAMPLES) % len(labels)]
+    points = model.points(model.latents(SAMPLES, seed=0), space, labels=labels)
+    squares = np.square(points - points.mean(axis=0)).reshape(SAMPLES, -1).sum(axis=1)
+    return np.sqrt(squares.mean() / model.latent_dim)
 
 
 def check_gradient(images, function, name):

@@ -158,6 +158,8 @@ class LiveEditor:
         for part in edit.mix:
             layers = model.chosen_layers(part)
             styles[:, layers] = second[:, layers]
+        if self.steps is not None and self.directions.space == "styles":
+            styles = model.channels(styles)
         if self.steps is not None and not moves_in_z:
             styles = styles + (move[:, None] if self.directions.space == "w" else move)
         noise = [np.repeat(n, len(ways), axis=0) for n in self._noise(edit.seed)[1:]]
@@ -190,7 +192,8 @@ class LiveEditor:
     def _move(self, edit):
         """By how much an edit moves points: float32 array (1, *point_shape)."""
         if self.steps is None or not edit.offsets:
-            return np.zeros((1, *self.model.point_shape("z")), "float32")
+            space = "z" if self.steps is None else self.directions.space
+            return np.zeros((1, *self.model.point_shape(space)), "float32")
         return np.tensordot(np.float32([edit.offsets]), self.steps, axes=1)
 
 

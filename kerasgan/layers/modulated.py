@@ -7,6 +7,7 @@ from keras import layers, ops
 
 from kerasgan.layers.blur import binomial
 from kerasgan.layers.equalized import equalized
+from kerasgan.layers.styles import Affine
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")
@@ -69,7 +70,7 @@ class ModulatedConv2D(layers.Layer):
 
     def build(self, x_shape, w_shape):
         dense = layers.Dense(x_shape[-1], bias_initializer="ones", dtype="float32", name="affine")
-        self.affine = equalized(dense, gain=1.0)
+        self.affine = equalized(dense, Affine, gain=1.0)
         self.affine.build(w_shape)
         self.kernel = self.add_weight(
             (self.kernel_size, self.kernel_size, x_shape[-1], self.filters),

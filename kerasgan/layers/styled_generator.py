@@ -1,5 +1,6 @@
 """The generator of a StyleGAN: latents to styles, styles to images."""
 
+import itertools
 from collections.abc import Callable
 
 import keras
@@ -7,6 +8,7 @@ from keras import ops
 
 from kerasgan import backend
 from kerasgan.layers.precision import dtype_policy
+from kerasgan.layers.styles import given_styles
 
 
 class StyledGenerator(keras.Model):
@@ -94,3 +96,52 @@ class StyledGenerator(keras.Model):
 
     def get_config(self):
         return {"name": self.name, **self.settings}
+
+
+class StyledSynthesis(keras.Model):
+    """Styles (batch, style_layers, latent_dim), or [styles, *noise], to images.
+
+    In the place of w it also takes what its affine layers make of w, the channels of all layers in
+    one vector: {"channels": float (batch, n), "noise": list}.
+
+    A subclass owes:
+
+    - `style_layers`, int, and `image_shape`;
+    - `affines`: list of pairs of an int and a `kerasgan.layers.styles.Affine`, in the order of
+      their use: the layers that make styles, with the number of the w that each takes;
+    - `images_of(styles, noise, training)`, of the first kind, to images that are not cut.
+
+    Reference: the second kind of input is the StyleSpace of StyleSpace Analysis: Disentangled
+    Controls for StyleGAN Image Generation, Wu, Lischinski & Shechtman, 2021, arXiv:2011.12799.
+    """
+
+    def call(self, inputs, training=False, bounded=True):
+        if isinstance(inputs, dict):
+            images = self._of_channels(inputs["channels"], inputs["noise"], training)
+        else:
+            styles, *noise = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+            images = self.images_of(styles, noise, training)
+        return ops.clip(images, -1.0, 1.0) if bounded and not training else images
+
+    def _of_channels(self, channels, noise, training):
+        affines = [affine for _, affine in self.affines]
+        ends = list(itertools.accumulate(self.style_widths))
+        parts = ops.split(channels, ends[:-1], axis=1)
+        # Of w nothing but its shape is used.
+        latent_dim = affines[0].layer.kernel.shape[0]
+        w = ops.zeros((ops.shape(channels)[0], self.style_layers, latent_dim))
+        with given_styles(zip(affines, parts, strict=True)):
+            return self.images_of(w, noise, training)
+
+    @property
+    def style_widths(self):
+        """How many channels each of the affine layers gives: tuple of ints."""
+        return tuple(affine.layer.units for _, affine in self.affines)
+
+    def channels(self, styles):
+        """What the affine layers make of styles w: float32 tensor (batch, n)."""
+        made = [affine(styles[:, number]) for number, affine in self.affines]
+        return ops.concatenate([ops.cast(style, "float32") for style in made], axis=1)
+
+    def compute_output_shape(self, input_shape):
+        return (None, *self.image_shape)

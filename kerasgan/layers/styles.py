@@ -1,9 +1,39 @@
 """How styles and noise reach the features of a StyleGAN, Karras et al. 2019, arXiv:1812.04948."""
 
+import contextlib
+import contextvars
+
 import keras
 from keras import layers, ops
 
 from kerasgan import backend
+from kerasgan.layers.equalized import Equalized
+
+# By the ids of affine layers, what they are to give; one for each thread.
+_given: contextvars.ContextVar[dict | None] = contextvars.ContextVar("given", default=None)
+
+
+@keras.saving.register_keras_serializable(package="kerasgan")
+class Affine(Equalized):
+    """The affine function of w that is the style of a layer; `given_styles` puts others there."""
+
+    def call(self, w):
+        given = (_given.get() or {}).get(id(self))
+        return super().call(w) if given is None else ops.cast(given, self.compute_dtype)
+
+
+@contextlib.contextmanager
+def given_styles(styles):
+    """While this lasts, affine layers give what they are told, whatever w is.
+
+    Args:
+        styles: list of pairs of an `Affine` and a tensor (batch, units).
+    """
+    before = _given.set({id(affine): style for affine, style in styles})
+    try:
+        yield
+    finally:
+        _given.reset(before)
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")

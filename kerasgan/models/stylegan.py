@@ -20,10 +20,10 @@ from kerasgan.layers.blur import Blur
 from kerasgan.layers.equalized import equalized
 from kerasgan.layers.pixel_normalization import PixelNormalization
 from kerasgan.layers.precision import dtype_policy
-from kerasgan.layers.styled_generator import StyledGenerator
-from kerasgan.layers.styles import AdaptiveInstanceNormalization, NoiseInjection
+from kerasgan.layers.styled_generator import StyledGenerator, StyledSynthesis
+from kerasgan.layers.styles import AdaptiveInstanceNormalization, Affine, NoiseInjection
 from kerasgan.losses.penalties import GradientPenalty
-from kerasgan.roles.has_styles import HasStyles
+from kerasgan.roles.has_styles import SPACES, HasStyles
 from kerasgan.training.optimizers import adam
 
 
@@ -97,6 +97,7 @@ class StyleGAN(HasStyles, GrowingGAN):
     networks_version = 2
     truncated_layers = 8  # those up to 32x32
     has_bounds = True
+    spaces = SPACES
 
     def default_penalties(self) -> GradientPenalty | list:
         return GradientPenalty.r1(10.0)
@@ -158,8 +159,8 @@ def mapping_network(latent_dim: int, depth: int) -> keras.Model:
     return keras.Model(z, w, name="mapping")
 
 
-class Synthesis(GrowingNetwork):
-    """Styles (batch, style_layers, latent_dim), or [styles, *noise], to images."""
+class Synthesis(StyledSynthesis, GrowingNetwork):
+    """Styles to images, of the current stage."""
 
     def __init__(self, image_shape, latent_dim, base_width, max_width, **kwargs):
         super().__init__(image_shape, **kwargs)
@@ -178,11 +179,15 @@ class Synthesis(GrowingNetwork):
     def style_layers(self):
         return 2 * (self.stage + 1)
 
+    @property
+    def affines(self):
+        blocks = self.blocks[: self.stage + 1]
+        return list(enumerate(s.style for b in blocks for s in (b.styled1, b.styled2)))
+
     def layers_at(self, stage):
         return self.blocks[: stage + 1] + self.to_image[max(0, stage - 1) : stage + 1]
 
-    def call(self, inputs, training=False, bounded=True):
-        styles, *noise = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+    def images_of(self, styles, noise, training):
         x = before = None
         for stage, block in enumerate(self.blocks[: self.stage + 1]):
             own = slice(2 * stage, 2 * stage + 2)
@@ -191,10 +196,7 @@ class Synthesis(GrowingNetwork):
         if self.stage > 0:
             before = self.enlarge(self.to_image[self.stage - 1](before))
             images = self.faded(before, images)
-        return ops.clip(images, -1.0, 1.0) if bounded and not training else images
-
-    def compute_output_shape(self, input_shape):
-        return (None, *self.image_shape)
+        return images
 
 
 class SynthesisBlock(layers.Layer):
@@ -236,7 +238,7 @@ class Styled(layers.Layer):
         self.width = width
         self.noise = NoiseInjection(name="noise")
         self.relu = layers.LeakyReLU(0.2, name="relu")
-        self.style = equalized(layers.Dense(2 * width, name="style"), gain=1.0)
+        self.style = equalized(layers.Dense(2 * width, name="style"), Affine, gain=1.0)
         self.adain = AdaptiveInstanceNormalization(name="adain")
 
     def build(self, *shapes):

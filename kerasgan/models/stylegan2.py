@@ -17,7 +17,7 @@ from kerasgan.layers.blur import Blur
 from kerasgan.layers.equalized import equalized
 from kerasgan.layers.modulated import ModulatedConv2D, ScaledLeakyReLU
 from kerasgan.layers.shapes import doublings_to
-from kerasgan.layers.styled_generator import StyledGenerator
+from kerasgan.layers.styled_generator import StyledGenerator, StyledSynthesis
 from kerasgan.layers.styles import NoiseInjection
 from kerasgan.styles.lazy_regularization import LazyCost
 from kerasgan.styles.networks import (
@@ -458,8 +458,8 @@ class Generator(StyledGenerator):
         )
 
 
-class Synthesis(keras.Model):
-    """Styles (batch, style_layers, latent_dim), or [styles, *noise], to images (figure 7)."""
+class Synthesis(StyledSynthesis):
+    """Styles to images (figure 7)."""
 
     def __init__(
         self,
@@ -496,20 +496,29 @@ class Synthesis(keras.Model):
             self.blur = Blur(dtype="float32", name="blur")
         self(keras.Input((self.style_layers, latent_dim)))
 
-    def call(self, inputs, training=False, bounded=True):
-        styles, *noise = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+    @property
+    def affines(self):
+        return [
+            (first_style(number) + own, layer.conv.affine)
+            for number, block in enumerate(self.blocks)
+            for own, layer in enumerate(block.styled.values())
+        ]
+
+    def images_of(self, styles, noise, training):
         x = images = None
         for number, block in enumerate(self.blocks):
-            first = max(2 * number - 1, 0)  # the layer that makes an image shares its style
+            first = first_style(number)
             own = styles[:, first : 2 * number + 2]
             given = noise[first : 2 * number + 1]
             x, made = block(own, x, noise=given, training=training)
             if made is not None:
                 images = made if images is None else self.blur(self.enlarge(images)) + made
-        return ops.clip(images, -1.0, 1.0) if bounded and not training else images
+        return images
 
-    def compute_output_shape(self, input_shape):
-        return (None, *self.image_shape)
+
+def first_style(block):
+    """The number of a block's first style, which it shares with what makes an image before it."""
+    return max(2 * block - 1, 0)
 
 
 class SynthesisBlock(layers.Layer):
@@ -532,6 +541,12 @@ class SynthesisBlock(layers.Layer):
         self.torgb = None
         if channels is not None:
             self.torgb = StyledConv(channels, image=True, name="torgb", **settings)
+
+    @property
+    def styled(self):
+        """The layers that have a style, by name, in their order: dict."""
+        found = {name: getattr(self, name, None) for name in ("conv0", "conv1", "torgb")}
+        return {name: layer for name, layer in found.items() if layer is not None}
 
     def build(self, *shapes):
         if self.first:
@@ -607,10 +622,7 @@ def published_places(network: keras.Model) -> dict[str, keras.Variable]:
         start = f"synthesis.b{block.resolution}"
         if block.first:
             places[f"{start}.const"] = block.constant
-        for name in ("conv0", "conv1", "torgb"):
-            layer = getattr(block, name, None)
-            if layer is None:
-                continue
+        for name, layer in block.styled.items():
             dense = layer.conv.affine.layer
             own = {"weight": layer.conv.kernel, "bias": layer.bias}
             own |= {"affine.weight": dense.kernel, "affine.bias": dense.bias}

@@ -19,7 +19,8 @@ from kerasgan.layers.equalized import equalized
 from kerasgan.layers.filtered import FilteredLeakyReLU
 from kerasgan.layers.modulated import ModulatedConv2D, ScaledLeakyReLU
 from kerasgan.layers.shapes import doublings_to
-from kerasgan.layers.styled_generator import StyledGenerator
+from kerasgan.layers.styled_generator import StyledGenerator, StyledSynthesis
+from kerasgan.layers.styles import Affine
 from kerasgan.roles.moves_images import MovesImages
 from kerasgan.styles.networks import (
     CLAMP,
@@ -429,8 +430,8 @@ class Generator(StyledGenerator):
         )
 
 
-class Synthesis(keras.Model):
-    """Styles (batch, style_layers, latent_dim), or [styles, backwards], to images (figure 4b)."""
+class Synthesis(StyledSynthesis):
+    """Styles, or [styles, backwards], to images (figure 4b)."""
 
     def __init__(
         self, image_shape, latent_dim, base_width, max_width, variant, num_layers, half, **kwargs
@@ -454,16 +455,16 @@ class Synthesis(keras.Model):
         ]
         self(keras.Input((self.style_layers, latent_dim)))
 
-    def call(self, inputs, training=False, bounded=True):
-        styles, *backwards = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+    @property
+    def affines(self):
+        convolutions = [layer.conv.affine for layer in self.filtered]
+        return list(enumerate([self.fourier.affine, *convolutions]))
+
+    def images_of(self, styles, backwards, training):
         x = self.fourier(styles[:, 0], *backwards)
         for number, layer in enumerate(self.filtered, start=1):
             x = layer(x, styles[:, number], training=training)
-        images = ops.cast(x, "float32") * OUTPUT_SCALE
-        return ops.clip(images, -1.0, 1.0) if bounded and not training else images
-
-    def compute_output_shape(self, input_shape):
-        return (None, *self.image_shape)
+        return ops.cast(x, "float32") * OUTPUT_SCALE
 
 
 class FourierFeatures(layers.Layer):
@@ -479,7 +480,7 @@ class FourierFeatures(layers.Layer):
     def build(self, w_shape, backwards_shape=None):
         # w at first changes nothing: the transform that it makes is (1, 0, 0, 0).
         dense = layers.Dense(4, dtype="float32", name="affine")
-        self.affine = equalized(dense, gain=1.0)
+        self.affine = equalized(dense, Affine, gain=1.0)
         dense.kernel_initializer = keras.initializers.Zeros()
         dense.bias_initializer = keras.initializers.Constant(np.eye(4)[0])
         self.affine.build(w_shape)

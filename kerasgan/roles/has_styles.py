@@ -10,6 +10,7 @@ from kerasgan import backend
 from kerasgan.roles.generates_images import HasLatents
 
 PARTS = ("coarse", "middle", "fine")
+SPACES = ("w", "w+", "styles", "z")  # of a model whose `synthesis` is a `StyledSynthesis`
 
 
 class HasStyles(HasLatents):
@@ -25,6 +26,7 @@ class HasStyles(HasLatents):
 
     It may set:
 
+    - `spaces = SPACES`, where `synthesis` is a `kerasgan.layers.styled_generator.StyledSynthesis`;
     - `truncated_layers`: how many layers are truncated where the call does not say; None for all;
     - `has_bounds`: whether `synthesis` cuts images to [-1, 1] unless it is called with
       `bounded=False`.
@@ -34,7 +36,7 @@ class HasStyles(HasLatents):
 
     can = "make images of styles"
     owes = {"style_layers": "how many layers have a style, an int"}
-    spaces = ("w", "w+", "z")
+    spaces: tuple[str, ...] = ("w", "w+", "z")
     truncation_limits = (0.0, 1.0)
     truncated_layers: int | None = None
     has_bounds = False
@@ -79,7 +81,8 @@ class HasStyles(HasLatents):
         """Turns styles into images.
 
         Args:
-            styles: float array (num_images, style_layers, latent_dim), as `styles` returns them.
+            styles: float array (num_images, style_layers, latent_dim), as `styles` returns them,
+                or, with the space `"styles"`, (num_images, sum(style_widths)), as `channels` does.
             noise: None for one that was drawn once for all images, or a list of arrays
                 (num_images, *shape), one for each of `noise_shapes` but the first, which is that
                 of latents.
@@ -89,10 +92,29 @@ class HasStyles(HasLatents):
         """
 
         def draw(styles, *noise):
-            inputs = [styles, *noise] if noise else styles
-            return backend.predict(self.sampling_generator.synthesis, inputs)
+            return backend.predict(self.sampling_generator.synthesis, _inputs(styles, noise))
 
         return self.some_at_a_time(draw, styles, *(noise or []))
+
+    @property
+    def style_widths(self) -> tuple[int, ...]:
+        """The channels of each layer's style, in their order in the space `"styles"`."""
+        return self.sampling_generator.synthesis.style_widths
+
+    def channels(self, styles: np.ndarray) -> np.ndarray:
+        """What the affine layers make of styles w: points of the space `"styles"`.
+
+        Args:
+            styles: float array (num_images, style_layers, latent_dim), as `styles` returns them.
+
+        Returns:
+            float32 array (num_images, sum(style_widths)), the channels of all layers.
+
+        Reference: StyleSpace Analysis: Disentangled Controls for StyleGAN Image Generation, Wu,
+        Lischinski & Shechtman, 2021, arXiv:2011.12799.
+        """
+        given = ops.convert_to_tensor(styles, "float32")
+        return ops.convert_to_numpy(self.sampling_generator.synthesis.channels(given))
 
     def generate(
         self,
@@ -151,10 +173,12 @@ class HasStyles(HasLatents):
         cutoff = self._cutoff(None)
         styles = [cut] * cutoff + [w] * (self.style_layers - cutoff)
         styles = ops.concatenate(styles, axis=1)
+        if space == "styles":
+            styles = generator.synthesis.channels(styles)
         if space != "z":
             move = ops.cast(move, styles.dtype)
             styles = styles + (move[:, None] if space == "w" else move)
-        return generator.synthesis([styles, *noise], training=False)
+        return generator.synthesis(_inputs(styles, noise), training=False)
 
     def style_mix(
         self,
@@ -249,9 +273,10 @@ class HasStyles(HasLatents):
     # Spaces ------------------------------------------------------------------------------------
 
     def point_shape(self, space: str | None = None) -> tuple[int, ...]:
-        if self.checked_space(space) == "w+":
-            return (self.style_layers, self.latent_dim)
-        return (self.latent_dim,)
+        space = self.checked_space(space)
+        if space == "styles":
+            return (sum(self.style_widths),)
+        return (self.style_layers, self.latent_dim) if space == "w+" else (self.latent_dim,)
 
     def points(
         self,
@@ -264,6 +289,8 @@ class HasStyles(HasLatents):
         if space == "z":
             return super().points(latents, space)
         styles = self.styles(latents, labels=labels)
+        if space == "styles":
+            return self.channels(styles)
         return styles if space == "w+" else styles[:, 0]
 
     def generate_from_points(
@@ -284,7 +311,7 @@ class HasStyles(HasLatents):
     def images_from_points(self, points, space, labels=None, noise=None):
         if space == "z":
             points = self.sampling_generator.mapping(self.with_labels(points, labels))
-        if space != "w+":
+        if space in ("z", "w"):
             points = ops.repeat(points[:, None], self.style_layers, axis=1)
         return self.unbounded_images(points, noise)
 
@@ -292,9 +319,17 @@ class HasStyles(HasLatents):
         """Images of styles, not cut to [-1, 1], where a gradient would end.
 
         Args:
-            styles: float32 tensor (batch, style_layers, latent_dim).
+            styles: float32 tensor (batch, style_layers, latent_dim), or of the space `"styles"`.
             noise: as for `images_from_points`.
         """
         synthesis = self.sampling_generator.synthesis
         whole = {"bounded": False} if self.has_bounds else {}
-        return synthesis([styles, *noise] if noise else styles, training=False, **whole)
+        return synthesis(_inputs(styles, noise), training=False, **whole)
+
+
+def _inputs(styles, noise):
+    """What a synthesis takes: of styles w, or of the channels of all layers."""
+    noise = list(noise or [])
+    if len(styles.shape) == 2:
+        return {"channels": styles, "noise": noise}
+    return [styles, *noise] if noise else styles

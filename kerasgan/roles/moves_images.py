@@ -58,7 +58,7 @@ class MovesImages(HasStyles):
         The canvas has no end: what was beyond the border comes in.
 
         Args:
-            styles: float array (num_images, style_layers, latent_dim), as `styles` returns them.
+            styles: as for `HasStyles.generate_from_styles`.
             noise: None, or an empty list, as there is none.
             translate: (x, y), or array (num_images, 2), how far images are moved to the right and
                 down, in sizes of an image.

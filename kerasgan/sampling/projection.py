@@ -419,7 +419,9 @@ def starts_of(model, space, start, images, labels, seed):
         if space == "w+":
             samples = samples[:, 0]
         mean = samples.mean(axis=0)
-        deviation[own] = np.sqrt(np.square(samples - mean).sum(axis=1).mean())
+        # Noise has many numbers in the space of styles, and is to move points as far as in w.
+        share = model.latent_dim / samples.shape[1]
+        deviation[own] = np.sqrt(share * np.square(samples - mean).sum(axis=1).mean())
         if space == "z":
             points[own] = nearest(model, latents[:CANDIDATES], images[own], of_label)
         else:

@@ -37,6 +37,9 @@ def refined(projector, found, images, labels, seed, progress):
     # Styles are given, so what makes them has nothing to learn.
     learning = network if space == "z" else network.synthesis
     learning.trainable = True
+    if space == "styles":
+        for _, affine in network.synthesis.affines:
+            affine.trainable = False
     tuning = _Tuning(copy, network, space)
     distance = projector.distance
     count = len(images)

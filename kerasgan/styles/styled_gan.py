@@ -6,7 +6,7 @@ from typing import Any
 from keras import ops
 
 from kerasgan.losses.penalties import GradientPenalty
-from kerasgan.roles.has_styles import HasStyles
+from kerasgan.roles.has_styles import SPACES, HasStyles
 from kerasgan.styles.lazy_regularization import LazilyRegularizedGAN
 
 R1_EVERY = 16
@@ -29,6 +29,7 @@ class StyledGAN(HasStyles, LazilyRegularizedGAN):
     """
 
     has_bounds = True
+    spaces = SPACES
     presets: Mapping[str, Any] = {}
     published: Any
     own_settings: dict[str, Any]

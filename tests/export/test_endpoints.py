@@ -353,13 +353,17 @@ class EditTest(ServedTestCase):
     @needs_backend("tensorflow", reason="the same function is exported above")
     def test_layers_move_by_themselves_in_w_plus(self):
         gan = small_model(next(e for e in registry.entries() if e.name == "stylegan2"))
-        found = self.directions_of(gan, "w+")
+        for space in ("w+", "styles"):
+            self.move_in(gan, space)
+
+    def move_in(self, gan, space):
+        found = self.directions_of(gan, space)
         numbers = numbers_of_images(3, range(2))
         noise = [standard_normal(numbers, s, n) for n, s in enumerate(gan.noise_shapes)]
         offsets, none = np.array([[2.0, 0.0], [0.0, -3.0]], "float32"), np.ones(2, "float32")
-        steps = found.vectors * found.deviations[:, None, None]
+        steps = (found.vectors.T * found.deviations).T
         moves = np.einsum("nk,k...->n...", offsets, steps)
-        images = gan.moved_images(noise, moves, "w+", truncation=none)
+        images = gan.moved_images(noise, moves, space, truncation=none)
         expected = self.edited(gan, found, offsets, none)
         self.assertAllClose(images, expected, atol=1e-4)
 
@@ -376,6 +380,7 @@ class EditTest(ServedTestCase):
             else:
                 psi = None if truncation[row] == -1.0 else truncation[row]
                 points = gan.styles(latents, psi)
+                points = gan.channels(points) if found.space == "styles" else points
             for number, deviations in enumerate(offset):
                 points = points + deviations * found.deviations[number] * found.vectors[number]
             if found.space == "z":

@@ -78,7 +78,7 @@ class SpacesTest(tf.test.TestCase, parameterized.TestCase):
             weight.assign(3.0 * weight)  # images leave their bounds
         z = gan.latents(3, seed=0)
         images = gan.generate_from(z)
-        self.assertEqual(gan.spaces, ("w", "w+", "z"))
+        self.assertEqual(gan.spaces, ("w", "w+", "styles", "z"))
         for space in gan.spaces:
             points = gan.points(z, space)
             self.assertEqual(points.shape, (3, *gan.point_shape(space)))
