@@ -76,7 +76,7 @@ class SmallCLIP(keras.Model):
         return found
 
     def encode_images(self, images):
-        return ops.convert_to_numpy(self.of_images(images, training=False))
+        return self.of_images(images, training=False)
 
     def encode_texts(self, texts):
         return ops.convert_to_numpy(self.of_texts(self.tokens(texts), training=False))

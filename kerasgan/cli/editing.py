@@ -5,7 +5,7 @@ import signal
 
 import click
 
-from kerasgan.cli import runs
+from kerasgan.cli import model_classes, runs
 from kerasgan.cli.arguments import directions_option, run_or_file
 from kerasgan.cli.environment import import_keras, listen, needs, usage_errors
 
@@ -16,13 +16,20 @@ POINTS = 2000  # to find directions with
 @click.command()
 @run_or_file
 @directions_option
+@click.option(
+    "--clip",
+    metavar="CLIP",
+    help="Change images by words, too: a preset of keras-hub's CLIP, a folder with one, or "
+    "FILE.py:FUNCTION, which returns an object with encode_images and encode_texts.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535))
-def edit(run_or_file, directions, host, port):
+def edit(run_or_file, directions, clip, host, port):
     """Change images on a web page.
 
     RUN_OR_FILE can also be a SavedModel, which is edited through its signature edit. A model that
-    makes images gets sliders, a model that translates gets brushes.
+    makes images gets sliders, a model that translates gets brushes. A preset of keras-hub is
+    downloaded by it, if it was not before.
     """
     needs("flask", "waitress", extra="web")
     import_keras()
@@ -30,7 +37,7 @@ def edit(run_or_file, directions, host, port):
     from kerasgan.serving import web
 
     with contextlib.closing(listen(host, port)) as listening:
-        editor = _editor(run_or_file, directions)
+        editor = _editor(run_or_file, directions, clip)
         for ending in (signal.SIGINT, signal.SIGTERM):
             signal.signal(ending, signal.default_int_handler)
         app = application.create_app(editor, host)
@@ -40,12 +47,14 @@ def edit(run_or_file, directions, host, port):
             server.run()
 
 
-def _editor(path, directions):
+def _editor(path, directions, clip=None):
     """What stands behind the page."""
     from kerasgan.editing import editors
 
     version = _saved_model(path)
     if version is not None:
+        if clip is not None:
+            raise click.UsageError("--clip: a SavedModel cannot be steered; give the run.")
         if directions is not None:
             raise click.UsageError("--directions: those of a SavedModel are in it.")
         with usage_errors():
@@ -58,6 +67,8 @@ def _editor(path, directions):
             if directions is not None:
                 name = type(model).__name__
                 raise ValueError(f"--directions: {name} translates images, it has no latents.")
+            if clip is not None:
+                raise ValueError(f"--clip: {type(model).__name__} translates what you draw.")
             settings = _settings(path)
             pictures = _pictures(model, settings)
             erases = settings.get("task") == "inpaint"
@@ -66,7 +77,29 @@ def _editor(path, directions):
         found, hint = runs.load_directions(path, directions), ""
         if found is None:
             found, hint = _unnamed(model, path)
-        return editors.LiveEditor(model, found, str(path), hint)
+        judge = None if clip is None else _clip(clip)
+        # Where the texts of the data were encoded by it.
+        if judge is not None and getattr(model, "encode_text", judge) is None:
+            model.encode_text = judge.encode_texts
+        return editors.LiveEditor(model, found, str(path), hint, judge)
+
+
+def _clip(name):
+    """The CLIP that `--clip` names.
+
+    Raises:
+        ValueError: for none, or an object that is none.
+    """
+    if not model_classes.is_own(name):
+        needs("keras_hub", extra="text")
+        from kerasgan.metrics import KerasHubCLIP
+
+        return KerasHubCLIP.from_preset(name)
+    clip = model_classes.own_function(name)()
+    missing = [m for m in ("encode_images", "encode_texts") if not callable(getattr(clip, m, None))]
+    if missing:
+        raise ValueError(f"--clip {name} returns {type(clip).__name__}, without {missing[0]}.")
+    return clip
 
 
 def _saved_model(path):

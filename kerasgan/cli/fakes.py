@@ -31,7 +31,8 @@ from kerasgan.cli.environment import import_keras, usage_errors
     "--caption",
     default="{label}",
     show_default=True,
-    help="Caption of each triplet; {label} is the name of its class, where there are classes.",
+    help="Caption of each triplet; {label} is the name of its class, or the text that a model of "
+    "texts was asked for, where there are any.",
 )
 @click.option(
     "--jpeg",
@@ -64,23 +65,32 @@ def fakes(run_or_file, num, seed, name, caption, jpeg, out, from_captions, **opt
     if options["data"] is None:
         raise click.UsageError("say where the originals are: --data, or --from-captions FILE.")
     model, _ = runs.load_run(run_or_file)
+    import itertools
+
     import numpy as np
 
+    from kerasgan import roles
     from kerasgan.data import kind_of
     from kerasgan.data.triplets import write
 
+    draws_texts = roles.has(model, roles.GeneratesImages) and model.condition is not None
+    draws_texts = draws_texts and model.condition.name == "text"
     settings = {**options, "seed": seed, "set": {}}
     kind = kind_of(model)
     with usage_errors():
         settings = kind.fitted(model, settings, options["image_size"])
         examples = kind.load(settings, training=False)
         start = 0
-        for original, generated, *labels in model.real_and_generated(examples, seed=seed):
+        batches, again = itertools.tee(examples)
+        for original, generated, *labels in model.real_and_generated(batches, seed=seed):
+            batch = next(again)
             few = len(original) if num is None else min(len(original), num - start)
             names = [""] * few
             if labels:
                 classes = model.class_names or range(model.num_classes)
                 names = [str(classes[label]) for label in labels[0][:few]]
+            if draws_texts:
+                names = model.encode_text.read(batch[1][:few])
             captions = [caption.replace("{label}", label) for label in names]
             start += write(
                 out,

@@ -141,10 +141,13 @@ def _generator(run_or_file, num, seed, label, image_size, skip_damaged=False):
     if len(gan.image_shape) != 3:
         raise ValueError(f"{type(gan).__name__} makes vectors here, and people judge images.")
     if label is not None and gan.condition is not None and gan.num_classes is None:
-        raise ValueError(f"--label {label}: {type(gan).__name__} has no classes, but texts.")
+        raise ValueError(
+            f"--label {label}: {type(gan).__name__} has no classes, but texts; leave --label out, "
+            "and it draws those of its data."
+        )
     if label is not None:
         label = int(gan.checked_labels(read_label(gan, label), 1)[0])
-    labels = gan.all_classes(num) if label is None else label
+    labels = gan.all_classes(num) if label is None else label  # of a model of texts: texts
 
     def generate():
         images = to_uint8(gan.generate(num, seed=seed, labels=labels))

@@ -71,70 +71,90 @@ def steer(
     networks via deep generator networks, Nguyen, Dosovitskiy, Yosinski, Brox & Clune, 2016,
     arXiv:1605.09304; what it is to keep, on the sphere, is not of that paper.
     """
-    require(model, HasLatents, "kerasgan.control.steer")
-    whole_number("steps", steps, 1)
-    above_zero("rate", rate)
-    if callable(keep):
-        raise ValueError("keep is a function; use a list of functions, [function].")
-    latents = model.checked_points(latents, space)
-    space, shape = model.checked_space(space), latents.shape[1:]
-    classes = model.checked_labels(labels, len(latents))
-    functions = {"objective": objective, **{f"keep[{n}]": each for n, each in enumerate(keep)}}
-    own = None if classes is None else classes[:2]
-    some = model.generate_from_points(latents[:2], space, labels=own)
-    for name, function in functions.items():
-        check_gradient(some, function, name)
+    steering = Steering(model, objective, keep, space=space, rate=rate)
+    return steering(latents, steps, labels)
 
-    def value_of(function, latents, labels):
-        points = ops.reshape(latents, (-1, *shape))
-        images = model.images_from_points(points, space, *labels)
+
+class Steering:
+    """`steer` for several calls, of one compilation.
+
+    Args:
+        model, objective, keep, space, rate: as for `steer`.
+    """
+
+    def __init__(self, model, objective, keep=(), *, space="z", rate=0.5):
+        require(model, HasLatents, "kerasgan.control.steer")
+        above_zero("rate", rate)
+        if callable(keep):
+            raise ValueError("keep is a function; use a list of functions, [function].")
+        self.model, self.objective, self.keep = model, objective, list(keep)
+        self.space, self.rate = model.checked_space(space), rate
+        self.shape = model.point_shape(self.space)
+        self.on_sphere = self.space == "z"
+        self.length_of_step = None  # which is known once there are labels, at the first call
+        networks = [model.sampling_generator]
+        self.step = compiled(self._step, networks, backend.compiles_by_default())
+        self.look = compiled(self._look, networks, False)
+
+    def __call__(self, latents, steps, labels=None):
+        """Moves latents; see `steer`."""
+        whole_number("steps", steps, 1)
+        model, space = self.model, self.space
+        latents = model.checked_points(latents, space)
+        classes = model.checked_labels(labels, len(latents))
+        if self.length_of_step is None:
+            own = None if classes is None else classes[:2]
+            some = model.generate_from_points(latents[:2], space, labels=own)
+            kept_names = {f"keep[{number}]": each for number, each in enumerate(self.keep)}
+            for name, function in {"objective": self.objective, **kept_names}.items():
+                check_gradient(some, function, name)
+            spread = 1.0 if self.on_sphere else _spread(model, space, classes)
+            self.length_of_step = self.rate * spread
+        found = []
+        flat = latents.reshape(len(latents), -1)
+        for start in range(0, len(flat), AT_ONCE):
+            some = slice(start, start + AT_ONCE)
+            moved, own_labels = flat[some], [] if classes is None else [classes[some]]
+            lengths = np.linalg.norm(moved, axis=1, keepdims=True)
+            kept = list(self.look([moved, *own_labels])) if self.keep else []
+            for _ in range(steps):
+                moved = self.step([moved, lengths, *kept, *own_labels])
+            found.append(moved)
+        return np.concatenate([flat[:0], *found]).reshape(latents.shape)
+
+    def _value_of(self, function, latents, labels):
+        points = ops.reshape(latents, (-1, *self.shape))
+        images = self.model.images_from_points(points, self.space, *labels)
         return ops.cast(function(ops.cast(images, "float32")), "float32")
 
-    def both(function, latents, labels):
+    def _both(self, function, latents, labels):
         def of(latents):
-            value = value_of(function, latents, labels)
+            value = self._value_of(function, latents, labels)
             return value, value
 
         return backend.value_and_gradient(of, latents)
 
-    def look(latents, *labels):
-        return [value_of(function, latents, labels) for function in keep]
+    def _look(self, latents, *labels):
+        return [self._value_of(function, latents, labels) for function in self.keep]
 
-    on_sphere = space == "z"
-    length_of_step = rate if on_sphere else rate * _spread(model, space, classes)
-
-    def step(latents, lengths, *given):
-        kept, labels = given[: len(keep)], given[len(keep) :]
-        _, gradient = both(objective, latents, labels)
-        normals = [latents / _length(latents)] if on_sphere else []
+    def _step(self, latents, lengths, *given):
+        kept, labels = given[: len(self.keep)], given[len(self.keep) :]
+        farthest = self.length_of_step
+        _, gradient = self._both(self.objective, latents, labels)
+        normals = [latents / _length(latents)] if self.on_sphere else []
         back = ops.zeros_like(latents)
-        for function, was in zip(keep, kept, strict=True):
-            value, normal = both(function, latents, labels)
+        for function, was in zip(self.keep, kept, strict=True):
+            value, normal = self._both(function, latents, labels)
             own = _without(normal, normals)
             length = _length(own)
             own = own / length
             # How far along its own normal the value is what it was.
             change = (was - value)[:, None] / length
-            back += ops.clip(change, -length_of_step, length_of_step) * own
+            back += ops.clip(change, -farthest, farthest) * own
             normals.append(own)
         gradient = _without(gradient, normals)
-        moved = latents + length_of_step * gradient / _length(gradient) + back
-        return moved * lengths / _length(moved) if on_sphere else moved
-
-    networks = [model.sampling_generator]
-    jit = backend.compiles_by_default()
-    run, look = compiled(step, networks, jit), compiled(look, networks, False)
-    found = []
-    flat = latents.reshape(len(latents), -1)
-    for start in range(0, len(flat), AT_ONCE):
-        some = slice(start, start + AT_ONCE)
-        moved, own_labels = flat[some], [] if classes is None else [classes[some]]
-        lengths = np.linalg.norm(moved, axis=1, keepdims=True)
-        kept = list(look([moved, *own_labels])) if keep else []
-        for _ in range(steps):
-            moved = run([moved, lengths, *kept, *own_labels])
-        found.append(moved)
-    return np.concatenate([flat[:0], *found]).reshape(latents.shape)
+        moved = latents + farthest * gradient / _length(gradient) + back
+        return moved * lengths / _length(moved) if self.on_sphere else moved
 
 
 def _spread(model, space, labels):

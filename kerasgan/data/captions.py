@@ -176,6 +176,20 @@ class BagOfWords:
                 bags[row, position[word]] = 1.0
         return bags
 
+    def read(self, bags: np.ndarray) -> list[str]:
+        """The words of vectors, in the order of the vocabulary: a list of n str.
+
+        Example:
+
+        >>> encode = kerasgan.data.captions.BagOfWords(["thin", "thick", "one"])
+        >>> encode.read(encode(["a one that is thick"]))
+        ['thick one']
+        """
+        return [
+            " ".join(word for word, is_in in zip(self.vocabulary, bag, strict=True) if is_in > 0.5)
+            for bag in np.asarray(bags)
+        ]
+
 
 def digit_words() -> BagOfWords:
     """The bag of all words that `of_digits` uses but the article: a vector of 14 numbers."""

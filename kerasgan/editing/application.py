@@ -5,7 +5,7 @@ import threading
 
 import flask
 
-from kerasgan.editing.requests import Edit, decoded
+from kerasgan.editing.requests import Edit, check_label, check_text, decoded
 from kerasgan.serving import web
 from kerasgan.serving.errors import ServingError
 from kerasgan.utils.images import png
@@ -58,12 +58,19 @@ def create_app(editor, host="127.0.0.1"):
         @app.post("/projections")
         def projection():
             file, label = _values("picture", "label")
-            if label is not None and type(label) is not int:
-                raise ValueError("label: use a whole number, or null")
+            check_label(label)
             with alone:
                 point, distance = editor.project(decoded(file), label)
-            data = point.astype("<f4").tobytes()
-            return {"point": base64.b64encode(data).decode(), "distance": distance}
+            return {"point": _in_base64(point), "distance": distance}
+
+        @app.post("/likenesses")
+        def likeness():
+            values, text = _values("edit", "text")
+            check_text("text", text)
+            edit = Edit.of(values)
+            with alone:
+                point, before, after = editor.resemble(edit, text)
+            return {"point": _in_base64(point), "before": before, "after": after}
 
     def drawing():
         @app.post("/sources")
@@ -85,6 +92,10 @@ def create_app(editor, host="127.0.0.1"):
 
     sliders() if editor.template == "sliders.html" else drawing()
     return app
+
+
+def _in_base64(point):
+    return base64.b64encode(point.astype("<f4").tobytes()).decode()
 
 
 def _json():

@@ -1,14 +1,19 @@
 """What stands behind the page: a model in memory, or a SavedModel."""
 
 import base64
+import functools
 import io
 
 import keras
 import numpy as np
 
 from kerasgan import roles
+from kerasgan.checks.images import as_numpy
+from kerasgan.control.steering import Steering
+from kerasgan.data.captions import BagOfWords
 from kerasgan.data.images import read_image
 from kerasgan.editing import brushes
+from kerasgan.metrics.clip import text_likeness
 from kerasgan.roles.has_styles import PARTS
 from kerasgan.sampling.latents import way
 from kerasgan.sampling.normals import standard_normal
@@ -20,9 +25,12 @@ WAYS = 100  # steps of the way from one seed to another
 STEPS = 300  # of a projection
 LARGEST_BOUND = 3.0  # of latents, on the slider; beyond nothing changes that can be seen
 NO_TRUNCATION = -1.0
+# Of a press of the button "More like this": together at most half as far as points are from their
+# mean, so that the picture can still be known again.
+TEXT_STEPS, TEXT_WAY = 10, 0.5
 
 
-def _common(name, title, image_shape, labels, limits, directions, hint):
+def _common(name, title, image_shape, labels, limits, directions, hint, caption=None):
     """What both kinds of page with sliders are told."""
     if limits is not None:
         limits = [limits[0], min(limits[1], LARGEST_BOUND)]
@@ -31,6 +39,7 @@ def _common(name, title, image_shape, labels, limits, directions, hint):
         "title": title,
         "shape": list(image_shape),
         "labels": labels,
+        "caption": caption,
         "truncation": limits,
         "directions": directions,
         "hint": hint,
@@ -42,6 +51,20 @@ def _names_of_classes(num_classes, names):
     return list(names or map(str, range(num_classes))) if num_classes else []
 
 
+def _first_caption(model):
+    """What a model that draws texts is asked for at first; None for another model."""
+    if model.condition is None or model.condition.name != "text":
+        return None
+    if model.encode_text is None:
+        raise ValueError(
+            f"{type(model).__name__} was trained with an encoder of texts that is not in the file; "
+            "give --clip CLIP, if it was that of a CLIP."
+        )
+    if model.vocabulary is None:
+        return "a photo"
+    return model.encode_text.read(model.all_classes(1))[0] or model.vocabulary[0]
+
+
 class LiveEditor:
     """Images of a model with latents, moved, mixed and projected.
 
@@ -50,18 +73,21 @@ class LiveEditor:
         directions: `kerasgan.control.Directions` of it, or None.
         name: str, what it is called.
         hint: str, what is to be said of the directions.
+        clip: a `kerasgan.metrics.clip.CLIP` that gives tensors, by which images become like a text;
+            or None.
 
     Raises:
-        ValueError: for a model without latents, or of vectors; directions of another model.
+        ValueError: for a model without latents, or of vectors; directions of another model; a model
+            of texts that nothing encodes.
     """
 
     template = "sliders.html"
 
-    def __init__(self, model, directions, name, hint=""):
+    def __init__(self, model, directions, name, hint="", clip=None):
         roles.require(model, roles.HasLatents, "kerasgan edit")
         if len(model.image_shape) != 3:
             raise ValueError(f"{type(model).__name__} makes vectors here, and no images.")
-        self.model, self.directions = model, directions
+        self.model, self.directions, self.clip = model, directions, clip
         self.has_styles = roles.has(model, roles.HasStyles)
         # In w+ a picture is found best; but what moves in z has to begin there.
         moves_in_z = directions is not None and directions.space == "z"
@@ -81,12 +107,17 @@ class LiveEditor:
         labels = _names_of_classes(model.num_classes, model.class_names)
         title, limits = type(model).__name__, model.truncation_limits
         self.settings = {
-            **_common(name, title, model.image_shape, labels, limits, names, hint),
+            **_common(
+                name, title, model.image_shape, labels, limits, names, hint, _first_caption(model)
+            ),
             "parts": list(PARTS) if self.has_styles else [],
             "noise": len(model.noise_shapes) > 1,
             "mixes": True,
             "projects": "",
+            "words": clip is not None,
+            "keeps_offsets": directions is not None and directions.space == "styles",
         }
+        self.steering = functools.lru_cache(maxsize=8)(self._steering)  # each compiles
 
     def images(self, edit, ways):
         """Images on the way from the seed, or point, of an edit to its other seed.
@@ -130,7 +161,49 @@ class LiveEditor:
         found = self.model.project(images, self.space, STEPS, labels=label, progress=False)
         return found.latents[0], float(found.distance[0])
 
+    def resemble(self, edit, text):
+        """A point whose image is more like a text than that of an edit, from which it goes.
+
+        Where there is none nearby it is the point of the edit itself.
+
+        Args:
+            edit: an `Edit`. What a point cannot hold is left out: directions in styles, and where
+                directions are in z, the second seed.
+            text: str.
+
+        Returns:
+            float32 array, and how like the text the image was and is: two floats, cosines.
+
+        Raises:
+            ValueError: for what the model has not, or without a CLIP.
+        """
+        if self.clip is None:
+            raise ValueError("without a CLIP nothing tells what a text means; give --clip CLIP.")
+        self.check(edit)
+        ways = np.array([edit.way])
+        if not self.has_styles:
+            start = self._latents(edit, ways)
+        else:
+            start = self._ends(edit)[0] if self.space == "z" else self._styles(edit, ways)
+        likeness, steering = self.steering(text)
+        points = [start]
+        for _ in range(TEXT_STEPS):
+            points.append(steering(points[-1], 1, edit.label))
+        points = np.concatenate(points)
+        images = self.model.generate_from_points(points, self.space, labels=edit.label)
+        values = as_numpy(likeness(keras.ops.convert_to_tensor(images)))
+        best = values.argmax()  # a step can be too long
+        return points[best], float(values[0]), float(values[best])
+
+    def _steering(self, text):
+        likeness = text_likeness(self.clip, text)
+        rate = TEXT_WAY * np.sqrt(self.model.latent_dim) / TEXT_STEPS
+        return likeness, Steering(self.model, likeness, space=self.space, rate=rate)
+
     def _of_latents(self, edit, ways):
+        return self.model.generate_from(self._latents(edit, ways), labels=edit.label)
+
+    def _latents(self, edit, ways):
         model = self.model
         truncation = None if edit.truncation is None else np.float32(edit.truncation)
         ends = [
@@ -140,32 +213,40 @@ class LiveEditor:
         if edit.point is not None:
             ends[0] = self._point(edit)
         path = "slerp" if model.normal_latents else "lerp"
-        latents = self._between(ends[0][0], ends[1][0], ways, path) + self._move(edit)
-        return model.generate_from(latents, labels=edit.label)
+        return self._between(ends[0][0], ends[1][0], ways, path) + self._move(edit)
 
     def _of_styles(self, edit, ways):
+        styles = self._styles(edit, ways)
+        if self.steps is not None and self.directions.space == "styles":
+            styles = self.model.channels(styles) + self._move(edit)
+        noise = [np.repeat(n, len(ways), axis=0) for n in self._noise(edit.seed)[1:]]
+        if not edit.noise:
+            noise = [np.zeros_like(array) for array in noise]
+        return self.model.generate_from_styles(styles.astype("float32"), noise)
+
+    def _styles(self, edit, ways):
+        """The styles w of images, moved, but for directions in what layers make of them."""
         model, move = self.model, self._move(edit)
-        moves_in_z = self.steps is not None and self.directions.space == "z"
-        latents = [self._noise(seed)[0] for seed in (edit.seed, edit.other)]
-        if edit.point is not None and self.space == "z":
-            latents[0] = self._point(edit)
-        if moves_in_z:
-            latents = [latent + move for latent in latents]
-        first, second = (model.styles(z, edit.truncation, labels=edit.label) for z in latents)
+        ends = self._ends(edit)
+        first, second = (model.styles(z, edit.truncation, labels=edit.label) for z in ends)
         if edit.point is not None and self.space != "z":
             first = self._point(edit)
         styles = self._between(first[0], second[0], ways, "lerp")
         for part in edit.mix:
             layers = model.chosen_layers(part)
             styles[:, layers] = second[:, layers]
-        if self.steps is not None and self.directions.space == "styles":
-            styles = model.channels(styles)
-        if self.steps is not None and not moves_in_z:
+        if self.steps is not None and self.directions.space in ("w", "w+"):
             styles = styles + (move[:, None] if self.directions.space == "w" else move)
-        noise = [np.repeat(n, len(ways), axis=0) for n in self._noise(edit.seed)[1:]]
-        if not edit.noise:
-            noise = [np.zeros_like(array) for array in noise]
-        return model.generate_from_styles(styles.astype("float32"), noise)
+        return styles
+
+    def _ends(self, edit):
+        """The latents of both seeds of a model with styles, moved where directions are in z."""
+        latents = [self._noise(seed)[0] for seed in (edit.seed, edit.other)]
+        if self.space == "z":
+            if edit.point is not None:
+                latents[0] = self._point(edit)
+            latents = [latent + self._move(edit) for latent in latents]
+        return latents
 
     def _noise(self, seed):
         """What `generate(1, seed=seed)` begins with."""
@@ -220,12 +301,20 @@ class ServedEditor:
         labels = _names_of_classes(card["num_classes"], card.get("class_names"))
         title, limits = card["model"], card["truncation"]
         self.limits = limits
+        caption, words = None, card.get("vocabulary")
+        self.encode_text = BagOfWords(words) if words else None
+        if "text" in servable.definitions[self.signature].inputs:
+            if self.encode_text is None:
+                raise ValueError(f"{name} takes embeddings of texts, which a page cannot make.")
+            caption = words[-1]
         self.settings = {
-            **_common(name, title, card["image_shape"], labels, limits, names, hint),
+            **_common(name, title, card["image_shape"], labels, limits, names, hint, caption),
             "parts": [],
             "noise": False,
             "mixes": False,
             "projects": "A SavedModel cannot project pictures: open the run, or its .keras file.",
+            "words": False,
+            "keeps_offsets": False,
         }
 
     def images(self, edit, ways):
@@ -234,7 +323,13 @@ class ServedEditor:
             raise ValueError("a SavedModel can neither mix nor project; open the run for that.")
         inputs = {"seed": numbers_of_images(edit.seed, range(1))}
         if self.settings["labels"]:
+            if type(edit.label) is str:
+                raise ValueError("label: use a whole number")
             inputs["label"] = np.array([-1 if edit.label is None else edit.label], "int32")
+        if self.encode_text is not None:
+            if type(edit.label) is not str:
+                raise ValueError("label: use a text, which this model draws")
+            inputs["text"] = self.encode_text([edit.label])
         if self.limits:
             none = edit.truncation is None
             strength = NO_TRUNCATION if none else edit.truncation
@@ -252,6 +347,9 @@ class ServedEditor:
 
     def project(self, file, label):
         raise ValueError(self.settings["projects"])
+
+    def resemble(self, edit, text):
+        raise ValueError("a SavedModel cannot be steered by a text; open the run for that.")
 
 
 class Painter:

@@ -12,6 +12,7 @@ from kerasgan.utils.image_numbers import LARGEST_SEED
 
 FARTHEST = 10.0  # deviations
 LARGEST_NUMBER = 10_000  # of numbers in a list
+LONGEST_TEXT = 300  # letters
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Edit:
         mix: tuple of `"coarse"`, `"middle"`, `"fine"`: whose styles are the other's.
         offsets: list of float, in deviations, one for each direction, or none.
         truncation: float, or None.
-        label: int, or None.
+        label: int; of a model that draws texts, a text; or None.
         noise: bool, whether there is any.
         point: float32 array (n,), a point that a projection found, instead of the seed's; or None.
 
@@ -57,8 +58,7 @@ class Edit:
             raise ValueError(f"offsets: use a list of numbers from -{FARTHEST:g} to {FARTHEST:g}")
         if self.truncation is not None and not _is_number(self.truncation, 0.0, math.inf):
             raise ValueError("truncation: use a number of at least 0, or null")
-        if self.label is not None and type(self.label) is not int:
-            raise ValueError("label: use a whole number, or null")
+        check_label(self.label)
         if type(self.noise) is not bool:
             raise ValueError("noise: use true or false")
 
@@ -78,6 +78,18 @@ class Edit:
             if not point.size or not np.isfinite(point).all():
                 raise ValueError("point: the link is damaged")
         return cls(**{**values, "point": point})
+
+
+def check_label(label):
+    """Raises a ValueError for what is no class, text or None."""
+    if label is not None and type(label) is not int:
+        check_text("label", label)
+
+
+def check_text(name, text):
+    """Raises a ValueError for what is no text, or a long one."""
+    if type(text) is not str or not 0 < len(text.strip()) <= LONGEST_TEXT:
+        raise ValueError(f"{name}: use a text of up to {LONGEST_TEXT} letters")
 
 
 def decoded(text):

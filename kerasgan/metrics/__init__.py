@@ -4,7 +4,7 @@ import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__ini
 
 from kerasgan.metrics import features
 from kerasgan.metrics.classification_accuracy import ClassificationAccuracyScore
-from kerasgan.metrics.clip import CLIPScore, KerasHubCLIP, ZeroShot
+from kerasgan.metrics.clip import CLIPScore, KerasHubCLIP, ZeroShot, text_likeness
 from kerasgan.metrics.dinov2 import DINOv2
 from kerasgan.metrics.distortion import PSNR, SSIM
 from kerasgan.metrics.equivariance import EQR, EQT
@@ -54,4 +54,5 @@ __all__ = [
     "fairness_report",
     "features",
     "memorization_report",
+    "text_likeness",
 ]

@@ -9,6 +9,7 @@ from keras import ops
 
 from kerasgan import checks
 from kerasgan.metrics.batches import checked
+from kerasgan.metrics.resizing import antialiased_bicubic
 from kerasgan.utils.rows import some_at_a_time
 
 # The mean and the deviation of the colours, from 0 to 1, that OpenAI's CLIPs were trained with.
@@ -20,7 +21,8 @@ SCALE = 100.0  # of cosines before a softmax, where a trained CLIP's own is cut 
 class CLIP(Protocol):
     """Whatever has these two methods: two encoders into one space, trained on pairs.
 
-    `KerasHubCLIP` makes one of keras-hub's; `examples/clip.py` trains a small one.
+    `KerasHubCLIP` makes one of keras-hub's; `examples/clip.py` trains a small one. Either may give
+    tensors; `text_likeness` needs them of `encode_images`, written with `keras.ops`.
     """
 
     def encode_images(self, images: np.ndarray) -> np.ndarray:
@@ -41,6 +43,8 @@ class KerasHubCLIP:
         tokenize = keras_hub.models.CLIPPreprocessor.from_preset("clip_vit_base_patch32")
         clip = kerasgan.metrics.KerasHubCLIP(backbone, tokenize)
 
+    `KerasHubCLIP.from_preset("clip_vit_base_patch32")` is the same.
+
     Args:
         backbone: a built `keras_hub.models.CLIPBackbone`, or what has its `get_vision_embeddings`,
             `get_text_embeddings` and `vision_encoder.image_shape`.
@@ -51,16 +55,38 @@ class KerasHubCLIP:
     def __init__(self, backbone: keras.Model, tokenize: Callable):
         self.backbone, self.tokenize = backbone, tokenize
 
-    def encode_images(self, images: np.ndarray) -> np.ndarray:
+    @classmethod
+    def from_preset(cls, preset: str) -> "KerasHubCLIP":
+        """One of a preset of keras-hub, which it may download, or of a folder that it wrote.
+
+        Args:
+            preset: str, as for `keras_hub.models.CLIPBackbone.from_preset`.
+
+        Raises:
+            ModuleNotFoundError: without keras-hub (`pip install 'kerasgan[text]'`).
+            ValueError: for a preset, or folder, that keras-hub does not know as a CLIP.
+        """
+        import keras_hub
+
+        try:
+            backbone = keras_hub.models.CLIPBackbone.from_preset(preset)
+            tokenize = keras_hub.models.CLIPPreprocessor.from_preset(preset)
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise ValueError(f"{preset} is no CLIP of keras-hub: {error}") from error
+        return cls(backbone, tokenize)
+
+    def encode_images(self, images: np.ndarray) -> Any:
         height, width, channels = self.backbone.vision_encoder.image_shape
         x = (ops.convert_to_tensor(images, "float32") + 1.0) / 2.0
         if x.shape[-1] != channels:
             x = ops.repeat(x, channels, axis=-1)
-        x = ops.image.resize(
-            x, (height, width), "bicubic", antialias=True, data_format="channels_last"
+        rows, columns = (
+            antialiased_bicubic(before, after).astype("float32")
+            for before, after in zip(x.shape[1:3], (height, width), strict=True)
         )
+        x = ops.einsum("ai,bj,nijc->nabc", rows, columns, x)
         x = (ops.clip(x, 0.0, 1.0) - np.array(MEAN, "float32")) / np.array(DEVIATION, "float32")
-        return ops.convert_to_numpy(self.backbone.get_vision_embeddings(x))
+        return self.backbone.get_vision_embeddings(x)
 
     def encode_texts(self, texts: list[str]) -> np.ndarray:
         if hasattr(self.tokenize, "tokenizer"):
@@ -83,8 +109,58 @@ def cosines(clip: CLIP, images: np.ndarray, texts: Sequence[str]) -> np.ndarray:
         ValueError: for images that are none, or embeddings that do not fit each other.
     """
     images = checked(images, "the images")
-    of_images = _unit(some_at_a_time(clip.encode_images, images), len(images), "encode_images")
+    of_images = _encoded_images(clip, images)
     return of_images @ _encoded_texts(clip, texts, of_images.shape[1]).T
+
+
+def text_likeness(clip: CLIP, text: str) -> Callable:
+    """What steers images towards a text: a function of images to their cosines with it.
+
+    Args:
+        clip: an object whose `encode_images` gives tensors, such as `KerasHubCLIP`.
+        text: str.
+
+    Returns:
+        A function of images (n, height, width, channels), tensors, to a tensor (n,): an objective
+        of `kerasgan.control.steer`.
+
+    Raises:
+        ValueError: for a text that is none.
+
+    Example:
+
+    >>> class Brightness:
+    ...     def encode_images(self, images):
+    ...         bright = (keras.ops.mean(images, axis=(1, 2, 3)) + 1.0) / 2.0
+    ...         return keras.ops.stack([bright, 1.0 - bright], axis=1)
+    ...     def encode_texts(self, texts):
+    ...         return np.array([[1.0, 0.0] if "white" in text else [0.0, 1.0] for text in texts])
+    >>> gan = kerasgan.DCGAN((8, 8, 1), latent_dim=8, base_width=8)
+    >>> z = gan.latents(2, seed=0)
+    >>> white = kerasgan.metrics.text_likeness(Brightness(), "a white square")
+    >>> moved = kerasgan.control.steer(gan, z, white, steps=3)
+    >>> bool(np.all(white(gan.generate_from(moved)) > white(gan.generate_from(z))))
+    True
+
+    Reference: StyleCLIP: Text-Driven Manipulation of StyleGAN Imagery, Patashnik, Wu, Shechtman,
+    Cohen-Or & Lischinski, 2021, arXiv:2103.17249, section 4, without its terms that hold what the
+    image was: `steer` goes a number of steps.
+    """
+    (goal,) = _encoded_texts(clip, [text]).astype("float32")
+
+    def likeness(images):
+        encoded = clip.encode_images(images)
+        if not ops.is_tensor(encoded):
+            return encoded  # whose user says that it has no gradient
+        unit = ops.normalize(ops.cast(encoded, "float32"), axis=-1)
+        return ops.sum(unit * ops.convert_to_tensor(goal), axis=-1)
+
+    return likeness
+
+
+def _encoded_images(clip, images):
+    found = some_at_a_time(lambda some: checks.as_numpy(clip.encode_images(some)), images)
+    return _unit(found, len(images), "encode_images")
 
 
 def _encoded_texts(clip, texts, length=None):
@@ -261,8 +337,7 @@ class ZeroShot:
             images: float array (n, height, width, channels) in [-1, 1].
         """
         images = checked(images, "the images")
-        encoded = some_at_a_time(self.clip.encode_images, images)
-        logits = self.scale * _unit(encoded, len(images), "encode_images") @ self.weights.T
+        logits = self.scale * _encoded_images(self.clip, images) @ self.weights.T
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
         return odds / odds.sum(axis=1, keepdims=True)
 

@@ -10,6 +10,7 @@ import numpy as np
 from keras import layers, ops
 
 from kerasgan.layers.precision import measuring_networks
+from kerasgan.metrics.resizing import antialiased_bicubic
 from kerasgan.weight_files.torch_files import read_tensors
 
 URL = (
@@ -325,19 +326,8 @@ def _between(at, size, xp):
     return xp.maximum(1.0 - xp.abs(at[:, None] - xp.arange(size, dtype="float32")), 0.0)
 
 
-def _antialiased_bicubic(size, to, xp):
-    """The matrix (to, size) of Pillow's BICUBIC: Keys' kernel, a = -1/2, wider for smaller."""
-    step = xp.array(size / to, dtype="float64")
-    centres = (xp.arange(to, dtype="float64") + 0.5) * step
-    x = xp.abs(xp.arange(size, dtype="float64") + 0.5 - centres[:, None]) / xp.maximum(step, 1.0)
-    near = (1.5 * x - 2.5) * x**2 + 1.0
-    far = ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0
-    weights = xp.where(x < 1.0, near, xp.where(x < 2.0, far, 0.0))
-    return weights / xp.sum(weights, axis=1, keepdims=True)
-
-
 INTERPOLATIONS = {
     "legacy": _bilinear,
-    "clean": _antialiased_bicubic,
+    "clean": antialiased_bicubic,
     "pytorch": _bilinear_of_centres,
 }

@@ -11,7 +11,7 @@ from keras import layers, ops
 from kerasgan import checks
 from kerasgan.core.image_gan import ImageGAN
 from kerasgan.data.captions import BagOfWords
-from kerasgan.export.saved_model import Condition
+from kerasgan.export.saved_model import Condition, Exports
 from kerasgan.layers.convolutional import convolutional_discriminator, convolutional_generator
 
 Texts: TypeAlias = str | Sequence[str] | np.ndarray
@@ -159,6 +159,12 @@ class TextGAN(ImageGAN):
         """Embeddings of texts of the data it was trained on: float32 (num_images, text_dim)."""
         examples = ops.convert_to_numpy(self.examples)
         return examples[np.arange(num_images) % len(examples)]
+
+    def exports(self) -> Exports:
+        """Tells `vocabulary` as well, by which a client makes `text` of words."""
+        exports = super().exports()
+        exports.card["vocabulary"] = self.vocabulary
+        return exports
 
     def checked_labels(self, labels: Any, num_images: int) -> np.ndarray:
         """Texts as `generate` takes them, as embeddings: float32 array (num_images, text_dim).

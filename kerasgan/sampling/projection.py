@@ -411,9 +411,12 @@ def starts_of(model, space, start, images, labels, seed):
     shape = model.point_shape(space)
     points = np.empty((len(images), *shape), "float32")
     deviation = np.empty((len(images), 1), "float32")
-    groups = np.zeros(len(images), "int32") if labels is None else labels
-    for label in np.unique(groups):
-        own, of_label = groups == label, None if labels is None else int(label)
+    groups = np.zeros(len(images), "int32")
+    if labels is not None:
+        _, groups = np.unique(labels, axis=0, return_inverse=True)
+    for group in np.unique(groups):
+        own = groups.reshape(-1) == group
+        of_label = None if labels is None else labels[own][0]
         latents = model.latents(SAMPLES, seed=seed)
         samples = model.points(latents, space, labels=of_label)
         if space == "w+":

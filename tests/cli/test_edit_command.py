@@ -12,6 +12,7 @@ import numpy as np
 from backends import needs_backend
 from cli.test_commands import CommandTestCase
 from editing.editing_page import classes, colours, styled
+from metrics.test_clip import keras_hub_clip, needs_keras_hub
 from served_models import decoded
 
 import kerasgan
@@ -85,6 +86,51 @@ class EditCommandTest(CommandTestCase):
         given = ["--directions", self.folder / "any.npz"]
         command = ["edit", self.folder / "colours.keras", "--port", "0", *given]
         self.assert_refused(command, "translates images")
+
+    def test_a_clip_is_that_of_a_function_or_a_folder(self):
+        classed = self.saved(classes(), "classes")
+        (self.folder / "mine.py").write_text(
+            "from editing.editing_page import Brightness\n"
+            "def bright():\n    return Brightness()\n"
+            "def wrong():\n    return 3\n"
+        )
+        mine = str(self.folder / "mine.py")
+        editor = editing._editor(classed, None, f"{mine}:bright")
+        _, before, after = editor.resemble(Edit(label=1), "white")
+        self.assertGreater(after, before)
+        for clip, message in (
+            (f"{mine}:wrong", "returns int, without encode_images"),
+            (f"{mine}:none", "has no function 'none'"),
+        ):
+            self.assert_refused(["edit", classed, "--port", "0", "--clip", clip], message)
+        painter = self.saved(colours(), "colours")
+        command = ["edit", painter, "--port", "0", "--clip", f"{mine}:bright"]
+        self.assert_refused(command, "translates what you draw")
+
+    @needs_keras_hub
+    def test_a_folder_of_keras_hub_steers(self):
+        import keras_hub
+
+        folder = str(self.folder / "clip")
+        backbone = keras_hub_clip()
+        vocabulary = {"<|startoftext|>": 18, "<|endoftext|>": 19, "a</w>": 2, "one</w>": 5}
+        vocabulary |= {"a": 0, "o": 1, "n": 3, "e": 4, "on": 6, "e</w>": 7}
+        tokenizer = keras_hub.models.CLIPTokenizer(vocabulary, ["o n", "on e</w>"])
+        backbone.save_to_preset(folder)
+        keras_hub.models.CLIPPreprocessor(tokenizer, sequence_length=5).save_to_preset(folder)
+        editor = editing._editor(self.saved(classes(), "classes"), None, folder)
+        _, before, after = editor.resemble(Edit(label=1), "a one")
+        self.assertGreater(after, before)
+        # A model of texts that has no encoder of its own takes the CLIP's.
+        gan = kerasgan.TextGAN((8, 8, 1), 6, 4, 4)
+        editor = editing._editor(self.saved(gan, "text"), None, folder)
+        self.assertEqual(editor.settings["caption"], "a photo")
+        embedding = editor.clip.encode_texts(["a one"])
+        (found,) = editor.images(Edit(seed=7, label="a one"), [0.0])
+        expected = to_uint8(editor.model.generate(1, seed=7, labels=embedding))[0]
+        self.assertAllClose(np.int32(found), np.int32(expected), atol=1)
+        command = ["edit", self.folder / "text.keras", "--port", "0"]
+        self.assert_refused(command, "encoder of texts that is not in the file; give --clip")
 
     def test_what_cannot_be_edited_is_refused(self):
         points = self.saved(kerasgan.VanillaGAN((2,), 3, hidden_units=(8,)), "points")

@@ -7,6 +7,7 @@ from backends import needs_backend
 from cli.test_commands import CommandTestCase, call
 
 import kerasgan
+from kerasgan.data import captions
 from kerasgan.utils.images import png, to_uint8
 
 pytestmark = needs_backend("tensorflow", reason="test_commands runs the command there")
@@ -121,6 +122,21 @@ class FromCaptionsTest(CommandTestCase):
         made = gan.generate(20, text=list(found.captions), seed=2)
         self.assertAllClose(found.generated, to_uint8(made) / 127.5 - 1.0, atol=1.01 / 127.5)
         self.assertGreater(found.generated.std(0).mean(), 1e-3)
+        # Of digits the captions are made, and are those of the data.
+        gan = kerasgan.TextGAN(
+            (16, 16, 1), None, 4, 4, vocabulary=captions.digit_words().vocabulary
+        )
+        gan.save(self.folder / "digits.keras")
+        out = self.folder / "digits"
+        command = ["fakes", self.folder / "digits.keras", "--data", "digits", "--out", out]
+        self.assert_works(*command, "--num", 70, "--caption", "a {label}")
+        found = kerasgan.data.triplets(out)
+        made = gan.generate(70, text=list(found.captions), seed=0)
+        self.assertAllClose(found.generated, to_uint8(made) / 127.5 - 1.0, atol=1.01 / 127.5)
+        labels = kerasgan.data.load("digits", "test", labels=True, shuffle=False, image_size=16)
+        labels = np.concatenate([label for _, label in labels])[:70]
+        expected = [captions.DIGITS[label] for label in labels]
+        self.assertEqual([caption.split()[-1] for caption in found.captions], expected)
         other = kerasgan.DCGAN((8, 8, 3), latent_dim=4, base_width=4, seed=0)
         other.save(self.folder / "other.keras")
         refused = ["fakes", self.folder / "other.keras", *self.options]

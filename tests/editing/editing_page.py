@@ -31,6 +31,26 @@ def classes():
     return gan
 
 
+class Brightness:
+    """A CLIP whose space has two axes, how bright an image is, and how dark."""
+
+    def encode_images(self, images):
+        bright = (keras.ops.mean(images, axis=(1, 2, 3)) + 1.0) / 2.0
+        return keras.ops.stack([bright, 1.0 - bright], axis=1)
+
+    def encode_texts(self, texts):
+        return np.array([[1.0, 0.0] if "white" in text else [0.0, 1.0] for text in texts])
+
+
+def texts():
+    """A small model that draws texts of three words; its data said "thick one" first."""
+    keras.utils.set_random_seed(0)
+    gan = kerasgan.TextGAN((8, 8, 1), None, 4, 4, vocabulary=["thin", "thick", "one"])
+    gan.examples.assign(np.tile([[0.0, 1.0, 1.0], [1.0, 0.0, 1.0]], (32, 1)))
+    roughen(gan)
+    return gan
+
+
 def colours():
     """A small model from gray to colours."""
     keras.utils.set_random_seed(0)

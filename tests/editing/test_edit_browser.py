@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from backends import needs_backend
 from browser import needs_chromium, open_page
-from editing_page import colours, served, styled
+from editing_page import Brightness, colours, served, styled, texts
 from PIL import Image
 from served_models import decoded, encoded
 
@@ -135,6 +135,54 @@ class SlidersTest(PageTestCase):
             self.assertAllEqual(self.shown(page), found)
             back = self.after(page, lambda: page.click("#back"))
             self.assert_shows(back)
+
+    def test_words_move_what_is_seen_and_the_link_holds_it(self):
+        model, directions = self.editor.model, self.editor.directions
+        editor = editors.LiveEditor(model, directions, "a run", clip=Brightness())
+        with served(editor) as url, open_page(url) as page:
+            self.wait(page)
+            self.after(page, lambda: page.locator("[data-direction='0']").fill("1"))
+            before = self.shown(page)
+            page.click("#resemble")
+            self.wait(page, "Write what the image is to be like")
+            page.fill("#words", "white r")  # R makes no new image here
+            page.keyboard.press("r")
+            self.assertEqual(page.input_value("#seed"), "0")
+            page.keyboard.press("Enter")
+            self.wait(page, r"Likeness to “white rr”: 0\.\d+, now 0\.\d+")
+            brighter = self.shown(page)
+            self.assertGreater(brighter.mean(), before.mean())
+            self.assertEqual(page.locator("[data-direction='0']").input_value(), "0")
+            page.evaluate("say('…')")
+            page.click("#resemble")
+            self.wait(page, "Likeness")
+            brightest = self.shown(page)
+            self.assertGreater(brightest.mean(), brighter.mean())
+            self.assert_narrow(page)
+            page.reload()
+            self.wait(page)
+            self.assertAllEqual(self.shown(page), brightest)
+            self.assertAllEqual(self.after(page, lambda: page.click("#back")), self.first(editor))
+
+    def first(self, editor):
+        return np.repeat(np.int32(editor.images(Edit(), [0.0])[0]), 3, axis=-1)
+
+    def test_a_caption_is_drawn(self):
+        editor = editors.LiveEditor(texts(), None, "a run")
+        with served(editor) as url, open_page(url) as page:
+            self.wait(page)
+            self.assertEqual(page.input_value("#caption"), "thick one")
+            self.assertFalse(page.is_visible("#label") or page.is_visible("#words"))
+            for caption in ("thick one", "a thin one"):
+                pixels = self.after(page, lambda c=caption: page.fill("#caption", c))
+                (expected,) = editor.images(Edit(label=caption), [0.0])
+                self.assertAllClose(pixels, np.repeat(np.int32(expected), 3, axis=-1), atol=1)
+            page.reload()
+            self.wait(page)
+            self.assertEqual(page.input_value("#caption"), "a thin one")
+            self.assertAllEqual(self.shown(page), pixels)
+            page.fill("#caption", "")
+            self.wait(page, "Write what the image is to show")
 
     def test_what_a_saved_model_cannot_do_is_not_shown(self):
         editor = editors.LiveEditor(self.editor.model, self.editor.directions, "a SavedModel")

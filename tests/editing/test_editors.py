@@ -8,10 +8,11 @@ import urllib.error
 import urllib.request
 from unittest import mock
 
+import keras
 import numpy as np
 import tensorflow as tf
 from backends import needs_backend
-from editing_page import classes, colours, served, styled
+from editing_page import Brightness, classes, colours, served, styled, texts
 from PIL import Image
 from served_models import decoded, encoded
 
@@ -109,8 +110,104 @@ class LiveEditorTest(tf.test.TestCase):
         self.assertAllClose(off, distance, atol=0.01)
         self.assertLess(off, 0.5 * np.mean((np.float32(image) - target) ** 2) / 127.5**2)
 
+    def test_a_text_is_the_class_of_a_model_of_texts(self):
+        gan = texts()
+        editor = editors.LiveEditor(gan, None, "a run")
+        self.assertEqual(editor.settings["caption"], "thick one")
+        images = [
+            editor.images(Edit(seed=7, label=text), [0.0])[0] for text in ("a thick one", "thin")
+        ]
+        self.assert_same(images[0], gan.generate(1, seed=7, text="a thick one"))
+        self.assert_same(images[1], gan.generate(1, seed=7, text="thin"))
+        self.assertNotAllEqual(*images)
+        with mock.patch.object(editors, "STEPS", 2):
+            point, _ = editor.project(encoded(images[0]), "thick")
+        self.assertEqual(point.shape, (4,))
+        for message, label in (("give text", None), ("up to 300", "x" * 301), ("up to 300", " ")):
+            with self.assertRaisesRegex(ValueError, message):
+                editor.images(Edit(seed=7, label=label), [0.0])
+        gan.encode_text = None
+        with self.assertRaisesRegex(ValueError, "encoder of texts that is not in the file; give"):
+            editors.LiveEditor(gan, None, "a run")
+
+
+class ResembleTest(tf.test.TestCase):
+    def test_an_image_becomes_more_like_words_from_what_is_seen_on(self):
+        gan, directions = styled()
+        cases = (
+            (gan, directions, {"offsets": (1.0, 0.0), "mix": ("fine",), "truncation": 0.8}),
+            (texts(), None, {"way": 0.5, "label": "thick"}),
+        )
+        for model, found, values in cases:
+            editor = editors.LiveEditor(model, found, "a run", clip=Brightness())
+            self.assertTrue(editor.settings["words"])
+            edit = Edit(seed=7, **values)
+            start = editor.images(edit, [edit.way])[0]
+            for text, sign in (("white", 1.0), ("black", -1.0)):
+                point, before, after = editor.resemble(edit, text)
+                self.assertGreater(after, before, type(model))
+                (image,) = editor.images(Edit(seed=7, label=edit.label, point=point), [0.0])
+                self.assertGreater(sign * (image.mean() - start.mean()), 0.0, type(model))
+            # Without a step the point is what was seen.
+            with mock.patch.object(editors, "TEXT_STEPS", 0):
+                point, _, _ = editor.resemble(edit, "white")
+            (image,) = editor.images(Edit(seed=7, label=edit.label, point=point), [0.0])
+            self.assertAllClose(np.int32(image), np.int32(start), atol=1)
+
+    def test_no_farther_than_half_of_where_points_are(self):
+        gan, _ = styled()
+        editor = editors.LiveEditor(gan, None, "a run", clip=Brightness())
+        start = gan.styles(gan.latents(1, seed=7))[0]
+        point, _, _ = editor.resemble(Edit(seed=7), "white")
+        many = gan.points(gan.latents(1000, seed=0), "w+")
+        spread = np.sqrt(np.square(many - many.mean(0)).sum((1, 2)).mean())
+        self.assertBetween(np.linalg.norm(point - start), 1e-3, 0.501 * spread)
+
+    def test_directions_in_z_and_in_styles(self):
+        keras.utils.set_random_seed(0)
+        gan = kerasgan.StyleGAN2((8, 8, 1), latent_dim=6, base_width=4, max_width=8)
+        for space, keeps in (("z", False), ("styles", True)):
+            found = kerasgan.control.directions(gan, method="pca", space=space, num_points=50)
+            editor = editors.LiveEditor(gan, found, "a run", clip=Brightness())
+            self.assertEqual(editor.settings["keeps_offsets"], keeps)
+            offsets = (1.0, *(0.0 for _ in found.names[1:]))
+            edit = Edit(seed=7, offsets=offsets)
+            point, before, after = editor.resemble(edit, "white")
+            self.assertGreater(after, before)
+            moved = Edit(seed=7, point=point, offsets=offsets if keeps else ())
+            before, after = (editor.images(e, [0.0]).mean() for e in (edit, moved))
+            self.assertGreater(after, before)
+        points = (
+            gan.channels(gan.styles(gan.latents(1, seed=7)))
+            + found.deviations[0] * (found.vectors[:1])
+        )
+        noise = [np.zeros((1, *shape), "float32") for shape in gan.noise_shapes[1:]]
+        expected = to_uint8(gan.generate_from_styles(points, noise))
+        image = editor.images(Edit(seed=7, offsets=offsets, noise=False), [0.0])
+        self.assertAllClose(np.int32(image), np.int32(expected), atol=1)
+
+    def test_needs_a_clip(self):
+        editor = editors.LiveEditor(classes(), None, "a run")
+        self.assertFalse(editor.settings["words"])
+        with self.assertRaisesRegex(ValueError, "without a CLIP .* give --clip"):
+            editor.resemble(Edit(label=1), "white")
+
 
 class ServedEditorTest(tf.test.TestCase):
+    def test_a_saved_model_of_texts_knows_its_words(self):
+        gan = texts()
+        folder = pathlib.Path(self.create_tempdir().full_path) / "1"
+        gan.export(folder)
+        editor = editors.served(folder, "m")
+        self.assertEqual(editor.settings["caption"], "one")
+        (image,) = editor.images(Edit(seed=7, label="a thick one"), [0.0])
+        expected = to_uint8(gan.generate(1, seed=7, text="thick one")[0])
+        self.assertAllClose(np.int32(image), np.int32(expected), atol=1)
+        with self.assertRaisesRegex(ValueError, "label: use a text"):
+            editor.images(Edit(label=1), [0.0])
+        with self.assertRaisesRegex(ValueError, "cannot be steered by a text"):
+            editor.resemble(Edit(label="one"), "one")
+
     def test_a_saved_model_shows_what_the_run_does(self):
         gan, directions = styled()
         folder = pathlib.Path(self.create_tempdir().full_path) / "1"

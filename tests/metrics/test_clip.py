@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 from backends import needs_backend
 from keras import ops
+from served_models import roughen
 
 import kerasgan
 from kerasgan.metrics.clip import DEVIATION, MEAN, cosines
@@ -26,6 +27,13 @@ class Table:
 
     def encode_texts(self, texts):
         return np.array([self.rows[text.removeprefix("A photo depicts ")] for text in texts])
+
+
+class Arrays(Table):
+    """One that gives no tensors."""
+
+    def encode_images(self, images):
+        return ops.convert_to_numpy(images)[:, 0, :2, 0]
 
 
 def of_pixels(*pairs):
@@ -155,6 +163,29 @@ class KerasHubCLIPTest(tf.test.TestCase):
         large = np.full((1, 32, 32, 1), 0.2, "float32")
         same = np.full((1, 16, 16, 3), 0.2, "float32")
         self.assertAllClose(clip.encode_images(large), clip.encode_images(same), atol=1e-5)
+        # As the framework's own resizing has it.
+        large = np.random.default_rng(0).uniform(-0.5, 0.5, (2, 24, 40, 3)).astype("float32")
+        own = {"antialias": True, "data_format": "channels_last"}
+        small = ops.image.resize(large, (16, 16), "bicubic", **own)
+        self.assertAllClose(clip.encode_images(large), clip.encode_images(small), atol=1e-4)
+
+    def test_a_text_steers_latents(self):
+        gan = kerasgan.DCGAN((16, 16, 1), latent_dim=6, base_width=4)
+        roughen(gan)
+        clip = kerasgan.metrics.KerasHubCLIP(keras_hub_clip(), tokens_of)
+        z = gan.latents(3, seed=0)
+        alike = kerasgan.metrics.text_likeness(clip, "a thick one")
+        moved = kerasgan.control.steer(gan, z, alike, steps=4, rate=0.2)
+        before, after = (cosines(clip, gan.generate_from(x), ["a thick one"]) for x in (z, moved))
+        self.assertAllGreater(after - before, 1e-3)
+        found = alike(ops.convert_to_tensor(gan.generate_from(z)))
+        self.assertAllClose(ops.convert_to_numpy(found), before[:, 0], atol=1e-5)
+
+    def test_a_clip_of_arrays_does_not_steer(self):
+        gan = kerasgan.DCGAN((8, 8, 1), latent_dim=6, base_width=4)
+        alike = kerasgan.metrics.text_likeness(Arrays(), "a two")
+        with self.assertRaisesRegex(ValueError, "objective gives ndarray, which has no gradient"):
+            kerasgan.control.steer(gan, gan.latents(1, seed=0), alike)
 
     @needs_backend("tensorflow", reason="keras-hub's preprocessors are TensorFlow's")
     def test_a_preprocessor_of_keras_hub_makes_the_tokens(self):
@@ -169,3 +200,10 @@ class KerasHubCLIPTest(tf.test.TestCase):
         tokens = np.array([[18, 2, 5, 19, 0], [18, 5, 19, 0, 0]])
         expected = backbone.get_text_embeddings(tokens)
         self.assertAllClose(found, ops.convert_to_numpy(expected), atol=1e-6)
+        folder = self.create_tempdir().full_path
+        backbone.save_to_preset(folder)
+        preprocessor.save_to_preset(folder)
+        again = kerasgan.metrics.KerasHubCLIP.from_preset(folder)
+        self.assertAllClose(again.encode_texts(["a One", "one"]), found, atol=1e-6)
+        with self.assertRaisesRegex(ValueError, "/none is no CLIP of keras-hub"):
+            kerasgan.metrics.KerasHubCLIP.from_preset(folder + "/none")
