@@ -44,7 +44,13 @@ def main():
     points = np.repeat(gan.points(latents[:1]), 7, axis=0)
     rows = [gan.generate_from_points(found.move(points, n, positions)) for n in range(len(found))]
     pictures.write_png(out / "directions.png", pictures.strip(rows))
-    print(control.change_table(gan, found, is_digit))
+
+    def how_much(images):
+        logits = ops.log_softmax(judge.predict(images, verbose=0)["logits"])
+        logits = ops.convert_to_numpy(logits)
+        return {f"digit {digit}": logits[:, digit] for digit in range(10)}
+
+    print(control.change_table(gan, found, how_much))
 
     def three(images):
         return ops.log_softmax(judge(images, training=False)["logits"])[:, 3]

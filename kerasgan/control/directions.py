@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import ArrayLike
 
+from kerasgan.backend import private
 from kerasgan.checks.arguments import whole_number
 from kerasgan.control.scoring import Scores, scored
 from kerasgan.roles import base
@@ -340,18 +341,33 @@ def first_kernel(model: keras.Model) -> np.ndarray:
     """
     network = model.sampling_generator
     network = network.mapping if base.has(model, HasStyles) else network
-    # Not those inside of a layer, which see what it makes of latents; but a layer may be wrapped.
-    for layer in network.layers:
-        layer = getattr(layer, "layer", layer)
-        if isinstance(layer, keras.layers.Dense):
-            kernel = _numbers(layer)
-            # What joins the latents, such as a label, comes after them.
-            if len(kernel) >= model.latent_dim:
-                return kernel[: model.latent_dim]
+    for layer in _layers(network):
+        kernel = _numbers(layer)
+        # What joins the latents, such as a label, comes after them.
+        if len(kernel) >= model.latent_dim:
+            return kernel[: model.latent_dim]
     raise ValueError(
         f"{type(model).__name__} has no dense layer that takes whole latents, which 'sefa' and "
         "'pca' look at; use 'logistic' or 'linear'."
     )
+
+
+def _layers(network):
+    """The dense layers of a network that its first input reaches, in their order."""
+    # Not those inside of a layer, which see what it makes of latents; but a layer may be wrapped,
+    # and a network may be a part of another one.
+    inputs = getattr(network, "inputs", None)  # of one that is a graph
+    for layer in network.layers:
+        inner = getattr(layer, "layer", layer)
+        if isinstance(inner, keras.layers.Dense):
+            if not inputs or _reached(layer.input, inputs[0]):
+                yield inner
+        elif isinstance(inner, keras.Model) and getattr(inner, "inputs", None):
+            yield from _layers(inner)
+
+
+def _reached(tensor, start):
+    return tensor is start or any(_reached(each, start) for each in private.made_from(tensor))
 
 
 def _numbers(dense):

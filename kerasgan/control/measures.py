@@ -82,16 +82,14 @@ def change_table(
     points = model.points(latents, space, labels=labels)
     of_points = labels if space == "z" else None
 
-    def values(points):
+    def values(points, varied=True):
         images = model.generate_from_points(points, space, labels=of_points)
-        return {name: array.astype("float64") for name, array in scored(scores, images).items()}
+        by_name = scored(scores, images, varied)
+        return {name: array.astype("float64") for name, array in by_name.items()}
 
     before = values(points)
-    columns = [
-        values_of_moved
-        for name in found.names
-        for values_of_moved in [values(found.move(points, name, deviations))]
-    ]
+    # Moved, all may have become alike.
+    columns = [values(found.move(points, name, deviations), False) for name in found.names]
     changes = [
         [(column[name] - array).mean() / array.std() for column in columns]
         for name, array in before.items()

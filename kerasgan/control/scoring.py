@@ -12,13 +12,14 @@ Scores: TypeAlias = Callable | Mapping[str, Callable]
 AT_ONCE = 256
 
 
-def scored(scores: Scores, images: np.ndarray) -> dict[str, np.ndarray]:
+def scored(scores: Scores, images: np.ndarray, varied: bool = True) -> dict[str, np.ndarray]:
     """What functions say of images.
 
     Args:
         scores: dict from names to functions of images, to n numbers or bools; or one such function,
             or one to a dict of such.
         images: float array (n, height, width, channels).
+        varied: whether an attribute that all have alike is of no use.
 
     Returns:
         dict from names to arrays (n,), float64 or bool.
@@ -45,7 +46,7 @@ def scored(scores: Scores, images: np.ndarray) -> dict[str, np.ndarray]:
     for name, values in arrays.items():
         if not np.all(np.isfinite(values)):
             raise ValueError(f"scores: {name!r} is NaN or infinite for some of the images.")
-        if np.all(values == values[0]):
+        if varied and np.all(values == values[0]):
             raise ValueError(f"scores: {name!r} is {values[0]} for all {len(values)} images.")
     return arrays
 

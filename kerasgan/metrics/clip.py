@@ -149,7 +149,8 @@ def text_likeness(clip: CLIP, text: str) -> Callable:
     (goal,) = _encoded_texts(clip, [text]).astype("float32")
 
     def likeness(images):
-        encoded = clip.encode_images(images)
+        # Beyond there are no images that a CLIP has seen.
+        encoded = clip.encode_images(ops.clip(images, -1.0, 1.0))
         if not ops.is_tensor(encoded):
             return encoded  # whose user says that it has no gradient
         unit = ops.normalize(ops.cast(encoded, "float32"), axis=-1)

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 from backends import needs_backend
 from cli.test_commands import CommandTestCase, call, shared_folder
+from editing.editing_page import texts
 from PIL import Image
 
 import kerasgan
@@ -135,6 +136,15 @@ class ImagesTest(CommandTestCase):
             expected = gan.generate(12, seed=0, labels=labels)
             self.assertAllEqual(made.generate(), np.round((expected + 1) * 127.5))
             self.assertEqual(made.label, None if label is None else 7)
+
+    def test_a_model_of_texts_draws_those_of_its_data(self):
+        gan = texts()
+        gan.save(self.folder / "texts.keras")
+        made = hype._generator(self.folder / "texts.keras", 4, 0, None, None).generate()
+        expected = gan.generate(4, seed=0, text=["thick one", "thin one"] * 2)
+        self.assertAllClose(np.int32(made), np.round((expected + 1) * 127.5), atol=1)
+        with self.assertRaisesRegex(ValueError, "has no classes, but texts; leave --label out"):
+            hype._generator(self.folder / "texts.keras", 4, 0, "thin", None)
 
     def test_a_class_is_that_of_the_model_by_name_or_number(self):
         gan = hype.runs.load_run(conditional_run())[0]

@@ -151,6 +151,13 @@ class WithoutScoresTest(tf.test.TestCase, parameterized.TestCase):
         with self.assertRaisesRegex(ValueError, "RealNVP has no dense layer that takes whole lat"):
             control.directions(flow, method="sefa", num_points=20)
 
+    def test_of_texts(self):
+        gan = kerasgan.TextGAN((8, 8, 1), 9, 6, 4)  # of texts longer than latents
+        (kernel,) = [
+            v for v in gan.sampling_generator.weights if v.shape[0] == 6 + 128 and len(v.shape) == 2
+        ]
+        self.assertAllEqual(first_kernel(gan), ops.convert_to_numpy(kernel)[:6])
+
     def test_classes(self):
         gan = kerasgan.CGAN((8, 8, 1), latent_dim=6, base_width=4, num_classes=3)
         found = control.directions(gan, method="sefa", num_points=20, labels=1)

@@ -34,6 +34,15 @@ class TableTest(tf.test.TestCase):
         lines = str(changes).splitlines()
         self.assertEqual(lines[0].split(), ["first", "second"])
         self.assertEqual(lines[1].split()[:2], ["first", f"{changes.changes[0, 0]:.2f}"])
+        # Once they are moved, all images may have an attribute.
+        above = {"above": lambda images: first(images) > 0.0}
+        one = control.Directions(
+            ("first",), "z", found.vectors[:1], np.float32([100.0]), found.quality[:1], "linear"
+        )
+        changes = control.change_table(model, one, above, num_points=400)
+        share = (model.generate(400, seed=1)[:, 0, 0, 0] > 0.0).mean()
+        expected = (1.0 - share) / np.sqrt(share * (1.0 - share))
+        self.assertAllClose(changes.changes, [[expected]], rtol=1e-5)
 
 
 class SeparabilityTest(tf.test.TestCase):

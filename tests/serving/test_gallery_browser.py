@@ -9,13 +9,14 @@ import numpy as np
 import tensorflow as tf
 from backends import needs_backend
 from browser import needs_chromium, open_page
-from served_models import NUM_CLASSES, SIZE, decoded, differences, encoded, served
+from editing.editing_page import texts
+from served_models import NUM_CLASSES, SIZE, decoded, differences, encoded, pixels, served
 
 from kerasgan.serving import Client
 
 pytestmark = needs_backend("tensorflow", reason="a server does not know what wrote its SavedModels")
 
-CONTROLS = ("seed", "num", "label", "truncation", "files", "direction")
+CONTROLS = ("seed", "num", "label", "text", "truncation", "files", "direction")
 stack = contextlib.ExitStack()
 
 
@@ -62,6 +63,22 @@ class GalleryTest(tf.test.TestCase):
         images = self.images(page)
         self.assertLessEqual(differences(images, self.client.sample(num, **arguments)), 1)
         return images
+
+    def test_a_model_of_texts_has_a_caption(self):
+        gan = texts()
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        gan.export(folder / "texts" / "1")
+        with served(folder) as own, open_page(own.url) as page, Client(own.url, "texts") as client:
+            page.locator("#images li").nth(15).wait_for()
+            self.assertEqual(self.visible(page), ["seed", "num", "text"])
+            self.assertEqual(page.input_value("#text"), "one")
+            page.fill("#text", "A THICK one, or 11")
+            page.fill("#num", "3")
+            self.show(page)
+            images = self.images(page)
+            self.assertLessEqual(differences(images, client.sample(3, text=[0.0, 1.0, 1.0])), 1)
+            expected = gan.generate(3, text="thick one", seed=0)
+            self.assertLessEqual(differences(images, pixels(expected)), 1)
 
     def test_each_model_has_the_controls_that_it_takes(self):
         with self.gallery("classes") as page:
