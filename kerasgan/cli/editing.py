@@ -79,7 +79,7 @@ def _editor(path, directions, clip=None):
             found, hint = _unnamed(model, path)
         judge = None if clip is None else _clip(clip)
         # Where the texts of the data were encoded by it.
-        if judge is not None and getattr(model, "encode_text", judge) is None:
+        if judge is not None and model.draws_texts and model.encode_text is None:
             model.encode_text = judge.encode_texts
         return editors.LiveEditor(model, found, str(path), hint, judge)
 

@@ -73,8 +73,7 @@ def fakes(run_or_file, num, seed, name, caption, jpeg, out, from_captions, **opt
     from kerasgan.data import kind_of
     from kerasgan.data.triplets import write
 
-    draws_texts = roles.has(model, roles.GeneratesImages) and model.condition is not None
-    draws_texts = draws_texts and model.condition.name == "text"
+    draws_texts = roles.has(model, roles.GeneratesImages) and model.draws_texts
     settings = {**options, "seed": seed, "set": {}}
     kind = kind_of(model)
     with usage_errors():
@@ -120,8 +119,7 @@ def _from_captions(model, table, out, pictures, name, seed, how):
     else:
         gan, _ = runs.load_run(model)
         own_name = type(gan).__name__
-        told = roles.has(gan, roles.GeneratesImages) and gan.condition
-        if not told or told.name != "text":
+        if not roles.has(gan, roles.GeneratesImages) or not gan.draws_texts:
             raise click.UsageError(
                 f"--from-captions needs a model that draws texts, and {own_name} does not; use a "
                 "run of text_gan, or a function from texts to images, FILE.py:FUNCTION."

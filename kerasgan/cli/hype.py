@@ -140,7 +140,7 @@ def _generator(run_or_file, num, seed, label, image_size, skip_damaged=False):
     roles.require(gan, roles.GeneratesImages, "kerasgan hype", instead)
     if len(gan.image_shape) != 3:
         raise ValueError(f"{type(gan).__name__} makes vectors here, and people judge images.")
-    if label is not None and gan.condition is not None and gan.num_classes is None:
+    if label is not None and gan.draws_texts:
         raise ValueError(
             f"--label {label}: {type(gan).__name__} has no classes, but texts; leave --label out, "
             "and it draws those of its data."

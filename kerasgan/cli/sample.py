@@ -57,7 +57,7 @@ def sample(run_or_file, num, seed, label, truncation, out, individual):
     instead = instead if roles.has(gan, roles.Translates) else ""
     with usage_errors():
         roles.require(gan, roles.GeneratesImages, "kerasgan sample", instead)
-    if label is None and gan.condition is not None and gan.num_classes is None:
+    if label is None and gan.draws_texts:
         raise click.UsageError(f"{type(gan).__name__} draws what a text says: give --label TEXT.")
     if label is None and gan.num_classes is not None:
         raise click.UsageError(

@@ -53,7 +53,7 @@ def _names_of_classes(num_classes, names):
 
 def _first_caption(model):
     """What a model that draws texts is asked for at first; None for another model."""
-    if model.condition is None or model.condition.name != "text":
+    if not model.draws_texts:
         return None
     if model.encode_text is None:
         raise ValueError(

@@ -132,6 +132,11 @@ class GeneratesImages(TakesImages):
             raise ValueError(f"truncation={truncation!r}; use None or a number above 0.")
 
     @property
+    def draws_texts(self) -> bool:
+        """Whether it is told a text, or the embedding of one, to draw: bool."""
+        return self.condition is not None and self.condition.name == "text"
+
+    @property
     def compares_classes(self) -> bool:
         return self.num_classes is not None
 
