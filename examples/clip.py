@@ -76,7 +76,8 @@ class SmallCLIP(keras.Model):
         return found
 
     def encode_images(self, images):
-        return self.of_images(images, training=False)
+        found = self.of_images(images, training=False)
+        return found if ops.is_tensor(images) else ops.convert_to_numpy(found)
 
     def encode_texts(self, texts):
         return ops.convert_to_numpy(self.of_texts(self.tokens(texts), training=False))

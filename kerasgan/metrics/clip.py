@@ -21,8 +21,8 @@ SCALE = 100.0  # of cosines before a softmax, where a trained CLIP's own is cut 
 class CLIP(Protocol):
     """Whatever has these two methods: two encoders into one space, trained on pairs.
 
-    `KerasHubCLIP` makes one of keras-hub's; `examples/clip.py` trains a small one. Either may give
-    tensors; `text_likeness` needs them of `encode_images`, written with `keras.ops`.
+    `KerasHubCLIP` makes one of keras-hub's; `examples/clip.py` trains a small one. `text_likeness`
+    gives `encode_images` tensors and needs such of it, written with `keras.ops`.
     """
 
     def encode_images(self, images: np.ndarray) -> np.ndarray:
@@ -85,8 +85,10 @@ class KerasHubCLIP:
             for before, after in zip(x.shape[1:3], (height, width), strict=True)
         )
         x = ops.einsum("ai,bj,nijc->nabc", rows, columns, x)
-        x = (ops.clip(x, 0.0, 1.0) - np.array(MEAN, "float32")) / np.array(DEVIATION, "float32")
-        return self.backbone.get_vision_embeddings(x)
+        mean, deviation = (ops.convert_to_tensor(numbers) for numbers in (MEAN, DEVIATION))
+        x = (ops.clip(x, 0.0, 1.0) - mean) / deviation
+        found = self.backbone.get_vision_embeddings(x)
+        return found if ops.is_tensor(images) else ops.convert_to_numpy(found)
 
     def encode_texts(self, texts: list[str]) -> np.ndarray:
         if hasattr(self.tokenize, "tokenizer"):
