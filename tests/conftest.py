@@ -42,10 +42,23 @@ def pytest_collection_finish(session):
 
 
 @pytest.fixture(autouse=True, scope="module")
-def frozen_garbage():
-    # What a file leaves behind grows. Each collection would go through all of it, and a server
-    # collects at each version that it lets go.
+def little_is_left_by_a_file():
     yield
+    free_and_freeze()
+
+
+@pytest.fixture(autouse=True)
+def little_is_left_by_a_test(request):
+    yield
+    if request.path.name in LONG_FILES:
+        free_and_freeze()
+
+
+def free_and_freeze():
+    """Frees what can be freed, and keeps the garbage collector from going through the rest.
+
+    What tests leave behind grows, and a server collects at each version that it lets go.
+    """
     gc.collect()
     if keras.backend.backend() == "tensorflow":
         empty_graphs_without_function()
