@@ -189,8 +189,8 @@ def directions(run_or_file, scores, method, space, num, count, against, label, s
 )
 @click.option(
     "--features",
-    help="Network whose features are to be alike, too: digits, inception, lpips:BACKBONE,HEADS, or "
-    "the PATH of a .keras file.  [default: pixels alone]",
+    help="Network whose features are to be alike, too: digits, inception, mobilenet_v2, "
+    "lpips:BACKBONE,HEADS, or the PATH of a .keras file.  [default: pixels alone]",
 )
 @click.option(
     "--refine",

@@ -154,3 +154,40 @@ class PhotographsTest(tf.test.TestCase):
         gan.compile(steps_per_execution=1)
         history = gan.fit(photos[:, ::2, ::2], photos, verbose=0).history
         self.assertGreater(history["generator_loss"][0], 0.0)
+
+    @needs_backend("tensorflow", reason="what frameworks can break is tested without weights")
+    def test_a_projection_is_near_in_its_features(self):
+        datasets = pytest.importorskip("sklearn.datasets")
+        photos = np.stack(
+            [prepared(photo)[::7, ::7] for photo in datasets.load_sample_images().images]
+        )
+        look = features.extractor("mobilenet_v2")
+        gan = kerasgan.DCGAN((32, 32, 3), latent_dim=8, base_width=4, seed=0)
+        found = gan.project(photos, "z", 4, look.network, progress=False)
+        ends = [look.unrounded(images) for images in (photos, found.images)]
+        ends = [end / np.linalg.norm(end, axis=1, keepdims=True) for end in ends]
+        by_hand = np.square(found.images - photos).mean((1, 2, 3))
+        by_hand += np.square(ends[0] - ends[1]).sum(1)
+        self.assertAllClose(found.distance, by_hand, rtol=1e-3)
+        of_pixels = gan.project(photos, "z", 4, progress=False)
+        self.assertNotAllClose(found.latents, of_pixels.latents, atol=1e-3)
+
+    @needs_backend("tensorflow", reason="what frameworks can break is tested without weights")
+    def test_a_detector_sees_with_it(self):
+        """Which of two crops was enlarged from a quarter, of two photographs."""
+        datasets = pytest.importorskip("sklearn.datasets")
+        random, crops = np.random.default_rng(0), []
+        for photo in datasets.load_sample_images().images:
+            for _ in range(32):
+                top, left = random.integers(0, 427 - 64), random.integers(0, 640 - 64)
+                crops.append(photo[top : top + 64, left : left + 64] / 127.5 - 1.0)
+        real = np.stack(crops).astype("float32")
+        fake = real.reshape(64, 16, 4, 16, 4, 3).mean((2, 4)).repeat(4, 1).repeat(4, 2)
+        names = tuple(map(str, range(32)))
+        train = kerasgan.data.Triplets(names, real[::2], fake[::2], names, ("small",) * 32)
+        network = mobilenet.mobilenet_v2()
+        network = keras.Model(network.input, network.output["features"])
+        detector = kerasgan.detection.Detector((64, 64, 3), network, pair=True, seed=0)
+        detector.fit(*detector.examples(train), epochs=5, verbose=0)
+        right = detector.probability_real(real[1::2], fake[1::2]) > 0.5
+        self.assertGreater(right.mean(), 0.9)
