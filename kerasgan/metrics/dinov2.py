@@ -115,8 +115,9 @@ def _from_preset(preset):
             loaded = backbones.from_preset(preset, image_shape=(SIZE, SIZE, 3))
         except Exception as error:  # whatever those who download raise
             kind = ValueError if isinstance(error, ValueError) else OSError
+            reason = str(error).partition("\n")[0].partition(". ")[0]
             raise kind(
-                f"backbone={preset!r} cannot be loaded by keras-hub ({error}); use the name of a "
+                f"backbone={preset!r} cannot be loaded by keras-hub ({reason}); use the name of a "
                 "preset such as 'dinov2_large', whose weights it downloads once, or a folder that "
                 "save_to_preset has written."
             ) from error
