@@ -521,8 +521,8 @@ class HasLatents(GeneratesImages):
             steps: int.
             features: what else than the pixels' mean squared difference is to be alike: a
                 `keras.Model`, or function of tensors, from images to features, or to a dict with
-                `features`. Their squared distance, at length 1, is added. The paper takes those of
-                a VGG16 alone (LPIPS).
+                `features`. Their squared distance, at length 1, is added; of
+                `kerasgan.metrics.features.lpips` LPIPS is. The paper takes that of a VGG16 alone.
             start: where to begin: float array (n, *shape) of points; a network from images to
                 points, such as `kerasgan.control.train_encoder` makes; None as above.
             refine: whether a copy of the generator learns the images at the points that were found,
