@@ -24,9 +24,10 @@ class PerceptualPathLength(keras.metrics.Metric):
     that neither end has do not come and go.
 
     The distance d is the squared Euclidean one between what a feature network makes of the two
-    images. The paper takes LPIPS of a VGG16, `features="lpips:BACKBONE,HEADS"`; numbers of different
-    networks cannot be compared. The paper crops faces, this does not. As in the authors' code, `result()` is the mean of the
-    distances from the 1st to the 99th percentile: a few paths across a gap would make it up.
+    images. The paper takes LPIPS of a VGG16, which `features="lpips:BACKBONE,HEADS"` is; numbers of
+    different networks cannot be compared. The paper crops faces, this does not. As in the authors'
+    code, `result()` is the mean of the distances from the 1st to the 99th percentile: a few paths
+    across a gap would make it up.
 
     Args:
         features: what `kerasgan.metrics.features.extractor` takes, such as `"inception"` or a

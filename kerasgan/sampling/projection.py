@@ -157,6 +157,9 @@ class Distance:
         shrink = max(1, images.shape[1] // LARGEST_SEEN)
         if shrink > 1:
             images = smaller(images, shrink)
+        wanted = getattr(self.features, "input_shape", None)  # a function has none
+        if images.shape[-1] == 1 and wanted is not None and wanted[-1] == 3:
+            images = ops.repeat(images, 3, axis=-1)
         arguments = {"training": False} if self.networks else {}
         found = self.features(images, **arguments)
         found = found["features"] if isinstance(found, dict) else found

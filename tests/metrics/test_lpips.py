@@ -80,6 +80,8 @@ class LPIPSTest(tf.test.TestCase):
         again = keras.saving.load_model(path)
         self.assertTrue(again.squares_are_distances)
         self.assertAllClose(again(fake), network(fake))
+        gray = fake[..., :1]
+        self.assertAllClose(Distance(again).of(gray), network(gray.repeat(3, axis=-1)))
 
     @only_here
     def test_as_content_loss(self):
