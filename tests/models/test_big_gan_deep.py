@@ -14,6 +14,7 @@ from kerasgan.models import big_gan_deep
 from kerasgan.presets.catalogue import presets
 from kerasgan.sampling.latents import truncated
 from kerasgan.training.official import PublishedFile
+from kerasgan.training.optimizers import all_layers
 
 BLOCKS = [[False, 4, 4], [True, 4, 2], [True, 2, 1]]
 SETTINGS = {"image_shape": (16, 16, 3), "num_classes": 4, "latent_dim": 6, "base_width": 4}
@@ -295,6 +296,39 @@ class BigGANDeepTest(tf.test.TestCase):
         strengths = np.array([1.0, 0.5, 0.43, 0.425, 0.58, 0.005, 1.01], "float32")
         found = big_gan_deep.shares_of(strengths, 51)
         self.assertAllClose(found, wanted, atol=1e-5)
+
+    @needs_backend("tensorflow", "torch", reason="it compiles for a minute")
+    def test_statistics_are_collected(self):
+        """Of one batch: normalized with its set, it is what it is in training."""
+        gan = small_gan(standing_statistics=3, ema_decay=0.5)
+        kernel = gan.ema_generator.get_layer("block0_norm1").gamma.layer.kernel
+        kernel.assign(normal(*kernel.shape))  # or nothing tells the networks apart
+        before = values(gan.generate(2, seed=0, labels=1))
+        moving = values(gan.ema_generator.get_layer("norm").moving_mean)
+        gan.collect_statistics(batches=1, batch_size=8, seed=4)
+        self.assertAllEqual(values(gan.ema_generator.get_layer("norm").moving_mean), moving)
+        self.assertAllEqual(gan.generate(2, seed=0, labels=1), before)
+        for network in (gan.generator, gan.ema_generator):
+            norm = network.get_layer("norm")
+            self.assertEqual((norm.momentum, norm.trainable), (0.9, network is gan.generator))
+        labels = np.random.default_rng((4, 0)).integers(3, size=8, dtype="int32")
+        norms = [x for x in all_layers([gan.ema_generator]) if hasattr(x, "momentum")]
+        for truncation in (0.5, 1.0):
+            found = gan.generate(8, seed=4, labels=labels, truncation=truncation)
+            latents = gan.latents(8, seed=4, truncation=truncation)
+            for norm in norms:
+                norm.trainable = True
+            wanted = values(gan.ema_generator([latents, labels], training=True))
+            self.assertAllClose(found, wanted, rtol=0.0, atol=1e-5)
+            self.assertGreater(wanted.std(0).mean(), 1e-2)
+        again = values(gan.generator.get_layer("norm").means)
+        gan.collect_statistics(batches=2, batch_size=4, seed=4)
+        self.assertNotAllClose(values(gan.generator.get_layer("norm").means), again, atol=1e-6)
+        self.assertAllEqual(
+            *(values(n.get_layer("norm").means) for n in (gan.generator, gan.ema_generator))
+        )
+        with self.assertRaisesRegex(ValueError, "make it with standing_statistics=51"):
+            small_gan().collect_statistics()
 
 
 class OfficialTest(tf.test.TestCase):
