@@ -32,6 +32,7 @@ Block = tuple[bool, int, int]
 REDUCTION = 4
 # Of the truncated normal distribution that is scaled where there are standing statistics.
 BOUND = 2.0
+BY_SHARES = "by_shares"
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")
@@ -252,14 +253,7 @@ class BigGANDeep(LargeScaleGAN):
 
         See `kerasgan.layers.StandingBatchNormalization` for the shares.
         """
-        network = self.sampling_generator
-        of, found = getattr(self, "_truncated", (None, None))
-        if of is not network:
-            shares = network.get_layer("shares").output
-            found = keras.Model([*network.inputs, shares], network.outputs[0])
-            # Keras would save the attributes of a model, and so its weights twice.
-            object.__setattr__(self, "_truncated", (network, found))
-        return found
+        return self.sampling_generator.get_layer(BY_SHARES)
 
     # Published files ---------------------------------------------------------------------------
 
@@ -278,7 +272,7 @@ class BigGANDeep(LargeScaleGAN):
 
     def load_network(self, name: str, tensors: Mapping[str, np.ndarray]) -> None:
         for place in published_places(self.get_config()):
-            load(place, getattr(self, name), tensors)
+            load(place, getattr(self, name).get_layer(BY_SHARES), tensors)
 
 
 # The networks ------------------------------------------------------------------------------------
@@ -298,17 +292,17 @@ def generator(
     orthogonal_weight: float,
     norm_epsilon: float,
 ) -> keras.Model:
-    """The generator of figure 16: [z, label] to images."""
+    """The generator of figure 16: [z, label] to images.
+
+    With `sets` of statistics it is around a network that is given the shares of these, too.
+    """
     start_size, _ = doublings_to(image_shape)
     of_kernels = kernels(orthogonal_weight)
     z = keras.Input((latent_dim,), name="z")
     label = keras.Input((), dtype="int32", name="label")
     embedding = layers.Embedding(num_classes, embedding_dim, "orthogonal", name="embedding")(label)
     condition = layers.Concatenate(name="condition")([z, embedding])
-    shares = []
-    if sets is not None:
-        none = ops.tile(ops.zeros_like(z[:, :1]), (1, sets))
-        shares = [layers.Identity(dtype="float32", name="shares")(none)]
+    shares = [] if sets is None else [keras.Input((sets,), name="shares")]
 
     def convolution(filters, size, name):
         return normalized(layers.Conv2D(filters, size, padding="same", name=name, **of_kernels))
@@ -334,7 +328,12 @@ def generator(
     channels = image_shape[2]
     x = convolution(max(x.shape[-1], channels), 3, "to_image")(x)
     images = layers.Activation("tanh", dtype="float32", name="images")(x[..., :channels])
-    return keras.Model([z, label], images, name="generator")
+    if sets is None:
+        return keras.Model([z, label], images, name="generator")
+    network = keras.Model([z, label, *shares], images, name=BY_SHARES)
+    z, label = keras.Input((latent_dim,), name="z"), keras.Input((), dtype="int32", name="label")
+    none = ops.tile(ops.zeros_like(z[:, :1]), (1, sets))
+    return keras.Model([z, label], network([z, label, none]), name="generator")
 
 
 def discriminator(
