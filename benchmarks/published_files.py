@@ -2,9 +2,10 @@
 
     python benchmarks/published_files.py --oracles DIR
 
-DIR holds `NAME.pkl` or `NAME.pth` in the published layouts, `NAME_tensors.npz` with their arrays
-by the programs' own names, and `NAME.npz` with inputs and outputs, channels first. Prints how long
-reading takes, whether every array is equal, and the largest error of each output.
+DIR holds `NAME.pkl`, `NAME.pth` or `NAME_pytorch_model.bin` in the published layouts,
+`NAME_tensors.npz` with their arrays by the programs' own names, and `NAME.npz` with inputs and
+outputs, channels first. Prints how long reading takes, whether every array is equal, and the
+largest error of each output.
 """
 
 import argparse
@@ -19,6 +20,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 
+from kerasgan.models.big_gan_deep import shares_of
 from kerasgan.weight_files import Record, module_tensors, read_tree
 
 
@@ -74,6 +76,17 @@ def enlarging(model, given):
     yield "generator", (images + 1.0) / 2.0, channels_last(given["y"])
 
 
+def by_truncation(gan, given):
+    """Yields the same of a GAN with statistics for each truncation."""
+    labels = given["y"].argmax(1).astype("int32")
+    for name in given:
+        if name.startswith("img_t"):
+            truncation = np.full(len(labels), float(name.removeprefix("img_t")), "float32")
+            shares = keras.ops.convert_to_numpy(shares_of(truncation, gan.standing_statistics))
+            images = gan.truncated_generator([given["z"], labels, shares])
+            yield f"generator.{name}", images, channels_last(given[name])
+
+
 FILES = {
     "stylegan2ada_32_uncond.pkl": style_based,
     "stylegan2ada_32_cond3.pkl": style_based,
@@ -90,6 +103,7 @@ FILES = {
     "esrgan_rrdb_small.pth": enlarging,
     "progan_fair_small.pth": growing,
     "r3gan_32_uncond.pkl": plain,
+    "biggan_deep_small_pytorch_model.bin": by_truncation,
 }
 
 
@@ -101,7 +115,9 @@ def main():
         start = time.perf_counter()
         tree = read_tree(folder / name)
         seconds = time.perf_counter() - start
-        stem = name.rpartition(".")[0].removesuffix("_protocol3").removesuffix("_legacy")
+        stem = name.rpartition(".")[0]
+        for ending in ("_protocol3", "_legacy", "_pytorch_model"):
+            stem = stem.removesuffix(ending)
         # The same weights as in the file for PyTorch.
         stem = stem.replace("stylegan2_tf1", "stylegan2ada")
         equal = "not compared"

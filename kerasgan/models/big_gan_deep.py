@@ -13,22 +13,26 @@ import numpy as np
 from keras import layers, ops
 
 from kerasgan import backend
+from kerasgan.checks.arguments import whole_number
 from kerasgan.core.large_scale_gan import LargeScaleGAN, Place, generator_widths, kernels
 from kerasgan.layers.attention import SelfAttention2D
 from kerasgan.layers.conditioning import ConditionalBatchNormalization
 from kerasgan.layers.residual import pooled_logits
 from kerasgan.layers.shapes import doublings_to
 from kerasgan.layers.spectral_normalization import normalized
-from kerasgan.layers.standing import batch_normalization
+from kerasgan.layers.standing import StandingBatchNormalization, batch_normalization
 from kerasgan.sampling.latents import truncated
+from kerasgan.sampling.normals import standard_normal
 from kerasgan.training.official import Published, PublishedFile, gan_places
-from kerasgan.training.optimizers import adam
+from kerasgan.training.optimizers import adam, all_layers
+from kerasgan.utils.image_numbers import numbers_of_images
 from kerasgan.weight_files.trees import check_tensors
 
 Block = tuple[bool, int, int]
 REDUCTION = 4
 # Of the truncated normal distribution that is scaled where there are standing statistics.
 BOUND = 2.0
+BY_SHARES = "by_shares"
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")
@@ -56,7 +60,8 @@ class BigGANDeep(LargeScaleGAN):
     (`generate_from`, `kerasgan edit`), batch norms take their moving statistics, which in an
     imported model begin as those of truncation 1. Training goes on with the statistics of batches,
     which the moving ones follow. The sets stay as they were, and fit the weights less and less:
-    draw without truncation then.
+    call `collect_statistics` after the training, also of a model that was not imported, whose sets
+    are nothing before.
 
     Departures: those of `BigGAN`, of which the last ends with `standing_statistics`; and the
     last convolution has as many outputs as inputs, of which the first are the colors, as in the
@@ -188,20 +193,67 @@ class BigGANDeep(LargeScaleGAN):
         inputs = [self.to_latents(noise[0], given[:, None]), labels, shares]
         return backend.predict(self.truncated_generator, list(map(ops.convert_to_numpy, inputs)))
 
+    def collect_statistics(
+        self, batches: int = 100, batch_size: int = 64, *, seed: int = 0
+    ) -> None:
+        """Collects the standing statistics of the generator as it is now (appendix C.1).
+
+        For each truncation the sampling generator makes images of all classes, as in training
+        normalized with the statistics of their batch, and each set becomes the mean over batches.
+        That takes `standing_statistics` times `batches` passes; nothing else changes.
+
+        Args:
+            batches: int, for each truncation; 100 in the paper.
+            batch_size: int, images in each.
+            seed: int, of latents and labels, which are the same for all truncations.
+
+        Raises:
+            ValueError: for an argument out of range, or a model without `standing_statistics`.
+        """
+        sets, classes = self.standing_statistics, self.num_classes
+        if sets is None or classes is None:
+            raise ValueError(
+                "the model has moving statistics only; make it with standing_statistics=51."
+            )
+        whole_number("batches", batches, 1)
+        whole_number("batch_size", batch_size, 2)
+        network = self.sampling_generator
+        norms = _standing([network])
+        before = [(norm.momentum, norm.trainable, *map(_array, _moving(norm))) for norm in norms]
+        found = [np.zeros((2, *norm.means.shape)) for norm in norms]
+        try:
+            for norm in norms:
+                # The moving statistics are then those of the last batch.
+                norm.momentum, norm.trainable = 0.0, True
+            for place, truncation in enumerate(np.linspace(0.0, 1.0, sets)):
+                for batch in range(batches):
+                    images = range(batch * batch_size, (batch + 1) * batch_size)
+                    normal = standard_normal(numbers_of_images(seed, images), (self.latent_dim,))
+                    labels = np.random.default_rng((seed, batch)).integers(
+                        classes, size=batch_size, dtype="int32"
+                    )
+                    latents = self.to_latents(normal, truncation)
+                    network([latents, ops.convert_to_tensor(labels)], training=True)
+                    for norm, sums in zip(norms, found, strict=True):
+                        sums[:, place] += np.stack(list(map(_array, _moving(norm)))) / batches
+        finally:
+            for norm, (momentum, trainable, mean, variance) in zip(norms, before, strict=True):
+                norm.momentum, norm.trainable = momentum, trainable
+                norm.moving_mean.assign(mean)
+                norm.moving_variance.assign(variance)
+        # Those of the generator in training, too, which the averaged copy follows.
+        for each in dict.fromkeys((network, self.generator)):
+            for norm, (means, variances) in zip(_standing([each]), found, strict=True):
+                norm.means.assign(means)
+                norm.variances.assign(variances)
+
     @property
     def truncated_generator(self) -> keras.Model:
         """The sampling generator as a network from [latents, labels, shares of statistics].
 
         See `kerasgan.layers.StandingBatchNormalization` for the shares.
         """
-        network = self.sampling_generator
-        of, found = getattr(self, "_truncated", (None, None))
-        if of is not network:
-            shares = network.get_layer("shares").output
-            found = keras.Model([*network.inputs, shares], network.outputs[0])
-            # Keras would save the attributes of a model, and so its weights twice.
-            object.__setattr__(self, "_truncated", (network, found))
-        return found
+        return self.sampling_generator.get_layer(BY_SHARES)
 
     # Published files ---------------------------------------------------------------------------
 
@@ -220,7 +272,7 @@ class BigGANDeep(LargeScaleGAN):
 
     def load_network(self, name: str, tensors: Mapping[str, np.ndarray]) -> None:
         for place in published_places(self.get_config()):
-            load(place, getattr(self, name), tensors)
+            load(place, getattr(self, name).get_layer(BY_SHARES), tensors)
 
 
 # The networks ------------------------------------------------------------------------------------
@@ -240,17 +292,17 @@ def generator(
     orthogonal_weight: float,
     norm_epsilon: float,
 ) -> keras.Model:
-    """The generator of figure 16: [z, label] to images."""
+    """The generator of figure 16: [z, label] to images.
+
+    With `sets` of statistics it is around a network that is given the shares of these, too.
+    """
     start_size, _ = doublings_to(image_shape)
     of_kernels = kernels(orthogonal_weight)
     z = keras.Input((latent_dim,), name="z")
     label = keras.Input((), dtype="int32", name="label")
     embedding = layers.Embedding(num_classes, embedding_dim, "orthogonal", name="embedding")(label)
     condition = layers.Concatenate(name="condition")([z, embedding])
-    shares = []
-    if sets is not None:
-        none = ops.tile(ops.zeros_like(z[:, :1]), (1, sets))
-        shares = [layers.Identity(dtype="float32", name="shares")(none)]
+    shares = [] if sets is None else [keras.Input((sets,), name="shares")]
 
     def convolution(filters, size, name):
         return normalized(layers.Conv2D(filters, size, padding="same", name=name, **of_kernels))
@@ -276,7 +328,12 @@ def generator(
     channels = image_shape[2]
     x = convolution(max(x.shape[-1], channels), 3, "to_image")(x)
     images = layers.Activation("tanh", dtype="float32", name="images")(x[..., :channels])
-    return keras.Model([z, label], images, name="generator")
+    if sets is None:
+        return keras.Model([z, label], images, name="generator")
+    network = keras.Model([z, label, *shares], images, name=BY_SHARES)
+    z, label = keras.Input((latent_dim,), name="z"), keras.Input((), dtype="int32", name="label")
+    none = ops.tile(ops.zeros_like(z[:, :1]), (1, sets))
+    return keras.Model([z, label], network([z, label, none]), name="generator")
 
 
 def discriminator(
@@ -420,6 +477,18 @@ def shares_of(truncation, sets: int):
     # The shares are the wrong way round in the published program, for which the files are.
     mixed = ops.where(beyond == 0.0, lower, beyond * lower + (1.0 - beyond) * upper)
     return ops.where(truncation[:, None] > 1.0, 0.0, mixed)
+
+
+def _standing(networks):
+    return [x for x in all_layers(networks) if isinstance(x, StandingBatchNormalization)]
+
+
+def _moving(norm):
+    return norm.moving_mean, norm.moving_variance
+
+
+def _array(variable):
+    return np.array(ops.convert_to_numpy(variable))  # a copy
 
 
 def _at_least(number, least, most=math.inf):

@@ -14,6 +14,7 @@ from kerasgan.models import big_gan_deep
 from kerasgan.presets.catalogue import presets
 from kerasgan.sampling.latents import truncated
 from kerasgan.training.official import PublishedFile
+from kerasgan.training.optimizers import all_layers
 
 BLOCKS = [[False, 4, 4], [True, 4, 2], [True, 2, 1]]
 SETTINGS = {"image_shape": (16, 16, 3), "num_classes": 4, "latent_dim": 6, "base_width": 4}
@@ -55,6 +56,11 @@ def published(settings, seed=0):
             continue
         found[name] = np.asarray(array, "float32")
     return found
+
+
+def norm_of(network):
+    """The last batch norm of a generator with statistics by truncation."""
+    return network.get_layer(big_gan_deep.BY_SHARES).get_layer("norm")
 
 
 class Program:
@@ -296,6 +302,37 @@ class BigGANDeepTest(tf.test.TestCase):
         found = big_gan_deep.shares_of(strengths, 51)
         self.assertAllClose(found, wanted, atol=1e-5)
 
+    @needs_backend("tensorflow", "torch", reason="it compiles for a minute")
+    def test_statistics_are_collected(self):
+        """Of one batch: normalized with its set, it is what it is in training."""
+        gan = small_gan(standing_statistics=3, ema_decay=0.5)
+        kernel = gan.truncated_generator.get_layer("block0_norm1").gamma.layer.kernel
+        kernel.assign(normal(*kernel.shape))  # or nothing tells the networks apart
+        before = values(gan.generate(2, seed=0, labels=1))
+        moving = values(norm_of(gan.ema_generator).moving_mean)
+        gan.collect_statistics(batches=1, batch_size=8, seed=4)
+        self.assertAllEqual(values(norm_of(gan.ema_generator).moving_mean), moving)
+        self.assertAllEqual(gan.generate(2, seed=0, labels=1), before)
+        for network in (gan.generator, gan.ema_generator):
+            norm = norm_of(network)
+            self.assertEqual((norm.momentum, norm.trainable), (0.9, network is gan.generator))
+        labels = np.random.default_rng((4, 0)).integers(3, size=8, dtype="int32")
+        norms = [x for x in all_layers([gan.ema_generator]) if hasattr(x, "momentum")]
+        for truncation in (0.5, 1.0):
+            found = gan.generate(8, seed=4, labels=labels, truncation=truncation)
+            latents = gan.latents(8, seed=4, truncation=truncation)
+            for norm in norms:
+                norm.trainable = True
+            wanted = values(gan.ema_generator([latents, labels], training=True))
+            self.assertAllClose(found, wanted, rtol=0.0, atol=1e-5)
+            self.assertGreater(wanted.std(0).mean(), 1e-2)
+        again = values(norm_of(gan.generator).means)
+        gan.collect_statistics(batches=2, batch_size=4, seed=4)
+        self.assertNotAllClose(values(norm_of(gan.generator).means), again, atol=1e-6)
+        self.assertAllEqual(*(values(norm_of(n).means) for n in (gan.generator, gan.ema_generator)))
+        with self.assertRaisesRegex(ValueError, "make it with standing_statistics=51"):
+            small_gan().collect_statistics()
+
 
 class OfficialTest(tf.test.TestCase):
     def setUp(self):
@@ -337,6 +374,10 @@ class OfficialTest(tf.test.TestCase):
         self.assertAllClose(found[1], wanted[1], rtol=0.0, atol=1e-5)
         alone = gan.generate(3, seed=0, labels=labels)
         self.assertAllClose(found[2], alone[2], rtol=0.0, atol=1e-5)
+        self.assertAllClose(
+            kerasgan.BigGANDeep.from_config(gan.get_config()).generator.count_params(),
+            gan.generator.count_params(),
+        )
         # Latents that are given are those of truncation 1, without a truncation.
         self.assertAllClose(alone, program.images(normals, labels, 1.0), rtol=0.0, atol=1e-5)
 
@@ -353,7 +394,7 @@ class OfficialTest(tf.test.TestCase):
         copy = keras.saving.load_model(keras_file)
         before = gan.generate(3, seed=0, labels=1, truncation=0.3)
         self.assertAllEqual(copy.generate(3, seed=0, labels=1, truncation=0.3), before)
-        norms = [network.get_layer("norm") for network in (gan.generator, gan.ema_generator)]
+        norms = [norm_of(network) for network in (gan.generator, gan.ema_generator)]
         for norm in norms:
             self.assertAllEqual(norm.moving_mean, arrays["generator.bn.running_means"][-1])
 

@@ -21,6 +21,8 @@ from written_files import (
 )
 
 import kerasgan
+from kerasgan.models.big_gan_deep import published_places as published_places_deep
+from kerasgan.models.big_gan_deep import shapes_of as shapes_of_deep
 from kerasgan.models.cycle_gan import published_layers
 from kerasgan.models.r3_gan import published_places as published_places_r3
 from kerasgan.models.stylegan2 import published_places, shapes_of_generator
@@ -195,6 +197,9 @@ class MutationTest(tf.test.TestCase):
         wide = np.ones((1, 3, 7, 7), "float32")
         blocks = {"model.1.weight": wide, "model.10.conv_block.1.weight": wide}
         _, layers = published_layers(blocks)
+        deep = {"image_shape": (8, 8, 3), "num_classes": 2, "latent_dim": 2, "base_width": 4}
+        deep |= {"embedding_dim": 2, "standing_statistics": 2, "blocks": [(True, 1, 1)]}
+        places_deep = published_places_deep(deep)
         files = [
             snapshot({f"G.{n}": np.ones(s) for n, s in shapes_of_generator({}, style).items()}),
             snapshot(
@@ -205,8 +210,11 @@ class MutationTest(tf.test.TestCase):
             ),
             state_dict({n: np.ones(s) for n, s in shapes_of(layers).items()}, archive),
             state_dict({n: np.ones(s) for n, s in shapes_of(layers).items()}, legacy),
+            state_dict({n: np.ones(s) for n, s in shapes_of_deep(places_deep).items()}, archive),
         ]
+        path.with_name("config.json").write_text('{"layers": [[true, 1, 1]]}')
         models = [kerasgan.StyleGAN2, kerasgan.R3GAN, kerasgan.CycleGAN, kerasgan.CycleGAN]
+        models.append(kerasgan.BigGANDeep)
         models_there = [kerasgan.StyleGAN3, kerasgan.Pix2Pix, *models]
         random = np.random.default_rng(0)
         refused = 0
