@@ -190,7 +190,7 @@ def projection(gan, judge, out):
     data = kerasgan.data.load("digits", split="test", image_size=SIZE, shuffle=False)
     real = np.concatenate([batch.numpy() for batch in data])[:8]
     rows, errors = [real], {}
-    for space in ("w", "w+", "z"):
+    for space in ("w", "w+", "styles", "z"):
         found = gan.project(real, space, 300)
         errors[space] = np.square(real - found.images).mean(axis=(1, 2, 3))
         rows.append(found.images)
