@@ -37,7 +37,7 @@ BY_SHARES = "by_shares"
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class BigGANDeep(LargeScaleGAN):
-    """BigGAN with twice the blocks, which are bottlenecks, and half the weights.
+    """BigGAN with twice the blocks, which are bottlenecks, and fewer weights.
 
     What differs from `kerasgan.BigGAN` (appendix B): the noise is not split but joined to the
     embedding of the class, and all of it makes the first features and reaches every batch norm.

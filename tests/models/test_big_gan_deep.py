@@ -374,10 +374,9 @@ class OfficialTest(tf.test.TestCase):
         self.assertAllClose(found[1], wanted[1], rtol=0.0, atol=1e-5)
         alone = gan.generate(3, seed=0, labels=labels)
         self.assertAllClose(found[2], alone[2], rtol=0.0, atol=1e-5)
-        self.assertAllClose(
-            kerasgan.BigGANDeep.from_config(gan.get_config()).generator.count_params(),
-            gan.generator.count_params(),
-        )
+        # What has drawn can still be saved.
+        copy = kerasgan.BigGANDeep.from_config(gan.get_config())
+        self.assertEqual(copy.generator.count_params(), gan.generator.count_params())
         # Latents that are given are those of truncation 1, without a truncation.
         self.assertAllClose(alone, program.images(normals, labels, 1.0), rtol=0.0, atol=1e-5)
 
