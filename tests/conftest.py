@@ -17,15 +17,8 @@ import keras
 import pytest
 from absl import flags
 
-if keras.backend.backend() == "tensorflow":
-    import tensorflow as tf
-
-    # Tests build many graphs and run each a few times: to optimize one takes longer than it saves.
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-
 flags.FLAGS(["pytest"])  # tf.test.TestCase.create_tempdir reads them
 keras.config.disable_interactive_logging()
-gc.set_threshold(20_000)  # graphs are many small objects that stay
 
 
 # Of several processes none is to begin a long file when the others end.
