@@ -68,6 +68,6 @@ class Equalized(Reparameterized):
         }
 
 
-def equalized(layer, kind=Equalized, **settings):
-    """`Equalized`, or a subclass, under the name of the layer with `_eq`."""
-    return kind(layer, **settings, dtype=layer.dtype_policy, name=f"{layer.name}_eq")
+def equalized(layer, **settings):
+    """`Equalized` under the name of the layer with `_eq`."""
+    return Equalized(layer, **settings, dtype=layer.dtype_policy, name=f"{layer.name}_eq")

@@ -7,7 +7,7 @@ from keras import layers, ops
 
 from kerasgan.layers.blur import binomial
 from kerasgan.layers.equalized import equalized
-from kerasgan.layers.styles import Affine
+from kerasgan.layers.styles import style_of
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")
@@ -70,7 +70,7 @@ class ModulatedConv2D(layers.Layer):
 
     def build(self, x_shape, w_shape):
         dense = layers.Dense(x_shape[-1], bias_initializer="ones", dtype="float32", name="affine")
-        self.affine = equalized(dense, Affine, gain=1.0)
+        self.affine = equalized(dense, gain=1.0)
         self.affine.build(w_shape)
         self.kernel = self.add_weight(
             (self.kernel_size, self.kernel_size, x_shape[-1], self.filters),
@@ -80,7 +80,7 @@ class ModulatedConv2D(layers.Layer):
         )
 
     def call(self, x, w):
-        kernel, scale = ops.convert_to_tensor(self.kernel), self.affine(w)
+        kernel, scale = ops.convert_to_tensor(self.kernel), style_of(self.affine, w)
         inputs = math.prod(kernel.shape[:-1])
         if not self.demodulate:
             scale = scale / math.sqrt(inputs)

@@ -107,8 +107,8 @@ class StyledSynthesis(keras.Model):
     A subclass owes:
 
     - `style_layers`, int, and `image_shape`;
-    - `affines`: list of pairs of an int and a `kerasgan.layers.styles.Affine`, in the order of
-      their use: the layers that make styles, with the number of the w that each takes;
+    - `affines`: list of pairs of an int and a layer, in the order of their use: the layers from w
+      to styles, each called through `kerasgan.layers.styles.style_of`, with the number of its w;
     - `images_of(styles, noise, training)`, of the first kind, to images that are not cut.
 
     Reference: the second kind of input is the StyleSpace of StyleSpace Analysis: Disentangled

@@ -7,27 +7,28 @@ import keras
 from keras import layers, ops
 
 from kerasgan import backend
-from kerasgan.layers.equalized import Equalized
 
 # By the ids of affine layers, what they are to give; one for each thread.
 _given: contextvars.ContextVar[dict | None] = contextvars.ContextVar("given", default=None)
 
 
-@keras.saving.register_keras_serializable(package="kerasgan")
-class Affine(Equalized):
-    """The affine function of w that is the style of a layer; `given_styles` puts others there."""
+def style_of(affine, w):
+    """What an affine layer makes of w, or what `given_styles` puts in its place.
 
-    def call(self, w):
-        given = (_given.get() or {}).get(id(self))
-        return super().call(w) if given is None else ops.cast(given, self.compute_dtype)
+    Args:
+        affine: layer from w to the style of another layer.
+        w: tensor (batch, latent_dim).
+    """
+    given = (_given.get() or {}).get(id(affine))
+    return affine(w) if given is None else ops.cast(given, affine.compute_dtype)
 
 
 @contextlib.contextmanager
 def given_styles(styles):
-    """While this lasts, affine layers give what they are told, whatever w is.
+    """While this lasts, `style_of` gives these styles, whatever w is.
 
     Args:
-        styles: list of pairs of an `Affine` and a tensor (batch, units).
+        styles: list of pairs of an affine layer and a tensor (batch, units).
     """
     before = _given.set({id(affine): style for affine, style in styles})
     try:

@@ -21,7 +21,7 @@ from kerasgan.layers.equalized import equalized
 from kerasgan.layers.pixel_normalization import PixelNormalization
 from kerasgan.layers.precision import dtype_policy
 from kerasgan.layers.styled_generator import StyledGenerator, StyledSynthesis
-from kerasgan.layers.styles import AdaptiveInstanceNormalization, Affine, NoiseInjection
+from kerasgan.layers.styles import AdaptiveInstanceNormalization, NoiseInjection, style_of
 from kerasgan.losses.penalties import GradientPenalty
 from kerasgan.roles.has_styles import SPACES, HasStyles
 from kerasgan.training.optimizers import adam
@@ -238,7 +238,7 @@ class Styled(layers.Layer):
         self.width = width
         self.noise = NoiseInjection(name="noise")
         self.relu = layers.LeakyReLU(0.2, name="relu")
-        self.style = equalized(layers.Dense(2 * width, name="style"), Affine, gain=1.0)
+        self.style = equalized(layers.Dense(2 * width, name="style"), gain=1.0)
         self.adain = AdaptiveInstanceNormalization(name="adain")
 
     def build(self, *shapes):
@@ -246,6 +246,6 @@ class Styled(layers.Layer):
 
     def call(self, x, w, noise=None, training=False):
         x = self.noise(x, noise=noise, training=training) + ops.cast(self.bias, x.dtype)
-        scale, bias = ops.split(self.style(w), 2, axis=-1)
+        scale, bias = ops.split(style_of(self.style, w), 2, axis=-1)
         # A style of zeros leaves the features normalized.
         return self.adain(self.relu(x), 1.0 + scale, bias)

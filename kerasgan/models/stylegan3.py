@@ -20,7 +20,7 @@ from kerasgan.layers.filtered import FilteredLeakyReLU
 from kerasgan.layers.modulated import ModulatedConv2D, ScaledLeakyReLU
 from kerasgan.layers.shapes import doublings_to
 from kerasgan.layers.styled_generator import StyledGenerator, StyledSynthesis
-from kerasgan.layers.styles import Affine
+from kerasgan.layers.styles import style_of
 from kerasgan.roles.moves_images import MovesImages
 from kerasgan.styles.networks import (
     CLAMP,
@@ -480,7 +480,7 @@ class FourierFeatures(layers.Layer):
     def build(self, w_shape, backwards_shape=None):
         # w at first changes nothing: the transform that it makes is (1, 0, 0, 0).
         dense = layers.Dense(4, dtype="float32", name="affine")
-        self.affine = equalized(dense, Affine, gain=1.0)
+        self.affine = equalized(dense, gain=1.0)
         dense.kernel_initializer = keras.initializers.Zeros()
         dense.bias_initializer = keras.initializers.Constant(np.eye(4)[0])
         self.affine.build(w_shape)
@@ -495,7 +495,7 @@ class FourierFeatures(layers.Layer):
         self.kernel = self.add_weight((width, width), normal, name="kernel")
 
     def call(self, w, backwards=None):
-        cosine, sine, right, down = ops.split(self.affine(w), 4, axis=1)
+        cosine, sine, right, down = ops.split(style_of(self.affine, w), 4, axis=1)
         length = ops.sqrt(ops.square(cosine) + ops.square(sine))
         cosine, sine, right, down = (x / length for x in (cosine, sine, right, down))
         turn = ops.reshape(ops.concatenate([cosine, -sine, sine, cosine], axis=1), (-1, 2, 2))
