@@ -53,26 +53,7 @@ def free_and_freeze():
     What tests leave behind grows, and a server collects at each version that it lets go.
     """
     gc.collect()
-    if keras.backend.backend() == "tensorflow":
-        empty_graphs_without_function()
-        gc.collect()
     gc.freeze()
-
-
-def empty_graphs_without_function():
-    """Takes graphs apart whose function is gone.
-
-    Keras traces a step within the function that `fit` runs. TensorFlow lets go of the step, but not
-    of its graph: 270 MB for a small StyleGAN2, and 10 GB after the whole suite.
-    """
-    from tensorflow.python.eager.polymorphic_function.concrete_function import ConcreteFunction
-    from tensorflow.python.framework.func_graph import FuncGraph, dismantle_func_graph
-
-    objects = gc.get_objects()
-    used = {id(each.graph) for each in objects if isinstance(each, ConcreteFunction)}
-    for each in objects:
-        if isinstance(each, FuncGraph) and id(each) not in used:
-            dismantle_func_graph(each)
 
 
 @pytest.fixture(autouse=True)
