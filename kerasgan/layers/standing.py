@@ -30,7 +30,7 @@ class StandingBatchNormalization(layers.BatchNormalization):
 
     >>> layer = kerasgan.layers.StandingBatchNormalization(2, epsilon=0.0)
     >>> y = layer([np.ones((1, 3)), np.zeros((1, 2))])  # which makes its weights
-    >>> layer.means.assign([[1.0, 1.0, 1.0], [3.0, 3.0, 3.0]])
+    >>> _ = layer.means.assign([[1.0, 1.0, 1.0], [3.0, 3.0, 3.0]])
     >>> keras.ops.convert_to_numpy(layer([np.ones((1, 3)), np.array([[0.5, 0.5]])])).tolist()
     [[-1.0, -1.0, -1.0]]
 
