@@ -46,7 +46,8 @@ DOCUMENTS = sorted(
 WITH_EXAMPLES = sorted(
     path
     for path in (ROOT / "kerasgan").rglob("*.py")
-    if ">>> " in path.read_text() and (path.parent.name != "backend" or path.stem not in SUPPORTED)
+    if re.search(r">>> (?!.*\+SKIP)", path.read_text())
+    and (path.parent.name != "backend" or path.stem not in SUPPORTED)
 )
 
 
