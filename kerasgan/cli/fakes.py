@@ -74,6 +74,11 @@ def fakes(run_or_file, num, seed, name, caption, jpeg, out, from_captions, **opt
     from kerasgan.data.triplets import write
 
     draws_texts = roles.has(model, roles.GeneratesImages) and model.draws_texts
+    if draws_texts and not hasattr(model.encode_text, "read"):
+        raise click.UsageError(
+            f"this {type(model).__name__} has no vocabulary to read the captions of its data with; "
+            "use --from-captions FILE."
+        )
     settings = {**options, "seed": seed, "set": {}}
     kind = kind_of(model)
     with usage_errors():

@@ -512,8 +512,8 @@ class HasLatents(GeneratesImages):
         around. The noise is made unlike its neighbours at all scales, and normal, so that it cannot
         hold the image. In w all layers share a point; in w+ each has its own, which comes nearer to
         images that the model would not make, and is worse to edit; in styles so does each channel
-        of each layer. In z, which the paper does not
-        have, a latent keeps the length of its start, the nearest of 1,000 random ones.
+        of each layer. In z, which the paper does not have, a latent keeps the length of its start,
+        the nearest of 1,000 random ones.
 
         Args:
             images: float array (n, height, width, channels) in [-1, 1].

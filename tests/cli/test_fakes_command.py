@@ -137,6 +137,9 @@ class FromCaptionsTest(CommandTestCase):
         labels = np.concatenate([label for _, label in labels])[:70]
         expected = [captions.DIGITS[label] for label in labels]
         self.assertEqual([caption.split()[-1] for caption in found.captions], expected)
+        kerasgan.TextGAN((16, 16, 1), 14, 4, 4).save(self.folder / "wordless.keras")
+        command[1] = self.folder / "wordless.keras"
+        self.assert_refused(command, "this TextGAN has no vocabulary")
         other = kerasgan.DCGAN((8, 8, 3), latent_dim=4, base_width=4, seed=0)
         other.save(self.folder / "other.keras")
         refused = ["fakes", self.folder / "other.keras", *self.options]
