@@ -1,13 +1,13 @@
 """Measures directions, steering, projection and PULSE on a small StyleGAN2 of digits.
 
-    python benchmarks/control.py train [--cpu-minutes 12] [--out runs/control]
     python benchmarks/control.py measure [directions steering table projection time separability]
+        [--model FILE] [--out runs/control]
     python benchmarks/control.py bias [--cpu-minutes 12]
 
-`train` makes the model that `measure` loads, of scikit-learn's digits at 16x16. What an image shows
-is said by the package's classifier of digits. `bias` trains a DCGAN on digits of which two are
-rare, and counts what PULSE makes of small images of these. Everything has fixed seeds; CPU seconds
-are printed.
+`measure` takes the preset `stylegan2_digits`, or a model with styles of digits at 16x16. What an
+image shows is said by the package's classifier of digits. `bias` trains a DCGAN on digits of which
+two are rare, and counts what PULSE makes of small images of these. Everything has fixed seeds; CPU
+seconds are printed.
 """
 
 import argparse
@@ -76,18 +76,6 @@ def ink(images):
 
 def ink_of_tensor(images):
     return ops.mean(images, axis=(1, 2, 3))
-
-
-def train(arguments):
-    keras.utils.set_random_seed(0)
-    data = kerasgan.data.load("digits", image_size=SIZE, batch_size=64)
-    gan = kerasgan.StyleGAN2(
-        (SIZE, SIZE, 1), latent_dim=64, base_width=16, max_width=64, batch_size=64, seed=0
-    )
-    gan.compile()
-    gan.fit(data, epochs=10_000, callbacks=[CPUTime(arguments.cpu_minutes)], verbose=2)
-    gan.save(arguments.out / "stylegan2.keras")
-    print(f"{gan.iterations} steps; the model is in {arguments.out}")
 
 
 def directions(gan, judge, out):
@@ -220,7 +208,7 @@ def time_of_step(gan, judge, out):
         return ops.mean(ops.square(made - images), axis=(1, 2, 3))
 
     def both(points, *noise):
-        sizes = np.cumsum([64, *(n.shape[1] ** 2 for n in noise)])[:-1].tolist()
+        sizes = np.cumsum([gan.latent_dim, *(n.shape[1] ** 2 for n in noise)])[:-1].tolist()
         flat = ops.concatenate([points, *(ops.reshape(n, (8, -1)) for n in noise)], axis=1)
 
         def cost(flat):
@@ -266,7 +254,8 @@ def separability(gan, judge, out):
 
 
 def measure(arguments):
-    gan = keras.saving.load_model(arguments.model or arguments.out / "stylegan2.keras")
+    load = kerasgan.load_model if arguments.model else kerasgan.from_preset
+    gan = load(arguments.model or "stylegan2_digits")
     judge = Judge()
     found = np.bincount(judge.digits(gan.generate(1000, seed=0)), minlength=10)
     print("digits among 1,000 samples:", found.tolist())
@@ -322,7 +311,7 @@ def bias(arguments):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("command", choices=("train", "measure", "bias"))
+    parser.add_argument("command", choices=("measure", "bias"))
     parser.add_argument("parts", nargs="*", choices=[[], *PARTS], default=[])
     parser.add_argument("--cpu-minutes", type=float, default=12.0)
     parser.add_argument("--model", type=pathlib.Path)

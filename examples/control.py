@@ -1,9 +1,10 @@
 """Moves a StyleGAN2 of digits on purpose: a way, directions, steering and projection in pictures.
 
-    python examples/control.py MODEL.keras [--out DIR]
+    python examples/control.py [--model FILE] [--out DIR]
 
-MODEL.keras is a model with styles of digits in one channel, such as `python benchmarks/control.py
-train` writes. The folder gets `way.gif`, `directions.png`, `steering.png` and `projection.png`.
+FILE is a model with styles of digits in one channel; without it, it is the preset
+`stylegan2_digits`. The folder gets `way.gif`, `directions.png`, `steering.png` and
+`projection.png`.
 """
 
 import argparse
@@ -14,7 +15,6 @@ import kerasgan  # before TensorFlow, which then uses oneDNN
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import keras
 import numpy as np
 from keras import ops
 
@@ -24,11 +24,12 @@ from kerasgan.metrics.features import digits_classifier
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", type=pathlib.Path)
+    parser.add_argument("--model", type=pathlib.Path)
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("runs/control-example"))
     arguments = parser.parse_args()
     out = arguments.out
-    gan, judge = keras.saving.load_model(arguments.model), digits_classifier()
+    load = kerasgan.load_model if arguments.model else kerasgan.from_preset
+    gan, judge = load(arguments.model or "stylegan2_digits"), digits_classifier()
     latents = gan.latents(8, seed=0)
 
     way = gan.interpolate(latents[0], latents[1], num_images=16)

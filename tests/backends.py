@@ -1,7 +1,10 @@
 """What the tests have to know of the Keras backend that they run on."""
 
+import contextlib
+
 import keras
 import pytest
+import tensorflow as tf
 
 BACKEND = keras.backend.backend()
 
@@ -9,6 +12,19 @@ BACKEND = keras.backend.backend()
 def needs_backend(*names, reason):
     """Skips a test, or all of a class, where the backend is none of these."""
     return pytest.mark.skipif(BACKEND not in names, reason=f"not on {BACKEND}: {reason}")
+
+
+@contextlib.contextmanager
+def without_graphs():
+    """Where TensorFlow makes no graphs, which takes most of the time of a few small steps.
+
+    The examples in the docstrings of the models train each of them in graphs.
+    """
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
 
 
 def in_step(fn, variables):

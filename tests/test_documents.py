@@ -24,7 +24,7 @@ import numpy as np
 import tensorflow as tf
 import yaml
 from absl.testing import parameterized
-from backends import needs_backend
+from backends import needs_backend, without_graphs
 
 import kerasgan
 from kerasgan.backend import SUPPORTED
@@ -177,7 +177,7 @@ class DocumentTest(tf.test.TestCase, parameterized.TestCase):
         namespace = {"__name__": document.stem}
         serving = Serving()
         self.addCleanup(serving.stop)
-        with short_training(self.create_tempdir().full_path):
+        with short_training(self.create_tempdir().full_path), without_graphs():
             for language, code in code_blocks(document.read_text()):
                 with self.subTest(code=code[:60]):
                     self.run_block(language, code, namespace, serving)

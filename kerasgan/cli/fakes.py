@@ -74,7 +74,7 @@ def fakes(run_or_file, num, seed, name, caption, jpeg, out, from_captions, **opt
     from kerasgan.data.triplets import write
 
     draws_texts = roles.has(model, roles.GeneratesImages) and model.draws_texts
-    if draws_texts and not hasattr(model.encode_text, "read"):
+    if draws_texts and model.vocabulary is None:
         raise click.UsageError(
             f"this {type(model).__name__} has no vocabulary to read the captions of its data with; "
             "use --from-captions FILE."

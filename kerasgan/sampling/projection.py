@@ -110,20 +110,38 @@ def smaller(images, factor):
     return ops.mean(ops.reshape(images, squares), axis=(2, 4))
 
 
-def roughness(noise):
-    """How much neighbours of maps of noise resemble each other, at all scales: tensor (batch,).
+def by_size(maps):
+    """Maps of noise, those of one size together, which takes fewer operations.
 
     Args:
-        noise: tensor (batch, height, width, 1).
+        maps: list of tensors (batch, size, size, n).
+
+    Returns:
+        dict from a size, the largest first, to a tensor (batch, size, size, m).
+    """
+    groups: dict[int, list] = {}
+    for each in sorted(maps, key=lambda each: -each.shape[1]):
+        groups.setdefault(each.shape[1], []).append(each)
+    return {size: ops.concatenate(group, axis=-1) for size, group in groups.items()}
+
+
+def roughness(maps):
+    """How much neighbours in maps of noise resemble each other, at all scales: tensor (batch,).
+
+    Args:
+        maps: list of tensors (batch, size, size, 1).
     """
     total = 0.0
-    while True:
+    while maps:
+        groups = by_size(maps)
+        size, largest = next(iter(groups.items()))
         for axis in (1, 2):
-            alike = ops.mean(noise * ops.roll(noise, 1, axis), axis=(1, 2, 3))
-            total += ops.square(alike)
-        if noise.shape[1] <= SMALLEST_NOISE:
-            return total
-        noise = smaller(noise, 2)
+            alike = ops.mean(largest * ops.roll(largest, 1, axis), axis=(1, 2))
+            total += ops.sum(ops.square(alike), axis=-1)
+        maps = [group for other, group in groups.items() if other < size]
+        if size > SMALLEST_NOISE:
+            maps.append(smaller(largest, 2))
+    return total
 
 
 class Distance:
@@ -220,8 +238,7 @@ class Projector:
         def cost(flat):
             made, noise = self._images(flat, added, *(labels or (None,)))
             distance = self.distance.between(made, images, features)
-            rough = sum((roughness(each) for each in noise), ops.zeros_like(distance))
-            return distance + NOISE_WEIGHT * rough, distance
+            return distance + NOISE_WEIGHT * roughness(noise), distance
 
         distance, gradient = backend.value_and_gradient(cost, flat)
         flat, first, second = adam(flat, first, second, gradient, numbers)
@@ -234,12 +251,13 @@ class Projector:
         if self.space == "z":
             length = ops.sqrt(ops.sum(ops.square(points), axis=1, keepdims=True))
             points = points * lengths / length
-        normal = [each - ops.mean(each, axis=(1, 2, 3), keepdims=True) for each in noise]
-        normal = [
-            each * ops.rsqrt(ops.mean(ops.square(each), axis=(1, 2, 3), keepdims=True))
-            for each in normal
-        ]
-        parts = [ops.reshape(part, (batch, -1)) for part in (points, *normal)]
+        normal = {}
+        for size, maps in by_size(noise).items():
+            maps = maps - ops.mean(maps, axis=(1, 2), keepdims=True)
+            maps = maps * ops.rsqrt(ops.mean(ops.square(maps), axis=(1, 2), keepdims=True))
+            normal[size] = iter(ops.split(maps, maps.shape[-1], axis=-1))
+        noise = [next(normal[size]) for size, _, _ in self.noise_shapes]
+        parts = [ops.reshape(part, (batch, -1)) for part in (points, *noise)]
         return ops.concatenate(parts, axis=1)
 
     def fit(self, images, start, deviation, labels, numbers, steps, state, watch):

@@ -85,7 +85,7 @@ class ProcessTest(CommandTestCase):
             with futures.ThreadPoolExecutor(10) as pool:
                 asked = [pool.submit(ask, number) for number in range(10)]
                 self.assertTrue(answered.wait(TIMEOUT))
-                waiting = sum(not future.done() for future in asked)
+                before = sum(future.done() for future in asked)
                 process.send_signal(signal.SIGTERM)
                 answers = [future.result(TIMEOUT) for future in asked]
             out, err = process.communicate(timeout=TIMEOUT)
@@ -93,11 +93,14 @@ class ProcessTest(CommandTestCase):
             (process.returncode, out), (0, "Answering what was asked before ...\n"), err
         )
         self.assertNotIn("Traceback", err)
-        self.assertGreater(waiting, 3)
+        # What came after the signal was not accepted.
+        refused = [answer for answer in answers if isinstance(answer, str)]
+        self.assertEqual(set(refused) - {"UNAVAILABLE: the server is shutting down"}, set())
+        self.assertGreater(len(answers) - len(refused), before + 1)
         expected = pixels(zoo().colours.translate(images / np.float32(127.5) - 1.0, seed=0))
         for answer in answers:
-            self.assertIsInstance(answer, np.ndarray, answer)
-            self.assertLessEqual(np.abs(np.int64(answer) - expected).max(), 1)
+            if not isinstance(answer, str):
+                self.assertLessEqual(np.abs(np.int64(answer) - expected).max(), 1)
 
 
 class RefusalTest(CommandTestCase):

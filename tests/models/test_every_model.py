@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
-from backends import BACKEND, needs_backend
+from backends import BACKEND, needs_backend, without_graphs
 from models import zoo
 
 import kerasgan
@@ -53,6 +53,10 @@ class EveryModelTest(tf.test.TestCase, parameterized.TestCase):
     def test_trains_and_goes_on_from_its_file(self, entry):
         if BACKEND != "tensorflow" and entry.name in zoo.LIKE_OTHERS:
             self.skipTest("what a framework could break in it is in another model, too")
+        with without_graphs():
+            self.train_save_and_go_on(entry)
+
+    def train_save_and_go_on(self, entry):
         model = zoo.small_model(entry)
         zoo.compile_small(model)
         # Adam's of its paper, 1e-8; or what is as good as PyTorch's for RMSprop.
