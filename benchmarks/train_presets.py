@@ -52,6 +52,7 @@ class Recipe:
         epochs: where minutes are None.
         falls: whether the learning rate falls to zero along half a cosine, which models without
             an average of their weights need.
+        augmentation: of `kerasgan.augmentation.DiffAugment`, or None.
     """
 
     model: str
@@ -62,6 +63,7 @@ class Recipe:
     minutes: float | None = None
     epochs: int | None = None
     falls: bool = False
+    augmentation: str | None = None
 
 
 RECIPES = {
@@ -92,13 +94,14 @@ RECIPES = {
         SCANS,
         64,
         minutes=24,
+        augmentation="translation,cutout",
     ),
     "stylegan2_mnist": Recipe(
         "StyleGAN2",
         {"image_shape": (32, 32, 1), **NARROW_STYLES},
         {"data": "mnist", "image_size": 32},
         64,
-        minutes=45,
+        minutes=35,
     ),
     "vae_mnist": Recipe("VAE", {"image_shape": (28, 28, 1)}, MNIST, 100, minutes=3, falls=True),
     "pixel_cnn_mnist": Recipe(
@@ -196,7 +199,9 @@ def train(name, data_dir, folder):
     model = getattr(kerasgan, recipe.model)(**recipe.arguments, seed=0)
     if recipe.model == "VAE":
         model.start_at_mean(np.concatenate(list(examples.as_numpy_iterator())))
-    model.compile(steps_per_execution=1)
+    augmentation = recipe.augmentation and kerasgan.augmentation.DiffAugment(recipe.augmentation)
+    augmented = {} if augmentation is None else {"augmentation": augmentation}
+    model.compile(steps_per_execution=1, **augmented)
     for optimizer in model.optimizer.optimizers:
         if recipe.learning_rate is not None:
             optimizer.learning_rate = recipe.learning_rate
@@ -353,6 +358,9 @@ def card(name, model, facts, measured):
         "examples in a batch": recipe.batch_size,
         "learning rate": "the paper's" if recipe.learning_rate is None else recipe.learning_rate,
         "it falls": "to zero, along half a cosine" if recipe.falls else "no",
+        "augmentation": "none"
+        if recipe.augmentation is None
+        else f"`DiffAugment` of {recipe.augmentation.replace(',', ' and ')}",
         "updates": f"{facts['updates']:,}",
         "images": f"{facts['images']:,}",
         "CPU minutes, of one core": f"{facts['cpu_seconds'] / 60.0:.1f}",

@@ -1,17 +1,18 @@
 """GANs from a few hundred images: what augmentation is worth, and how overfitting looks.
 
-    python examples/few_images.py [--model dcgan] [--images 100 500 1408] [--updates 3000]
-        [--augmentations none diffaugment translation,cutout ada] [--seeds 1]
-        [--out runs/few_images]
+    python examples/few_images.py [--model dcgan] [--data digits] [--data-dir DIR] [--size 8]
+        [--images 100 500 1408] [--updates 3000] [--seeds 1]
+        [--augmentations none diffaugment translation,cutout ada] [--out runs/few_images]
 
-Trains on so many scanned digits of scikit-learn, 16x16, once with each augmentation and seed.
-Every tenth of the updates it measures
+Trains on so many scanned digits of scikit-learn, or photographs of facades, once with each
+augmentation and seed. Every tenth of the updates it measures
 
-- the Fréchet distance of 1,797 generated digits to all 1,797 real ones, by features of the
-  package's digit classifier (`fid`);
-- what the discriminator says of the images that it is trained on, of 359 that it has never seen,
-  and of generated ones: the mean logits. One that learns its images by heart tells the first two
-  apart.
+- the distance of generated images to as many real ones, those of training and those that are kept
+  apart: of digits the Fréchet distance, by features of the package's digit classifier; of facades
+  the kernel distance, by features of MobileNetV2 (see docs/evaluation.md for its weights);
+- what the discriminator says of the images that it is trained on, of those that it has never seen
+  (359 digits, 106 facades), and of generated ones: the mean logits. One that learns its images by
+  heart tells the first two apart.
 
 It prints a table of the last measurements, mean and range over seeds, with the mean distance of
 generated images to their nearest training image over that of unseen images (`nearest`: far below 1
@@ -34,7 +35,19 @@ from kerasgan import augmentation, pictures
 
 MODELS = {
     "dcgan": lambda shape, seed: kerasgan.DCGAN(shape, 64, 32, ema_decay=0.99, seed=seed),
-    "stylegan2": lambda shape, seed: kerasgan.StyleGAN2(shape, 64, 16, 64, seed=seed),
+    "stylegan2": lambda shape, seed: kerasgan.StyleGAN2(
+        shape, 16, 32, 64, batch_size=BATCH_SIZE, seed=seed
+    ),
+}
+BATCH_SIZE = 32
+# Their names and splits: of training, and kept apart.
+DATA = {
+    "digits": ("digits", "train", "test"),
+    "facades": ("tfds:cycle_gan/facades", "trainA", "testA"),
+}
+METRICS = {
+    "digits": lambda: kerasgan.metrics.FrechetDistance(features="digits"),
+    "facades": lambda: kerasgan.metrics.KernelDistance(features="mobilenet_v2"),
 }
 AUGMENTATIONS = {
     "none": lambda: None,
@@ -46,9 +59,16 @@ AUGMENTATIONS = {
 MEASUREMENTS = 10
 
 
-def digits(split):
-    batches = kerasgan.data.load("digits", split, image_size=16, shuffle=False).as_numpy_iterator()
-    return np.concatenate(list(batches))
+def load(arguments, split):
+    name, *splits = DATA[arguments.data]
+    batches = kerasgan.data.load(
+        name,
+        splits[split],
+        image_size=arguments.size,
+        shuffle=False,
+        data_dir=arguments.data_dir,
+    )
+    return np.concatenate(list(batches.as_numpy_iterator()))
 
 
 def nearest(images, others):
@@ -58,33 +78,35 @@ def nearest(images, others):
     return float(np.sqrt(np.maximum(squares.min(1), 0.0)).mean())
 
 
-def run(name, kind, few, seed, updates):
+def run(arguments, kind, few, unseen, real, seed):
     """Trains a model and returns it with its measurements: a list of dicts."""
     keras.utils.set_random_seed(seed)
-    unseen, real = digits("test"), np.concatenate([digits("train"), digits("test")])
-    gan = MODELS[name](few.shape[1:], seed)
+    gan = MODELS[arguments.model](few.shape[1:], seed)
     gan.compile(augmentation=AUGMENTATIONS[kind]())
-    if name == "dcgan":
+    if arguments.model == "dcgan":
         for optimizer in gan.optimizer.optimizers:
             optimizer.learning_rate = 1e-3  # of short runs, docs/models.md
-    batches = kerasgan.data.from_array(few, batch_size=32).repeat()
-    metric = kerasgan.metrics.FrechetDistance(features="digits")
+    batches = kerasgan.data.from_array(few, batch_size=BATCH_SIZE).repeat()
+    metric, updates = METRICS[arguments.data](), arguments.updates // MEASUREMENTS
+    count = min(len(few), len(unseen))
     rows = []
     for measurement in range(1, MEASUREMENTS + 1):
-        gan.fit(batches, steps_per_epoch=updates // MEASUREMENTS, verbose=0)
+        gan.fit(batches, steps_per_epoch=updates, verbose=0)
         made = np.clip(gan.generate(len(real), seed=0), -1.0, 1.0)
         metric.reset_state()
         metric.update_state(real, made)
 
         def logit(images):
-            logits = gan.discriminate(keras.ops.convert_to_tensor(images[:359]), None, False)
+            logits = gan.discriminate(keras.ops.convert_to_tensor(images[:count]), None, False)
             return float(keras.ops.convert_to_numpy(logits).mean())
 
-        row = {"updates": measurement * (updates // MEASUREMENTS), "fid": float(metric.result())}
+        found = metric.result()  # the kernel distance comes with its deviation
+        distance = found[metric.name] if isinstance(found, dict) else float(found)
+        row = {"updates": measurement * updates, "distance": distance}
         row |= {"seen": logit(few), "unseen": logit(unseen), "generated": logit(made)}
         row["p"] = float(gan.augmentation.p) if kind == "ada" else float("nan")
         rows.append(row)
-    rows[-1]["nearest"] = nearest(made[:359], few) / nearest(unseen, few)
+    rows[-1]["nearest"] = nearest(made[:count], few) / nearest(unseen[:count], few)
     return gan, rows
 
 
@@ -106,12 +128,12 @@ def draw_curves(found, file):
             def mean(name, curves=curves):
                 return np.mean([[row[name] for row in rows] for rows in curves], axis=0)
 
-            panels[0, column].plot(updates, mean("fid"), color=colors[kind], label=kind)
+            panels[0, column].plot(updates, mean("distance"), color=colors[kind], label=kind)
             for name, style in (("seen", "-"), ("unseen", "--"), ("generated", ":")):
                 label = f"{kind}: {name}" if column == 0 else None
                 panels[1, column].plot(updates, mean(name), style, color=colors[kind], label=label)
         panels[0, column].set(title=f"{images} images", yscale="log")
-    panels[0, 0].set_ylabel("Fréchet distance")
+    panels[0, 0].set_ylabel("distance")
     panels[1, 0].set_ylabel("mean logit")
     panels[0, 0].legend()
     panels[1, 0].legend(fontsize=6)
@@ -121,6 +143,9 @@ def draw_curves(found, file):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="dcgan", choices=MODELS)
+    parser.add_argument("--data", default="digits", choices=DATA)
+    parser.add_argument("--data-dir", help="where TensorFlow Datasets has cycle_gan/facades")
+    parser.add_argument("--size", type=int, default=8)
     parser.add_argument("--images", type=int, nargs="+", default=[100, 500, 1408])
     parser.add_argument("--updates", type=int, default=3000)
     parser.add_argument(
@@ -130,15 +155,16 @@ def main():
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("runs/few_images"))
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    train, found = digits("train"), {}
-    print("| images | augmentation | fid | nearest | logit seen / unseen / generated | p |")
+    train, unseen = (load(arguments, split) for split in (0, 1))
+    real, found = np.concatenate([train, unseen]), {}
+    print("| images | augmentation | distance | nearest | logit seen / unseen / generated | p |")
     print("|---|---|---|---|---|---|")
     for images in arguments.images:
         few = train[np.random.default_rng(0).permutation(len(train))[:images]]
         for kind in arguments.augmentations:
             curves = found[kind, len(few)] = []
             for seed in range(arguments.seeds):
-                gan, rows = run(arguments.model, kind, few, seed, arguments.updates)
+                gan, rows = run(arguments, kind, few, unseen, real, seed)
                 curves.append(rows)
             picture = arguments.out / f"{kind}-{len(few)}.png"
             pictures.write_png(picture, pictures.draw(gan.generate(100, seed=0)))
@@ -147,11 +173,11 @@ def main():
             def mean(name, last=last):
                 return np.mean([row[name] for row in last])
 
-            distances = [row["fid"] for row in last]
+            distances = [row["distance"] for row in last]
             logits = " / ".join(f"{mean(name):.1f}" for name in ("seen", "unseen", "generated"))
             print(
-                f"| {len(few)} | {kind} | {mean('fid'):.1f} [{min(distances):.1f}-"
-                f"{max(distances):.1f}] | {mean('nearest'):.2f} | {logits} | {mean('p'):.2f} |",
+                f"| {len(few)} | {kind} | {mean('distance'):.3g} [{min(distances):.3g}-"
+                f"{max(distances):.3g}] | {mean('nearest'):.2f} | {logits} | {mean('p'):.2f} |",
                 flush=True,
             )
     draw_curves(found, arguments.out / "curves.png")
