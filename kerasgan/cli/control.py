@@ -6,7 +6,7 @@ import pathlib
 import click
 
 from kerasgan.cli import model_classes, outputs, runs
-from kerasgan.cli.arguments import run_or_file
+from kerasgan.cli.arguments import TakesPreset, run_or_file
 from kerasgan.cli.environment import import_keras, needs, usage_errors
 from kerasgan.cli.sample import read_label
 
@@ -44,7 +44,7 @@ def check_outs(outs, kinds):
             needs("imageio_ffmpeg", extra="video")
 
 
-@click.command()
+@click.command(cls=TakesPreset)
 @run_or_file
 @click.option(
     "--seeds",
@@ -102,7 +102,7 @@ def interpolate(run_or_file, seeds, ends, num, space, path, label, outs):
     click.echo(f"{len(ways)} way{'s' * (len(ways) > 1)} of {num} images in {_listed(outs)}")
 
 
-@click.command()
+@click.command(cls=TakesPreset)
 @run_or_file
 @click.option(
     "--scores",
@@ -180,7 +180,7 @@ def directions(run_or_file, scores, method, space, num, count, against, label, s
     click.echo(f"{len(found)} direction{'s' * (len(found) > 1)} in {_listed(outs)}")
 
 
-@click.command()
+@click.command(cls=TakesPreset)
 @run_or_file
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=pathlib.Path))
 @space

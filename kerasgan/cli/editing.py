@@ -6,14 +6,14 @@ import signal
 import click
 
 from kerasgan.cli import model_classes, runs
-from kerasgan.cli.arguments import directions_option, run_or_file
+from kerasgan.cli.arguments import TakesPreset, directions_option, run_or_file
 from kerasgan.cli.environment import import_keras, listen, needs, usage_errors
 
 EXAMPLES = 32  # pictures of the data, in which the colours of the brushes are looked for
 POINTS = 2000  # to find directions with
 
 
-@click.command()
+@click.command(cls=TakesPreset)
 @run_or_file
 @directions_option
 @click.option(

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import click
 
 from kerasgan.cli import runs
-from kerasgan.cli.arguments import data_dir, run_or_file, skip_damaged
+from kerasgan.cli.arguments import TakesPreset, data_dir, run_or_file, skip_damaged
 from kerasgan.cli.environment import import_keras, listen, needs, usage_errors
 from kerasgan.cli.picture_folders import is_folder_of_pictures, open_pictures
 from kerasgan.cli.sample import read_label
@@ -17,7 +17,7 @@ from kerasgan.cli.sample import read_label
 NUM = {"infinity": 100, "time": 450}
 
 
-@click.command("hype")
+@click.command("hype", cls=TakesPreset)
 @run_or_file
 @click.option("--real", required=True, metavar="DATA", help="Real images, as --data of train.")
 @click.option(

@@ -3,6 +3,7 @@
 import pathlib
 import shutil
 
+import numpy as np
 import tensorflow as tf
 from backends import needs_backend
 from cli.test_commands import call
@@ -51,6 +52,19 @@ class PresetsCommandTest(tf.test.TestCase):
         gan = kerasgan.from_preset("dcgan_digits")
         ended = call("info", "--preset", "dcgan_digits")
         self.assertRegex(ended.out, rf"epochs trained +{gan.epochs_trained}\n")
+
+    def test_control(self):
+        picture, found = self.folder / "0.png", self.folder / "found.npz"
+        of_preset = ("--preset", "dcgan_digits")
+        for arguments in (
+            ("interpolate", *of_preset, "--seeds", "0,1", "--num", 2, "--out", picture),
+            ("project", *of_preset, picture, "--steps", 1, "--out", found),
+        ):
+            ended = call(*arguments)
+            self.assertEqual((ended.code, ended.err), (0, ""))
+        self.assertEqual(np.load(found)["space"], "z")
+        for command in ("directions", "edit", "hype"):
+            self.assertIn("--preset NAME", call(command, "--help").out)
 
     def test_without_weights(self):
         ended = call("sample", "--preset", "sngan_cifar10", "--out", self.folder / "x.png")
