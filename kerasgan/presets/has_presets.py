@@ -32,8 +32,8 @@ class HasPresets(_Beside):
     ) -> Self:
         """The model of a preset, compiled with the preset's settings.
 
-        Its optimizers begin anew, as does the memory of an average of weights; `.keras` files are
-        what training continues from bit for bit.
+        Its optimizers and its augmentation begin anew, as does the memory of an average of weights;
+        `.keras` files are what training continues from bit for bit.
 
         Args:
             preset: the name of a preset of the package, which `kerasgan presets` lists (the model's

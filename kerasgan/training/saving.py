@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Self
 
 import keras
@@ -36,6 +37,7 @@ class SavesExactly(_Beside):
     last_saved = None  # (path, what of the training is in it)
     _moved_when_compiled = None  # while a file is loaded: indices of weights by part
     _of_networks_only = False  # while save_networks writes
+    layers_of_game: Sequence = ()  # those that compile has added
 
     def save(self, filepath: str | os.PathLike, overwrite: bool = True, **kwargs) -> None:
         """Saves everything: networks, optimizers, averages, seeds, counters.
@@ -136,7 +138,11 @@ class SavesExactly(_Beside):
     def save_own_variables(self, store):
         super().save_own_variables(store)
         store["networks_version"] = np.int32(self.networks_version)
-        for index, state in enumerate(self._seed_states()):
+        states = self._seed_states()
+        if self._of_networks_only:
+            added = {id(v) for layer in self.layers_of_game for v in layer.variables}
+            states = [state for state in states if id(state) not in added]
+        for index, state in enumerate(states):
             store[f"seed_{index}"] = ops.convert_to_numpy(state)
         if self._of_networks_only:
             return

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 import kerasgan
+from kerasgan.augmentation import ADA
 from kerasgan.presets import presets
 
 
@@ -60,6 +61,20 @@ class HasPresetsTest(tf.test.TestCase):
         self.assertEqual(anew.epochs_trained, 0)
         self.assertNotAllClose(anew.generate(4, seed=1), gan.generate(4, seed=1))
         self.assertFalse(anew.discriminator.layers[1].trainable)
+
+    def test_what_compile_adds(self):
+        """Augmentations and penalties with random numbers of their own begin anew, too."""
+        images = np.random.default_rng(0).uniform(-1, 1, (8, 8, 8, 1)).astype("float32")
+        gan = kerasgan.DCGAN((8, 8, 1), 4, base_width=4, seed=0)
+        gan.compile(augmentation=ADA(p=0.5), penalties=["bcr", "lecam"])
+        gan.fit(images, batch_size=4, verbose=0)
+        gan.save_to_preset(self.folder)
+        same = kerasgan.from_preset(self.folder)
+        self.assertAllEqual(same.generate(4, seed=1), gan.generate(4, seed=1))
+        self.assertIsInstance(same.augmentation, ADA)
+        self.assertEqual(float(same.augmentation.p), 0.5)
+        self.assertEqual(same.penalties_by_name.keys(), gan.penalties_by_name.keys())
+        same.fit(images, batch_size=4, verbose=0)
 
     def test_files_tell_what_they_are(self):
         gan = self.save(compiled=False)
