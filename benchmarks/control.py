@@ -79,19 +79,21 @@ def ink_of_tensor(images):
 
 
 def directions(gan, judge, out):
-    found = control.directions(gan, judge.membership, "logistic", num_points=5000)
     latents = gan.latents(1000, seed=11)
-    points = gan.points(latents)
-    before = np.bincount(judge.digits(gan.generate_from_points(points)), minlength=10) / len(points)
-    print("digit  balanced accuracy  share before  after +2 deviations  times")
-    for digit in range(10):
-        moved = gan.generate_from_points(found.move(points, digit, 2.0))
-        after = (judge.digits(moved) == digit).mean()
-        times = after / max(before[digit], 1e-9)
-        print(
-            f"{digit:5}  {found.quality[digit]:17.3f}  {before[digit]:12.3f}  {after:19.3f}  "
-            f"{times:5.1f}"
-        )
+    for space in ("styles", "w"):
+        found = control.directions(gan, judge.membership, "logistic", space=space, num_points=5000)
+        points = gan.points(latents, space)
+        images = gan.generate_from_points(points, space)
+        before = np.bincount(judge.digits(images), minlength=10) / len(points)
+        print(f"{space}\ndigit  balanced accuracy  share before  after +2 deviations  times")
+        for digit in range(10):
+            moved = gan.generate_from_points(found.move(points, digit, 2.0), space)
+            after = (judge.digits(moved) == digit).mean()
+            times = after / max(before[digit], 1e-9)
+            print(
+                f"{digit:5}  {found.quality[digit]:17.3f}  {before[digit]:12.3f}  {after:19.3f}  "
+                f"{times:5.1f}"
+            )
     line = control.directions(gan, {"ink": ink}, "linear", num_points=5000)
     positions = np.linspace(-3.0, 3.0, 7)
     inks = [
@@ -117,27 +119,31 @@ def directions(gan, judge, out):
 
 
 def steering(gan, judge, out):
-    reached, start, changes = [], [], []
     before_weights = gan.get_weights() + judge.network.get_weights()
-    for digit in range(10):
-        latents = gan.latents(50, seed=21 + digit)
-        images = gan.generate_from(latents)
-        start.append((judge.digits(images) == digit).mean())
-        moved = gan.generate_from(control.steer(gan, latents, judge.objective(digit)))
-        kept = gan.generate_from(
-            control.steer(gan, latents, judge.objective(digit), keep=[ink_of_tensor])
-        )
-        reached.append([(judge.digits(made) == digit).mean() for made in (moved, kept)])
-        changes.append([np.abs(ink(made) - ink(images)).mean() for made in (moved, kept)])
-        if digit == 3:
-            rows = [images[:10], moved[:10], kept[:10]]
-            pictures.write_png(out / "steering.png", pictures.strip(rows))
-    print("share of the target at first, after 30 steps, with the ink kept, by digit")
-    for digit in range(10):
-        print(digit, np.round([start[digit], *reached[digit]], 2), np.round(changes[digit], 4))
-    print("mean", np.mean(start), np.mean(reached, axis=0))
-    changes = np.mean(changes, axis=0)
-    print(f"mean change of ink {changes[0]:.4f}, kept {changes[1]:.4f}")
+    for space in ("z", "w"):
+        reached, start, changes = [], [], []
+        for digit in range(10):
+            points = gan.points(gan.latents(50, seed=21 + digit), space)
+            images = gan.generate_from_points(points, space)
+            start.append((judge.digits(images) == digit).mean())
+            moved, kept = (
+                gan.generate_from_points(
+                    control.steer(gan, points, judge.objective(digit), keep=keep, space=space),
+                    space,
+                )
+                for keep in ([], [ink_of_tensor])
+            )
+            reached.append([(judge.digits(made) == digit).mean() for made in (moved, kept)])
+            changes.append([np.abs(ink(made) - ink(images)).mean() for made in (moved, kept)])
+            if digit == 3 and space == "z":
+                rows = [images[:10], moved[:10], kept[:10]]
+                pictures.write_png(out / "steering.png", pictures.strip(rows))
+        print(f"in {space}: share of the target at first, after 30 steps, with the ink kept")
+        for digit in range(10):
+            print(digit, np.round([start[digit], *reached[digit]], 2), np.round(changes[digit], 4))
+        print("mean", np.mean(start), np.mean(reached, axis=0))
+        changes = np.mean(changes, axis=0)
+        print(f"mean change of ink {changes[0]:.4f}, kept {changes[1]:.4f}")
     after_weights = gan.get_weights() + judge.network.get_weights()
     pairs = zip(before_weights, after_weights, strict=True)
     print("weights as before:", all(np.array_equal(a, b) for a, b in pairs))
