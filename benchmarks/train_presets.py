@@ -34,8 +34,6 @@ from kerasgan.utils.files import atomic_path
 ROOT = pathlib.Path(__file__).parents[1]
 MNIST = {"data": "mnist", "image_size": None}
 SCANS = {"data": "digits", "image_size": 16}
-# Few latents, so that no part of w is without a use: `project` then finds the w of an image.
-NARROW_STYLES = {"latent_dim": 16, "base_width": 16, "max_width": 64, "batch_size": 64}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,18 +88,18 @@ RECIPES = {
     ),
     "stylegan2_digits": Recipe(
         "StyleGAN2",
-        {"image_shape": (16, 16, 1), **NARROW_STYLES},
+        {
+            "image_shape": (16, 16, 1),
+            # Few, so that no part of w is without a use: `project` then finds the w of an image.
+            "latent_dim": 16,
+            "base_width": 16,
+            "max_width": 64,
+            "batch_size": 64,
+        },
         SCANS,
         64,
         minutes=24,
         augmentation="translation,cutout",
-    ),
-    "stylegan2_mnist": Recipe(
-        "StyleGAN2",
-        {"image_shape": (32, 32, 1), **NARROW_STYLES},
-        {"data": "mnist", "image_size": 32},
-        64,
-        minutes=35,
     ),
     "vae_mnist": Recipe("VAE", {"image_shape": (28, 28, 1)}, MNIST, 100, minutes=3, falls=True),
     "pixel_cnn_mnist": Recipe(
