@@ -78,6 +78,13 @@ def nearest(images, others):
     return float(np.sqrt(np.maximum(squares.min(1), 0.0)).mean())
 
 
+def distance(metric, real, images):
+    metric.reset_state()
+    metric.update_state(real, images)
+    found = metric.result()  # the kernel distance comes with its deviation
+    return found[metric.name] if isinstance(found, dict) else float(found)
+
+
 def run(arguments, kind, few, unseen, real, seed):
     """Trains a model and returns it with its measurements: a list of dicts."""
     keras.utils.set_random_seed(seed)
@@ -93,16 +100,12 @@ def run(arguments, kind, few, unseen, real, seed):
     for measurement in range(1, MEASUREMENTS + 1):
         gan.fit(batches, steps_per_epoch=updates, verbose=0)
         made = np.clip(gan.generate(len(real), seed=0), -1.0, 1.0)
-        metric.reset_state()
-        metric.update_state(real, made)
 
         def logit(images):
             logits = gan.discriminate(keras.ops.convert_to_tensor(images[:count]), None, False)
             return float(keras.ops.convert_to_numpy(logits).mean())
 
-        found = metric.result()  # the kernel distance comes with its deviation
-        distance = found[metric.name] if isinstance(found, dict) else float(found)
-        row = {"updates": measurement * updates, "distance": distance}
+        row = {"updates": measurement * updates, "distance": distance(metric, real, made)}
         row |= {"seen": logit(few), "unseen": logit(unseen), "generated": logit(made)}
         row["p"] = float(gan.augmentation.p) if kind == "ada" else float("nan")
         rows.append(row)
@@ -161,6 +164,9 @@ def main():
     print("|---|---|---|---|---|---|")
     for images in arguments.images:
         few = train[np.random.default_rng(0).permutation(len(train))[:images]]
+        repeated = np.resize(few, real.shape)
+        best = distance(METRICS[arguments.data](), real, repeated)
+        print(f"| {len(few)} | the training images | {best:.3g} | | | |", flush=True)
         for kind in arguments.augmentations:
             curves = found[kind, len(few)] = []
             for seed in range(arguments.seeds):
