@@ -33,8 +33,10 @@ class ImportTest(tf.test.TestCase):
             "import kerasgan\n"
             "print((time.process_time() - begin - of_keras) / of_keras)"
         )
-        # Measured: a twenty-fifth, of a time that varies with what else the machine does.
-        self.assertLess(statistics.median(float(run(code)) for _ in range(3)), 0.1)
+        # Measured: a twenty-fifth, of a time that varies with what else the machine does. The first
+        # run may have to compile kerasgan, as a user's first does.
+        times = [float(run(code, PYTHONDONTWRITEBYTECODE=None)) for _ in range(3)]
+        self.assertLess(statistics.median(times), 0.1)
 
     def test_import_alone_loads_neither_keras_nor_tensorflow(self):
         code = (
