@@ -197,9 +197,10 @@ def train(name, data_dir, folder):
     model = getattr(kerasgan, recipe.model)(**recipe.arguments, seed=0)
     if recipe.model == "VAE":
         model.start_at_mean(np.concatenate(list(examples.as_numpy_iterator())))
-    augmentation = recipe.augmentation and kerasgan.augmentation.DiffAugment(recipe.augmentation)
-    augmented = {} if augmentation is None else {"augmentation": augmentation}
-    model.compile(steps_per_execution=1, **augmented)
+    game = {}  # which only models with a discriminator have
+    if recipe.augmentation is not None:
+        game["augmentation"] = kerasgan.augmentation.DiffAugment(recipe.augmentation)
+    model.compile(steps_per_execution=1, **game)
     for optimizer in model.optimizer.optimizers:
         if recipe.learning_rate is not None:
             optimizer.learning_rate = recipe.learning_rate
@@ -356,14 +357,14 @@ def card(name, model, facts, measured):
         "examples in a batch": recipe.batch_size,
         "learning rate": "the paper's" if recipe.learning_rate is None else recipe.learning_rate,
         "it falls": "to zero, along half a cosine" if recipe.falls else "no",
-        "augmentation": "none"
-        if recipe.augmentation is None
-        else f"`DiffAugment` of {recipe.augmentation.replace(',', ' and ')}",
+        "augmentation": "none",
         "updates": f"{facts['updates']:,}",
         "images": f"{facts['images']:,}",
         "CPU minutes, of one core": f"{facts['cpu_seconds'] / 60.0:.1f}",
         "seed": 0,
     }
+    if recipe.augmentation is not None:
+        rows["augmentation"] = f"`DiffAugment` of {recipe.augmentation.replace(',', ' and ')}"
     data_dir = "" if recipe.data["data"] == "digits" else " --data-dir DIR"
     shown = "\nRows: label maps, translations, photos.\n" if "photos" in use else ""
     return f"""---
