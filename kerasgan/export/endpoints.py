@@ -41,7 +41,7 @@ def latent_to_image(generator, latent_dim, condition):
     def serving_default(latent, given=None):
         finite = _finite(latent, "latent")
         with tf.control_dependencies([finite, *_checks(latent, given, condition)]):
-            inputs = [latent] if given is None else [latent, tf.identity(given)]
+            inputs = [latent] if given is None else [latent, _told(given, condition)]
             return {"images": tf.cast(generator(*inputs), tf.float32)}
 
     latent = tf.TensorSpec((None, latent_dim), tf.float32, "latent")
@@ -102,6 +102,8 @@ def _drawn(name, draw, image_shape, noise_shapes, condition, truncation, offsets
         with tf.control_dependencies(checks):
             seed = tf.identity(seed)
             noise = [standard_normal(seed, shape, n) for n, shape in enumerate(noise_shapes)]
+            if told:
+                given["condition"] = _told(given["condition"], condition)
             # What is not computed here would reach the networks before it is checked.
             others = [tf.identity(tensor) for tensor in given.values() if tensor is not None]
         return {"image_bytes": png(draw(*noise, *others))}
@@ -160,8 +162,9 @@ def likelihood(function, image_shape, condition):
     def log_likelihood(images, label=None):
         checks = [_inside(images), *_checks(images, label, condition)]
         with tf.control_dependencies(checks):
-            given = [tf.identity(tensor) for tensor in (images, label) if tensor is not None]
-            return {"nats": tf.cast(function(*given), tf.float32)}
+            inputs = [tf.identity(images)]
+            inputs += [] if label is None else [_told(label, condition)]
+            return {"nats": tf.cast(function(*inputs), tf.float32)}
 
     images = tf.TensorSpec((None, *image_shape), tf.float32, "images")
     return {"log_likelihood": (log_likelihood, [images, *_spec(condition)])}
@@ -170,7 +173,22 @@ def likelihood(function, image_shape, condition):
 def _spec(condition):
     if condition is None:
         return []
+    if condition.vocabulary is not None:
+        return [tf.TensorSpec((None,), tf.string, condition.name)]
     return [tf.TensorSpec((None, *condition.shape), condition.dtype, condition.name)]
+
+
+def _told(given, condition):
+    """What the networks are told: that of an endpoint's input.
+
+    Texts become `kerasgan.data.captions.BagOfWords`.
+    """
+    if condition.vocabulary is None:
+        return tf.identity(given)
+    spaced = tf.strings.regex_replace(tf.strings.lower(given, "utf-8"), r"[^\pL\pN_]+", " ")
+    words = tf.strings.split(spaced).to_tensor("")
+    is_in = words[:, :, None] == tf.constant(condition.vocabulary)
+    return tf.cast(tf.reduce_any(is_in, axis=1), condition.dtype)
 
 
 def _inside(images):
@@ -254,12 +272,12 @@ def _checks(first, given, condition, strength=None, limits=None):
     for name, tensor in ((told, given), ("truncation", strength)):
         if tensor is not None:
             checks.append(_as_many(first, tensor, name))
-    if condition is not None and condition.num_classes is None:
-        checks.append(_finite(given, condition.name))
-    elif condition is not None:
+    if condition is not None and condition.num_classes is not None:
         right = (given >= 0) & (given < condition.num_classes)
         last = condition.num_classes - 1
         checks.append(check(right, f"{condition.name}: use whole numbers from 0 to {last}", given))
+    elif condition is not None and condition.vocabulary is None:
+        checks.append(_finite(given, condition.name))
     if strength is not None:
         right = (strength >= limits[0]) & (strength <= limits[1]) | (strength == NO_TRUNCATION)
         message = f"truncation: use numbers from {limits[0]} to {limits[1]}, or -1 for none"

@@ -32,12 +32,15 @@ class Condition(NamedTuple):
         shape: tuple of int, that of one image: () for a label, (n,) for a vector.
         dtype: str.
         num_classes: int, of a label; None of a vector.
+        vocabulary: tuple of str, the words of a text; an endpoint then takes texts, and makes the
+            vector of each. None of anything else.
     """
 
     name: str
     shape: tuple
     dtype: str
     num_classes: int | None = None
+    vocabulary: tuple | None = None
 
 
 def check_destination(filepath):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import keras
 import numpy as np
@@ -109,7 +109,8 @@ class TextGAN(ImageGAN):
             raise ValueError(
                 f"text_dim={text_dim}, but the vocabulary has {words} words; leave text_dim out."
             )
-        self.text_dim = int(text_dim)
+        # The networks are made for the `condition`, which tells of both.
+        self.text_dim, self.encode_text = int(text_dim), cast("Callable | None", encoder)
         of_text: dict[str, Any] = {"text_dim": text_dim, "text_width": text_width}
         super().__init__(
             image_shape,
@@ -122,7 +123,6 @@ class TextGAN(ImageGAN):
             networks=(partial(text_generator, **of_text), partial(text_discriminator, **of_text)),
         )
         self.text_width, self.interpolation = text_width, interpolation
-        self.encode_text: Callable | None = encoder
         self.examples = self.add_weight(
             shape=(EXAMPLES, self.text_dim), initializer="zeros", trainable=False, name="examples"
         )
@@ -131,7 +131,7 @@ class TextGAN(ImageGAN):
 
     @property
     def condition(self) -> Condition:
-        return Condition("text", (self.text_dim,), "float32")
+        return Condition("text", (self.text_dim,), "float32", vocabulary=self.vocabulary)
 
     @property
     def vocabulary(self) -> tuple[str, ...] | None:
@@ -161,7 +161,7 @@ class TextGAN(ImageGAN):
         return examples[np.arange(num_images) % len(examples)]
 
     def exports(self) -> Exports:
-        """Tells `vocabulary` as well, by which a client makes `text` of words."""
+        """Endpoints take texts if there is a `vocabulary`, which the card tells, or embeddings."""
         exports = super().exports()
         exports.card["vocabulary"] = self.vocabulary
         return exports

@@ -239,8 +239,9 @@ class GeneratesImages(TakesImages):
     def _inputs_beside_noise(self):
         given, truncation = {}, {}
         if self.condition is not None:
-            name, shape, dtype, _ = self.condition
-            given = {name: keras.InputSpec(shape=(None, *shape), dtype=dtype)}
+            shape = (None, *self.condition.shape)
+            spec = keras.InputSpec(shape=shape, dtype=self.condition.dtype)
+            given = {self.condition.name: spec}
         if self.truncation_limits is not None:
             truncation = {"truncation": keras.InputSpec(shape=(None,), dtype="float32")}
         return given, truncation

@@ -80,7 +80,7 @@ class Client:
         seed: int = 0,
         labels: ArrayLike | None = None,
         truncation: float | None = None,
-        text: ArrayLike | None = None,
+        text: str | Sequence[str] | ArrayLike | None = None,
     ) -> np.ndarray:
         """Images of a model that makes them of noise: those of `generate(num, seed=seed)`.
 
@@ -89,8 +89,8 @@ class Client:
             seed: int from 0 to 2**31 - 1. Image i does not depend on `num`.
             labels: int for all images, or a sequence of num; for conditional models.
             truncation: None, or a number; for models that have it.
-            text: the embedding of a text, (text_dim,), or of num of them, (num, text_dim); for
-                models that draw what a text says.
+            text: for models that draw what a text says, one for all images or a sequence of num;
+                or embeddings, (text_dim,) or (num, text_dim), of a model without a vocabulary.
 
         Returns:
             uint8 array (num, height, width, channels).
@@ -116,19 +116,23 @@ class Client:
         if text is not None and "text" not in takes:
             raise ValueError(f"text: {self.model} takes none.")
         if "text" in takes:
-            length = takes["text"]["shape"][-1]
-            shape = () if text is None else np.shape(text)
-            if shape not in ((length,), (num, length)):
-                raise ValueError(
-                    f"text has shape {shape}; give {self.model} an embedding of {length} "
-                    f"numbers, or {num} of them."
-                )
-            inputs["text"] = np.broadcast_to(np.asarray(text, "float32"), (num, length))
+            inputs["text"] = self._texts(text, num, takes["text"])
         if "truncation" in takes:
             wanted = NO_TRUNCATION if truncation is None else truncation
             inputs["truncation"] = np.full(num, wanted, "float32")
         files = self.predict(inputs, "sample")["image_bytes"]
         return np.stack([_pixels(file) for file in files])
+
+    def _texts(self, text, num, takes):
+        array, (_, *shape) = np.asarray(text), takes["shape"]
+        in_words = takes["dtype"] == "string"
+        if array.dtype.kind not in ("U" if in_words else "iuf") or array.shape not in (
+            tuple(shape),
+            (num, *shape),
+        ):
+            one = "a text" if in_words else f"an embedding of {shape[0]} numbers"
+            raise ValueError(f"text={text!r}; give {self.model} {one}, or {num} of them.")
+        return np.broadcast_to(array if in_words else array.astype("float32"), (num, *shape))
 
     def translate(
         self, images: np.ndarray | Sequence[np.ndarray] | Sequence[bytes], to: str | None = None

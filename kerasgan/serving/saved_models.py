@@ -181,7 +181,8 @@ def example_inputs(definition, card, batch_size):
             continue
         of_card = [batch_size, *card.get("image_shape", ())]
         filled = [size or of_card[axis] for axis, size in enumerate(shape)]
-        inputs[name] = np.zeros(filled, tf.as_dtype(info.dtype).as_numpy_dtype)
+        dtype = tf.as_dtype(info.dtype)
+        inputs[name] = np.zeros(filled, str if dtype == tf.string else dtype.as_numpy_dtype)
         if name == "truncation":
             inputs[name] -= 1.0  # none
     return inputs

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import http.server
 import json
+import pathlib
 import socket
 import subprocess
 import sys
@@ -16,10 +17,11 @@ import grpc
 import numpy as np
 import tensorflow as tf
 from backends import needs_backend
+from editing.editing_page import texts
 from served_models import NUM_CLASSES, SIZE, differences, encoded, pixels, served, zoo
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 
-from kerasgan.serving import Client, ServingError
+from kerasgan.serving import Client, ServingError, export_version
 from kerasgan.serving import client as clients
 
 pytestmark = needs_backend("tensorflow", reason="a server does not know what wrote its SavedModels")
@@ -132,15 +134,38 @@ class SampleTest(ClientTestCase):
             with self.assertRaisesRegex(ValueError, "text: styles takes none"):
                 client.sample(1, text=[0.0])
 
+    def test_a_text_is_that_of_generate(self):
+        gan, folder = texts(), pathlib.Path(self.create_tempdir().full_path)
+        export_version(gan, folder / "texts")
+        expected = pixels(gan.generate(2, seed=3, text=["a thick one", "thin"]))
+        with served(folder) as own:  # its requests to warm up have been answered
+            for address in (f"127.0.0.1:{own.port}", own.url):
+                client = self.client(address, "texts")
+                images = client.sample(2, seed=3, text=["A THICK one, or 11", "thin;Ones"])
+                self.assertLessEqual(differences(images, expected), 1)
+                self.assertAllEqual(client.sample(1, seed=3, text="one thick"), images[:1])
+                latent = {"latent": np.ones((2, 4), "float32"), "text": np.array(["thin", "é"])}
+                drawn = client.predict(latent)["images"]
+                bags = np.float32([[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+                self.assertAllClose(
+                    drawn, gan.generate_from(latent["latent"], labels=bags), atol=1e-5
+                )
+                for text in (None, ["one"], 3, [0.0, 1.0, 1.0]):
+                    with self.assertRaisesRegex(ValueError, "give texts a text, or 2 of them"):
+                        client.sample(2, text=text)
+
     def test_the_embedding_of_a_text(self):
         client = self.client(server().url, "texts")
-        takes = {"seed": {"shape": [None]}, "text": {"shape": [None, 3]}}
+        takes = {
+            "seed": {"shape": [None], "dtype": "int64"},
+            "text": {"shape": [None, 3], "dtype": "float32"},
+        }
         client._signatures = {"sample": {"inputs": takes}}
         images = {"image_bytes": [encoded(np.zeros((8, 8, 1), "uint8"))] * 2}
         with mock.patch.object(client, "predict", return_value=images) as predict:
             client.sample(2, text=[0.0, 1.0, 2.0])
             self.assertAllEqual(predict.call_args[0][0]["text"], [[0.0, 1.0, 2.0]] * 2)
-            for text in (None, [0.0], np.zeros((3, 3))):
+            for text in (None, "a one", [0.0], np.zeros((3, 3))):
                 with self.assertRaisesRegex(ValueError, "an embedding of 3 numbers, or 2 of them"):
                     client.sample(2, text=text)
 
