@@ -25,14 +25,15 @@ def steer(
     keep: Sequence[Callable] = (),
     *,
     space: str = "z",
-    rate: float = 0.5,
+    rate: float = 1.0,
     labels: ArrayLike | None = None,
 ) -> np.ndarray:
     """Moves latents so that their images get more of something, and keep something else.
 
-    Each step goes along the gradient of the objective, `rate` far, on the sphere of the latent's
-    length, where N(0, I) lies; in another space freely, which goes further, and also to where the
-    model does not draw. With `keep` it goes along the part of the gradient that changes
+    Each step goes along the gradient of the objective, on the sphere of the latent's length, where
+    N(0, I) lies; in another space freely, which goes further, and also to where the model does not
+    draw. The first step is `rate` long, and the length falls to 0 along a line: long steps leave a
+    small peak of the objective, and short ones end on top of a high one. With `keep` it goes along the part of the gradient that changes
     none of these to first order, and what they have changed nevertheless is taken back by a step of
     Newton's method. The weights of the model, and of a classifier in the objective, stay as they
     are, bit for bit.
@@ -47,7 +48,7 @@ def steer(
         steps: int.
         keep: functions as `objective`, whose results are to stay as they are.
         space: str, one of the model's `spaces`, that the latents are points of.
-        rate: float, the length of a step, where latents have deviation 1 in each of their numbers;
+        rate: float, the length of the first step, where latents have deviation 1 in each of their numbers;
             in another space it is that share of how far random points are from their mean.
         labels: of a conditional model, as for `generate`.
 
@@ -82,7 +83,7 @@ class Steering:
         model, objective, keep, space, rate: as for `steer`.
     """
 
-    def __init__(self, model, objective, keep=(), *, space="z", rate=0.5):
+    def __init__(self, model, objective, keep=(), *, space="z", rate=1.0):
         require(model, HasLatents, "kerasgan.control.steer")
         above_zero("rate", rate)
         if callable(keep):
@@ -117,8 +118,9 @@ class Steering:
             moved, own_labels = flat[some], [] if classes is None else [classes[some]]
             lengths = np.linalg.norm(moved, axis=1, keepdims=True)
             kept = list(self.look([moved, *own_labels])) if self.keep else []
-            for _ in range(steps):
-                moved = self.step([moved, lengths, *kept, *own_labels])
+            for step in range(steps):
+                share = np.full((len(moved), 1), 1.0 - step / steps, "float32")
+                moved = self.step([moved, lengths, share, *kept, *own_labels])
             found.append(moved)
         return np.concatenate([flat[:0], *found]).reshape(latents.shape)
 
@@ -137,7 +139,7 @@ class Steering:
     def _look(self, latents, *labels):
         return [self._value_of(function, latents, labels) for function in self.keep]
 
-    def _step(self, latents, lengths, *given):
+    def _step(self, latents, lengths, share, *given):
         kept, labels = given[: len(self.keep)], given[len(self.keep) :]
         farthest = self.length_of_step
         _, gradient = self._both(self.objective, latents, labels)
@@ -153,7 +155,7 @@ class Steering:
             back += ops.clip(change, -farthest, farthest) * own
             normals.append(own)
         gradient = _without(gradient, normals)
-        moved = latents + farthest * gradient / _length(gradient) + back
+        moved = latents + share * farthest * gradient / _length(gradient) + back
         return moved * lengths / _length(moved) if self.on_sphere else moved
 
 
