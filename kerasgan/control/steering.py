@@ -33,10 +33,10 @@ def steer(
     Each step goes along the gradient of the objective, on the sphere of the latent's length, where
     N(0, I) lies; in another space freely, which goes further, and also to where the model does not
     draw. The first step is `rate` long, and the length falls to 0 along a line: long steps leave a
-    small peak of the objective, and short ones end on top of a high one. With `keep` it goes along the part of the gradient that changes
-    none of these to first order, and what they have changed nevertheless is taken back by a step of
-    Newton's method. The weights of the model, and of a classifier in the objective, stay as they
-    are, bit for bit.
+    small peak of the objective, and short ones end on top of a high one. With `keep` a step goes
+    along the part of the gradient that changes none of these to first order, and a step of Newton's
+    method takes back what they have changed nevertheless. The weights of the model, and of a
+    classifier in the objective, stay as they are, bit for bit.
 
     Args:
         model: a model with latents.
@@ -48,8 +48,8 @@ def steer(
         steps: int.
         keep: functions as `objective`, whose results are to stay as they are.
         space: str, one of the model's `spaces`, that the latents are points of.
-        rate: float, the length of the first step, where latents have deviation 1 in each of their numbers;
-            in another space it is that share of how far random points are from their mean.
+        rate: float, the length of the first step, where latents have deviation 1 in each of their
+            numbers; in another space it is that share of how far random points are from their mean.
         labels: of a conditional model, as for `generate`.
 
     Returns:

@@ -41,7 +41,8 @@ class ESRGAN(SuperResolutionModel):
     100,000, 200,000 and 300,000 updates, in batches of 16 crops of 128 pixels.
 
     Published generators are read by `from_official`: those of the authors, with the names of either
-    of their programs, and such as others have trained with these.
+    of their programs, and such as others have trained with these. `unshuffle=2` is the generator of
+    Real-ESRGAN (Wang et al. 2021, arXiv:2107.10833) that enlarges by 2.
 
     Departures: the optimizers have a constant rate, the paper's of the second part; give
     `compile` others for the first. The paper does not tell the scale of its features, and its code
@@ -51,9 +52,11 @@ class ESRGAN(SuperResolutionModel):
 
     Args:
         image_shape: (height, width, channels) of the large images in training, multiples of
-            `scale`. Afterwards images of any size are enlarged.
+            `scale * unshuffle`. Afterwards images of any size are enlarged.
         scale: 2 or 4.
         base_width: int, feature maps between the blocks and in the discriminator's first layer.
+        unshuffle: 1 or 2. With 2 the generator first makes channels of blocks of 2x2 pixels, so its
+            blocks compute a quarter of the places, and it enlarges once more at the end.
         residual_blocks: int, 23 in the paper's best network, 16 in its smaller one.
         growth: int, feature maps that a layer of a dense block adds.
         features: what is compared, as for `kerasgan.SRGAN`; None for pixels.
@@ -69,7 +72,8 @@ class ESRGAN(SuperResolutionModel):
     The data is (small images, large images): `kerasgan.data.paired(images, "super_resolve")`.
 
     Raises:
-        ValueError: for a scale or image_shape that cannot be had, features for other channels.
+        ValueError: for a scale, unshuffle or image_shape that cannot be had, features for other
+            channels.
         OSError: when VGG19's weights cannot be had; the message says how to get them.
 
     Example:
@@ -97,6 +101,7 @@ class ESRGAN(SuperResolutionModel):
         scale: int = 4,
         base_width: int = 64,
         *,
+        unshuffle: int = 1,
         residual_blocks: int = 23,
         growth: int = 32,
         features: str | os.PathLike | keras.Model | None = "vgg19",
@@ -108,12 +113,20 @@ class ESRGAN(SuperResolutionModel):
         dtype: str | keras.DTypePolicy | None = None,
         **kwargs,
     ):
+        if unshuffle not in (1, 2):
+            raise ValueError(f"unshuffle={unshuffle!r}; use 1 or 2.")
+        self.size_multiple = unshuffle
         before_activation = partial(vgg19_features, activated=False)
+        network: dict[str, Any] = {
+            "unshuffle": unshuffle,
+            "residual_blocks": residual_blocks,
+            "growth": growth,
+        }
         super().__init__(
             image_shape,
             scale,
             base_width,
-            make_generator=partial(rrdb_network, residual_blocks=residual_blocks, growth=growth),
+            make_generator=partial(rrdb_network, **network),
             make_features=partial(feature_maps, features, feature_layer, vgg19=before_activation),
             feature_scale=feature_scale,
             adversarial_weight=adversarial_weight,
@@ -121,6 +134,7 @@ class ESRGAN(SuperResolutionModel):
             dtype=dtype,
             **kwargs,
         )
+        self.unshuffle = unshuffle
         self.residual_blocks = residual_blocks
         self.growth = growth
         self.pixel_weight = pixel_weight
@@ -167,8 +181,8 @@ class ESRGAN(SuperResolutionModel):
         if [w.shape for w in ours] != [w.shape for w in theirs]:
             raise ValueError(
                 "smooth has a generator of another shape; use a model of the same scale, "
-                f"base_width={self.base_width}, residual_blocks={self.residual_blocks} and "
-                f"growth={self.growth}."
+                f"base_width={self.base_width}, unshuffle={self.unshuffle}, "
+                f"residual_blocks={self.residual_blocks} and growth={self.growth}."
             )
         mixed = type(self).from_config(self.get_config())
         mixed.set_weights(self.get_weights())
@@ -178,7 +192,7 @@ class ESRGAN(SuperResolutionModel):
         return mixed
 
     def get_config(self) -> dict:
-        own = ("residual_blocks", "growth", "pixel_weight")
+        own = ("unshuffle", "residual_blocks", "growth", "pixel_weight")
         return {**super().get_config(), **{name: getattr(self, name) for name in own}}
 
     # Published files ---------------------------------------------------------------------------
@@ -217,6 +231,7 @@ def rrdb_network(
     channels: int,
     scale: int = 4,
     base_width: int = 64,
+    unshuffle: int = 1,
     residual_blocks: int = 23,
     growth: int = 32,
     name: str = "generator",
@@ -230,6 +245,7 @@ def rrdb_network(
         channels: int, of the images on both sides.
         scale: 2 or 4.
         base_width: int, feature maps between the blocks.
+        unshuffle: int, by how much blocks of pixels become channels first.
         residual_blocks: int, how many.
         growth: int, feature maps that a layer of a dense block adds.
         name: str.
@@ -246,6 +262,8 @@ def rrdb_network(
     """
     images = keras.Input((None, None, channels))
     x = layers.Rescaling(0.5, 0.5, dtype="float32", name="to_unit")(images)
+    if unshuffle > 1:
+        x = PixelUnshuffle(unshuffle, dtype="float32", name="unshuffle")(x)
     first = x = convolution(base_width, 3, name="conv_first")(x)
     for block in range(residual_blocks):
         start = x
@@ -253,13 +271,44 @@ def rrdb_network(
             x = _dense_block(x, growth, f"block{block}_dense{dense}")
         x = _scaled_sum(start, x, f"block{block}")
     x = layers.Add(name="skip")([first, convolution(base_width, 3, name="trunk")(x)])
-    for number in range(1, scale.bit_length()):
+    for number in range(1, (scale * unshuffle).bit_length()):
         x = layers.UpSampling2D(2, name=f"up{number}_enlarge")(x)
         x = _activated(convolution(base_width, 3, name=f"up{number}")(x), f"up{number}")
     x = _activated(convolution(base_width, 3, name="conv_high")(x), "conv_high")
     x = convolution(channels, 3, name="conv_last", dtype="float32")(x)
     x = layers.Rescaling(2.0, -1.0, dtype="float32", name="images")(x)
     return keras.Model(images, x, name=name)
+
+
+@keras.saving.register_keras_serializable(package="kerasgan")
+class PixelUnshuffle(layers.Layer):
+    """Makes channels of blocks of pixels: (h * factor, w * factor, c) to (h, w, c * factor^2).
+
+    Channel `(c * factor + y) * factor + x` has channel c of the pixel at row y and column x of each
+    block, as published weights expect it.
+
+    Args:
+        factor: int.
+        **kwargs: `name` and `dtype`, as for `keras.layers.Layer`.
+    """
+
+    def __init__(self, factor=2, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def call(self, x):
+        (_, height, width, channels), factor = ops.shape(x), self.factor
+        blocks = (-1, height // factor, factor, width // factor, factor, channels)
+        x = ops.transpose(ops.reshape(x, blocks), (0, 1, 3, 5, 2, 4))
+        return ops.reshape(x, (-1, height // factor, width // factor, channels * factor**2))
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        sides = (None if side is None else side // self.factor for side in (height, width))
+        return (batch, *sides, channels * self.factor**2)
+
+    def get_config(self):
+        return {**super().get_config(), "factor": self.factor}
 
 
 def _dense_block(x, growth, name):
@@ -286,7 +335,7 @@ def _activated(x, name):
 
 # The published files ----------------------------------------------------------------------------
 
-LICENCE = "the Apache License 2.0"
+LICENCE = "the Apache License 2.0, or of Real-ESRGAN the BSD 3-Clause License"
 WRAPPERS = ("params", "params_ema")  # of the authors' later program
 MOST_BLOCKS = 64
 
@@ -345,20 +394,22 @@ def published_layers(
     growth, channels = (
         len(tensors[f"{name}.weight"]) for name in (names.dense.format(0, 1, 1), names.last)
     )
-    if inputs != channels:
+    unshuffle = {channels: 1, 4 * channels: 2}.get(inputs)
+    if unshuffle is None:
         raise ValueError(
             f"its generator makes {channels} channels of {inputs}; ESRGAN takes as many as it "
-            "makes. (Networks that enlarge by less take blocks of pixels as channels.)"
+            "makes, or those of blocks of 2x2 pixels."
         )
     ups = [name for name in names.ups if f"{name}.weight" in tensors]
-    if len(ups) not in (1, 2):
-        raise ValueError(f"its generator enlarges by {2 ** len(ups)}; ESRGAN does by 2 or 4.")
+    scale = 2 ** len(ups) // unshuffle
+    if scale not in (2, 4):
+        raise ValueError(f"its generator enlarges by {scale}; ESRGAN does by 2 or 4.")
     found = []
 
     def add(ours, theirs, outputs, inputs):
         found.append(PublishedLayer(ours, theirs, (outputs, inputs, 3, 3), outputs))
 
-    add("conv_first", names.first, width, channels)
+    add("conv_first", names.first, width, inputs)
     for block in range(blocks):
         for dense in (1, 2, 3):
             for conv in range(1, 6):
@@ -372,8 +423,9 @@ def published_layers(
     add("conv_high", names.high, width, width)
     add("conv_last", names.last, channels, width)
     settings = {
-        "scale": 2 ** len(ups),
+        "scale": scale,
         "base_width": width,
+        "unshuffle": unshuffle,
         "residual_blocks": blocks,
         "growth": growth,
         "channels": channels,

@@ -29,7 +29,7 @@ class SuperResolutionModel(TranslationModel):
 
     Args:
         image_shape: (height, width, channels) of the large images in training, multiples of
-            `scale`.
+            `scale * size_multiple`.
         scale: 2 or 4.
         base_width: int, feature maps.
         make_generator: function from channels, scale and base_width to the generator.
@@ -69,8 +69,9 @@ class SuperResolutionModel(TranslationModel):
         height, width, channels = self.image_shape = tuple(image_shape)
         if not isinstance(scale, int) or scale not in (2, 4):
             raise ValueError(f"scale={scale!r}; use 2 or 4.")
-        if height % scale or width % scale:
-            raise ValueError(f"image_shape={self.image_shape}; use multiples of scale={scale}.")
+        multiple = scale * self.size_multiple
+        if height % multiple or width % multiple:
+            raise ValueError(f"image_shape={self.image_shape}; use multiples of {multiple}.")
         self.scale = scale
         self.base_width = base_width
         self.feature_scale = feature_scale

@@ -70,7 +70,7 @@ class NetworkTest(tf.test.TestCase):
 
     @needs_backend("torch", reason="it compares with PyTorch")
     def test_is_that_of_pytorch(self):
-        """The paper's network by hand, of PyTorch's functions, for both scales."""
+        """The paper's network by hand, of PyTorch's functions, for all scales."""
         import torch
         from torch.nn import functional
 
@@ -97,8 +97,9 @@ class NetworkTest(tf.test.TestCase):
 
         random = np.random.default_rng(0)
         images = random.uniform(-1.0, 1.0, (2, 7, 6, 3)).astype("float32")
-        for scale, ups in ((2, 1), (4, 2)):
-            network = esrgan.rrdb_network(3, scale, base_width=8, residual_blocks=1, growth=4)
+        images = np.concatenate([images, images[:, :1]], axis=1)
+        for scale, unshuffle, ups in ((2, 1, 1), (4, 1, 2), (2, 2, 2)):
+            network = esrgan.rrdb_network(3, scale, 8, unshuffle, residual_blocks=1, growth=4)
             weights = {}
             for layer in network.layers:
                 if isinstance(layer, layers.Conv2D):
@@ -107,6 +108,7 @@ class NetworkTest(tf.test.TestCase):
                     kernel, bias = (torch.tensor(a, dtype=torch.float32) for a in arrays)
                     weights[layer.name] = kernel.permute(3, 2, 0, 1), bias
             x = torch.tensor((images + 1.0) / 2.0).permute(0, 3, 1, 2)
+            x = functional.pixel_unshuffle(x, unshuffle)
             wanted = 2.0 * forward(x, weights, ups).permute(0, 2, 3, 1).numpy() - 1.0
             found = ops.convert_to_numpy(network(images))
             self.assertAllClose(found, wanted, rtol=0.0, atol=1e-5 * np.abs(wanted).max())
@@ -188,6 +190,12 @@ class GameTest(tf.test.TestCase):
         self.assertAllEqual(ends[1], gan.translate(small_images))
         self.assertNotAllClose(ends[0], ends[1])
 
+    def test_sizes_are_multiples_of_blocks(self):
+        with self.assertRaisesRegex(ValueError, "unshuffle=3; use 1 or 2"):
+            small(unshuffle=3)
+        with self.assertRaisesRegex(ValueError, r"image_shape=\(18, 16, 3\); use multiples of 4"):
+            kerasgan.ESRGAN((18, 16, 3), 2, unshuffle=2, features=None)
+
     def test_what_does_not_mix_is_refused(self):
         gan = small()
         with self.assertRaisesRegex(ValueError, "share=1.5; use a number from 0 to 1"):
@@ -237,7 +245,7 @@ class OfficialTest(tf.test.TestCase, parameterized.TestCase):
     def test_a_published_generator(self):
         gan = kerasgan.load_official(FILE, image_shape=(32, 32, 3))
         self.assertIsInstance(gan, kerasgan.ESRGAN)
-        wanted = {"scale": 4, "base_width": 8, "residual_blocks": 2, "growth": 4}
+        wanted = {"scale": 4, "base_width": 8, "residual_blocks": 2, "growth": 4, "unshuffle": 1}
         wanted |= {"image_shape": (128, 128, 3), "features": None}
         self.assertEqual(gan.official.settings, wanted)
         self.assertEqual(gan.official.weights("generator"), gan.generator.count_params())
@@ -270,6 +278,20 @@ class OfficialTest(tf.test.TestCase, parameterized.TestCase):
             images.append(gan.translate(pairs(1)[0]))
         self.assertAllEqual(*images)
 
+    def test_networks_of_blocks_of_pixels(self):
+        """One that does not tell the pixels of a block apart is the other, of means of blocks."""
+        first = self.arrays["conv_first.weight"]
+        arrays = {**self.arrays, "conv_first.weight": np.repeat(first, 4, axis=1) / 4.0}
+        last = {of_the_last_program(n): a for n, a in arrays.items()}
+        gan = kerasgan.ESRGAN.from_official(self.write(last), image_shape=(16, 16, 3))
+        self.assertEqual((gan.scale, gan.unshuffle), (2, 2))
+        with np.load(FILES / "esrgan_rrdb_small.npz") as file:
+            x, y = (2.0 * np.moveaxis(file[name], 1, -1) - 1.0 for name in ("x", "y"))
+        large = x.repeat(2, axis=1).repeat(2, axis=2)
+        self.assertAllClose(gan.translate(large), np.clip(y, -1.0, 1.0), atol=1e-5)
+        odd = gan.translate(large[:, :-1])
+        self.assertEqual(odd.shape[1:], (2 * large.shape[1] - 2, 2 * large.shape[2], 3))
+
     def test_the_average_of_a_file_with_two_generators(self):
         last = {of_the_last_program(n): a for n, a in self.arrays.items()}
         tree = {"params": {n: 0 * a for n, a in last.items()}, "params_ema": last}
@@ -291,8 +313,8 @@ class OfficialTest(tf.test.TestCase, parameterized.TestCase):
             ({**arrays, "RRDB_trunk.0.RDB1.conv1x1.weight": np.zeros((1, 1))}, "beyond what is"),
             ({**arrays, "upconv3.weight": arrays["upconv2.weight"]}, "enlarges by 8; ESRGAN does"),
             (
-                {**arrays, "conv_first.weight": np.zeros((8, 12, 3, 3))},
-                "makes 3 channels of 12",
+                {**arrays, "conv_first.weight": np.zeros((8, 48, 3, 3))},
+                "makes 3 channels of 48",
             ),
         ):
             with self.assertRaisesRegex(ValueError, rf"RRDB_ESRGAN_x4\.pth: .*{reason}"):
