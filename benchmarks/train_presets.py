@@ -6,7 +6,7 @@
 A training ends after the CPU minutes of its recipe, or after its epochs; what is in `--runs`
 already is not trained again. Then the folder NAME of `--out` gets the preset, its card and its
 picture. `DIR` is where TensorFlow Datasets keeps `mnist` and `cycle_gan/facades`. Weights are
-stored in float16 where that changes no pixel of the samples by more than a step of 256.
+stored in float16 where that changes no pixel of the samples by more than two steps of 256.
 """
 
 import argparse
@@ -32,6 +32,7 @@ from kerasgan.presets.catalogue import WEIGHTS
 from kerasgan.utils.files import atomic_path
 
 ROOT = pathlib.Path(__file__).parents[1]
+WORTH_PACKING = 8_000  # numbers of an array; of fewer, what HDF5 notes of it takes more room
 MNIST = {"data": "mnist", "image_size": None}
 SCANS = {"data": "digits", "image_size": 16}
 
@@ -51,6 +52,7 @@ class Recipe:
         falls: whether the learning rate falls to zero along half a cosine, which models without
             an average of their weights need.
         augmentation: of `kerasgan.augmentation.DiffAugment`, or None.
+        gamma: weight of StyleGAN2's R1, or None for that of its `preset`.
     """
 
     model: str
@@ -62,6 +64,7 @@ class Recipe:
     epochs: int | None = None
     falls: bool = False
     augmentation: str | None = None
+    gamma: float | None = None
 
 
 RECIPES = {
@@ -101,6 +104,21 @@ RECIPES = {
         minutes=24,
         augmentation="translation,cutout",
     ),
+    "stylegan2_mnist": Recipe(
+        "StyleGAN2",
+        {
+            "image_shape": (32, 32, 1),
+            "latent_dim": 32,
+            "base_width": 16,
+            "max_width": 64,
+            "batch_size": 64,
+        },
+        {"data": "mnist", "image_size": 32},
+        64,
+        minutes=40,
+        # The published rule says 0.003, with which the digits collapse to few.
+        gamma=1.0,
+    ),
     "vae_mnist": Recipe("VAE", {"image_shape": (28, 28, 1)}, MNIST, 100, minutes=3, falls=True),
     "pixel_cnn_mnist": Recipe(
         "PixelCNN",
@@ -132,7 +150,8 @@ RECIPES = {
         SCANS,
         32,
         learning_rate=1e-3,
-        epochs=100,
+        minutes=8,
+        augmentation="translation,cutout",
     ),
 }
 
@@ -200,6 +219,8 @@ def train(name, data_dir, folder):
     game = {}  # which only models with a discriminator have
     if recipe.augmentation is not None:
         game["augmentation"] = kerasgan.augmentation.DiffAugment(recipe.augmentation)
+    if recipe.gamma is not None:
+        game["penalties"] = kerasgan.losses.GradientPenalty.r1(recipe.gamma, every=16)
     model.compile(steps_per_execution=1, **game)
     for optimizer in model.optimizer.optimizers:
         if recipe.learning_rate is not None:
@@ -223,35 +244,36 @@ def pack(name, data_dir, run, out):
     model = keras.saving.load_model(run / "model.keras")
     model.compile(**{**model.compile_arguments(), "steps_per_execution": "auto"})
     model.save_to_preset(out)
-    whole = (out / WEIGHTS).read_bytes()
-    halve(out / WEIGHTS)
+    pack_weights(out / WEIGHTS, "float16")
     unseen = load(recipe, "test", data_dir)
     differ = np.abs(made(kerasgan.from_preset(out), unseen) - made(model, unseen)).max()
-    if differ > 2.0 / 255.0:
-        with atomic_path(out / WEIGHTS) as temporary:
-            temporary.write_bytes(whole)
+    kind = "float16" if differ <= 2 * 2.0 / 255.0 else "float32"
+    if kind == "float32":
+        model.save_to_preset(out)
     model = kerasgan.from_preset(out)
     pictures.write_png(out / "samples.png", picture(model, unseen))
     facts = json.loads((run / "facts.json").read_text(encoding="utf-8"))
     measured = measure(model, recipe, unseen, data_dir)
     model.save_to_preset(out, card=card(name, model, facts, measured))
-    if differ <= 2.0 / 255.0:
-        halve(out / WEIGHTS)
+    pack_weights(out / WEIGHTS, kind)
     print(f"{out}: {measured}")
 
 
-def halve(path):
-    """Stores the floats of a file of weights in two bytes each."""
+def pack_weights(path, kind):
+    """Stores a file of weights in less room, its floats as `kind`."""
     with atomic_path(path) as temporary:
         # The newer layout of groups takes less room, and any HDF5 of the last ten years reads it.
         layout = ("v108", "v110")
         with h5py.File(path) as file, h5py.File(temporary, "w", libver=layout) as small:
 
             def copy(name, item):
-                target = small.require_group(name) if isinstance(item, h5py.Group) else None
-                if target is None:
-                    kind = "float16" if item.dtype == "float32" else item.dtype
-                    target = small.create_dataset(name, data=item[()].astype(kind))
+                if isinstance(item, h5py.Group):
+                    target = small.require_group(name)
+                else:
+                    array = item[()].astype(kind if item.dtype == "float32" else item.dtype)
+                    packed = {"compression": 9, "shuffle": True, "chunks": array.shape}
+                    packed = packed if array.size > WORTH_PACKING else {}
+                    target = small.create_dataset(name, data=array, **packed)
                 target.attrs.update(item.attrs)
 
             file.visititems(copy)
@@ -365,6 +387,8 @@ def card(name, model, facts, measured):
     }
     if recipe.augmentation is not None:
         rows["augmentation"] = f"`DiffAugment` of {recipe.augmentation.replace(',', ' and ')}"
+    if recipe.gamma is not None:
+        rows["weight of R1"] = recipe.gamma
     data_dir = "" if recipe.data["data"] == "digits" else " --data-dir DIR"
     shown = "\nRows: label maps, translations, photos.\n" if "photos" in use else ""
     return f"""---
