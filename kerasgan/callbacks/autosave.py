@@ -65,8 +65,7 @@ class Autosave(keras.callbacks.Callback):
             yield  # where Python allows no handlers
             return
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-        # What a shell lets a process in the background ignore stays ignore# A signal that the shell
-        # made a background process ignore stays ignored.
+        # A signal that the shell made a background process ignore stays ignored.
         before = {n: handler for n, handler in before.items() if handler != signal.SIG_IGN}
         try:
             for number in before:
@@ -90,8 +89,7 @@ class Autosave(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         late = time.monotonic() - self.saved >= self.seconds
-        # Only then, because under JAX to look at the model costs muc# Only then, because reading
-        # the model is expensive under JAX.
+        # Only then, because reading the model is expensive under JAX.
         if late or self.signal is not None:
             if not self.model.has_several_workers:
                 self._save()

@@ -58,8 +58,7 @@ class EpochPictures(keras.callbacks.Callback):
         frames = (self.folder / "samples").glob("epoch_*.png")
         matches = ((re.fullmatch(r"epoch_(\d+)", frame.stem), frame) for frame in frames)
         numbered = [(int(match[1]), frame) for match, frame in matches if match]
-        # What a longer run left behind in this folder is not part of this on# Pictures that a
-        # longer run left in this folder are not part of this one.
+        # Pictures that a longer run left in this folder are not part of this one.
         return [frame for number, frame in sorted(numbered) if number <= self.epoch]
 
     def on_epoch_end(self, epoch, logs=None):

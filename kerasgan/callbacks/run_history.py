@@ -38,8 +38,7 @@ class RunHistory(keras.callbacks.Callback):
         self.written = time.monotonic()
 
     def on_epoch_begin(self, epoch, logs=None):
-        # A run that begins anew in a used folder must not inherit its futur# A new run in a used
-        # folder must not inherit the rows of the old one.
+        # A new run in a used folder must not inherit the rows of the old one.
         self.rows = {number: row for number, row in self.rows.items() if number <= epoch}
 
     def on_epoch_end(self, epoch, logs=None):

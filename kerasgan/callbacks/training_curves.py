@@ -70,8 +70,7 @@ def _panels(rows):
     names = list(dict.fromkeys(name for row in rows.values() for name in row))
     panels = {}
     for name in names:
-        # Validation is drawn dashed into the panel of what it validate# Validation values are drawn
-        # dashed, in the panel of the training values.
+        # Validation values are drawn dashed, in the panel of the training values.
         base = name.removeprefix("val_")
         panels.setdefault("losses" if base.endswith("_loss") else base, []).append(name)
     return panels

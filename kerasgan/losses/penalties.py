@@ -156,8 +156,7 @@ class GradientPenalty(Penalty):
 
     def points(self, real, fake, seed=None):
         """The points at which the gradient is taken, of the shape of `real`."""
-        # Half precision has too few numbers between 0 and 1 for a shar# Half precision is too
-        # coarse for the interpolation weight, a number between 0 and 1.
+        # Half precision is too coarse for the interpolation weight, a number between 0 and 1.
         real, fake = ops.cast(real, "float32"), ops.cast(fake, "float32")
         if self.at in ("real", "fake"):
             return real if self.at == "real" else fake
