@@ -101,5 +101,5 @@ def along(axis, matrices, images):
 
 
 def chosen(condition, changed, images):
-    """Chooses changed or unchanged images by bool (batch,); unchanged ones stay exactly the same."""
+    """Chooses changed or original images by bool (batch,); originals stay exactly the same."""
     return ops.where(condition[:, None, None, None], changed, images)
