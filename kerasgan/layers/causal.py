@@ -111,7 +111,7 @@ class CausalConv2D(layers.Layer):
         return self._convolved(self._beside(rows), taps, self.rows - 1)[:, 0]
 
     def from_own_row(self, pixels):
-        """What the last pixels of the row (batch, left + 1, channels) contribute: (batch, filters)."""
+        """What the row's last pixels (batch, left + 1, channels) add: (batch, filters)."""
         taps = self.taps()[self.above :]
         pixels = pixels[:, : taps.shape[0]]
         if taps.shape[0] == 0:
