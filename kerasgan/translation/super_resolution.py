@@ -19,7 +19,7 @@ class SuperResolutionModel(TranslationModel):
     against a discriminator and on the features that another network finds in images. Adam(1e-4),
     batches of 16.
 
-    A subclass owes:
+    A subclass must define:
 
     - `pixel_loss(large, fake)`: what `pretrain` minimizes, float32 scalar, and `pixel_loss_name`,
       as which it is logged;
