@@ -43,7 +43,7 @@ class Flow(HasLatents, HasLikelihood, Encodes, GenerativeModel):
             density.
         networks: function without arguments that gives a `kerasgan.layers.reversible.Reversible`
             to flat codes.
-        seed: int or None, where the random numbers of training start.
+        seed: int or None, the seed of the random numbers in training.
         dtype: None or a dtype policy.
         **kwargs: `name`, as for `keras.Model`.
     """

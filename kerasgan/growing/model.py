@@ -38,13 +38,13 @@ class GrowingGAN(Grows, GAN):
             doubles them.
         max_width: int, the largest number of feature maps.
         ema_decay: None, or the decay of an averaged copy of the generator; see `kerasgan.GAN`.
-        seed: int or None, where the random numbers of training start.
+        seed: int or None, the seed of the random numbers in training.
         dtype: None or a dtype policy such as `"mixed_bfloat16"`, for both networks;
             `"mixed_float16"` cannot grow under JAX.
         **kwargs: `name`, as for `keras.Model`.
 
     Raises:
-        ValueError: for an image_shape that cannot be reached.
+        ValueError: for an image_shape that the networks cannot generate.
 
     Reference: Progressive Growing of GANs for Improved Quality, Stability, and Variation, Karras
     et al., 2018, arXiv:1710.10196.

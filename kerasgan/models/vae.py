@@ -72,7 +72,7 @@ class VAE(HasLatents, Encodes, GenerativeModel):
         free_bits: float of at least 0, nats a code: the mean divergence of each code below which no
             gradient lowers it further.
         warmup_steps: int, updates in which the weight of the divergence rises from 0 to `beta`.
-        seed: int or None, where the random numbers of training start.
+        seed: int or None, the seed of the random numbers in training.
         dtype: None or a dtype policy such as `"mixed_bfloat16"`, for both networks.
         **kwargs: `name`, as for `keras.Model`.
 

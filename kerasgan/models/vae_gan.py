@@ -235,7 +235,7 @@ class VAEGAN(HasLatents, Encodes, AdversarialModel):
         return kl + error, {"kl": kl, "reconstruction": error, "codes": codes}
 
     def generator_loss(self, real, codes, samples_of, training=True):
-        """What the generator minimizes, and logs: `(loss, logs)`.
+        """The generator's loss and logs: `(loss, logs)`.
 
         Args:
             real: images.
@@ -254,7 +254,7 @@ class VAEGAN(HasLatents, Encodes, AdversarialModel):
         return self.gamma * error + game, logs
 
     def discriminator_loss(self, real, reconstructions, samples, training=True):
-        """What the discriminator minimizes, and logs: `(loss, logs)`."""
+        """The discriminator's loss and logs: `(loss, logs)`."""
         real_logits, _ = self.discriminator(real, training=training)
         loss = 0.0
         for images in (reconstructions, samples):

@@ -28,7 +28,7 @@ class VanillaGAN(GAN):
         latent_dim: int, length of the noise vector.
         hidden_units: widths of the hidden layers of both networks; `()` leaves a single layer.
         ema_decay: None, or the decay of an averaged copy of the generator; see `kerasgan.GAN`.
-        seed: int or None, where the latents of training start.
+        seed: int or None, the seed of the latents in training.
         dtype: None or a dtype policy such as `"mixed_bfloat16"`, for both networks.
         **kwargs: `name`, as for `keras.Model`.
 

@@ -160,7 +160,7 @@ class SuperResolutionModel(TranslationModel):
         )
 
     def discriminator_loss(self, small, large, fake, training=True):
-        """What the discriminator minimizes, and logs: `(loss, logs)`."""
+        """The discriminator's loss and logs: `(loss, logs)`."""
         loss = self.adversarial_loss.discriminator(
             self.discriminator(large, training=training),
             self.discriminator(fake, training=training),
