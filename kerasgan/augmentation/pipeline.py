@@ -40,7 +40,7 @@ DRAWS = tuple(
 class Pipeline(Augmentation):
     """Changes each image by several transformations, each with probability p.
 
-    In the paper's order: pixel blitting (mirror flips, rotations by 90 degrees, shifts by whole
+    In the paper's order: pixel blitting (mirror flips, rotations by quarter turns, shifts by whole
     pixels), general geometry (scaling, rotation, anisotropic scaling, translation, resampled with a
     wavelet filter), colour (brightness, contrast, inverted brightness, hue, saturation), filters of
     four frequency bands, and cutout of a square. All shapes are static, so that XLA can compile it.

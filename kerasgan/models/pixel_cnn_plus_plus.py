@@ -233,7 +233,7 @@ class _Network(CausalNetwork):
         return ops.concatenate([images, ops.ones_like(images[..., :1])], axis=-1)
 
     def above(self, view, x, labels=None, training=False):
-        """The outputs of the stack of rows above for the first layer and the blocks of the other."""
+        """The outputs of the stack of rows above, for the first layer and blocks of the other."""
         x = view.row_above(x)
         found = [view(self.first_row_above, x)]
 
