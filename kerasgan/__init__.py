@@ -1,8 +1,8 @@
 """Generative adversarial networks for Keras 3.
 
 The public names are loaded when they are first used, so that `import kerasgan` and the command
-line's help do not wait for TensorFlow. The models of the zoo (`kerasgan.DCGAN`, ...) are found
-from the files in `kerasgan/models`; `kerasgan models` lists them.
+line's help do not wait for TensorFlow. The models of the zoo (`kerasgan.DCGAN`, ...) are the files
+in `kerasgan/models`; `kerasgan models` lists them.
 """
 
 import importlib

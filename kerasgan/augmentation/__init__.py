@@ -1,4 +1,4 @@
-"""Changes of images between a GAN and its discriminator, against learning few images by heart."""
+"""Augmentation of what the discriminator sees, against overfitting to few images."""
 
 import keras  # noqa: F401  (first: it registers our classes, some of which need what is below)
 

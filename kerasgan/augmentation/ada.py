@@ -1,4 +1,4 @@
-"""Adaptive discriminator augmentation, Karras et al. 2020: as much as overfitting asks for."""
+"""Adaptive discriminator augmentation, Karras et al. 2020: as strong as overfitting requires."""
 
 import warnings
 from numbers import Real
@@ -12,33 +12,33 @@ from kerasgan.augmentation.pipeline import Pipeline
 
 
 class OverfittingWarning(UserWarning):
-    """A discriminator knows its images however they are changed."""
+    """A discriminator overfits although its images are augmented."""
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class ADA(Augmentation):
-    """Changes images with a probability p that follows the overfitting of the discriminator.
+    """Augments images with a probability p that adapts to the overfitting of the discriminator.
 
-    A discriminator that overfits is sure of its training images. Section 3.1 measures it by
-    `r = E[sign D(real)]`, where the discriminator sees real images changed as all others: 0 means
-    that it knows nothing of them, 1 that it knows each. After every fourth batch p rises if r is
-    above its target, and falls if it is below, so fast that it needs `images` real images from 0
-    to 1.
+    A discriminator that overfits is confident about its training images. Section 3.1 of the paper
+    measures this with `r = E[sign D(real)]` on augmented real images: 0 means no overfitting, 1
+    that the discriminator recognizes every training image. After every fourth batch p rises if r is
+    above its target and falls if it is below, at a speed that takes `images` real images from 0 to
+    1.
 
-    `fit` logs `augmentation_p`, and r as `overfitting`. p is saved with the model. Where p reaches
-    `max_p`, the discriminator has collapsed or learns the images by heart all the same. An
-    `OverfittingWarning` says so, and p goes no further, because beyond about 0.8 the changes
-    themselves begin to show in what is generated. The authors' program has no such limit.
+    `fit` logs `augmentation_p`, and r as `overfitting`. p is saved with the model. When p reaches
+    `max_p`, the discriminator has collapsed or memorizes the images nevertheless. You then get an
+    `OverfittingWarning`, and p stays there, because beyond about 0.8 the augmentations leak into
+    the generated images. The authors' code has no such limit.
 
     Args:
-        target: float between -1 and 1, the r that is wanted.
+        target: float between -1 and 1, the target of r.
         images: int, how many real images it takes to move p from 0 to 1; the authors use 500,000
-            for a training from the start and 100,000 for one that starts from a trained model. A
-            short run needs fewer.
-        max_p: float above 0, at most 1.
-        every: int, batches between two changes of p.
-        p: float from 0 to `max_p`, where p starts.
-        pipeline: `Pipeline` whose transformations are used, with their factors; None for the
+            for training from scratch and 100,000 for transfer from a trained model. A short run
+            needs fewer.
+        max_p: float above 0, at most 1; the largest p.
+        every: int, batches between two updates of p.
+        p: float from 0 to `max_p`, the initial p.
+        pipeline: `Pipeline` that provides the transformations and their factors; None for the
             paper's "bgc".
 
     Raises:
@@ -104,7 +104,7 @@ class ADA(Augmentation):
         return self.pipeline.change(images, draws, self.p)
 
     def look(self, real_logits):
-        """Moves p, after every so many batches."""
+        """Updates p, once every `every` batches."""
         batch = ops.cast(ops.shape(real_logits)[0] * backend.replicas(), "float32")
         p, overfitting, signs, batches, seen = (
             ops.convert_to_tensor(variable)

@@ -1,4 +1,4 @@
-"""What augmentations have in common: they change what the discriminator sees."""
+"""The base class of augmentations, which change what the discriminator sees."""
 
 import keras
 import numpy as np
@@ -8,63 +8,65 @@ from kerasgan import backend
 
 
 class Augmentation(keras.layers.Layer):
-    """Random changes of images, differentiable, which the discriminator sees instead of images.
+    """Base class of random, differentiable changes to the images that a discriminator sees.
 
-    A `GAN` with `compile(augmentation=...)` shows its discriminator real and generated images
-    through it at every update; gradients of the generator, and of gradient penalties, go back
-    through it to the images as they were before.
+    With `compile(augmentation=...)` a `GAN` augments all real and generated images before its
+    discriminator sees them. Gradients of the generator, and of gradient penalties, flow back
+    through the augmentation to the original images.
 
-    A subclass owes:
+    A subclass defines:
 
-    - `num_draws`: int, how many random numbers the changes of an image are made from;
-    - `change(images, draws)`: written with `keras.ops`, from float32 images (batch, height, width,
-      channels) in [-1, 1] and uniform numbers (batch, num_draws) from 0 to 1 to images.
+    - `num_draws`: int, how many random numbers the change of an image needs;
+    - `change(images, draws)`: returns the changed images, given float32 images (batch, height,
+      width, channels) in [-1, 1] and uniform numbers (batch, num_draws) from 0 to 1; written with
+      `keras.ops`.
 
-    It may override `look(real_logits)`, which is called with what the discriminator makes of the
-    real images of an update, and `logs()`, scalars for the log by name.
+    It may override `look(real_logits)`, which is called with the discriminator's logits for the
+    real images of each update, and `logs()`, which returns scalars to log by name.
     """
 
     num_draws: int = 0
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        # Its own, so that one that changes nothing does not change a training either.
+        # A seed of its own, so that an augmentation that changes nothing does not change training
+        # either.
         self.seed_generator = backend.SeedGenerator(0)
         self.built = True
 
     def draw(self, images, seed=None):
-        """The random numbers of a batch: float32 tensor (batch, num_draws).
+        """Draws the random numbers of a batch: float32 tensor (batch, num_draws).
 
         Args:
             images: tensor (batch, ...).
-            seed: int or `keras.random.SeedGenerator`, or None for the layer's own.
+            seed: int or `keras.random.SeedGenerator`; None for the layer's own.
         """
         seed = self.seed_generator if seed is None else seed
         shape = (ops.shape(images)[0], self.num_draws)
         return keras.random.uniform(shape, dtype="float32", seed=seed)
 
     def change(self, images, draws):
-        """Images changed as random numbers say; see the class."""
+        """Changes images according to random numbers; see the class."""
         raise NotImplementedError(f"Give {type(self).__name__} a method `change(images, draws)`.")
 
     def call(self, images, seed=None):
         return self.change(images, self.draw(images, seed))
 
     def look(self, real_logits):
-        """Takes note of what the discriminator makes of real images; here, of nothing."""
+        """Observes the discriminator's logits for real images; does nothing by default."""
 
     def look_back(self) -> None:
-        """Warns of what is wrong with an epoch that has ended; here, of nothing."""
+        """Warns of problems at the end of an epoch; does nothing by default."""
 
     def logs(self) -> dict:
-        """What to log, by name: scalars."""
+        """The scalars to log, by name."""
         return {}
 
     def check_image_shape(self, image_shape) -> None:
-        """Makes sure that it can change images of a shape.
+        """Checks that it can change images of a shape.
 
         Raises:
-            ValueError: for vectors, and for images that are neither gray nor of three colours.
+            ValueError: for vectors, and for images that do not have 1 or 3 channels.
         """
         if len(image_shape) != 3 or image_shape[-1] not in (1, 3):
             raise ValueError(
@@ -74,12 +76,12 @@ class Augmentation(keras.layers.Layer):
 
 
 def constant(values):
-    """A constant as a float32 tensor, which not every framework multiplies with an array."""
+    """A constant as a float32 tensor, because not every framework multiplies tensors by arrays."""
     return ops.convert_to_tensor(values, "float32")
 
 
 def normal(uniform):
-    """Normal numbers of uniform ones."""
+    """Turns uniform numbers into normal ones."""
     uniform = ops.clip(uniform, 1e-6, 1.0 - 1e-6)
     return np.float32(np.sqrt(2.0)) * ops.erfinv(2.0 * uniform - 1.0)
 
@@ -99,5 +101,5 @@ def along(axis, matrices, images):
 
 
 def chosen(condition, changed, images):
-    """For each image the changed one, or the image itself to the last bit: by bool (batch,)."""
+    """Chooses changed or original images by bool (batch,); originals stay exactly the same."""
     return ops.where(condition[:, None, None, None], changed, images)

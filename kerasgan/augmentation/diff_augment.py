@@ -1,4 +1,4 @@
-"""DiffAugment, Zhao et al. 2020: every image is changed, always, a little."""
+"""DiffAugment, Zhao et al. 2020: changes every image a little."""
 
 import keras
 import numpy as np
@@ -12,20 +12,20 @@ DRAWS = {"flip": 1, "color": 3, "translation": 2, "cutout": 2}
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class DiffAugment(Augmentation):
-    """Changes every image: its colour, its place, and a square that is cut out.
+    """Changes every image: its colour, its position, and a square that is cut out.
 
     - `"color"`: brightness, by U(-0.5, 0.5); saturation, by a factor from U(0, 2) on the distance
       from the mean of the channels; contrast, by a factor from U(0.5, 1.5) on the distance from the
       mean of the image;
-    - `"translation"`: by up to an eighth of its size, with zeros where nothing was;
-    - `"cutout"`: a square of half its size becomes zeros, anywhere, also across the border;
-    - `"flip"`: mirrored half of the time. It is not of the paper, whose program mirrors the data.
+    - `"translation"`: a shift of up to an eighth of the size, filled with zeros;
+    - `"cutout"`: sets a square of half the size to zeros, anywhere, also across the border;
+    - `"flip"`: a mirror flip half of the time. It is not in the paper, whose code mirrors the data.
 
     Args:
-        policy: str, the names of these, separated by commas; they are applied in their order here.
+        policy: str, names from this list, separated by commas; they are applied in the order above.
 
     Raises:
-        ValueError: for another name.
+        ValueError: for an unknown name.
 
     Example:
 

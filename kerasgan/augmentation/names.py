@@ -9,7 +9,7 @@ NAMES = {"ada": ADA, "diffaugment": DiffAugment}
 
 
 def get(augmentation: str | Augmentation | None) -> Augmentation | None:
-    """The augmentation that a name or an object stands for.
+    """Returns the augmentation for a name or an object.
 
     Args:
         augmentation: None, an `Augmentation`, or `"ada"` or `"diffaugment"` with the papers'
@@ -19,7 +19,7 @@ def get(augmentation: str | Augmentation | None) -> Augmentation | None:
         An `Augmentation`, or None.
 
     Raises:
-        ValueError: for a name that is not known.
+        ValueError: for an unknown name.
         TypeError: for anything else.
     """
     if augmentation is None:

@@ -1,4 +1,4 @@
-"""The augmentations of Karras et al. 2020: an image is changed by many, each with probability p."""
+"""The augmentations of Karras et al. 2020, each applied with probability p."""
 
 import math
 from numbers import Real
@@ -17,11 +17,12 @@ SYM6 = (
     *(0.4910559419267466, 0.787641141030194, 0.3379294217276218, -0.07263752278646252),
     *(-0.021060292512300564, 0.04472490177066578, 0.0017677118642428036, -0.007800708325034148),
 )
-MARGIN = 3  # pixels around the image that its filtered reduction can see
+MARGIN = 3  # pixels around the image that the downsampling filter reaches
 GRAY = np.full(3, 1.0 / math.sqrt(3.0))  # the direction of the gray axis among the colours
 BAND_POWER = np.array([10.0, 1.0, 1.0, 1.0], "float32") / 13.0  # of natural images, by octave
 GROUPS = ("blit", "geometry", "color", "filter", "cutout")
-# The random numbers of an image: for each change one that decides whether, and those of how.
+# The random numbers of an image: for each change one that decides whether it happens, and those of
+# its parameters.
 DRAWS = tuple(
     f"{name}{suffix}"
     for name, suffixes in (
@@ -39,18 +40,19 @@ DRAWS = tuple(
 class Pipeline(Augmentation):
     """Changes each image by several transformations, each with probability p.
 
-    In the paper's order: pixel blitting (mirrored, turned by quarters, shifted by whole pixels),
-    general geometry (scaled, turned, stretched, translated, resampled with a wavelet filter),
-    colour (brightness, contrast, inverted brightness, hue, saturation), filters of four frequency
-    bands, and a square that is cut out. All shapes are static, so that XLA can compile it. An image
-    for which no geometric change is drawn is not resampled: it comes out to the last bit as it was
-    (the authors' program resamples every image).
+    In the paper's order: pixel blitting (mirror flips, rotations by quarter turns, shifts by whole
+    pixels), general geometry (scaling, rotation, anisotropic scaling, translation, resampled with a
+    wavelet filter), colour (brightness, contrast, inverted brightness, hue, saturation), filters of
+    four frequency bands, and cutout of a square. All shapes are static, so that XLA can compile it.
+    An image for which no geometric change is drawn is not resampled and stays identical to the last
+    bit (the authors' code resamples every image).
 
-    Gray images have no hue and saturation; colour changes are those of the mean of the channels.
+    Gray images have no hue and saturation; their colour changes are those of the mean of the
+    channels.
 
     Args:
         p: float from 0 to 1, the probability of each transformation.
-        blit, geometry, color, filter, cutout: floats from 0 to 1, factors of p for a group of
+        blit, geometry, color, filter, cutout: floats from 0 to 1, the factor of p for each group of
             transformations; the defaults are the paper's "bgc".
 
     Raises:
@@ -87,12 +89,12 @@ class Pipeline(Augmentation):
         self.p, self.factors = float(p), {name: float(value) for name, value in factors.items()}
 
     def change(self, images, draws, p=None):
-        """Images changed as random numbers say.
+        """Changes images according to random numbers.
 
         Args:
             images: float32 tensor (batch, height, width, 1 or 3).
             draws: float32 tensor (batch, num_draws) of uniform numbers.
-            p: None for that of the constructor, or a scalar.
+            p: None for the p of the constructor, or a scalar.
         """
         p = self.p if p is None else p
         draws = ops.unstack(ops.convert_to_tensor(draws), len(DRAWS), axis=1)
@@ -104,13 +106,14 @@ class Pipeline(Augmentation):
         return self.changed_by(images, numbers, happens)
 
     def changed_by(self, images, numbers, happens):
-        """Images changed by given numbers.
+        """Changes images by given parameters.
 
         Args:
             images: float32 tensor (batch, height, width, 1 or 3).
             numbers: dict from each of `DRAWS` to a tensor (batch,).
-            happens: function of the name of a change, its group and perhaps a function of the
-                group's probability, that says of each image whether it happens: bool (batch,).
+            happens: function from the name of a change, its group and, optionally, a function of
+                the group's probability to a bool (batch,): whether the change happens to each
+                image.
         """
         images = ops.cast(images, "float32")
         _, height, width, channels = images.shape
@@ -175,7 +178,7 @@ class Pipeline(Augmentation):
         return product(groups), any_of(moved)
 
     def colors(self, numbers, happens, channels):
-        """What becomes of colours: matrices (batch, 4, 4) of red, green, blue and 1."""
+        """The colour transformation: matrices (batch, 4, 4) of red, green, blue and 1."""
 
         def when(name, value, otherwise=0.0):
             return ops.where(happens(name, "color"), value, otherwise)
@@ -197,7 +200,7 @@ class Pipeline(Augmentation):
             x, y, z = GRAY
             across = np.zeros((4, 4), "float32")
             across[:3, :3] = [[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]]
-            plane = colors - gray  # across the gray axis
+            plane = colors - gray  # orthogonal to the gray axis
             matrices += [
                 everything - plane + ops.cos(angle) * plane + ops.sin(angle) * constant(across),
                 everything - plane + strength * plane,
@@ -205,7 +208,7 @@ class Pipeline(Augmentation):
         return product(matrices[::-1])
 
     def band_gains(self, numbers, happens):
-        """By how much each of four frequency bands is amplified: (batch, 4), and whether any is."""
+        """The gain of each of four frequency bands: (batch, 4), and whether any is amplified."""
         gains, filtered = 1.0, []
         for band in range(4):
             name = f"band{band}_"
@@ -214,7 +217,7 @@ class Pipeline(Augmentation):
             strength = ops.where(now, 2.0 ** normal(numbers[f"{name}x"]), 1.0)[:, None]
             own = constant(np.eye(4)[band])
             amplified = own * strength + (1.0 - own)
-            # The power of a natural image stays what it was.
+            # Keeps the power of a natural image unchanged.
             power = ops.sum(constant(BAND_POWER) * ops.square(amplified), axis=1, keepdims=True)
             gains = gains * amplified / ops.sqrt(power)
         return gains, any_of(filtered)

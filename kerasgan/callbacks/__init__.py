@@ -1,4 +1,4 @@
-"""What happens between epochs: sample grids, curves, the report of a run."""
+"""Callbacks that draw sample grids and curves, save the model, and write the report of a run."""
 
 import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__init__.py)
 

@@ -1,4 +1,4 @@
-"""A training that can end at any moment, and go on from there."""
+"""Saves training so that it can stop at any moment and go on from there."""
 
 import contextlib
 import os
@@ -15,21 +15,22 @@ import keras
 class Autosave(keras.callbacks.Callback):
     """Saves the model after every epoch, within long ones, and when training is told to end.
 
-    What is written is what `model.save` writes, so `keras.saving.load_model` and `fit` go on
-    exactly from there, also from the middle of an epoch; see `AdversarialModel.fit` for the data
-    that this needs. The file is replaced in one move.
+    It writes what `model.save` writes. Load the file with `keras.saving.load_model` and call `fit`
+    to go on exactly from there, even from the middle of an epoch; `AdversarialModel.fit` says which
+    data this needs. Each save replaces the file in one step, so it is never half written.
 
-    Ctrl-C and SIGTERM end training after the step at hand: the model is saved, then `fit` raises
-    `KeyboardInterrupt`, or `SystemExit(143)`, which ends the process with the code that a shell
-    gives to SIGTERM. The second of them ends the process at once.
+    Ctrl-C and SIGTERM end training after the current step: the callback saves the model, then `fit`
+    raises `KeyboardInterrupt` or, after SIGTERM, `SystemExit(143)`, the usual exit code for that
+    signal. A second signal ends the process at once.
 
-    Give it after the callbacks whose work belongs to an epoch, such as
-    `kerasgan.callbacks.TrainingCurves`, so that these are done when the epoch is saved.
+    Put it after callbacks that work at the end of an epoch, such as
+    `kerasgan.callbacks.TrainingCurves`, so that they have finished when the epoch is saved.
 
     Args:
         filepath: a path that ends in `.keras`.
-        minutes: float, the longest time in an epoch without saving. Several workers save after
-            epochs only: each has a clock of its own and is told to end alone.
+        minutes: float, the longest time within an epoch without saving. When several workers train
+            together they save only after epochs, because their clocks differ and each receives its
+            signals separately.
 
     Raises:
         ValueError: for another file type, or a time that is not above 0.
@@ -58,13 +59,13 @@ class Autosave(keras.callbacks.Callback):
 
     @contextlib.contextmanager
     def during_fit(self) -> Iterator[None]:
-        """What `fit` is run in: Ctrl-C and SIGTERM wait for the end of a step."""
+        """Context manager around `fit` that lets Ctrl-C and SIGTERM wait for the end of a step."""
         self.signal = None
         if threading.current_thread() is not threading.main_thread():
             yield  # where Python allows no handlers
             return
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-        # What a shell lets a process in the background ignore stays ignored.
+        # A signal that the shell made a background process ignore stays ignored.
         before = {n: handler for n, handler in before.items() if handler != signal.SIG_IGN}
         try:
             for number in before:
@@ -88,7 +89,7 @@ class Autosave(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         late = time.monotonic() - self.saved >= self.seconds
-        # Only then, because under JAX to look at the model costs much.
+        # Only then, because reading the model is expensive under JAX.
         if late or self.signal is not None:
             if not self.model.has_several_workers:
                 self._save()

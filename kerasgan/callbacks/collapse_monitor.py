@@ -1,4 +1,4 @@
-"""Notices when a generator makes ever the same."""
+"""Detects mode collapse: a generator that always makes much the same."""
 
 import os
 import warnings
@@ -19,22 +19,25 @@ class CollapseMonitor(RunHistory):
     """Warns when generated samples are much more alike than real ones.
 
     Every few epochs it logs `diversity`: the mean distance between two generated samples, divided
-    by that between two real ones; 1 is right, 0 a generator that always makes the same. It is in
-    the history, so that `keras.callbacks.EarlyStopping("diversity", mode="max")` can watch it, and
-    in `diversity.png`. There is a `CollapseWarning` when it falls below `threshold`, and when it
-    has not risen above in the first ten looks.
+    by that between two real ones. 1 is right; 0 means that the generator always makes the same. The
+    value goes into the history, so that `keras.callbacks.EarlyStopping("diversity", mode="max")`
+    can watch it, and is drawn in `diversity.png`. The callback issues a `CollapseWarning` when the
+    diversity falls below `threshold`, and when it has not risen above it in the first ten
+    measurements.
 
-    Distances are Euclidean, of pixels for images. A generator that lost some of many modes keeps
-    most of the distance; for mixtures with known modes there is `kerasgan.metrics.ModeCoverage`.
+    Distances are Euclidean, for images between their pixels. A generator that has lost some of many
+    modes keeps most of its diversity; use `kerasgan.metrics.ModeCoverage` for mixtures whose modes
+    are known.
 
     Args:
-        data: real examples: what `fit` gets, or an array, or a tuple (images, labels) of arrays.
+        data: real examples: the data that `fit` gets, an array, or a tuple (images, labels) of
+            arrays.
         folder: where `diversity.png` and `history.csv` go; made if missing.
-        every: epochs between two looks. The first epoch is always looked at.
-        threshold: float from 0 to 1.
+        every: int, epochs between two measurements. The first epoch is always measured.
+        threshold: float from 0 to 1, the diversity below which it warns.
         num_samples: int, how many real and generated samples are compared.
-        seed: int, of the latents.
-        seconds: float, the shortest time between two versions of the picture.
+        seed: int, the seed of the latents.
+        seconds: float, the shortest time between two writes of the picture.
 
     Raises:
         ValueError: for an argument out of range.
@@ -99,7 +102,7 @@ class CollapseMonitor(RunHistory):
         return {epoch: row["diversity"] for epoch, row in rows if "diversity" in row}
 
     def warn(self, epoch: int, diversity: float) -> None:
-        """Says that samples are too much alike."""
+        """Issues the warning that samples are too much alike."""
         warnings.warn(
             f"after epoch {epoch + 1} generated samples are {diversity:.2g} times as far from each "
             f"other as real ones, which is below threshold={self.threshold}. The generator may "
@@ -109,7 +112,7 @@ class CollapseMonitor(RunHistory):
         )
 
     def write(self) -> None:
-        """Draws the diversity as things stand."""
+        """Draws the diversity so far."""
         if self.seen():
             picture = draw_diversity(self.seen(), self.threshold)
             pictures.write_png(self.folder / "diversity.png", picture)
@@ -146,7 +149,7 @@ def draw_diversity(diversity, threshold):
 
     Args:
         diversity: dict from epoch to float.
-        threshold: float, below which is collapse.
+        threshold: float, the diversity below which the generator counts as collapsed.
 
     Returns:
         uint8 array (height, width, 3).

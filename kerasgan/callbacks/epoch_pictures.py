@@ -1,4 +1,4 @@
-"""A picture every few epochs, and all of them one after another."""
+"""The base of callbacks that draw a picture every few epochs, and a GIF of them all."""
 
 import os
 import pathlib
@@ -14,7 +14,7 @@ class EpochPictures(keras.callbacks.Callback):
     """Writes `samples/epoch_0010.png` and so on, and at the end of training `samples.gif`.
 
     When a run is continued in the same folder, the earlier pictures stay and become part of the
-    GIF. A subclass gives `picture()`.
+    GIF. A subclass defines `picture()`.
 
     Args:
         folder: where `samples/` and `samples.gif` go; made if missing.
@@ -50,7 +50,7 @@ class EpochPictures(keras.callbacks.Callback):
         self.drawn = 0
 
     def picture(self) -> np.ndarray:
-        """What the model makes now: uint8 array (height, width, 3)."""
+        """Draws what the model makes now: uint8 array (height, width, 3)."""
         raise NotImplementedError
 
     def frames(self) -> list[pathlib.Path]:
@@ -58,7 +58,7 @@ class EpochPictures(keras.callbacks.Callback):
         frames = (self.folder / "samples").glob("epoch_*.png")
         matches = ((re.fullmatch(r"epoch_(\d+)", frame.stem), frame) for frame in frames)
         numbered = [(int(match[1]), frame) for match, frame in matches if match]
-        # What a longer run left behind in this folder is not part of this one.
+        # Pictures that a longer run left in this folder are not part of this one.
         return [frame for number, frame in sorted(numbered) if number <= self.epoch]
 
     def on_epoch_end(self, epoch, logs=None):

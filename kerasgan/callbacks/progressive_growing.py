@@ -1,4 +1,4 @@
-"""Growing in the course of one `fit`, Karras et al. 2018."""
+"""Grows a model during one `fit`, Karras et al. 2018."""
 
 import dataclasses
 import math
@@ -18,13 +18,13 @@ class Stage:
     """How long one resolution is trained.
 
     Attributes:
-        fade_in: over how many images or epochs the new layers fade in. At the first resolution
-            there is nothing to fade from, and it is 0 whatever is given.
-        stabilize: how many images or epochs they are then trained at full strength. The last stage
-            lasts until `fit` ends.
-        unit: `"images"` or `"epochs"`, which need not be whole.
-        batch_size: None for the batches of the data, or int: each of these is divided into rounds
-            of the game of so many images, as many updates.
+        fade_in: over how many images or epochs the new layers fade in. The first resolution has
+            nothing to fade from, so there it is always 0.
+        stabilize: for how many images or epochs the layers then train at full strength. The last
+            stage lasts until `fit` ends.
+        unit: `"images"` or `"epochs"`. The numbers of epochs need not be whole.
+        batch_size: None for the batches of the data, or an int: each batch of the data is split
+            into batches of this many images, with an update for each.
 
     Raises:
         ValueError: for a length, unit or batch size out of range.
@@ -52,33 +52,32 @@ class Stage:
 class ProgressiveGrowing(keras.callbacks.Callback):
     """Lets a `GrowingGAN` grow from 4x4 to its final resolution during `fit`.
 
-    Each stage is a fade-in and a stabilisation; the schedule is a function of the number of images
-    that the model has seen, which is saved with it. So a run that is continued with the same
-    schedule, in whatever process and at whatever point, does what the uninterrupted one would have
-    done. The model changes between two steps, at the first batch that begins after the end of a
-    stage, and its step is compiled anew, which is reported with how long it took.
+    Each stage is a fade-in and a stabilisation. The schedule depends only on the number of images
+    that the model has seen, which is saved with it. So you can stop at any point and continue in
+    another process with the same schedule: training does what the uninterrupted run would have
+    done. The model grows between two steps, at the first batch after the end of a stage. Its step
+    is then compiled again, and the callback reports how long that took.
 
-    The first epoch says how many images an epoch has: with `unit="epochs"` the first stage lasts at
-    least until its end.
+    With `unit="epochs"` the first stage lasts at least one epoch, because only the first epoch
+    shows how many images an epoch has.
 
     Args:
         schedule: a `Stage` for all resolutions, or a dict from the resolution (4, 8, ..., the final
-            one) to its `Stage`. A resolution that is left out is passed over: `{32: ...}` starts at
+            one) to its `Stage`. Resolutions that are left out are skipped: `{32: ...}` starts at
             32x32.
-        reset_optimizers: whether the optimizers start anew at each stage; see
-            `GrowingGAN.grow_to`.
+        reset_optimizers: whether to reset the optimizers at each stage; see `GrowingGAN.grow_to`.
         verbose: 1 to print a line when a stage begins or is continued, and one when its step has
             been compiled; 0 for none.
 
     Attributes:
-        stages: list of dicts, one each time that a stage begins or, in another `fit`, is continued:
-            `resolution`, `images_seen` until then, `fade_images` and, once its first step has run,
-            `first_step_seconds`.
+        stages: list of dicts, one each time that a stage begins or another `fit` continues it, with
+            the keys `resolution`, `images_seen` until then, `fade_images` and, once its first step
+            has run, `first_step_seconds`.
 
     Raises:
-        ValueError: for a schedule that is none; when training begins, for a model that does not
-            grow, resolutions that it does not have, or one that has grown beyond where the
-            schedule is.
+        ValueError: for an invalid schedule; when training begins, for a model that does not grow,
+            for resolutions that it does not have, or for a model that has already grown further
+            than the schedule says.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Pictures of the same images and of what is left of them once they are encoded and decoded."""
+"""Pictures of the same images and their reconstructions as an autoencoder learns."""
 
 import os
 
@@ -10,16 +10,16 @@ from kerasgan.callbacks.epoch_pictures import EpochPictures
 
 
 class ReconstructionGrid(EpochPictures):
-    """Draws the same images and their reconstructions below them, every few epochs.
+    """Draws the same images, with their reconstructions below, every few epochs.
 
     Writes `samples/epoch_0010.png` and so on, and at the end of training `samples.gif`, which
     shows them one after another. When a run is continued in the same folder, the earlier pictures
-    stay and become part of the GIF. Of an autoencoder with noise a third row, in the middle, shows
-    the noisy images that are restored.
+    stay and become part of the GIF. For a denoising autoencoder a third row, in the middle, shows
+    the noisy images that it restores.
 
     Args:
-        data: what `fit` takes: a data set of batches, or an array. The first images are drawn, so
-            give one that does not shuffle.
+        data: what `fit` takes: a data set of batches, or an array. The callback draws its first
+            images, so give a data set that does not shuffle.
         folder: where `samples/` and `samples.gif` go; made if missing.
         every: epochs between two pictures. The first and the last epoch are always drawn.
         num_images: how many images a row shows.

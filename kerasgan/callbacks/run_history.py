@@ -11,10 +11,10 @@ from kerasgan.utils.files import atomic_path
 
 
 class RunHistory(keras.callbacks.Callback):
-    """Keeps `history.csv`: a row an epoch, `epoch` and then every log by name.
+    """Keeps `history.csv`: a row for every epoch, with `epoch` and all logged values by name.
 
-    A run that is continued keeps its earlier rows; rows of epochs that are trained again are
-    replaced. Callbacks that show the course of a run derive from this one and define `write`.
+    A continued run keeps its earlier rows and replaces those of epochs that it trains again.
+    Callbacks that show the course of a run derive from this one and define `write`.
 
     Args:
         folder: where `history.csv` goes; made if missing.
@@ -31,14 +31,14 @@ class RunHistory(keras.callbacks.Callback):
         self.written = 0.0
 
     def write(self) -> None:
-        """Shows the course of the run as things stand. There is at least one row."""
+        """Shows the course of the run so far. There is at least one row."""
 
     def on_train_begin(self, logs=None):
         self.rows = read_history(self.folder)
         self.written = time.monotonic()
 
     def on_epoch_begin(self, epoch, logs=None):
-        # A run that begins anew in a used folder must not inherit its future.
+        # A new run in a used folder must not inherit the rows of the old one.
         self.rows = {number: row for number, row in self.rows.items() if number <= epoch}
 
     def on_epoch_end(self, epoch, logs=None):

@@ -1,4 +1,4 @@
-"""A run on one page."""
+"""The report of a run as one HTML page."""
 
 import datetime
 import os
@@ -19,20 +19,20 @@ from kerasgan.utils.files import atomic_path
 
 
 class RunReport(RunHistory):
-    """Writes `report.html`: settings, curves, sample grids and final figures of a run.
+    """Writes `report.html`: settings, curves, sample grids and final metrics of a run.
 
-    The page is one file with its pictures inside, to be opened or sent as it is. It is written
-    at the end of training, and after an epoch at most every `seconds`, so that a long run can
-    be watched.
+    The page is a single file that contains its pictures, so you can open it or send it as it is. It
+    is written at the end of training and, so that you can watch a long run, after an epoch at most
+    every `seconds`.
 
     Args:
         folder: the run's folder, where a `SampleGrid` or `TranslationGrid` with the same folder
             puts its pictures.
-        settings: dict of what else the page should say about the run, by name.
+        settings: dict from names to values: what else the page should say about the run.
         real: None, or real images to show beside the samples, (n, height, width, channels) in
             [-1, 1].
-        command: str, what starts this training again, or None.
-        seconds: float, the shortest time between two versions.
+        command: str, the command that starts this training again, or None.
+        seconds: float, the shortest time between two writes of the page.
 
     Example:
 
@@ -68,7 +68,7 @@ class RunReport(RunHistory):
         super().on_epoch_end(epoch, logs)
 
     def write(self) -> None:
-        """Writes the page as things stand."""
+        """Writes the page for the run so far."""
         title = f"{type(self.model).__name__}: {self.folder.name}"
         sections = {
             "Final figures": [page.table(self._figures().items())],

@@ -1,4 +1,4 @@
-"""Pictures of the same latents as the generator learns."""
+"""Pictures of what the generator makes from the same latents as it learns."""
 
 import json
 import os
@@ -12,18 +12,18 @@ from kerasgan.utils.files import atomic_path
 
 
 class SampleGrid(EpochPictures):
-    """Draws what the generator makes of the same latents, every few epochs.
+    """Draws what the generator makes from the same latents, every few epochs.
 
     Writes `samples/epoch_0010.png` and so on, and at the end of training `samples.gif`, which
-    shows them one after another. Images become a grid, vectors a scatter plot with the same axes
-    in every picture. When a run is continued in the same folder, the earlier pictures stay and
-    become part of the GIF.
+    shows them one after another. It draws images as a grid and vectors as a scatter plot, with the
+    same axes in every picture. When a run is continued in the same folder, the earlier pictures
+    stay and become part of the GIF.
 
     Args:
         folder: where `samples/` and `samples.gif` go; made if missing.
         every: epochs between two pictures. The first and the last epoch are always drawn.
         num_images: how many samples a picture shows; None means 100 images or 2,000 vectors.
-        seed: int, of the latents.
+        seed: int, the seed of the latents.
         labels: for conditional models, the labels to generate, one or `num_images` of them; None
             gives all classes in turn.
         gif: whether to write the GIF.
@@ -73,7 +73,7 @@ class SampleGrid(EpochPictures):
         samples = self.model.generate(count, seed=self.seed, labels=labels)
         if vectors and self.limits is None:
             self.limits = self._limits(samples)
-        if not vectors:  # those of a model that grows, in one size from frame to frame
+        if not vectors:  # images of a model that grows, in one size from frame to frame
             zoom = self.model.real_image_shape[0] // samples.shape[1]
             samples = samples.repeat(zoom, axis=1).repeat(zoom, axis=2)
         return pictures.draw(samples, limits=self.limits)

@@ -1,4 +1,4 @@
-"""Losses and metrics as curves."""
+"""Curves of the losses and metrics."""
 
 from kerasgan import pictures
 from kerasgan.callbacks.run_history import RunHistory
@@ -7,12 +7,12 @@ from kerasgan.callbacks.run_history import RunHistory
 class TrainingCurves(RunHistory):
     """Draws `curves.png`: the losses in one panel, and a panel for every metric.
 
-    The figures themselves are in `history.csv`, which is brought up to date after every epoch;
-    the picture, at the end and after an epoch at most every `seconds`.
+    The numbers themselves are in `history.csv`, which is updated after every epoch. The picture is
+    drawn at the end, and after an epoch at most every `seconds`.
 
     Args:
         folder: where `curves.png` and `history.csv` go; made if missing.
-        seconds: float, the shortest time between two versions of the picture.
+        seconds: float, the shortest time between two writes of the picture.
 
     Example:
 
@@ -24,7 +24,7 @@ class TrainingCurves(RunHistory):
     """
 
     def write(self) -> None:
-        """Draws the curves as things stand."""
+        """Draws the curves so far."""
         pictures.write_png(self.folder / "curves.png", draw_curves(self.rows))
 
 
@@ -47,7 +47,7 @@ def draw_curves(rows):
 
 
 def draw_panels(rows):
-    """Draws the history of a run, for a page: each panel by itself, as a phone is wide.
+    """Draws the history of a run for a web page: each panel by itself, narrow enough for a phone.
 
     Args:
         rows: dict from epoch to dict of floats by name.
@@ -66,11 +66,11 @@ def draw_panels(rows):
 
 
 def _panels(rows):
-    """The names of what is drawn together: dict from a panel's title to a list."""
+    """Groups the logged names into panels: dict from a panel's title to a list of names."""
     names = list(dict.fromkeys(name for row in rows.values() for name in row))
     panels = {}
     for name in names:
-        # Validation is drawn dashed into the panel of what it validates.
+        # Validation values are drawn dashed, in the panel of the training values.
         base = name.removeprefix("val_")
         panels.setdefault("losses" if base.endswith("_loss") else base, []).append(name)
     return panels

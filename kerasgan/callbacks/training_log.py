@@ -1,4 +1,4 @@
-"""How training gets on, in lines."""
+"""Progress of training, printed as lines."""
 
 import time
 
@@ -7,13 +7,14 @@ import numpy as np
 
 
 class TrainingLog(keras.callbacks.Callback):
-    """Prints a line now and then: step, losses, images a second, and the time left.
+    """Prints a line now and then: step, losses, images per second, and the time left.
 
-    Before the first epoch it prints what there is to do. Use it where nobody sees Keras' progress
-    bar: in a log file, a batch job, a notebook that runs for hours (`fit(verbose=0)`).
+    Before the first epoch it prints the size of the model and of the run. Use it with
+    `fit(verbose=0)` where nobody sees Keras' progress bar: in a log file, a batch job, or a
+    notebook that runs for hours.
 
     Args:
-        batch_size: int, how many images a step takes.
+        batch_size: int, the number of images in a step.
         seconds: float, the shortest time between two lines. The first and the last epoch always
             end with a line.
         within_epochs: whether to print lines within an epoch, too.
@@ -98,7 +99,7 @@ class TrainingLog(keras.callbacks.Callback):
 
 
 def duration(seconds):
-    """A time as people say it: `"40 s"`, `"5 min"`, `"2 h 10 min"`."""
+    """Formats a time for people to read: `"40 s"`, `"5 min"`, `"2 h 10 min"`."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

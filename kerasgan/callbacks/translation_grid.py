@@ -1,4 +1,4 @@
-"""Pictures of the same images, translated, as the model learns."""
+"""Pictures of the same images and their translations as the model learns."""
 
 import os
 
@@ -12,19 +12,19 @@ from kerasgan.callbacks.epoch_pictures import EpochPictures
 class TranslationGrid(EpochPictures):
     """Draws what the model makes of the same images, every few epochs.
 
-    Of a model that translates one way the rows are source, translation and target; of one that
-    translates both ways, images of A and their translations, images of B and theirs. Writes
-    `samples/epoch_0010.png` and so on, and at the end of training `samples.gif`, which shows them
-    one after another. When a run is continued in the same folder, the earlier pictures stay and
-    become part of the GIF.
+    For a model that translates one way the rows are source, translation and target. For one that
+    translates both ways they are images of A and their translations, then images of B and theirs.
+    Writes `samples/epoch_0010.png` and so on, and at the end of training `samples.gif`, which shows
+    them one after another. When a run is continued in the same folder, the earlier pictures stay
+    and become part of the GIF.
 
     Args:
-        data: what `fit` takes: a data set of pairs of batches, or a tuple of two arrays. The first
-            images are drawn, so give one that does not shuffle.
+        data: what `fit` takes: a data set of pairs of batches, or a tuple of two arrays. The
+            callback draws its first images, so give a data set that does not shuffle.
         folder: where `samples/` and `samples.gif` go; made if missing.
         every: epochs between two pictures. The first and the last epoch are always drawn.
         num_images: how many images a row shows.
-        seed: int, of the noise of models that have some.
+        seed: int, the seed of the noise, for models that use noise.
         gif: whether to write the GIF.
         tensorboard: None, or the log folder to write the pictures to as TensorBoard images, too.
 
@@ -82,5 +82,5 @@ def first_pairs(data, count):
         if sum(map(len, found[0])) >= count:
             break
     halves = [np.concatenate(half) for half in found]
-    count = min(count, *map(len, halves))  # of two domains one can have fewer
+    count = min(count, *map(len, halves))  # one of the two domains can have fewer
     return tuple(half[:count] for half in halves)

@@ -1,4 +1,4 @@
-"""Arguments and options that several commands have."""
+"""Arguments and options that several commands share."""
 
 import pathlib
 
@@ -11,19 +11,19 @@ data_dir = click.option("--data-dir", help="Where TensorFlow Datasets keeps its 
 skip_damaged = click.option(
     "--skip-damaged",
     is_flag=True,
-    default=None,  # or a run that is continued would be given it each time
+    default=None,  # otherwise a continued run would get it each time
     help="Leave out pictures that cannot be read, and say which.  [default: at most 1 % of them]",
 )
 directions_option = click.option(
     "--directions",
     type=click.Path(path_type=pathlib.Path),
-    help="Directions to move along (.npz), as kerasgan directions finds them.  "
+    help="Directions to move along, an .npz file that kerasgan directions wrote.  "
     "[default: RUN/directions.npz if there is one]",
 )
 
 
 class TakesPreset(click.Command):
-    """A command whose first argument, a run or a file, can be given as `--preset NAME` instead."""
+    """A command that accepts `--preset NAME` instead of its first argument, a run or a file."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -31,7 +31,7 @@ class TakesPreset(click.Command):
             ["--preset"],
             metavar="NAME",
             expose_value=False,
-            help="Take this preset in the place of RUN_OR_FILE; `kerasgan presets` lists them.",
+            help="Use this preset instead of RUN_OR_FILE; `kerasgan presets` lists them.",
         )
         self.params.append(option)
 

@@ -1,4 +1,4 @@
-"""The group of all commands, and what becomes of errors."""
+"""The group of all commands, and how errors are reported."""
 
 import errno
 import sys

@@ -51,7 +51,7 @@ def compare(folders, out):
             samples.append(_last_samples(folder))
     names = list(dict.fromkeys(name for found in rows.values() for name in found))
     lines = [[name, *(str(found.get(name, "-")) for found in rows.values())] for name in names]
-    # Of one run that would be all.
+    # With a single run every line would be one of these.
     same = [line for line in lines if len(rows) > 1 and len(set(line[1:])) == 1]
     different = [line for line in lines if line not in same]
     header = ["", *rows]

@@ -37,7 +37,7 @@ def out_option(kinds):
 
 
 def check_outs(outs, kinds):
-    """Makes sure that the files can be written."""
+    """Checks that the files can be written."""
     for path in outs:
         outputs.check_by_suffix("--out", path, kinds)
         if path.suffix.lower() == ".mp4":
@@ -50,17 +50,17 @@ def check_outs(outs, kinds):
     "--seeds",
     default="0,1",
     show_default=True,
-    help="The images to pass by, by their seeds, separated by commas.",
+    help="Seeds of the images to interpolate between, separated by commas.",
 )
 @click.option(
     "--picture",
     "ends",
     multiple=True,
     type=click.Path(path_type=pathlib.Path),
-    help="A picture to pass by instead, for a model that encodes images. Give it twice or more.",
+    help="Picture to interpolate between instead, for models that encode. Give two or more.",
 )
 @click.option(
-    "--num", default=8, show_default=True, type=click.IntRange(2), help="Images on each way."
+    "--num", default=8, show_default=True, type=click.IntRange(2), help="Images on each path."
 )
 @space
 @click.option(
@@ -107,7 +107,7 @@ def interpolate(run_or_file, seeds, ends, num, space, path, label, outs):
 @click.option(
     "--scores",
     multiple=True,
-    help="What is to change along a direction: ink (how bright an image is), digits (which of ten "
+    help="What to find directions for: ink (how bright an image is), digits (which of ten "
     "classes the package's classifier sees), or a function of images, FILE.py:FUNCTION. Can be "
     "given several times.",
 )
@@ -115,7 +115,7 @@ def interpolate(run_or_file, seeds, ends, num, space, path, label, outs):
     "--method",
     default="logistic",
     show_default=True,
-    help="logistic or linear, of scores; sefa or pca, without.",
+    help="logistic or linear, which need scores; or sefa or pca, which do not.",
 )
 @space
 @click.option(
@@ -123,19 +123,19 @@ def interpolate(run_or_file, seeds, ends, num, space, path, label, outs):
     default=5000,
     show_default=True,
     type=click.IntRange(20),
-    help="Random points to learn from.",
+    help="Number of random points to learn from.",
 )
 @click.option(
     "--count",
     default=10,
     show_default=True,
     type=click.IntRange(1),
-    help="How many directions of sefa and pca.",
+    help="Number of directions for sefa and pca.",
 )
 @click.option(
     "--against",
     type=click.Path(path_type=pathlib.Path),
-    help="Directions (.npz) that these are to be orthogonal to.",
+    help="Directions (.npz) to which the new ones are made orthogonal.",
 )
 @label
 @seed
@@ -189,7 +189,7 @@ def directions(run_or_file, scores, method, space, num, count, against, label, s
 )
 @click.option(
     "--features",
-    help="Network whose features are to be alike, too: digits, inception, mobilenet_v2, "
+    help="Also match the features of this network: digits, inception, mobilenet_v2, "
     "lpips:BACKBONE,HEADS, or the PATH of a .keras file.  [default: pixels alone]",
 )
 @click.option(
@@ -245,7 +245,7 @@ def project(run_or_file, inputs, space, steps, features, tuned, label, seed, out
 
 
 def moved(model, found, labels, seed):
-    """Images of one point moved along each direction: list of arrays (POSITIONS, ...)."""
+    """The images of one point moved along each direction: list of arrays (POSITIONS, ...)."""
     import numpy as np
 
     positions = np.linspace(-FARTHEST, FARTHEST, POSITIONS)
@@ -264,7 +264,7 @@ def numbers(seeds):
     """The seeds that `--seeds` lists.
 
     Raises:
-        ValueError: for something else than whole numbers.
+        ValueError: for anything but whole numbers.
     """
     try:
         return [int(number) for number in seeds.split(",")]
@@ -276,7 +276,7 @@ def score_functions(names):
     """The functions that `--scores` names, as `kerasgan.control.directions` takes them: dict.
 
     Raises:
-        ValueError: for a name that there is not.
+        ValueError: for an unknown name.
     """
     found = {}
     for name in names:
@@ -290,7 +290,7 @@ def score_functions(names):
 
 
 def digit_scores():
-    """Whether an image is each of ten digits, for the package's classifier: dict of functions."""
+    """Scores for each of ten digits by the package's classifier: dict of functions."""
     from kerasgan.metrics.features import extractor
 
     network = extractor("digits")
@@ -302,7 +302,7 @@ def digit_scores():
 
 
 def read_pictures(model, files):
-    """Pictures in the size of a model's images: float32 array (n, height, width, channels)."""
+    """Reads pictures in a model's image size: float32 array (n, height, width, channels)."""
     import numpy as np
 
     import_keras()

@@ -9,7 +9,7 @@ from kerasgan.cli import model_classes, runs
 from kerasgan.cli.arguments import TakesPreset, directions_option, run_or_file
 from kerasgan.cli.environment import import_keras, listen, needs, usage_errors
 
-EXAMPLES = 32  # pictures of the data, in which the colours of the brushes are looked for
+EXAMPLES = 32  # pictures of the data, from which the colours of the brushes are taken
 POINTS = 2000  # to find directions with
 
 
@@ -48,7 +48,7 @@ def edit(run_or_file, directions, clip, host, port):
 
 
 def _editor(path, directions, clip=None):
-    """What stands behind the page."""
+    """The editor that the page uses."""
     from kerasgan.editing import editors
 
     version = _saved_model(path)
@@ -78,7 +78,7 @@ def _editor(path, directions, clip=None):
         if found is None:
             found, hint = _unnamed(model, path)
         judge = None if clip is None else _clip(clip)
-        # Where the texts of the data were encoded by it.
+        # This is right if the same CLIP encoded the texts of the data.
         if judge is not None and model.draws_texts and model.encode_text is None:
             model.encode_text = judge.encode_texts
         return editors.LiveEditor(model, found, str(path), hint, judge)
@@ -88,7 +88,7 @@ def _clip(name):
     """The CLIP that `--clip` names.
 
     Raises:
-        ValueError: for none, or an object that is none.
+        ValueError: if there is no such CLIP, or the object is not one.
     """
     if not model_classes.is_own(name):
         needs("keras_hub", extra="text")
@@ -119,7 +119,7 @@ def _settings(path):
 
 
 def _pictures(model, settings):
-    """Some pictures of each domain of a run's data; none where the data is not there any more."""
+    """Some pictures of each domain of a run's data; none if the data no longer exists."""
     import numpy as np
 
     from kerasgan import data
@@ -139,7 +139,7 @@ def _pictures(model, settings):
 
 
 def _unnamed(model, path):
-    """Directions of the model itself, and what the page says of them."""
+    """Directions found in the model itself, and how the page describes them."""
     from kerasgan import control, roles
 
     method = "pca" if roles.has(model, roles.HasStyles) else "sefa"

@@ -1,4 +1,4 @@
-"""What commands need of the machine: Keras without its greetings, extras, sockets; and errors."""
+"""The environment of commands: quiet imports, extras, sockets, warnings and usage errors."""
 
 import contextlib
 import errno
@@ -9,13 +9,13 @@ import warnings
 
 import click
 
-# NotImplementedError is of a model of the user's that is incomplete.
+# NotImplementedError comes from an incomplete model of the user.
 USAGE = (ValueError, TypeError, FileNotFoundError, FileExistsError, NotImplementedError)
 
 
 @contextlib.contextmanager
 def usage_errors():
-    """What goes wrong in here is the fault of an argument: exit code 2 rather than 1."""
+    """Context manager in which errors are the fault of an argument: exit code 2 rather than 1."""
     try:
         yield
     except USAGE as error:
@@ -24,7 +24,7 @@ def usage_errors():
 
 @contextlib.contextmanager
 def warnings_in_one_line():
-    """In here our warnings say what is the matter, and not in which line of which file."""
+    """Context manager in which our warnings are printed without file and line."""
     show_others = warnings.showwarning
 
     def show(message, category, *where, **more):
@@ -40,7 +40,7 @@ def warnings_in_one_line():
 
 @contextlib.contextmanager
 def quiet():
-    """In here nothing is printed to stderr, not by C++ code either."""
+    """Context manager in which nothing is printed to stderr, not even by C++ code."""
     sys.stderr.flush()
     stderr = os.dup(2)
     try:
@@ -53,7 +53,7 @@ def quiet():
 
 
 def import_keras():
-    """Imports Keras and TensorFlow without their greetings, which go to stderr unasked."""
+    """Imports Keras and TensorFlow without the messages that they print to stderr."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with quiet():
         import keras
@@ -63,7 +63,7 @@ def import_keras():
 
 
 def needs(*modules, extra):
-    """Makes sure that what an extra brings is installed."""
+    """Checks that the modules of an extra are installed."""
     for module in modules:
         if importlib.util.find_spec(module) is None:
             raise click.UsageError(
@@ -72,7 +72,7 @@ def needs(*modules, extra):
 
 
 def listen(host, port, option="--port"):
-    """A socket that takes connections; what is wrong is the fault of an option."""
+    """Opens a listening socket; failures are reported as errors of an option."""
     from kerasgan.serving import web
 
     try:

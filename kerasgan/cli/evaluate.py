@@ -1,4 +1,4 @@
-"""`kerasgan evaluate`: the numbers of runs, of files and of folders of pictures."""
+"""`kerasgan evaluate`: metrics of runs, of files and of folders of pictures."""
 
 import dataclasses
 import math
@@ -23,7 +23,7 @@ BATCH = 64
 
 @dataclasses.dataclass
 class Images:
-    """What is compared: who made it, pairs of real and generated batches, how many come."""
+    """The images to compare: their source, pairs of real and generated batches, their number."""
 
     maker: str
     pairs: abc.Iterable
@@ -54,7 +54,7 @@ class Images:
 )
 @click.option(
     "--features",
-    help="Network that looks at the images: inception, inception-clean, inception-pytorch, "
+    help="Network for the features of images: inception, inception-clean, inception-pytorch, "
     "mobilenet_v2, dinov2:PRESET_OR_FOLDER, lpips:BACKBONE,HEADS (for the metric lpips), digits, "
     "pixels, or the PATH of a .keras file or of Inception's weights (.pth).  "
     "[default: inception, which is downloaded once]",
@@ -116,7 +116,7 @@ def evaluate(run_file_or_folder, metrics, out, **options):
                 for name, value in measuring.results(measure).items()
                 if is_asked_for(name, measure, names)
             ]
-            measure.reset_state()  # what it kept can be large
+            measure.reset_state()  # its state can be large
     written = {
         "kerasgan": kerasgan.__version__,
         "of": str(path),
@@ -146,22 +146,22 @@ def metric_names(metrics):
 
 
 def is_asked_for(result, measure, names):
-    """Whether a result of a metric is among those that `--metrics` lists."""
-    # Of some features a metric has another name than that which people ask for.
+    """Whether a metric's result is among those that `--metrics` lists."""
+    # With some features a metric has another name than the one in `--metrics`.
     usual = getattr(measure, "usual_name", measure.name)
     called = (result, usual + result.removeprefix(measure.name))
     return any(name == asked or name.startswith(f"{asked}_") for name in called for asked in names)
 
 
 def _default_out(path):
-    if is_folder(path):  # a preset, which may be of the package
+    if is_folder(path):  # a preset, perhaps one of the package
         return pathlib.Path(f"{path.name}.{results.RESULTS}")
     folder = path.parent if path.name == runs.MODEL else path  # the model of a run
     return folder / results.RESULTS if folder.is_dir() else path.with_suffix(f".{results.RESULTS}")
 
 
 def _trained_on(path, options):
-    """Whether the real images are those of a run's training; None where nothing says so."""
+    """Whether the real images are those a run was trained on; None if that is unknown."""
     folder = runs.run_of(path)
     if folder is None:
         return None
@@ -175,7 +175,7 @@ def _trained_on(path, options):
 
 
 def _about_real(written):
-    """Which the real images are, in a sentence."""
+    """Describes the real images in a sentence."""
     said = f"Real images: {written['data']}, split {written['split']}"
     if written["trained on these"]:
         return f"{said}, which the model was trained on; --split chooses others."
@@ -208,7 +208,7 @@ def _statistics(data):
 
 
 def _images(path, options, reference, paired):
-    """The images that are compared; see `evaluate`."""
+    """The images to compare; see `evaluate`."""
     if is_folder_of_pictures(path):
         if paired:
             _refuse_pairs(paired, "pictures in a folder have no partners")
@@ -227,7 +227,7 @@ def _refuse_pairs(paired, why):
 
 
 def _of_model(model, path, options):
-    """Real images, and those that a model makes to be compared with them."""
+    """Real images, and the images that a model generates for comparison."""
     from kerasgan.data import kind_of
 
     name, num = type(model).__name__, options["num"]
@@ -244,14 +244,14 @@ def _of_model(model, path, options):
     real = kind.load(settings, training=False)
     model.agree_on_classes(real)
     pairs = model.real_and_generated(real, num, options["seed"])
-    # What is generated beyond the batches of real images comes in batches of its own.
+    # Images generated beyond the batches of real images come in batches of their own.
     more = 0 if num is None else math.ceil(max(0, num - settings["batch_size"] * len(real)) / 256)
     of_model = model.compares_vectors, model.compares_classes
     return Images(name, pairs, len(real) + more, *of_model)
 
 
 def _generated(model, options):
-    """Generated images alone, of all classes in equal shares."""
+    """Generated images only, with all classes in equal shares."""
     import numpy as np
 
     from kerasgan import roles

@@ -16,7 +16,7 @@ from kerasgan.cli.environment import import_keras, usage_errors
     "--from-captions",
     metavar="FILE",
     type=click.Path(path_type=pathlib.Path),
-    help="Draw what the captions of pictures say: a CSV file with the columns file and caption, "
+    help="Draw from captions of pictures: a CSV file with the columns file and caption, "
     "whose pictures are in the folder --data.  [default folder: that of FILE]",
 )
 @click.option("--split", default="test", show_default=True, help="Part of the data.")
@@ -26,19 +26,19 @@ from kerasgan.cli.environment import import_keras, usage_errors
 @click.option("--image-size", type=click.IntRange(1), help="Size of both pictures, in pixels.")
 @click.option("--num", type=click.IntRange(1), help="Number of triplets.  [default: all]")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Random seed.")
-@click.option("--name", help="What to call the generator.  [default: the name of its class]")
+@click.option("--name", help="Name of the generator.  [default: the name of its class]")
 @click.option(
     "--caption",
     default="{label}",
     show_default=True,
-    help="Caption of each triplet; {label} is the name of its class, or the text that a model of "
-    "texts was asked for, where there are any.",
+    help="Caption of each triplet; {label} is the name of its class, or the text given to a model "
+    "of texts, where there are any.",
 )
 @click.option(
     "--jpeg",
     type=click.IntRange(1, 100),
     metavar="QUALITY",
-    help="Send both pictures through a JPEG file of this quality. Use it if originals are photos.",
+    help="Compress both pictures as JPEG of this quality. Use it if originals are photos.",
 )
 @skip_damaged
 @click.option(
@@ -51,11 +51,12 @@ def fakes(run_or_file, num, seed, name, caption, jpeg, out, from_captions, **opt
     """Write originals and a model's images for a detector of fakes.
 
     The folder gets original/ID.png, generated/ID.png, and captions.csv. Both pictures of a triplet
-    go the same way, so that nothing but what was generated tells them apart. A model that
-    translates gets the other half of the pair. Add several models to one folder, with other names.
+    are processed alike, so that only the generated content tells them apart. A model that
+    translates gets the other half of the pair. You can add several models to one folder, under
+    different names.
 
-    With --from-captions the model is one that draws texts: a run of text_gan, or any function of
-    yours from a list of texts to images, FILE.py:FUNCTION.
+    With --from-captions the model must draw images from texts: a run of text_gan, or your own
+    function from a list of texts to images, FILE.py:FUNCTION.
     """
     outputs.check_folder("--out", out)
     if from_captions is not None:

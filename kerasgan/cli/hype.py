@@ -1,4 +1,4 @@
-"""`kerasgan hype`: what it shows, and what it prints at the end."""
+"""`kerasgan hype`: the images that it shows, and the summary that it prints."""
 
 import contextlib
 import pathlib
@@ -13,7 +13,7 @@ from kerasgan.cli.environment import import_keras, listen, needs, usage_errors
 from kerasgan.cli.picture_folders import is_folder_of_pictures, open_pictures
 from kerasgan.cli.sample import read_label
 
-# What a participant is shown unless told otherwise, the paper's: 50 of each kind; 3 blocks of 150.
+# How many images a participant sees by default, as in the paper: 50 of each kind; 3 blocks of 150.
 NUM = {"infinity": 100, "time": 450}
 
 
@@ -68,7 +68,7 @@ def hype(
 ):
     """Let people tell generated images from real ones on a web page.
 
-    RUN_OR_FILE can also be a folder of pictures, of anyone's generator.
+    RUN_OR_FILE can also be a folder of pictures from any generator.
     """
     needs("flask", "waitress", extra="web")
     import_keras()
@@ -101,12 +101,12 @@ def hype(
 
 
 class Generator(NamedTuple):
-    """What makes images.
+    """A generator of images.
 
     Attributes:
         image_shape: (height, width, channels).
-        generate: function that gives images of it as uint8.
-        label: None, or the number of the only class that it makes.
+        generate: function that returns its images as uint8.
+        label: None, or the number of the only class that it generates.
         class_names: tuple of str, or None.
     """
 
@@ -147,7 +147,7 @@ def _generator(run_or_file, num, seed, label, image_size, skip_damaged=False):
         )
     if label is not None:
         label = int(gan.checked_labels(read_label(gan, label), 1)[0])
-    labels = gan.all_classes(num) if label is None else label  # of a model of texts: texts
+    labels = gan.all_classes(num) if label is None else label  # texts for a model of texts
 
     def generate():
         images = to_uint8(gan.generate(num, seed=seed, labels=labels))

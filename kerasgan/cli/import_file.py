@@ -11,7 +11,7 @@ from kerasgan.cli.environment import import_keras, usage_errors
 @click.command("import")
 @click.argument("file", type=click.Path(path_type=pathlib.Path))
 @click.argument("out", type=click.Path(path_type=pathlib.Path))
-@click.option("--network", help="The generator of the file to use, such as G_ema.  [default: all]")
+@click.option("--network", help="Generator in the file to use, such as G_ema.  [default: all]")
 def import_file(file, out, network):
     """Make a .keras file of a network that a paper's authors have published.
 
@@ -51,6 +51,6 @@ def import_file(file, out, network):
 
 
 def _size(path):
-    """Bytes of a file, or of the files of a folder."""
+    """The size of a file, or of the files of a folder, in bytes."""
     files = [*path.glob("*.pth"), *path.glob("*.bin")] if path.is_dir() else [path]
     return sum(file.stat().st_size for file in files)

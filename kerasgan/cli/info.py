@@ -45,7 +45,7 @@ def _of_model(model):
 
 
 def _of_run(folder):
-    """What the folder says of a run: its data, what was measured in it and afterwards."""
+    """Describes a run by its folder: its data, and the metrics during training and afterwards."""
     from kerasgan.callbacks.run_history import read_history
 
     settings = runs.read_settings(folder)

@@ -1,4 +1,4 @@
-"""`kerasgan models`, and what a model is called on the command line."""
+"""`kerasgan models`, and the names of models on the command line."""
 
 import difflib
 import functools
@@ -25,12 +25,12 @@ def models():
 
 
 def is_own(name):
-    """Whether a name is that of a class of the user's, `FILE.py:CLASS` or `MODULE:CLASS`."""
+    """Whether a name is that of a user's class, `FILE.py:CLASS` or `MODULE:CLASS`."""
     return ":" in name
 
 
 def canonical(name):
-    """A model's name as a run remembers it: the zoo's, or with the whole path of a file."""
+    """A model's name as a run stores it: that of the zoo, or with the full path of a file."""
     if not is_own(name):
         return find_entry(name).name
     where, _, class_name = name.rpartition(":")
@@ -38,14 +38,14 @@ def canonical(name):
 
 
 def short(name):
-    """A model's name without the place where it is."""
+    """A model's name without its file or module."""
     return name.rpartition(":")[2]
 
 
 def find_entry(name):
     """The zoo's entry of a model by its name on the command line."""
     entries = {entry.name: entry for entry in registry.entries()}
-    # The class's name is good, too, and hyphens are: DCGAN, WGANGP, wgan-gp.
+    # The name of the class works, too, as do hyphens: DCGAN, WGANGP, wgan-gp.
     alike = {_plain(n): n for n in entries}
     name = alike.get(_plain(name), name)
     if name not in entries:
@@ -66,7 +66,7 @@ def model_class(name):
     """The class of a model by its name on the command line.
 
     Raises:
-        click.UsageError: when there is none, or when it is no model that can be trained and loaded.
+        click.UsageError: when it does not exist, or is not a model that can be trained and loaded.
     """
     if is_own(name):
         where, _, class_name = name.rpartition(":")
@@ -76,10 +76,10 @@ def model_class(name):
 
 
 def own_function(name):
-    """A function of the user's, `FILE.py:FUNCTION` or `MODULE:FUNCTION`.
+    """A user's function, `FILE.py:FUNCTION` or `MODULE:FUNCTION`.
 
     Raises:
-        click.UsageError: when there is none.
+        click.UsageError: when it does not exist.
     """
     where, _, function_name = name.rpartition(":")
     if not where:
@@ -143,13 +143,13 @@ def _module_of(where):
 def _module_of_file(path):
     if not path.is_file():
         raise click.UsageError(f"{path} does not exist.")
-    for module in list(sys.modules.values()):  # or Keras would know two classes by one name
+    for module in list(sys.modules.values()):  # otherwise Keras would know two classes by one name
         file = pathlib.Path(getattr(module, "__file__", None) or "")
         if file.name == path.name and file.resolve() == path:
             return module
     if str(path.parent) not in sys.path:
-        sys.path.append(str(path.parent))  # for what it imports from beside it
-    # Not its own name, which can be that of another module.
+        sys.path.append(str(path.parent))  # for modules that it imports from its own folder
+    # Not under its own name, which another module may have.
     spec = importlib.util.spec_from_file_location(f"kerasgan_own_{path.stem}", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module

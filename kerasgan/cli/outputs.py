@@ -1,4 +1,4 @@
-"""Where commands write: never over a file of another kind than what they write."""
+"""Checks of output paths: commands never overwrite a file of another kind than they write."""
 
 import json
 import zipfile
@@ -12,7 +12,7 @@ COMPARISON = "Runs compared"  # the title of the page
 
 
 def check_file(option, path, kind):
-    """Makes sure, before there is work to be lost, that a file can be written.
+    """Checks that a file can be written, before there is work to lose.
 
     Args:
         option: str, which names the file, `"--out"`.
@@ -20,7 +20,7 @@ def check_file(option, path, kind):
         kind: one of `KINDS`.
 
     Raises:
-        click.UsageError: for another suffix, a folder, or a file that is there and of another kind.
+        click.UsageError: for another suffix, a folder, or an existing file of another kind.
     """
     suffix, what, _ = KINDS[kind]
     if path.is_dir():
@@ -31,7 +31,7 @@ def check_file(option, path, kind):
 
 
 def check_by_suffix(option, path, kinds):
-    """`check_file` of the kind that a file's suffix names.
+    """Calls `check_file` for the kind that a file's suffix names.
 
     Args:
         option, path: as there.
@@ -45,7 +45,7 @@ def check_by_suffix(option, path, kinds):
 
 
 def check_existing(option, path, kind):
-    """Makes sure that a file is missing, empty, or of the kind that is to be written there."""
+    """Checks that a file is missing, empty, or of the kind that will be written there."""
     if not path.exists() or (path.is_file() and not path.stat().st_size):
         return
     _, what, is_written = KINDS[kind]
@@ -59,7 +59,7 @@ def check_existing(option, path, kind):
 
 
 def check_folder(option, path):
-    """Makes sure that files can be written into a folder, which may be missing."""
+    """Checks that files can be written into a folder, which may be missing."""
     if path.exists() and not path.is_dir():
         raise click.UsageError(f"{option} {path} is a file; name a folder.")
 

@@ -1,4 +1,4 @@
-"""Folders of pictures, of anyone's generator."""
+"""Folders of pictures from any generator."""
 
 import click
 
@@ -13,12 +13,12 @@ def is_folder_of_pictures(path):
 
 
 def open_pictures(folder, image_size=None, skip_damaged=False):
-    """Looks at every picture in a folder of somebody's generator.
+    """Checks every picture in a folder from any generator.
 
     Args:
         folder: its path.
-        image_size: int, the size that is wanted, or None for the pictures' own.
-        skip_damaged: whether those that cannot be read are named and left out.
+        image_size: int, the size to resize to, or None for the pictures' own.
+        skip_damaged: whether to name and leave out pictures that cannot be read.
 
     Returns:
         The list of files, in sorted order; a function from a file to a uint8 array (size, size,
@@ -66,7 +66,7 @@ def open_pictures(folder, image_size=None, skip_damaged=False):
 
 
 def damaged(file, error, skip):
-    """Says that a picture cannot be read, and that it is skipped or what skips it."""
+    """Says that a picture cannot be read, and that it is skipped or how to skip it."""
     if not skip:
         raise click.UsageError(
             f"{file} cannot be read as a picture: {error}; remove or repair it, or leave it out "

@@ -11,9 +11,9 @@ from kerasgan.utils.text import in_columns
 @click.command()
 @click.argument("name", required=False)
 def presets(name):
-    """List the presets, or show the card of the one that is called NAME.
+    """List the presets, or show the card of the preset NAME.
 
-    Those with weights come first; `kerasgan sample --preset NAME` draws from them. The others are
+    Presets with weights come first; `kerasgan sample --preset NAME` draws from them. The others are
     settings of papers, for kerasgan.from_preset(NAME, weights=None) in Python.
     """
     from kerasgan.presets import catalogue

@@ -1,4 +1,4 @@
-"""What `kerasgan evaluate` writes, as text."""
+"""The results of `kerasgan evaluate` as text."""
 
 import click
 
@@ -7,7 +7,7 @@ from kerasgan.cli.run_folder import RESULTS
 
 
 def table(written):
-    """What `evaluate` wrote, as lines of text: one for a number, its deviation beside it."""
+    """The results of `evaluate` as lines of text: one per number, with its deviation."""
     from kerasgan.utils.text import in_columns
 
     values = {row["metric"]: row["value"] for row in written["results"]}
@@ -23,12 +23,12 @@ def table(written):
 
 
 def counted(number):
-    """A number of images as text: `?` when it is not known, `-` when they do not matter."""
+    """A number of images as text: `?` if it is unknown, `-` if the images are not used."""
     return "?" if number is None else f"{number:,}" if number else "-"
 
 
 def measured(folder):
-    """The numbers of an evaluation, each under a name that says how it was measured."""
+    """The results of an evaluation, under names that say how each was measured."""
     file = folder / RESULTS
     if not file.exists():
         return {}

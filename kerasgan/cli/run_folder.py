@@ -1,4 +1,4 @@
-"""The folder of a run: whose files are in it, who trains in it, and which run it replaces."""
+"""The folder of a run: its files, its lock, and the run that it replaces."""
 
 import contextlib
 import os
@@ -14,19 +14,19 @@ from kerasgan.utils import files
 
 LOCK = ".lock"
 
-# What kerasgan writes into the folder of a run, and `--overwrite` may therefore replace. There are
-# also SavedModels and the files of `kerasgan serving-config`, wherever in the folder they are.
+# Files that kerasgan writes into the folder of a run, so that `--overwrite` may replace them. It
+# may also replace SavedModels and the files of `kerasgan serving-config`, anywhere in the folder.
 WRITTEN = re.compile(
     r"run\.json|model\.keras|best\.keras|history\.csv|curves\.png|diversity\.png|report\.html|"
     r"samples\.gif|samples/((epoch_\d+|unfinished)\.png|axes\.json)|evaluation\.json|\.lock|"
     r"\.replaces|tensorboard/(train|validation)/events\.out\.tfevents\..*"
 )
-# The one of these that another command than `train` writes.
+# The one that a command other than `train` writes.
 RESULTS = "evaluation.json"
 
 
 def is_of_a_run(file):
-    """Whether a file is in the folder of a run and written by its training."""
+    """Whether a file lies in the folder of a run and was written by its training."""
     file = file.resolve()
     return file.name != RESULTS and any(
         (folder / runs.SETTINGS).exists() and WRITTEN.fullmatch(file.relative_to(folder).as_posix())
@@ -37,7 +37,7 @@ def is_of_a_run(file):
 def foreign_files(folder):
     """The files in a run folder that kerasgan did not write there, as a sorted list of paths.
 
-    A link is one of them, wherever it leads to.
+    Links count as such, whatever they point to.
     """
     from kerasgan.serving import folders
 
@@ -63,11 +63,11 @@ def foreign_files(folder):
 
 
 def prepare(out, overwrite):
-    """Makes sure, before there is work to be lost, that a new run can have a folder to itself.
+    """Checks that a new run can have a folder to itself, before there is work to lose.
 
     Raises:
-        click.UsageError: when it has a run and `overwrite` is False, when there is something in it
-            that is not of a run, or when it cannot be set aside.
+        click.UsageError: when the folder has a run and `overwrite` is False, when it holds other
+            files, or when it cannot be set aside.
     """
     folder = out.resolve()
     if folder.exists() and not folder.is_dir():
@@ -104,9 +104,10 @@ def prepare(out, overwrite):
 
 
 def begin(out, overwrite):
-    """Makes the folder of a new run, and locks it until the command ends.
+    """Creates the folder of a new run, and locks it until the command ends.
 
-    A run that is in it is renamed, in one move, to a name beside it, until `remove_replaced`.
+    An earlier run is renamed in one step to a folder beside it, which stays until
+    `remove_replaced`.
     """
 
     folder = out.resolve()
@@ -122,7 +123,7 @@ def begin(out, overwrite):
     replaced = runs.replaced(folder)
     files.make_folder(folder)
     context.with_resource(locked(out))
-    if not _is_empty(folder):  # somebody else was quicker
+    if not _is_empty(folder):  # another process was faster
         raise click.UsageError(f"{out} exists already; choose another --out.")
     if replaced:
         runs.write_json(folder / runs.REPLACES, [old.name for old in replaced])
@@ -136,7 +137,7 @@ def _set_aside(folder):
     while os.path.lexists(old):
         number += 1
         old = folder.with_name(f"{folder.name}.old-{number}")
-    # The new folder says where the old one is before that moves, so that it never is lost sight of.
+    # The new folder records the old one's path before it moves, so that it is never lost.
     new = runs.unfinished(folder)
     shutil.rmtree(new, ignore_errors=True)
     try:
@@ -153,14 +154,14 @@ def _set_aside(folder):
 
 
 def remove_replaced(out):
-    """Removes the runs that the one in a folder replaces, if nothing else is in their folders."""
+    """Removes the runs that the run in a folder replaces, if their folders hold nothing else."""
 
     folder = out.resolve()
     for old in runs.replaced(folder):
         try:
             foreign = foreign_files(old)
             if not foreign:
-                removed = runs.unfinished(old)  # half of a run must not be taken for one
+                removed = runs.unfinished(old)  # half of a run must not be mistaken for a run
                 shutil.rmtree(removed, ignore_errors=True)
                 files.move(old, removed)
                 shutil.rmtree(removed)
@@ -173,7 +174,7 @@ def remove_replaced(out):
 
 
 def _is_empty(folder):
-    """Whether a folder is missing, or holds no more than what a start that failed leaves."""
+    """Whether a folder is missing, or holds only what a failed start leaves."""
     return not folder.exists() or all(
         path.name in (LOCK, runs.REPLACES) or path.name.startswith(files.PARTIAL)
         for path in folder.iterdir()
@@ -186,10 +187,10 @@ def _listed(paths):
 
 @contextlib.contextmanager
 def locked(out):
-    """Keeps other processes out of the folder of a run; a process that dies lets it go.
+    """Locks the folder of a run against other processes; the lock ends with the process.
 
     Raises:
-        click.UsageError: when another process is in it.
+        click.UsageError: when another process holds the lock.
     """
     path = out.resolve() / LOCK
     while True:
@@ -228,7 +229,7 @@ except ModuleNotFoundError:  # Windows
 
     def _lock(descriptor):
         """Locks a file; whether that worked."""
-        os.lseek(descriptor, 1 << 20, os.SEEK_SET)  # nobody can read a byte that is locked
+        os.lseek(descriptor, 1 << 20, os.SEEK_SET)  # a locked byte cannot be read
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         except OSError:

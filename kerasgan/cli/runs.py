@@ -1,4 +1,4 @@
-"""Run folders: what `kerasgan train` writes and the other commands read."""
+"""Run folders, which `kerasgan train` writes and the other commands read."""
 
 import json
 import pathlib
@@ -16,10 +16,10 @@ MODEL = "model.keras"
 BEST = "best.keras"
 DIRECTIONS = "directions.npz"
 REPLACES = ".replaces"  # names the runs beside it that are removed once this one has an epoch
-# What a run is computed on, which may change when it is continued on another machine.
+# Settings of the machine, which may differ when a run continues on another one.
 MACHINE = ("data_dir", "devices", "save_minutes")
 NONE = type(None)
-# What is in run.json; what can be None may be missing.
+# The contents of run.json; values that can be None may be missing.
 TYPES = {
     "model": (str,),
     "data": (str,),
@@ -76,7 +76,7 @@ def read_settings(folder):
 
 
 def read_json(path):
-    """What is in a JSON file that another command wrote."""
+    """Reads a JSON file that another command wrote."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -89,27 +89,27 @@ def write_settings(folder, settings):
 
 
 def write_json(path, values):
-    """Writes what JSON can hold to a file."""
+    """Writes values to a JSON file."""
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
 def plain(values):
-    """Values as JSON gives them back."""
+    """Values as they come back from JSON."""
     return json.loads(json.dumps(values))
 
 
 def unfinished(folder):
-    """Where a run folder is made that is to take the place of another."""
+    """The path where a run folder is prepared that will replace another."""
     return folder.with_name(f"{PARTIAL}{folder.name}")
 
 
 def replaced(folder):
-    """The folders of the runs that the one in a folder replaces, until it has finished an epoch."""
+    """The folders of runs that the run in a folder replaces once it has finished an epoch."""
     folder = folder.resolve()
     if not folder.name:
         return []
-    # When it is missing, a process was killed between two renames.
+    # If it is missing, a process was killed between two renames.
     record = (folder if folder.exists() else unfinished(folder)) / REPLACES
     try:
         names = json.loads(record.read_text(encoding="utf-8"))
@@ -120,7 +120,7 @@ def replaced(folder):
 
 
 def mention_replaced(folder, err=True):
-    """Says where the runs are that the one in a folder has yet to replace."""
+    """Prints where the runs are that the run in a folder has yet to replace."""
     for old in replaced(folder):
         click.echo(
             f"kerasgan: note: {old} is the run that was in {folder} before --overwrite; it stays "
@@ -130,7 +130,7 @@ def mention_replaced(folder, err=True):
 
 
 def run_of(run_or_file):
-    """The folder of the run that a path is, or whose model it is; None if there is none."""
+    """The folder of the run at a path, or of the run with this model; None if there is none."""
     path = pathlib.Path(run_or_file)
     folder = path if path.is_dir() else path.parent
     of_run = path.is_dir() or path.name in (MODEL, BEST)
@@ -144,7 +144,7 @@ def load_run(run_or_file):
         return load_preset(path)
     file = path / MODEL if path.is_dir() else path
     mention_replaced(path)
-    if not file.is_file():  # a pipe would be waited for
+    if not file.is_file():  # reading a pipe would block
         what = f"{path} is no file" if path.exists() else f"{path} does not exist"
         what = f"the folder {path} holds no {MODEL}" if path.is_dir() else what
         raise click.UsageError(f"{what}; give a run folder or a .keras file.")
@@ -178,7 +178,7 @@ def load_preset(folder):
 
 
 def load_directions(run_or_file, path=None):
-    """The directions in a file or, for None, in that of a run folder; None if it has none."""
+    """Loads directions from a file or, for None, from a run folder; None if it has none."""
     if path is None:
         folder = pathlib.Path(run_or_file)
         path = (folder if folder.is_dir() else folder.parent) / DIRECTIONS
@@ -190,16 +190,16 @@ def load_directions(run_or_file, path=None):
 
 
 def import_own_class(path):
-    """Lets Keras know the class of a run's model, if it is one of the user's.
+    """Registers the class of a run's model with Keras, if it is a user's class.
 
     Raises:
-        click.UsageError: when it cannot be found any more.
+        click.UsageError: when it can no longer be found.
     """
     folder = run_of(path)
     try:
         model = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))["model"]
         own = model_classes.is_own(model)
-    except (OSError, ValueError, TypeError, KeyError):  # of which others tell if they need it
+    except (OSError, ValueError, TypeError, KeyError):  # reported by those who need it
         return
     if own:
         try:
@@ -211,7 +211,7 @@ def import_own_class(path):
 
 
 def _reason(error, file):
-    """What is wrong with a file, without what Keras says around it."""
+    """What is wrong with a file, without the text that Keras adds."""
     if "Could not locate class" in str(error):
         with zipfile.ZipFile(file) as archive:
             name = json.loads(archive.read("config.json"))["class_name"]

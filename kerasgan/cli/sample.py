@@ -21,8 +21,8 @@ from kerasgan.cli.environment import usage_errors
 @click.option(
     "--truncation",
     type=float,
-    help="Draw more typical and less varied samples: of models with styles from 0 to 1, such as "
-    "0.7, of others the largest absolute value of a latent.",
+    help="Draw more typical, less varied samples: for models with styles from 0 to 1, such as "
+    "0.7; for others, the largest absolute value of a latent.",
 )
 @click.option(
     "--out",
@@ -85,7 +85,7 @@ def sample(run_or_file, num, seed, label, truncation, out, individual):
 
 
 def draw(model, num, seed, labels, truncation=None):
-    """What `generate` returns, with a bar in a terminal."""
+    """The result of `generate`, with a progress bar in a terminal."""
     import numpy as np
 
     from kerasgan.utils.image_numbers import numbers_of_images
@@ -104,7 +104,7 @@ def draw(model, num, seed, labels, truncation=None):
 
 
 def read_label(model, text):
-    """What `--label` says of a model: a class by its name or, if none is called so, its number.
+    """The class that `--label` means: by its name or, if no class has that name, by its number.
 
     Args:
         model: a model that takes images.

@@ -28,9 +28,9 @@ EXTRA = ("grpc", "tensorflow_serving", "flask", "waitress")
 def export(run_or_file, directory, keep, jit_compile, directions):
     """Write a SavedModel for TensorFlow Serving.
 
-    DIRECTORY is the folder of the model, such as savedmodels/digits: the next version, such as
-    savedmodels/digits/1, goes in there. Or name a new version yourself. A server that watches the
-    folder never sees an incomplete version.
+    DIRECTORY is the folder of the model, such as savedmodels/digits, which gets the next version,
+    such as savedmodels/digits/1. You can also name a new version yourself. A server that watches
+    the folder never sees an incomplete version.
     """
     model, _ = runs.load_run(run_or_file)
     from kerasgan import roles
@@ -38,7 +38,7 @@ def export(run_or_file, directory, keep, jit_compile, directions):
     card = {}
     if (run_or_file / runs.SETTINGS).exists():
         settings = runs.read_settings(run_or_file)
-        names = settings.pop("class_names", None)  # what models of older versions do not know
+        names = settings.pop("class_names", None)  # older models do not have it
         knows_them = roles.has(model, roles.TakesImages) and model.class_names
         card = {"class_names": model.class_names if knows_them else names}
         card["training"] = _portable(settings)
@@ -65,7 +65,7 @@ def export(run_or_file, directory, keep, jit_compile, directions):
 
 
 def _portable(settings):
-    """The settings of a run without what they say of the machine: where its folders are."""
+    """The settings of a run without the paths on this machine."""
     settings = {n: v for n, v in settings.items() if n not in (*runs.MACHINE, "command")}
     for name in {"data", "data_b", "source"} & set(settings):
         if settings[name] and pathlib.Path(settings[name]).is_absolute():
@@ -179,7 +179,7 @@ def serve(
         batch=max_batch,
     )
     if port:
-        listen(host, port).close()  # found out before models are loaded
+        listen(host, port).close()  # fails before models are loaded
     with contextlib.closing(listen(host, rest_port, "--rest-port")) as listening:
         with usage_errors():
             server = Server(folder, host, port, listening, limits)
@@ -202,11 +202,11 @@ def serve(
         click.echo("Answering what was asked before ...")
         if not server.stop():
             click.echo("kerasgan: some requests were not answered within 30 s.", err=True)
-            os._exit(1)  # threads that wait for their answers would keep the process
+            os._exit(1)  # threads that wait for answers would keep the process alive
 
 
 def _allow_connections():
-    """Takes the files, of which a connection is one, that the system allows on demand."""
+    """Raises the limit of open files, which include connections, to what the system allows."""
     try:
         import resource
     except ModuleNotFoundError:  # Windows, which has no such limit

@@ -1,4 +1,4 @@
-"""`kerasgan train`: its options, and the settings of a run that they make."""
+"""`kerasgan train`: its options, and the settings of a run that follow from them."""
 
 import ast
 import pathlib
@@ -26,20 +26,20 @@ from kerasgan.cli.arguments import data_dir, skip_damaged
     "--mirror",
     is_flag=True,
     default=None,
-    help="Mirror half of the images, if left and right mean nothing in them.",
+    help="Mirror half of the images, if left and right are interchangeable.",
 )
 @click.option(
     "--from",
     "start_from",
     metavar="FILE",
     help="Start from the weights of a trained model, a run folder or a .keras file. Its settings "
-    "are the defaults, and what does not fit the data is new.",
+    "become the defaults; weights that do not fit the data start anew.",
 )
 @click.option(
     "--freeze-discriminator",
     type=click.IntRange(1),
     metavar="LAYERS",
-    help="With --from: so many layers of the discriminator, from the image on, stay as they are.",
+    help="With --from: freeze this many layers of the discriminator, starting at the image.",
 )
 @click.option("--source", help="Half of each pair to translate: left, right, A, B, or a folder.")
 @click.option("--task", help="Make the pairs from --data: colorize, inpaint, edges or denoise.")
@@ -47,7 +47,7 @@ from kerasgan.cli.arguments import data_dir, skip_damaged
 @click.option(
     "--pretrain-epochs",
     type=click.IntRange(0),
-    help="Train the generator of srgan or esrgan alone, on pixels, for the first epochs.",
+    help="Train only the generator of srgan or esrgan, on pixels, for the first epochs.",
 )
 @click.option("--epochs", type=click.IntRange(1), help="Train until this epoch.  [default: 50]")
 @click.option(
@@ -71,18 +71,18 @@ from kerasgan.cli.arguments import data_dir, skip_damaged
     "--penalty",
     "penalties",
     multiple=True,
-    help="Penalty of the discriminator: wgan-gp, wgan-lp, dragan, r1, r2, r1-lazy, lecam, cr, bcr "
+    help="Penalty on the discriminator: wgan-gp, wgan-lp, dragan, r1, r2, r1-lazy, lecam, cr, bcr "
     "or none. Repeat it for several.  [default: the paper's, whatever the --loss]",
 )
 @click.option(
     "--augmentation",
-    help="Change what the discriminator sees, against learning few images by heart: ada or "
+    help="Augment what the discriminator sees, against overfitting to few images: ada or "
     "diffaugment.  [default: none]",
 )
 @click.option(
     "--discriminator-steps",
     type=click.IntRange(1),
-    help="Discriminator updates for each generator update; each gets its part of a batch.  "
+    help="Discriminator updates per generator update; each gets its part of a batch.  "
     "[default: the paper's]",
 )
 @click.option(
@@ -109,7 +109,7 @@ from kerasgan.cli.arguments import data_dir, skip_damaged
 )
 @click.option(
     "--features",
-    help="Network that looks at the images for --metrics: inception, mobilenet_v2, "
+    help="Network for the features in --metrics: inception, mobilenet_v2, "
     "dinov2:PRESET_OR_FOLDER, lpips:BACKBONE,HEADS (for the metric lpips), digits, or the PATH of "
     "a .keras file or of Inception's weights (.pth).  [default: inception]",
 )
@@ -122,7 +122,7 @@ from kerasgan.cli.arguments import data_dir, skip_damaged
 @click.option(
     "--save-minutes",
     type=click.FloatRange(0, min_open=True),
-    help="Within an epoch, save every so many minutes.  [default: 10]",
+    help="Minutes between two saves within an epoch.  [default: 10]",
 )
 @click.option(
     "--out",
@@ -197,8 +197,8 @@ def train(
 
 
 def _settings_of_run(out):
-    """The settings of a run that is to go on, locked until the command ends."""
-    runs.read_settings(out)  # before a lock is put into what is no run
+    """The settings of a run to continue, locked until the command ends."""
+    runs.read_settings(out)  # before a lock is created in a folder without a run
     click.get_current_context().with_resource(run_folder.locked(out))
     settings = runs.read_settings(out)
     try:

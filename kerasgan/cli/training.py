@@ -12,7 +12,7 @@ from kerasgan.cli import model_classes, run_folder, runs, watching
 from kerasgan.cli.environment import import_keras, usage_errors, warnings_in_one_line
 from kerasgan.models import registry
 
-FEW = 1000  # images, of which less are told of
+FEW = 1000  # images; with fewer a message is printed
 
 
 def train(out, settings, resume, overwrite):
@@ -20,7 +20,7 @@ def train(out, settings, resume, overwrite):
 
     Args:
         out: path of its folder.
-        settings: those of the run; what becomes of defaults is added.
+        settings: the settings of the run; values chosen for defaults are added.
         resume: whether to continue the run in the folder.
         overwrite: whether the run in the folder may be replaced.
     """
@@ -29,7 +29,7 @@ def train(out, settings, resume, overwrite):
     from kerasgan import backend
 
     computed_with = {"keras": keras.__version__, **backend.computed_with()}
-    if settings.get("computed_with"):  # of a run that goes on, if its kerasgan wrote it
+    if settings.get("computed_with"):  # if the version that began the run wrote it
         _say_what_differs(out, settings["computed_with"], computed_with)
     settings["computed_with"] = computed_with
     model_class = model_classes.model_class(settings["model"])
@@ -72,7 +72,7 @@ def _donor(settings, model_class):
 
 
 def _choose_size(settings, model_class):
-    """Chooses the size of images where nothing says it, and tells."""
+    """Chooses the size of images if none is given, and prints it."""
     from kerasgan.data import kind_of
 
     if settings["image_size"] is None:
@@ -84,7 +84,7 @@ def _choose_size(settings, model_class):
 
 
 def _say_if_few(gan, examples, settings):
-    """Says what helps against a discriminator that learns a few images by heart."""
+    """Prints what helps against a discriminator that overfits to few images."""
     from kerasgan import roles
     from kerasgan.training.discriminating import Discriminates
 
@@ -97,7 +97,7 @@ def _say_if_few(gan, examples, settings):
 
 
 def _check_options(settings, model_class):
-    """Refuses options that mean nothing to a model."""
+    """Raises an error for options that do not apply to a model."""
     from kerasgan.data import KINDS, kind_of
 
     with usage_errors():
@@ -114,7 +114,7 @@ def _check_options(settings, model_class):
 
 
 def _say_what_differs(out, before, now):
-    """Warns that a run goes on with other software, and so not bit for bit."""
+    """Warns that a run continues with other software, and so not bit for bit."""
     names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
     if not names:
         return
@@ -141,7 +141,7 @@ def _train_here(out, settings, resume, overwrite, donor):
     keras.utils.set_random_seed(settings["seed"])
     with usage_errors():
         if resume:
-            read_history(out)  # which has to be whole
+            read_history(out)  # which must not be damaged
         examples = _load_examples(settings)
         arguments = _arguments(settings, examples)
     with usage_errors():
@@ -172,7 +172,7 @@ def _train_here(out, settings, resume, overwrite, donor):
             raise click.UsageError(str(error)) from error
         by_roles, grid = watching.by_roles(gan, examples, out, settings)
     if not resume:
-        run_folder.begin(out, overwrite)  # everything that an argument can break is behind us
+        run_folder.begin(out, overwrite)  # no argument can cause an error after this
     runs.write_settings(out, settings)
     gan.save(out / runs.MODEL)
     shown = {name: settings[name] for name in ("data", "split", "batch_size", "seed")}
@@ -181,14 +181,14 @@ def _train_here(out, settings, resume, overwrite, donor):
     report = callbacks.RunReport(out, settings=shown, real=real, command=settings.get("command"))
     autosave = callbacks.Autosave(out / runs.MODEL, settings.get("save_minutes") or 10.0)
     best = [watching.best_checkpoint(out, gan.epochs_trained, settings)] if measures else []
-    # Keras' progress bar is for terminals; elsewhere a line now and then tells the same.
+    # Keras' progress bar is for terminals; elsewhere a line is printed now and then.
     terminal = sys.stdout.isatty()
     log = callbacks.TrainingLog(
         settings["batch_size"], seconds=60.0 if terminal else 20.0, within_epochs=not terminal
     )
     logs = [keras.callbacks.TensorBoard(out / "tensorboard")] if settings["tensorboard"] else []
-    # Those that log come before those that show what was logged, and those whose work belongs to an
-    # epoch before autosave, which ends the training once the epoch is saved.
+    # Callbacks that log come before those that show logged values, and callbacks that work at the
+    # end of an epoch before autosave, which ends training once the epoch is saved.
     watched_by = [*by_roles, curves, report, *best, *logs, autosave, log]
     measured = {"validation_data": validation, "validation_freq": watching.every(settings)}
     if runs.replaced(out):
@@ -253,7 +253,7 @@ def _load_examples(settings, training=True):
 
 
 def _arguments(settings, examples):
-    """The arguments that make a model for the data of a run, whose classes become settings."""
+    """The arguments of a model for the data of a run, whose classes become settings."""
     from kerasgan import data
 
     model_class = model_classes.model_class(settings["model"])
@@ -273,7 +273,7 @@ def _arguments(settings, examples):
 
 
 def _validation(settings):
-    """The real images that metrics compare with."""
+    """The real images for metrics."""
     split = settings["validation_split"] or "test"
     try:
         return _load_examples({**settings, "split": split}, training=False)
@@ -285,7 +285,7 @@ def _validation(settings):
 
 
 def _check_classes(names, settings):
-    """Refuses to go on with classes of other numbers than those that a run began with."""
+    """Raises an error if classes have other numbers than when the run began."""
     from kerasgan.checks.class_names import listed
 
     began = settings.get("class_names")
@@ -301,7 +301,7 @@ def _check_classes(names, settings):
 
 
 def _check_model(gan, file, settings, arguments):
-    """Refuses a model that is not that of the run whose settings these are."""
+    """Raises an error for a model that does not match the settings of the run."""
     model_class = model_classes.model_class(settings["model"])
     config = gan.get_config()
     expected = {**arguments, **settings["set"]}
@@ -323,7 +323,7 @@ def _new_model(settings, arguments, steps_per_epoch, measures, donor):
 
     model_class = model_classes.model_class(settings["model"])
     of_model, of_compile = split_arguments(model_class, settings["set"])
-    if "batch_size" in registry.parameters(model_class):  # its settings follow it
+    if "batch_size" in registry.parameters(model_class):  # its settings depend on it
         of_model.setdefault("batch_size", settings["batch_size"])
     with usage_errors():
         gan = model_class(seed=settings["seed"], **{**arguments, **of_model})
@@ -356,7 +356,7 @@ def _new_model(settings, arguments, steps_per_epoch, measures, donor):
 
 
 def _start_from(donor, gan, settings):
-    """Gives a new model what fits of a trained one, and says what that is."""
+    """Copies the weights that fit from a trained model to a new one, and prints which they are."""
     from kerasgan import roles
     from kerasgan.training.discriminating import Discriminates
     from kerasgan.training.transfer import transfer

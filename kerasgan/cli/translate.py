@@ -59,14 +59,14 @@ def translate(run_or_file, inputs, out, to, seed, tile, skip_damaged):
 
 
 def translate_files(model, inputs, out, *, to, seed, tile, skip_damaged):
-    """Translates pictures and writes each as PNG under its name; returns how many.
+    """Translates pictures and writes each as PNG under its own name; returns how many.
 
     Args:
         model: a translation model.
-        inputs: paths of pictures, or of folders of pictures whose structure is kept.
+        inputs: paths of pictures, or of folders of pictures, whose structure is kept.
         out: a folder.
         to, seed, tile: as for `translate`.
-        skip_damaged: whether pictures that cannot be read are named and left out.
+        skip_damaged: whether to name and leave out pictures that cannot be read.
     """
     import numpy as np
     import tqdm

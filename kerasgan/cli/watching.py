@@ -1,4 +1,4 @@
-"""What is watched while a model is trained: what it makes, by its roles, and its metrics."""
+"""What `train` monitors during training: the model's output, by its roles, and its metrics."""
 
 import click
 
@@ -7,21 +7,21 @@ from kerasgan.cli.evaluate import metric_names
 
 
 def every(settings):
-    """How many epochs lie between two looks at the model."""
+    """How many epochs lie between two pictures and measurements."""
     return max(1, settings["epochs"] // 20)
 
 
 def by_roles(model, examples, out, settings):
-    """The callbacks for what a model can do.
+    """Returns the callbacks that suit a model's roles.
 
     Args:
         model: the model.
-        examples: what it is trained on.
+        examples: the training data.
         out: the run's folder.
         settings: those of the run; the schedule of a model that grows becomes part of them.
 
     Returns:
-        List of callbacks, and the one of them that draws what the model makes, or None.
+        List of callbacks, and the one of them that draws the model's output, or None.
     """
     from kerasgan import callbacks, data, roles
 
@@ -45,7 +45,7 @@ def by_roles(model, examples, out, settings):
 def _stage(model, settings):
     from kerasgan import callbacks
 
-    # Not a function of --epochs from here on, which may be more when the run is continued.
+    # From here on it no longer depends on --epochs, which may grow when the run is continued.
     if settings["stage_epochs"] is None:
         settings["stage_epochs"] = settings["epochs"] / (2 * (model.last_stage + 1))
     return callbacks.Stage(settings["stage_epochs"], settings["stage_epochs"], unit="epochs")
@@ -62,7 +62,7 @@ def metrics(settings):
 
 
 def monitored(settings):
-    """The number that says which model of a run is best: its name, and `"min"` or `"max"`."""
+    """The value that decides which model of a run is best: its name, and `"min"` or `"max"`."""
     from kerasgan.training import measuring
 
     measures = metrics(settings)
@@ -74,11 +74,11 @@ def monitored(settings):
 
 
 def best_checkpoint(out, epochs_trained, settings):
-    """Keeps the model of the epoch with the best value of the first metric, over all starts.
+    """Keeps the model with the best value of the first metric, over all starts of the run.
 
     Args:
         out: the run's folder.
-        epochs_trained: int, how many epochs of its history are behind the model.
+        epochs_trained: int, how many epochs of the history the model has been trained.
         settings: those of the run.
     """
     import keras
@@ -86,7 +86,7 @@ def best_checkpoint(out, epochs_trained, settings):
     from kerasgan.callbacks.run_history import read_history
 
     monitor, mode = monitored(settings)
-    # A run that was killed can have rows of epochs that it has to train again.
+    # A killed run can have rows of epochs that it must train again.
     before = [
         row[monitor]
         for epoch, row in read_history(out).items()

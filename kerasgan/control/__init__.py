@@ -1,4 +1,4 @@
-"""Ways to move through the spaces of a trained model on purpose."""
+"""Controlled generation: directions, steering and encoders for the latent spaces of a model."""
 
 import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__init__.py)
 

@@ -1,4 +1,4 @@
-"""Sums and differences of latents that mean something."""
+"""Arithmetic with latents."""
 
 import numpy as np
 
@@ -14,19 +14,21 @@ def analogy(
     num_points: int = 9,
     seed: int = 0,
 ) -> np.ndarray:
-    """What is to `others` as `examples` are to those `without`: "with glasses" for other people.
+    """Vector arithmetic: moves an attribute, such as glasses, from `examples` to `others`.
 
-    Single latents give unstable results, so each argument is several, of which the mean is taken:
-    `mean(examples) - mean(without) + mean(others)`. The first result is that point; the others
-    have noise from U(-0.25, 0.25) added, as in the paper's figure 7, which averages three.
+    It computes `mean(examples) - mean(without) + mean(others)`. Single latents give unstable
+    results, so give several for each argument; figure 7 of the paper averages three. The first
+    result is that point; the others have noise from U(-0.25, 0.25) added, as in the figure.
 
     Args:
-        examples: float array (n, *shape), latents or points of another space whose images have
-            what is wanted, such as men with glasses.
-        without: float array (m, *shape), those that are alike but for that: men without glasses.
-        others: float array (k, *shape), those that are to get it: women without glasses.
-        num_points: int, of the result.
-        seed: int, of the noise.
+        examples: float array (n, *shape), latents or points of another space whose images have the
+            attribute, such as men with glasses.
+        without: float array (m, *shape), points whose images are alike but lack the attribute: men
+            without glasses.
+        others: float array (k, *shape), points that are to get the attribute: women without
+            glasses.
+        num_points: int, the number of points to return.
+        seed: int, the seed of the noise.
 
     Returns:
         float32 array (num_points, *shape), for `model.generate_from_points`.

@@ -1,4 +1,4 @@
-"""Directions in the spaces of a model along which one thing changes in its images."""
+"""Finds directions in the spaces of a model along which one attribute of its images changes."""
 
 import dataclasses
 import os
@@ -20,26 +20,28 @@ from kerasgan.roles.has_styles import HasStyles
 from kerasgan.utils.files import atomic_path
 
 METHODS = ("logistic", "linear", "sefa", "pca")
-EXTREMES = 0.2  # the share of the images with the highest, and with the lowest score, to learn from
-# Of logistic regression, the smaller the stronger. The plane of a weaker one parts as well, but its
-# normal leads to where w seldom is, and changes half as much on the way (benchmarks/control.py).
+EXTREMES = 0.2  # shares of images with the highest, and with the lowest, scores that are used
+# The inverse regularization strength of logistic regression. With less regularization the plane
+# separates as well, but its normal leads to where w seldom is, and changes half as much on the way
+# (benchmarks/control.py).
 REGULARIZATION = 1e-3
-HELD_OUT = 0.25  # of the images, on which a direction is judged
+HELD_OUT = 0.25  # share of the images on which a direction is evaluated
 
 
 @dataclasses.dataclass(frozen=True)
 class Directions:
-    """Unit vectors in a space of a model, with names.
+    """Named directions in a space of a model, as unit vectors.
 
     Attributes:
         names: tuple of k str.
         space: str, the space of the model.
-        vectors: float32 array (k, *shape), of length 1 each.
-        deviations: float32 array (k,), the standard deviation of random points along each.
-        quality: float32 array (k,): of `"logistic"` the balanced accuracy, of `"linear"` the
-            coefficient of determination on images that were not learnt from; of `"pca"` the share
-            of the variance, of `"sefa"` the share of the squared weights that each has.
-        method: str.
+        vectors: float32 array (k, *shape), each of length 1.
+        deviations: float32 array (k,), the standard deviation of random points along each
+            direction.
+        quality: float32 array (k,): for `"logistic"` the balanced accuracy, for `"linear"` the
+            coefficient of determination, both on held-out images; for `"pca"` each direction's
+            share of the variance, for `"sefa"` its share of the squared weights.
+        method: str, the method that found them.
     """
 
     names: tuple[str, ...]
@@ -56,7 +58,7 @@ class Directions:
         """The position of a direction, by its name or position.
 
         Raises:
-            ValueError: for one that is not among these.
+            ValueError: for an unknown direction.
         """
         if name in self.names:
             return self.names.index(str(name))
@@ -65,18 +67,18 @@ class Directions:
         raise ValueError(f"there is no direction {name!r}; these are {', '.join(self.names)}.")
 
     def move(self, points: np.ndarray, name: str | int, deviations: ArrayLike) -> np.ndarray:
-        """Points moved along a direction.
+        """Moves points along a direction.
 
         Args:
             points: float array (n, *shape) of points of the space.
             name: str, or the position of the direction.
-            deviations: float, or one for each point: how far, in standard deviations.
+            deviations: float, or a float for each point: how far to move, in standard deviations.
 
         Returns:
             float32 array (n, *shape).
 
         Raises:
-            ValueError: for another direction, or points of another shape.
+            ValueError: for an unknown direction, or points of another shape.
         """
         number = self.index(name)
         vector = self.vectors[number]
@@ -91,7 +93,7 @@ class Directions:
         return points + steps * vector
 
     def save(self, path: str | os.PathLike) -> None:
-        """Writes an `.npz` file of the attributes; the vectors are called `directions`."""
+        """Writes the attributes to an `.npz` file; the vectors are called `directions`."""
         values = {**vars(self), "directions": self.vectors, "names": np.array(self.names)}
         del values["vectors"]
         with atomic_path(path) as temporary, open(temporary, "wb") as file:
@@ -99,7 +101,7 @@ class Directions:
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Self:
-        """Reads what `save` wrote.
+        """Reads a file that `save` wrote.
 
         Raises:
             FileNotFoundError: when there is no such file.
@@ -135,38 +137,42 @@ def directions(
     labels: ArrayLike | None = None,
     seed: int = 0,
 ) -> Directions:
-    """Finds directions in a space of a model along which one thing changes in its images.
+    """Finds directions in a space of a model along which one attribute of its images changes.
 
-    - `"logistic"` (InterFaceGAN): the normal of the plane that parts images with an attribute from
-      those without, by logistic regression on random points. Scores are bool, or numbers, of which
-      the highest and the lowest fifth count.
-    - `"linear"`: the gradient of a linear function that tells the score, by linear regression.
-    - `"sefa"`: what the weights of the first layer after the points react to most, the eigenvectors
-      of `A^T A` of the largest eigenvalues; in w of all layers that take styles. No images are
-      made, and no scores needed. Not in `"styles"`, which these layers make.
-    - `"pca"` (GANSpace): the principal components of random points of w, or of styles; in z of the
-      features of the first layer, and then what of z, by linear regression, moves along them. No
+    - `"logistic"` (InterFaceGAN): the normal of the plane that separates images with an attribute
+      from those without, by logistic regression on random points. Scores are bools, or numbers, of
+      which the highest and the lowest fifth are used.
+    - `"linear"`: the gradient of a linear function that predicts the score, by linear regression.
+    - `"sefa"`: the directions to which the first layer after the points responds most, the
+      eigenvectors of `A^T A` with the largest eigenvalues; in w, A holds the weights of all layers
+      that take styles. It needs no images and no scores. It is not available in `"styles"`, which
+      these layers compute.
+    - `"pca"` (GANSpace): the principal components of random points of w or of styles. In z, those
+      of the features of the first layer, brought back to z by linear regression. It needs no
       scores.
 
     Args:
         model: a model with latents.
         scores: dict from names to functions of images, float arrays (n, height, width, channels) in
             [-1, 1], to n numbers or bools; or one such function, or one to a dict of such.
-        method: one of the names above.
-        space: str, one of the model's `spaces`; None for the first, w where there are styles.
-        against: `Directions`, or vectors (k, *shape), that moving along the new directions is not
-            to change: these are made orthogonal to them (InterFaceGAN's conditional manipulation).
-        num_points: int, random points to learn from and to measure deviations with.
-        num_directions: int, how many of `"sefa"` and `"pca"`.
-        labels: of a conditional model, as for `generate`: one for all points, or one each.
-        seed: int, of the points.
+        method: `"logistic"`, `"linear"`, `"sefa"` or `"pca"`; see above.
+        space: str, one of the model's `spaces`; None for the first, which is w for models with
+            styles.
+        against: `Directions`, or vectors (k, *shape), to which the new directions are made
+            orthogonal, so that moving along them does not change these (InterFaceGAN's conditional
+            manipulation).
+        num_points: int, how many random points to learn from and to measure deviations with.
+        num_directions: int, how many directions `"sefa"` and `"pca"` return.
+        labels: for a conditional model, as for `generate`: one for all points, or one for each.
+        seed: int, the seed of the points.
 
     Returns:
-        `Directions`, called as the scores, or "sefa 1" and so on.
+        `Directions`, named after the scores, or "sefa 1" and so on.
 
     Raises:
-        ValueError: for a model without latents or without such a space, another method, scores that
-            are missing, not finite or the same for all images, `against` of another shape.
+        ValueError: for a model without latents or without such a space, for another method, for
+            scores that are missing, not finite or the same for all images, and for `against` of
+            another shape.
 
     Example:
 
@@ -233,7 +239,7 @@ def directions(
 
 
 def _orthonormal(against, shape, space):
-    """An orthonormal basis, float64 (k, n), of what directions are to be orthogonal to."""
+    """An orthonormal basis, float64 (k, n), of the vectors to which directions are orthogonal."""
     size = int(np.prod(shape))
     if against is None:
         return np.zeros((0, size))
@@ -275,7 +281,7 @@ def _logistic(points, scores, name):
 
 
 def _linear(points, scores, name):
-    """The gradient of the linear function that tells scores, and its R2."""
+    """The gradient of the linear function that predicts scores, and its R2."""
     from sklearn.linear_model import Ridge
 
     learn, judge = _parts(len(points))
@@ -284,7 +290,7 @@ def _linear(points, scores, name):
 
 
 def _parts(count):
-    """The rows to learn from, and those to judge by; points are random already."""
+    """The rows to train on, and those to evaluate on; points are random already."""
     held_out = max(1, round(HELD_OUT * count))
     return slice(held_out, None), slice(0, held_out)
 
@@ -293,7 +299,7 @@ def _parts(count):
 
 
 def _sefa(model, space, flat, labels, number):
-    """The eigenvectors of `A^T A` of what the first layers make of points, and their shares."""
+    """The eigenvectors of `A^T A` for the weights A of the first layers, and their shares."""
     if space == "z":
         weights = [first_kernel(model)]
     else:
@@ -328,10 +334,10 @@ def _pca(model, space, flat, labels, number):
 
 
 def first_kernel(model: keras.Model) -> np.ndarray:
-    """The weights with which the first dense layer of a generator looks at latents.
+    """The weights of a generator's first dense layer that multiply the latents.
 
     Args:
-        model: a model with latents; of one with styles it is the mapping network's.
+        model: a model with latents; for one with styles the layer is the mapping network's.
 
     Returns:
         float32 array (latent_dim, outputs).
@@ -343,7 +349,7 @@ def first_kernel(model: keras.Model) -> np.ndarray:
     network = network.mapping if base.has(model, HasStyles) else network
     for layer in _layers(network):
         kernel = _numbers(layer)
-        # What joins the latents, such as a label, comes after them.
+        # Inputs that are joined to the latents, such as a label, come after them.
         if len(kernel) >= model.latent_dim:
             return kernel[: model.latent_dim]
     raise ValueError(
@@ -353,9 +359,9 @@ def first_kernel(model: keras.Model) -> np.ndarray:
 
 
 def _layers(network):
-    """The dense layers of a network that its first input reaches, in their order."""
-    # Not those inside of a layer, which see what it makes of latents; but a layer may be wrapped,
-    # and a network may be a part of another one.
+    """The dense layers of a network that its first input reaches, in order."""
+    # Not those inside other layers, which see that layer's output instead of latents; but a layer
+    # may be wrapped, and a network may be a part of another one.
     inputs = getattr(network, "inputs", None)  # of one that is a graph
     for layer in network.layers:
         inner = getattr(layer, "layer", layer)
@@ -375,6 +381,6 @@ def _numbers(dense):
 
 
 def _one_sign(vectors):
-    """Vectors whose largest number is above 0; an eigenvector has no sign of its own."""
+    """Flips vectors so that their largest number is above 0: an eigenvector's sign is arbitrary."""
     largest = np.take_along_axis(vectors, np.abs(vectors).argmax(axis=1)[:, None], axis=1)
     return vectors * np.sign(largest)

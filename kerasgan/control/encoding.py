@@ -1,4 +1,4 @@
-"""A network from images to points, which learns from a model's own images."""
+"""Trains an encoder from images to points on a model's own images."""
 
 import keras
 import numpy as np
@@ -20,19 +20,19 @@ def train_encoder(
     seed: int = 0,
     verbose: int | str = 0,
 ) -> keras.Model:
-    """Trains a network that guesses the point of a space that an image is made of.
+    """Trains an encoder that predicts the point of a space that an image was made from.
 
-    It sees images of random points only, each once, and learns to tell the point: no real images
-    are needed. What it says of real images is a start for `model.project(start=encoder)`, which
-    then needs fewer steps.
+    It trains on images of random points, each seen once, and needs no real images. For real images
+    its prediction is a starting point for `model.project(start=encoder)`, which then needs fewer
+    steps.
 
     Args:
         model: an unconditional model with latents.
         space: str, one of the model's `spaces`; None for the first.
-        steps: int, batches.
+        steps: int, the number of batches.
         batch_size: int.
-        base_width: int, feature maps next to the image.
-        seed: int, of the points.
+        base_width: int, the number of feature maps of the layer next to the image.
+        seed: int, the seed of the points.
         verbose: as for `keras.Model.fit`.
 
     Returns:
@@ -47,8 +47,8 @@ def train_encoder(
     >>> encoder = kerasgan.control.train_encoder(gan, steps=2)
     >>> found = gan.project(gan.generate(2, seed=0), steps=5, start=encoder)
 
-    Reference: the loss in w alone of In-Domain GAN Inversion for Real Image Editing, Zhu, Shen,
-    Zhao & Zhou, 2020, arXiv:2004.00049, section 3.1, of a conventional encoder.
+    Reference: only the loss in w of the conventional encoder in In-Domain GAN Inversion for Real
+    Image Editing, Zhu, Shen, Zhao & Zhou, 2020, arXiv:2004.00049, section 3.1.
     """
     require(model, HasLatents, "kerasgan.control.train_encoder")
     whole_number("steps", steps, 1)

@@ -1,4 +1,4 @@
-"""The endpoint `edit`, of models that make images of latents."""
+"""The endpoint `edit` of models that generate images from latents."""
 
 import keras
 import numpy as np
@@ -11,15 +11,15 @@ from kerasgan.roles.generates_images import HasLatents
 
 
 def add_edit(exports: Exports, model: keras.Model, directions: Directions) -> None:
-    """Adds the endpoint `edit` to what a model exports.
+    """Adds the endpoint `edit` to the exports of a model.
 
-    It takes what `sample` takes, and `offsets`, float32 (batch, k): how far to move along each of k
-    directions, in standard deviations, after the truncation. Those of zeros give what `sample`
-    gives, byte for byte. The directions are constants of the graph; the model card has their names,
+    It takes the inputs of `sample`, and `offsets`, float32 (batch, k): how far to move along each
+    of k directions, in standard deviations, after the truncation. Offsets of zero give exactly the
+    output of `sample`. The directions are constants of the graph; the model card lists their names,
     space and deviations.
 
     Args:
-        exports: what the model's `exports` returned.
+        exports: the result of the model's `exports`.
         model: a model with latents.
         directions: `kerasgan.control.Directions` of that model.
 

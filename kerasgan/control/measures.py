@@ -1,4 +1,4 @@
-"""What directions and codes change, and how much of it is one thing at a time."""
+"""Measures of disentanglement: what directions and codes change in images."""
 
 import dataclasses
 from typing import NamedTuple
@@ -13,18 +13,19 @@ from kerasgan.control.scoring import Scores, scored
 from kerasgan.roles.base import require
 from kerasgan.roles.generates_images import HasLatents
 
-BINS = 20  # of a code whose mutual information is measured
+BINS = 20  # of a code, to measure its mutual information
 
 
 @dataclasses.dataclass(frozen=True)
 class Changes:
-    """What each direction changes, and what goes together in random images.
+    """How each direction changes each attribute, and how attributes correlate in random images.
 
     Attributes:
         attributes: tuple of m str, the rows.
         directions: tuple of k str, the columns.
-        changes: float64 array (m, k): how an attribute changes, in its own deviations.
-        correlations: float64 array (m, m), Pearson's, of the attributes of random images.
+        changes: float64 array (m, k): how much each attribute changes, in its own standard
+            deviations.
+        correlations: float64 array (m, m), Pearson correlations of the attributes in random images.
     """
 
     attributes: tuple[str, ...]
@@ -52,28 +53,27 @@ def change_table(
     labels: ArrayLike | None = None,
     seed: int = 1,
 ) -> Changes:
-    """The table of attributes and directions: which direction changes what.
+    """Measures which direction changes which attribute, as a table.
 
-    Random points are moved along each direction; an entry is the mean change of an attribute,
-    divided by its standard deviation in the images of the points before. A direction that is alone
-    with its attribute has a column of one entry. Attributes that go together in the data mostly
-    go together here (`correlations`).
+    It moves random points along each direction. An entry is the mean change of an attribute,
+    divided by its standard deviation before the move. The column of a direction that changes a
+    single attribute has a single large entry. Attributes that are correlated in the data mostly
+    change together (`correlations`).
 
     Args:
         model: a model with latents.
         found: its `Directions`.
         scores: as for `kerasgan.control.directions`.
-        deviations: float, how far points are moved.
-        num_points: int, how many.
-        labels: of a conditional model, as for `generate`.
-        seed: int, of the points.
+        deviations: float, how far to move points, in standard deviations.
+        num_points: int, the number of random points.
+        labels: for a conditional model, as for `generate`.
+        seed: int, the seed of the points.
 
     Returns:
         `Changes`, which prints as a table.
 
     Raises:
-        ValueError: for a model without latents, directions of another space, or scores that are
-            none.
+        ValueError: for a model without latents, directions of another space, or invalid scores.
     """
     require(model, HasLatents, "kerasgan.control.change_table")
     whole_number("num_points", num_points, 2)
@@ -88,7 +88,7 @@ def change_table(
         return {name: array.astype("float64") for name, array in by_name.items()}
 
     before = values(points)
-    # Moved, all may have become alike.
+    # After the move all may have become alike.
     columns = [values(found.move(points, name, deviations), False) for name in found.names]
     changes = [
         [(column[name] - array).mean() / array.std() for column in columns]
@@ -107,25 +107,26 @@ def linear_separability(
     labels: ArrayLike | None = None,
     seed: int = 0,
 ) -> float:
-    """How well planes in a space part images by attributes: `exp(sum_i H(Y_i | X_i))`, at least 1.
+    """How well planes in a space separate attributes: `exp(sum_i H(Y_i | X_i))`, at least 1.
 
-    Section 4.2 of StyleGAN: images of random points are classified; the more certain half of them
-    is kept; a linear support vector machine learns the classes from points. The conditional entropy
-    of the class, given what the plane says, is summed over attributes. 1 says that planes part all
-    of them. Attributes that few images have count little, as their entropy is small.
+    Section 4.2 of StyleGAN: the images of random points are classified, and the half that is
+    classified with more confidence is kept. A linear support vector machine then learns the classes
+    from the points. The conditional entropy of the class, given the prediction of the support
+    vector machine, is summed over attributes. 1 means that planes separate all attributes
+    perfectly. Attributes that few images have count little, because their entropy is small.
 
     Args:
         model: a model with latents.
-        scores: as for `kerasgan.control.directions`: numbers, above 0 for images with the attribute
-            and certain where far from it, such as the logit of a binary classifier, or bools, of
-            which all count.
+        scores: as for `kerasgan.control.directions`: numbers that are above 0 for images with the
+            attribute and more certain the farther they are from 0, such as the logit of a binary
+            classifier; or bools, with which all images are kept.
         space: str, one of the model's `spaces`; None for the first.
-        num_points: int, how many; the paper takes 200,000.
-        labels: of a conditional model, as for `generate`.
-        seed: int, of the points.
+        num_points: int, the number of random points; the paper uses 200,000.
+        labels: for a conditional model, as for `generate`.
+        seed: int, the seed of the points.
 
     Returns:
-        float, at least 1, the lower the better. It depends on `num_points`.
+        float, at least 1; lower is better. It depends on `num_points`.
 
     Raises:
         ValueError: as `kerasgan.control.directions`.
@@ -148,7 +149,7 @@ def linear_separability(
         if score.dtype != bool:
             rows = np.argsort(-np.abs(score), kind="stable")[: num_points // 2]
         classes, given = score[rows] > 0, flat[rows]
-        if len(set(classes.tolist())) == 2:  # of one class nothing is left to know
+        if len(set(classes.tolist())) == 2:  # a single class has no entropy
             plane = LinearSVC(random_state=0, max_iter=10_000).fit(given, classes)
             total += _conditional_entropy(classes, plane.predict(given))
     return float(np.exp(total))
@@ -166,7 +167,7 @@ def _conditional_entropy(of, given):
 
 
 class DCI(NamedTuple):
-    """Three numbers from 0 to 1, the higher the better; see `dci`."""
+    """Three numbers from 0 to 1; higher is better. See `dci`."""
 
     disentanglement: float
     completeness: float
@@ -174,17 +175,18 @@ class DCI(NamedTuple):
 
 
 def dci(codes: ArrayLike, factors: ArrayLike, seed: int = 0) -> DCI:
-    """Disentanglement, completeness and informativeness of codes, where factors are known.
+    """Disentanglement, completeness and informativeness of codes, for known factors.
 
-    Trees learn each factor from all codes, on four fifths of the examples. How important a code is
-    for a factor makes a matrix: codes that matter for one factor only are disentangled, factors for
-    which only one code matters are complete. Informativeness is how well the rest is told: the
-    mean accuracy of classes, and coefficient of determination of numbers, at least 0.
+    Trees learn each factor from all codes, on four fifths of the examples. The importances of codes
+    for factors form a matrix: a code that matters for only one factor is disentangled, and a factor
+    for which only one code matters is complete. Informativeness is how well the trees predict the
+    remaining examples: the mean of the accuracy for classes and the coefficient of determination,
+    at least 0, for numbers.
 
     Args:
-        codes: float array (n, k), such as what `InfoGAN.recognize` sees in images.
-        factors: array (n, m) of what is known of the images; whole numbers are classes.
-        seed: int, of the trees.
+        codes: float array (n, k), such as those that `InfoGAN.recognize` predicts from images.
+        factors: array (n, m) of the known factors of the images; whole numbers are classes.
+        seed: int, the seed of the trees.
 
     Returns:
         `DCI`.
@@ -200,7 +202,7 @@ def dci(codes: ArrayLike, factors: ArrayLike, seed: int = 0) -> DCI:
 
     Reference: A Framework for the Quantitative Evaluation of Disentangled Representations, Eastwood
     & Williams, 2018, International Conference on Learning Representations; random forests are one
-    of the two kinds of regressors there.
+    of the paper's two kinds of regressors.
     """
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
@@ -224,7 +226,7 @@ def dci(codes: ArrayLike, factors: ArrayLike, seed: int = 0) -> DCI:
 
 
 def _entropies(matrix, axis):
-    """The entropy of shares along an axis, 1 where all are equal; of one share 0."""
+    """The normalized entropy of shares along an axis: 1 if all are equal, 0 for a single share."""
     count = matrix.shape[axis]
     shares = matrix / np.maximum(matrix.sum(axis=axis, keepdims=True), 1e-12)
     entropies = -(shares * np.log(np.maximum(shares, 1e-12))).sum(axis=axis)
@@ -232,17 +234,17 @@ def _entropies(matrix, axis):
 
 
 def mig(codes: ArrayLike, factors: ArrayLike) -> float:
-    """The mutual information gap: how much more one code tells of a factor than the next best.
+    """The mutual information gap: how much more the best code tells about a factor than the next.
 
-    For each factor, the mutual information of the code that tells most of it less that of the
-    second, divided by the factor's entropy; then the mean. Numbers that are not whole are put into
-    20 bins of equal width.
+    For each factor it takes the mutual information with the best code minus that with the second
+    best, divided by the factor's entropy, and averages over factors. Numbers that are not whole are
+    put into 20 bins of equal width.
 
     Args:
         codes, factors: as for `dci`.
 
     Returns:
-        float from 0 to 1, the higher the better.
+        float from 0 to 1; higher is better.
 
     Raises:
         ValueError: for other shapes, numbers that are not finite, or a factor that is constant.
@@ -271,7 +273,7 @@ def mig(codes: ArrayLike, factors: ArrayLike) -> float:
 
 
 def _binned(numbers):
-    """Numbers as classes."""
+    """Converts numbers to classes."""
     if np.all(numbers == np.round(numbers)):
         return numbers.astype("int64")
     edges = np.linspace(numbers.min(), numbers.max(), BINS + 1)[1:-1]

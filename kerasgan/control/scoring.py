@@ -1,4 +1,4 @@
-"""What users say of images in numbers: an attribute, or several."""
+"""Scores of images by functions of the user: one attribute, or several."""
 
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
@@ -13,19 +13,20 @@ AT_ONCE = 256
 
 
 def scored(scores: Scores, images: np.ndarray, varied: bool = True) -> dict[str, np.ndarray]:
-    """What functions say of images.
+    """Computes the scores of images.
 
     Args:
-        scores: dict from names to functions of images, to n numbers or bools; or one such function,
-            or one to a dict of such.
+        scores: dict from names to functions from images to n numbers or bools; or one such
+            function, or a function from images to a dict of such results.
         images: float array (n, height, width, channels).
-        varied: whether an attribute that all have alike is of no use.
+        varied: whether to reject an attribute that is the same for all images.
 
     Returns:
         dict from names to arrays (n,), float64 or bool.
 
     Raises:
-        ValueError: for another result, NaN, or an attribute that all images have alike.
+        ValueError: for another result, for NaN, or for an attribute that is the same for all
+            images.
     """
     if isinstance(scores, Mapping) and scores:
         functions = dict(scores)

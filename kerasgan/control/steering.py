@@ -1,4 +1,4 @@
-"""An objective's gradients move latents, and nothing else."""
+"""Moves latents along the gradient of an objective."""
 
 from collections.abc import Callable, Sequence
 
@@ -14,7 +14,7 @@ from kerasgan.roles.generates_images import HasLatents
 from kerasgan.sampling.compiled import compiled
 
 AT_ONCE = 64  # latents that are moved together
-SAMPLES = 1000  # random points, that tell how far a step goes
+SAMPLES = 1000  # random points, to choose the length of a step
 
 
 def steer(
@@ -30,34 +30,35 @@ def steer(
 ) -> np.ndarray:
     """Moves latents so that their images get more of something, and keep something else.
 
-    Each step goes along the gradient of the objective, on the sphere of the latent's length, where
-    N(0, I) lies; in another space freely, which goes further, and also to where the model does not
-    draw. The first step is `rate` long, and the length falls to 0 along a line: long steps leave a
-    small peak of the objective, and short ones end on top of a high one. With `keep` a step goes
-    along the part of the gradient that changes none of these to first order, and a step of Newton's
-    method takes back what they have changed nevertheless. The weights of the model, and of a
-    classifier in the objective, stay as they are, bit for bit.
+    Each step follows the gradient of the objective. In z it stays on the sphere of the latent's
+    length, where N(0, I) lies; in another space it is free, so it can go further, even to where the
+    model draws no good images. The first step is `rate` long, and the length falls linearly to 0:
+    long steps escape a small peak of the objective, and short ones end on top of a high one. With
+    `keep` a step follows the part of the gradient that changes none of these to first order, and a
+    step of Newton's method undoes the change that remains. The weights of the model, and of a
+    classifier in the objective, do not change.
 
     Args:
         model: a model with latents.
         latents: float array (n, latent_dim), or points of another space, (n, *shape).
-        objective: function of images, a float32 tensor (n, height, width, channels) in [-1, 1] or a
-            little outside, to a tensor (n,), which becomes larger; written with `keras.ops` or a
-            network. Of a classifier the logarithm of a probability goes on where the probability
-            itself has no gradient left.
+        objective: function from images, a float32 tensor (n, height, width, channels) in [-1, 1] or
+            slightly outside, to a tensor (n,) that steering increases; written with `keras.ops` or
+            a network. With a classifier use the logarithm of a probability: it still has a gradient
+            where that of the probability vanishes.
         steps: int.
-        keep: functions as `objective`, whose results are to stay as they are.
-        space: str, one of the model's `spaces`, that the latents are points of.
-        rate: float, the length of the first step, where latents have deviation 1 in each of their
-            numbers; in another space it is that share of how far random points are from their mean.
-        labels: of a conditional model, as for `generate`.
+        keep: functions as `objective`, whose results should not change.
+        space: str, one of the model's `spaces`, to which the latents belong.
+        rate: float, the length of the first step in z, where each component of a latent has
+            standard deviation 1. In another space the step is scaled to how far random points are
+            from their mean.
+        labels: for a conditional model, as for `generate`.
 
     Returns:
         float32 array as the latents, for `model.generate_from_points`.
 
     Raises:
-        ValueError: for a model without latents or such a space, latents of another shape, an
-            objective, or what is to be kept, that gives another shape or has no gradient.
+        ValueError: for a model without latents or such a space, for latents of another shape, and
+            for an `objective` or `keep` function that returns another shape or has no gradient.
 
     Example:
 
@@ -70,14 +71,14 @@ def steer(
 
     Reference: as activation maximization, Synthesizing the preferred inputs for neurons in neural
     networks via deep generator networks, Nguyen, Dosovitskiy, Yosinski, Brox & Clune, 2016,
-    arXiv:1605.09304; what it is to keep, on the sphere, is not of that paper.
+    arXiv:1605.09304; `keep` and the sphere are not in that paper.
     """
     steering = Steering(model, objective, keep, space=space, rate=rate)
     return steering(latents, steps, labels)
 
 
 class Steering:
-    """`steer` for several calls, of one compilation.
+    """`steer` for several calls with a single compilation.
 
     Args:
         model, objective, keep, space, rate: as for `steer`.
@@ -150,7 +151,7 @@ class Steering:
             own = _without(normal, normals)
             length = _length(own)
             own = own / length
-            # How far along its own normal the value is what it was.
+            # How far to go along its own normal to restore the value.
             change = (was - value)[:, None] / length
             back += ops.clip(change, -farthest, farthest) * own
             normals.append(own)
@@ -160,7 +161,7 @@ class Steering:
 
 
 def _spread(model, space, labels):
-    """How far random points are from their mean, where latents are sqrt(latent_dim) far."""
+    """The RMS distance of random points from their mean, in units of sqrt(latent_dim)."""
     labels = None if labels is None else labels[np.arange(SAMPLES) % len(labels)]
     points = model.points(model.latents(SAMPLES, seed=0), space, labels=labels)
     squares = np.square(points - points.mean(axis=0)).reshape(SAMPLES, -1).sum(axis=1)
@@ -168,15 +169,15 @@ def _spread(model, space, labels):
 
 
 def check_gradient(images, function, name):
-    """Makes sure that a function of images tells them where to go.
+    """Checks that a function of images has a gradient.
 
     Args:
         images: float32 array (n, height, width, channels).
-        function: what was given.
-        name: str, its name in an error.
+        function: the objective or `keep` function.
+        name: str, its name in errors.
 
     Raises:
-        ValueError: when it gives something else than a tensor (n,), or has no gradient.
+        ValueError: when it returns anything but a tensor (n,), or has no gradient.
     """
     if not callable(function):
         raise ValueError(f"{name}={function!r}; use a function of images, written with keras.ops.")
@@ -210,7 +211,7 @@ def _length(vectors):
 
 
 def _without(vectors, normals):
-    """What is orthogonal to unit vectors, which are to each other."""
+    """The part of vectors that is orthogonal to normals, which are orthonormal."""
     for normal in normals:
         vectors = vectors - ops.sum(vectors * normal, axis=1, keepdims=True) * normal
     return vectors

@@ -1,4 +1,4 @@
-"""PULSE, Menon et al. 2020: images of a generator that become a small image when made smaller."""
+"""PULSE, Menon et al. 2020: finds images of a generator that downscale to a given small image."""
 
 import dataclasses
 
@@ -16,21 +16,21 @@ from kerasgan.roles.has_styles import HasStyles
 from kerasgan.sampling.compiled import compiled
 from kerasgan.sampling.projection import adam, corrections, smaller
 
-# Of the authors' code.
+# From the authors' code.
 PIXELS_WEIGHT, CROSS_WEIGHT = 100.0, 0.05
 LEARNING_RATE = 0.4
 
 
 @dataclasses.dataclass(frozen=True)
 class Upsampled:
-    """Some of the many images that a small image can be of; none of them is the true one.
+    """Some of the many images that downscale to a small image; none of them is the true one.
 
     Attributes:
         images: float32 array (n, height, width, channels), the nearest first.
         latents: float32 array (n, latent_dim), or with styles (n, style_layers, latent_dim), a
             latent for each layer.
-        distance: float32 array (n,), the mean squared difference of each, made smaller, from what
-            was given.
+        distance: float32 array (n,), the mean squared difference between each downscaled image and
+            the given one.
     """
 
     images: np.ndarray
@@ -47,38 +47,40 @@ def upsample(
     labels: ArrayLike | None = None,
     seed: int = 0,
 ) -> Upsampled:
-    """Searches images of a generator that, made smaller, are a given small image.
+    """Finds images of a generator that downscale to a given small image.
 
-    It is no way back. Many images have the same small one; what is found are those that the
-    generator makes, and of these rather the ones that it makes often. A person that the data has
-    few like becomes another one (docs/control.md counts it on digits). So several answers are
-    returned, from different starts; look at all, and take none for the person or thing that was in
-    front of the camera.
+    It does not recover the original image. Many images downscale to the same small one; this finds
+    those that the generator makes, and prefers the ones that it makes often. A person of a kind
+    that is rare in the data becomes someone else (docs/control.md measures this on digits). So it
+    returns several answers, from different starts. Look at all of them, and take none for the
+    person or thing that was in front of the camera.
 
     Section 3 of the paper: latents move on the sphere of radius `sqrt(latent_dim)`, where N(0, I)
-    lies, along the gradient of the squared difference of small images. Of a model with styles each
-    layer has a latent of its own, and the squared angles between these are a further cost, so that
-    they stay near to each other. Weights of 100 and 0.05, Adam with 0.4, as in the authors' code.
+    lies, along the gradient of the squared difference of small images. In a model with styles each
+    layer has a latent of its own, and a further loss, the squared angles between these, keeps them
+    close to each other. The weights of the two losses are 100 and 0.05, the optimizer is Adam with
+    a rate of 0.4, as in the authors' code.
 
-    Departures: small images are means of squares of pixels (the paper: bicubic); latents go through
-    the mapping network itself, where the paper takes a normal distribution of w before its last
-    leaky ReLU; noise stays as it is, where the paper moves that of five layers.
+    Departures: images are downscaled by averaging blocks of pixels (the paper: bicubic); latents go
+    through the mapping network itself, while the paper uses a normal distribution of w before its
+    last leaky ReLU; noise is fixed, while the paper moves that of five layers.
 
     Args:
         model: a model with latents.
-        small_image: float array (height, width, channels) in [-1, 1], of sides that divide those of
-            the model's images.
-        num_answers: int, how many.
+        small_image: float array (height, width, channels) in [-1, 1], whose height and width divide
+            those of the model's images.
+        num_answers: int, how many images to find.
         steps: int.
-        labels: of a conditional model, as for `generate`.
-        seed: int, of the starts.
+        labels: for a conditional model, as for `generate`.
+        seed: int, the seed of the starts.
 
     Returns:
         `Upsampled`: images, latents, distance.
 
     Raises:
-        ValueError: for a model without latents, an image of sides that do not divide those of the
-            model's images, of other channels or range, or labels that are missing or unexpected.
+        ValueError: for a model without latents, for an image whose sides do not divide those of the
+            model's images, or of other channels or range, and for labels that are missing or
+            unexpected.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""The game: players, alternating updates, averages, save and restore."""
+"""Base classes of models: adversarial training, averaged weights, saving and restoring."""
 
 import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__init__.py)
 

@@ -1,4 +1,4 @@
-"""The base of every model in which networks are trained against each other."""
+"""The base class of models whose networks are trained against each other."""
 
 import keras
 
@@ -11,23 +11,24 @@ from kerasgan.training.optimizers import adam
 class AdversarialModel(GenerativeModel):
     """A `GenerativeModel` whose parts are **players**: networks that play against each other.
 
-    A subclass owes:
+    A subclass must define:
 
     - `players`: dict from a player's name to the list of its networks, which must be built;
     - `train_step(data)` and `test_step(data)`, which return `self.track(logs)`.
 
-    By convention the loss of each player is a method `<player>_loss` that takes what is real, then
-    what was generated, and `training`, and returns `(loss, logs)`.
+    By convention the loss of each player is a method `<player>_loss` that takes real data, then
+    generated data, and `training`, and returns `(loss, logs)`.
 
     It may set:
 
-    - `default_optimizers()`: dict by player name, the paper's;
+    - `default_optimizers()`: the paper's optimizers, a dict by player name;
     - `default_loss`: the name of the paper's loss, if it is not `"non_saturating"`;
-    - `loss_names`: the names of what a step logs, if that is more than `<player>_loss` for each;
-    - `default_batch_size`: the paper's images an update, times the updates that share a batch.
+    - `loss_names`: the names of the logs of a step, if these are more than `<player>_loss` for
+      each;
+    - `default_batch_size`: the paper's images per update, times the updates that share a batch.
 
     Args:
-        seed: int or None, where the model's own random numbers start; see `GenerativeModel`.
+        seed: int or None, the seed of the model's own random numbers; see `GenerativeModel`.
         **kwargs: `name` and `dtype`, as for `keras.Model`.
 
     Reference: Generative Adversarial Networks, Goodfellow et al., 2014, arXiv:1406.2661.
@@ -80,12 +81,12 @@ class AdversarialModel(GenerativeModel):
         return {**super().compile_arguments(), "loss": self.adversarial_loss}
 
     def fooling_loss(self, fake_logits, real_logits):
-        """The adversarial loss of who made the images: float32 scalar.
+        """The adversarial loss of the network that generated the images: float32 scalar.
 
         Args:
-            fake_logits: what the discriminator makes of them.
-            real_logits: function without arguments, what it makes of real ones; called only by
-                losses that look at them.
+            fake_logits: the discriminator's logits for them.
+            real_logits: function without arguments that returns its logits for real images; called
+                only by losses that use them.
         """
         needed = self.adversarial_loss.needs_real_logits
         return self.adversarial_loss.generator(fake_logits, real_logits() if needed else None)

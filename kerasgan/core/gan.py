@@ -1,4 +1,4 @@
-"""Generative adversarial networks, Goodfellow et al. 2014: the game of two players."""
+"""Generative adversarial networks, Goodfellow et al. 2014."""
 
 from numbers import Real
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ from kerasgan.training.discriminating import Discriminates
 
 
 class Shown(NamedTuple):
-    """What the players of a round look at.
+    """The data that both players get in a training step.
 
     Attributes:
         real, fake: as many real as generated images.
@@ -35,21 +35,21 @@ class Shown(NamedTuple):
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class GAN(HasLatents, Discriminates, AdversarialModel):
-    """A generator and a discriminator, of any architecture, that play against each other.
+    """A generator and a discriminator of any architecture, trained against each other.
 
     Each batch of `fit` is one round of Algorithm 1 of the paper: `discriminator_steps` updates
     of the discriminator, each on its own part of the batch and as many generated images, then
     one update of the generator. The models of the zoo are this class with a paper's networks.
 
-    Two things differ from the algorithm box. The generator is updated on the images that the
-    discriminator was last shown, judged anew by the updated discriminator, where the paper draws
-    new ones: the same expectation, and a forward pass less. And the optimizers are Adam's.
+    Two things differ from the algorithm. The generator is updated on the images that the
+    discriminator saw last, judged again by the updated discriminator, while the paper draws new
+    images: this has the same expectation, and saves a forward pass. And the optimizer is Adam.
 
-    With `num_classes` the game is conditional: the data is (images, labels), and both networks take
-    the label as a second input. Generated images get the labels of the real ones of their batch.
-    Its attribute `class_names` says what the labels stand for: a tuple of str that `fit` takes from
-    data that has one (`kerasgan.data.class_names`), or that you set. It is saved and exported with
-    the model; `generate` takes names as labels; data with other names is refused.
+    With `num_classes` the model is conditional: the data is (images, labels), and both networks
+    take the label as a second input. Generated images get the labels of the real ones in their
+    batch. The attribute `class_names` names the classes: a tuple of str that `fit` takes from the
+    data if it has names (`kerasgan.data.class_names`), or that you set. It is saved and exported
+    with the model. `generate` accepts names as labels, and data with other names raises an error.
 
     Args:
         generator: Keras model, latents (batch, latent_dim) to images (batch, height, width,
@@ -59,16 +59,16 @@ class GAN(HasLatents, Discriminates, AdversarialModel):
             [images, labels] to logits.
         latent_dim: int, length of the noise vector, which is drawn from N(0, I).
         num_classes: None, or int: the labels are 0 to num_classes - 1.
-        ema_decay: None, or the share that the averaged copy of the generator keeps of itself at
-            each update, e.g. 0.999. With it `generate`, `evaluate` and `export` use the copy. After
-            n updates the share is at most (1 + n) / (10 + n), in every model: else the average of a
-            short run would be its random initial weights. Papers rather begin to average late
-            (BigGAN after 20,000 updates), or keep the share.
-        seed: int or None, where the latents of training start.
+        ema_decay: None, or the decay of an exponential moving average of the generator's weights,
+            e.g. 0.999. With it `generate`, `evaluate` and `export` use the averaged copy. In every
+            model the decay after n updates is at most (1 + n) / (10 + n); otherwise the average of
+            a short run would be mostly its random initial weights. Papers instead start averaging
+            late (BigGAN after 20,000 updates), or keep the decay constant.
+        seed: int or None, the seed of the latents in training.
         **kwargs: `name` and `dtype`, as for `keras.Model`.
 
     Raises:
-        ValueError: when the networks do not fit each other or `latent_dim`.
+        ValueError: when the shapes of the networks do not match each other or `latent_dim`.
 
     Example:
 
@@ -128,9 +128,9 @@ class GAN(HasLatents, Discriminates, AdversarialModel):
         return keras.Input(self.condition.shape, dtype=self.condition.dtype)
 
     def _connect(self):
-        """Checks that the networks fit each other; returns the shape that the generator makes."""
+        """Checks that the networks match; returns the shape of the generator's output."""
         latents = (self.latent_dim,)
-        # Which inputs those have that are told a vector is the business of their model.
+        # Models that are conditioned on a vector check their inputs themselves.
         labelled = self.condition is None or self.condition.num_classes is not None
         classes = {"num_classes": self.num_classes} if labelled else {"any_number": True}
         checks.check_inputs(self.generator, "generator", latents, "latents", **classes)
@@ -154,12 +154,12 @@ class GAN(HasLatents, Discriminates, AdversarialModel):
 
     @property
     def further_players(self) -> list[str]:
-        """The names of the players beyond those two, of which most games have none."""
+        """The names of the players besides these two; most models have none."""
         return [player for player in self.players if player not in ("discriminator", "generator")]
 
     @classmethod
     def batch_size_for(cls, /, **settings) -> int:
-        """The batch of `fit` with which each update sees as many examples as in the paper: int.
+        """The batch size of `fit` that gives each update as many examples as in the paper: int.
 
         Args:
             **settings: arguments of the constructor and of `compile` that are not the defaults.
@@ -191,18 +191,20 @@ class GAN(HasLatents, Discriminates, AdversarialModel):
         """Prepares for training; see `AdversarialModel.compile` for the other arguments.
 
         Args:
-            penalties: what the discriminator pays beside the game: None for the paper's gradient
-                penalties, one or a list of `kerasgan.losses.Penalty` or their names, `[]` for none.
-            augmentation: what the discriminator sees instead of the images in training: None for
-                the images themselves, `"ada"`, `"diffaugment"`, or a
-                `kerasgan.augmentation.Augmentation`. It is for few images.
-            discriminator_steps: updates of the discriminator for one of the generator (k in the
+            penalties: the penalties to add to the discriminator's loss: None for the paper's
+                gradient penalties, one or a list of `kerasgan.losses.Penalty` or their names, `[]`
+                for none.
+            augmentation: how to augment the images that the discriminator sees in training: None
+                for no augmentation, `"ada"`, `"diffaugment"`, or a
+                `kerasgan.augmentation.Augmentation`. Use it when you have few images.
+            discriminator_steps: updates of the discriminator per update of the generator (k in the
                 paper), or None for the paper's number. Each sees its own part of the batch, so
-                choose the batch size that many times larger; `batch_size_for` says the paper's.
+                choose a batch size that many times larger; `batch_size_for` returns the paper's.
 
         Raises:
-            ValueError: when it is not a whole number of at least 1; for an unknown penalty or
-                augmentation, or one that cannot change what the model makes.
+            ValueError: when `discriminator_steps` is not a whole number of at least 1; for an
+                unknown penalty or augmentation, or an augmentation that cannot change the model's
+                images.
         """
         if discriminator_steps is None:
             discriminator_steps = self.default_discriminator_steps
@@ -232,7 +234,7 @@ class GAN(HasLatents, Discriminates, AdversarialModel):
         return self.discriminator_steps if part == "discriminator" else 1
 
     def default_penalties(self) -> GradientPenalty | list:
-        """The paper's gradient penalties; none."""
+        """The paper's gradient penalties; by default none."""
         return []
 
     @property
@@ -240,9 +242,9 @@ class GAN(HasLatents, Discriminates, AdversarialModel):
         return (*super().loss_names, *self.penalties_by_name, *self.augmentation_logs())
 
     def train_step(self, data):
-        """One round of Algorithm 1 on a batch of real images; returns the mean losses so far.
+        """Runs a round of Algorithm 1 on a batch of real images; returns the mean losses so far.
 
-        Players beyond the two move after them, each on its `<player>_loss`.
+        Further players are updated after these two, each on its `<player>_loss`.
         """
         images, labels = self.real_batch(data)
         updates_before = self.optimizer["generator"].iterations + 0  # a copy: it is counted up
@@ -265,11 +267,11 @@ class GAN(HasLatents, Discriminates, AdversarialModel):
         return self.track(logs | self.augmentation_logs())
 
     def show(self, real, labels):
-        """Generates images to be shown beside real ones.
+        """Generates images to show to the discriminator beside real ones.
 
         Returns:
-            A `Shown`, and what `backend.forward` returned: the images with the generator's
-            regularization losses, and how gradients go back through them.
+            A `Shown`, and the result of `backend.forward`: the images with the generator's
+            regularization losses, and how gradients flow back through them.
         """
         latents = self.sample_latents(ops.shape(real)[0])
         generated = backend.forward(
@@ -279,12 +281,12 @@ class GAN(HasLatents, Discriminates, AdversarialModel):
         return Shown(real, fake, labels, latents), generated
 
     def move(self, player, shown, generated=None):
-        """One update of a player on its loss; returns the logs.
+        """Updates a player on its loss; returns the logs.
 
         Args:
             player: str.
             shown: `Shown`.
-            generated: of the generator, what `show` returned.
+            generated: for the generator, the second result of `show`.
         """
         player_loss = getattr(self, f"{player}_loss")
 
@@ -309,11 +311,11 @@ class GAN(HasLatents, Discriminates, AdversarialModel):
         return self.ema_decay
 
     def averaged_weights(self, network: keras.Model) -> list:
-        """Those weights of a generator that the averaged copy follows: all."""
+        """The weights of a generator that the averaged copy follows; by default all."""
         return network.weights
 
     def discriminator_loss(self, real, fake, labels, latents, training=True):
-        """What the discriminator minimizes, and logs: `(loss, logs)`.
+        """The discriminator's loss and logs: `(loss, logs)`.
 
         Args:
             real, fake: as many real as generated images.
@@ -327,21 +329,21 @@ class GAN(HasLatents, Discriminates, AdversarialModel):
         return self.with_penalties(loss, real, fake, labels, training)
 
     def generator_loss(self, real, fake, labels, latents, training=True):
-        """What the generator minimizes, and logs: `(loss, logs)`; see `discriminator_loss`."""
+        """The generator's loss and logs: `(loss, logs)`; see `discriminator_loss`."""
         fake_logits = self.discriminate(fake, labels, training=training)
         return self.fooling_loss(fake_logits, self.real_logits(real, labels, training)), {}
 
     def real_logits(self, real, labels, training):
-        """A function that judges real images, for `fooling_loss`."""
+        """A function that returns the logits of real images, for `fooling_loss`."""
         return lambda: self.discriminate(real, labels, training=training)
 
     def discriminate(self, images, labels, training):
-        """The discriminator's logits; `labels` are looked at by conditional models only."""
+        """The discriminator's logits; only conditional models use `labels`."""
         inputs = self.with_labels(self.seen(images), labels)
         return self.discriminator(inputs, training=training)
 
     def generate_like(self, real, latents, labels):
-        """Images in the form of `real`, and the generator's regularization losses."""
+        """Images of the form of `real`, and the generator's regularization losses."""
         fake = self.generator(self.with_labels(latents, labels), training=True)
         fake = ops.cast(fake, real.dtype)
         return fake, sum(self.generator.losses, start=ops.zeros((), "float32"))
@@ -353,7 +355,7 @@ class GAN(HasLatents, Discriminates, AdversarialModel):
         return self.to_latents(keras.random.normal(shape, dtype="float32", seed=seed))
 
     def test_step(self, data):
-        """Losses of a batch of real images and as many generated ones."""
+        """The losses of a batch of real images and as many generated ones."""
         real, labels = self.real_batch(data)
         latents = self.sample_latents(ops.shape(real)[0], seed=self.evaluation_seed)
         fake = self.sampling_generator(self.with_labels(latents, labels), training=False)
@@ -369,11 +371,11 @@ class GAN(HasLatents, Discriminates, AdversarialModel):
 
     @property
     def sampling_generator(self) -> keras.Model:
-        """The network that samples are drawn from: the average if there is one."""
+        """The network that draws samples: the averaged copy if there is one."""
         return self.generator if self.ema_generator is None else self.ema_generator
 
     def call(self, inputs, training=False):
-        """Latents (batch, latent_dim), or [latents, labels], to images, by the average if any."""
+        """Latents (batch, latent_dim), or [latents, labels], to images by `sampling_generator`."""
         network = self.generator if training else self.sampling_generator
         return network(inputs, training=training)
 

@@ -1,4 +1,4 @@
-"""The base of every generative model: parts that optimizers move, trained, saved and measured."""
+"""The base class of generative models: training, saving, evaluation and export."""
 
 import contextlib
 import inspect
@@ -31,40 +31,40 @@ from kerasgan.training.training_watch import LossTracker, TrainingWatch, own_cal
 class GenerativeModel(
     HasPresets, SavesExactly, ChecksData, ReadsOfficialFiles, backend.Trainer, keras.Model
 ):
-    """Networks that learn to make, translate, encode or weigh data, as one Keras model.
+    """A Keras model of networks that learn to generate, translate, encode or score data.
 
-    A **part** is the set of networks that one optimizer moves together. This class gives a model
-    `compile` with one optimizer a part, a `fit` that stops at the first loss that is not a number,
-    files that continue bit for bit, `evaluate` with generative metrics, and `export`. What it can
-    do beyond that is a matter of its roles (`kerasgan.roles`), base classes beside this one.
+    A **part** is the set of networks that one optimizer updates together. This class gives a model
+    `compile` with one optimizer per part, a `fit` that stops at the first loss that is not a
+    number, files from which training continues bit for bit, `evaluate` with generative metrics, and
+    `export`. Everything else comes from its roles (`kerasgan.roles`), further base classes.
 
-    A subclass owes:
+    A subclass must define:
 
     - `parts`: dict from a part's name to the list of its networks, which must be built;
-    - `default_optimizers()`: dict by part name, the paper's;
+    - `default_optimizers()`: the paper's optimizers, a dict by part name;
     - `loss_names`: the names under which a step logs its losses;
-    - the step: `batch_loss(data, training=True)`, which returns `(loss, logs)`, the scalar that the
-      only part minimizes, logged as `"loss"`, and a dict of what else is logged. A model with
+    - the step: `batch_loss(data, training=True)`, which returns `(loss, logs)`: the scalar that the
+      only part minimizes, logged as `"loss"`, and a dict of other values to log. A model with
       several parts overrides `train_step(data)` and `test_step(data)` instead, which return
       `self.track(logs)`.
 
     It may set:
 
-    - `default_batch_size`: the paper's images an update;
-    - `higher_is_better`: those of its `loss_names` that are better when higher, as callbacks like
-      `keras.callbacks.EarlyStopping` have to know; the others are better when lower;
-    - `real_and_generated(batches, num_generated, seed)`: what metrics are fed with. Roles give it.
+    - `default_batch_size`: the paper's images per update;
+    - `higher_is_better`: those of its `loss_names` that are better when higher, for callbacks like
+      `keras.callbacks.EarlyStopping`; the others are better when lower;
+    - `real_and_generated(batches, num_generated, seed)`: the images for metrics. Roles define it.
 
     The arguments of the constructor that `get_config` returns are saved with the model.
 
     Args:
-        seed: int, where the model's own random numbers (latents, and whatever else its step
-            draws, with `self.seed_generator`) start. None takes it from
-            `keras.utils.set_random_seed`, or from entropy.
+        seed: int, the seed of the model's own random numbers (latents, and whatever else its step
+            draws with `self.seed_generator`). None takes it from `keras.utils.set_random_seed`, or
+            from entropy.
         **kwargs: `name` and `dtype`, as for `keras.Model`.
 
     Raises:
-        NotImplementedError: from `compile`, when something that a subclass owes is missing.
+        NotImplementedError: from `compile`, when a subclass lacks something that it must define.
 
     Example:
 
@@ -108,8 +108,8 @@ class GenerativeModel(
     takes: str | None = None  # the kind of its data, a name in kerasgan.data.KINDS; roles say it
     higher_is_better: tuple[str, ...] = ()  # those of `loss_names` that are better when higher
     default_batch_size = 64  # examples of a batch of `fit` with the paper's settings
-    image_axes: int | None = None  # how many numbers its image_shape has, if only so many will do
-    compares_pairs = False  # whether metrics are given each real image with its generated one
+    image_axes: int | None = None  # the required length of its image_shape, if any
+    compares_pairs = False  # whether metrics compare each real image with its own generated one
     # The parts that `pretrain` does not train, where there is one.
     waits_for_pretraining: tuple[str, ...] = ()
 
@@ -129,22 +129,22 @@ class GenerativeModel(
 
     @property
     def networks_and_averages(self) -> list[keras.Model]:
-        """The networks of all parts, and the averaged copies of some if there are any: list."""
+        """The networks of all parts, and their averaged copies if there are any: list."""
         return [network for networks in self.parts.values() for network in networks]
 
     @property
     def compares_vectors(self) -> bool:
-        """Whether metrics are given vectors rather than images."""
+        """Whether metrics compare vectors rather than images."""
         return False
 
     @property
     def compares_classes(self) -> bool:
-        """Whether metrics are given the labels of real and of generated images."""
+        """Whether metrics get the labels of real and of generated images."""
         return False
 
     @classmethod
     def batch_size_for(cls, /, **settings) -> int:
-        """The batch of `fit` with which each update sees as many examples as in the paper: int.
+        """The batch size of `fit` that gives each update as many examples as in the paper: int.
 
         Args:
             **settings: arguments of the constructor and of `compile` that are not the defaults.
@@ -152,18 +152,18 @@ class GenerativeModel(
         return cls.default_batch_size
 
     def updates_per_batch(self, part: str) -> float:
-        """How often the part's optimizer moves it for a batch of `fit`, in the mean: number."""
+        """How many updates the part has per batch of `fit`, on average: number."""
         return 1
 
     def part_variables(self, part: str) -> list:
-        """The variables that the part's optimizer moves."""
+        """The variables that the part's optimizer updates."""
         return [v for network in self.parts[part] for v in network.trainable_variables]
 
     def power_iteration(self, part: str) -> None:
-        """Lets the part's layers estimate the largest singular values of their weights anew.
+        """Updates the part's estimates of the largest singular values of its weights.
 
-        Those of `kerasgan.layers.SpectralNormalization`, once an update. Steps that accumulate the
-        gradients of one update see one estimate, as one large batch would.
+        It does so for `kerasgan.layers.SpectralNormalization`, once per update. Steps that
+        accumulate the gradients of one update see one estimate, as one large batch would.
         """
         begins = not self.compiled or self.optimizer.begins_update(part)
         for layer in all_layers(self.parts[part]):
@@ -182,27 +182,27 @@ class GenerativeModel(
     ) -> None:
         """Prepares for training.
 
-        Under a `tf.distribute` strategy batch norm takes its statistics of the batches of all
-        replicas together; set `synchronized = False` on the layers after `compile` if not wanted.
+        Under a `tf.distribute` strategy batch norm computes its statistics over all replicas; to
+        change that, set `synchronized = False` on the layers after `compile`.
 
         Args:
             optimizer: None for the paper's; one optimizer (or name) for all parts, each of
                 which gets a copy; or a dict by part name, e.g.
                 `{"generator": keras.optimizers.Adam(1e-4, beta_1=0.5)}`, where a part that is
                 left out gets the paper's. Networks that compute in float16 get loss scaling.
-            metrics: list of `keras.metrics.Metric` whose `update_state` takes
-                `(real_images, generated_images)`, or of their names, such as `"fid"`; `evaluate`
-                and `fit(validation_data=...)` feed them.
-            jit_compile: True, False, or `"auto"`, which compiles with XLA where that was
-                measured to pay (benchmarks/README.md).
-            steps_per_execution: how many batches run between two looks of the callbacks, or
-                `"auto"`: several for networks so small that starting a step costs as much as
-                the step.
+            metrics: list of `keras.metrics.Metric` whose `update_state` takes `(real_images,
+                generated_images)`, or of their names, such as `"fid"`; `evaluate` and
+                `fit(validation_data=...)` compute them.
+            jit_compile: True, False, or `"auto"`, which compiles with XLA where measurements showed
+                that it is faster (benchmarks/README.md).
+            steps_per_execution: how many batches run between two calls of the callbacks, or
+                `"auto"`: several for networks so small that starting a step takes as long as the
+                step.
 
         Raises:
-            NotImplementedError: when something that a subclass owes is missing.
-            ValueError: for an unknown part, metric or jit_compile, or a way of running
-                steps that the backend or strategy cannot do.
+            NotImplementedError: when a subclass lacks something that it must define.
+            ValueError: for an unknown part, metric or jit_compile, or a way of running steps that
+                the backend or strategy does not support.
         """
         check_complete(self)
         own = type(self)
@@ -210,7 +210,7 @@ class GenerativeModel(
             GenerativeModel.batch_loss,
             GenerativeModel.train_step,
         ):
-            self.batch_loss(None)  # which says that it is missing
+            self.batch_loss(None)  # it raises the error that says that it is missing
         if jit_compile not in (True, False, "auto"):
             raise ValueError(f"jit_compile={jit_compile!r}; use True, False or 'auto'.")
         generative_metrics = measuring.get(metrics or [])
@@ -235,16 +235,17 @@ class GenerativeModel(
         self.optimizer = optimizers
         self.choose_trackers()
         self.generative_metrics = generative_metrics
-        # What was asked for rather than what "auto" became: the next machine may differ.
+        # The requested values rather than those chosen for "auto", because the next machine may
+        # differ.
         self._asked_jit_compile = jit_compile
         self._asked_steps_per_execution = steps_per_execution
 
     def choose_trackers(self) -> None:
-        """Tracks what `loss_names` says, from now on."""
+        """Starts to track the losses in `loss_names`."""
         self.loss_trackers = [LossTracker(name) for name in self.loss_names]
 
     def compile_arguments(self) -> dict:
-        """The arguments with which `compile` gives the same training again."""
+        """The arguments with which `compile` sets up the same training again."""
         return {
             "optimizer": dict(self.optimizer.by_part),
             "metrics": list(self.generative_metrics),
@@ -257,28 +258,29 @@ class GenerativeModel(
     def fit(self, *args, **kwargs) -> keras.callbacks.History:
         """Trains, as `keras.Model.fit` does.
 
-        Four things are added. Arrays, and data from `kerasgan.data`, are shuffled as a function of
-        the number of epochs that this model has been trained, so a restored model goes on with the
-        batches that it would have seen. An epoch that was interrupted, in this process or before
-        the model was saved, goes on with the batches that it lacks, if the data has as many as it
-        had then: bit for bit if these are the same. Data that an epoch does not read from its
-        beginning to its end (an iterator, `steps_per_epoch`) gives a warning, and the epoch
-        begins anew. A loss that is not a number raises `NonFiniteError`, which says where it
-        happened and what was saved last (unless `keras.callbacks.TerminateOnNaN` is among the
-        callbacks, which then decides). And `evaluate`'s metrics come as `val_...`. Of several
-        workers only the chief runs callbacks that have an attribute `chief_only = True`, and what
-        a callback's `during_fit()` gives is a context around it all.
+        It differs in four ways. (1) The order of arrays, and of data from `kerasgan.data`, depends
+        only on the number of epochs that the model has been trained, so a restored model goes on
+        with the batches that it would have seen. (2) An epoch that was interrupted, in this process
+        or before the model was saved, goes on with its remaining batches if the data has the same
+        number of batches as then, and bit for bit if the data is the same. If an epoch does not
+        read the data from beginning to end (an iterator, `steps_per_epoch`) you get a warning, and
+        the epoch starts again. (3) A loss that is not a number raises `NonFiniteError`, which says
+        where it happened and which file was saved last (unless `keras.callbacks.TerminateOnNaN` is
+        among the callbacks, which then decides). (4) `fit` logs the metrics of `evaluate` as
+        `val_...`. With several workers only the chief runs callbacks that have an attribute
+        `chief_only = True`. If a callback has a method `during_fit()`, training runs inside the
+        context that it returns.
 
         Args:
-            *args, **kwargs: as for `keras.Model.fit`. The data is real images (float, NHWC in
-                [-1, 1]) or what else the model says.
+            *args, **kwargs: as for `keras.Model.fit`. The data is real images (float, NHWC in [-1,
+                1]) or other data as the model's docstring says.
 
         Returns:
             A `keras.callbacks.History`.
 
         Raises:
-            ValueError: for data that is not what the model takes: arrays before training, batches
-                before the step that would use them.
+            ValueError: for data that the model does not accept: for arrays before training, for
+                batches before the step that would use them.
             NonFiniteError: when a loss or a weight becomes NaN or infinite.
         """
         bound = inspect.signature(super().fit).bind(*args, **kwargs)
@@ -327,13 +329,13 @@ class GenerativeModel(
             self.keep_means()  # before another use of the model resets them
 
     def look_back(self) -> None:
-        """Warns of what is wrong with an epoch that has ended; here, of nothing."""
+        """Warns of problems at the end of an epoch; does nothing by default."""
 
     def prepare_networks(self, first_batch: Callable) -> None:
-        """Prepares networks that have to see data before the first step; here, none has to.
+        """Prepares networks that must see data before the first step; does nothing by default.
 
         Args:
-            first_batch: function without arguments that gives the first batch of `fit`'s data.
+            first_batch: function without arguments that returns the first batch of `fit`'s data.
         """
 
     def evaluate(
@@ -347,24 +349,24 @@ class GenerativeModel(
         """Compares generated images with real ones.
 
         Real images come from the data. Images are generated from the same latents at every call, so
-        that the numbers of two epochs differ by the networks only. Training is not disturbed: its
-        random numbers are not drawn from. The losses come first, from compiled steps; then the
-        metrics are fed, batch by batch and outside of them, so that a metric may keep what it wants
-        and use NumPy.
+        that results of two epochs differ only because of the networks. Training is not affected,
+        because it has its own random numbers. The losses are computed first, in compiled steps;
+        then the metrics are updated batch by batch outside compiled steps, so that they can keep
+        any state and use NumPy.
 
         Args:
             *args, **kwargs: as for `keras.Model.evaluate`.
-            num_generated: int, how many generated images the metrics are given, of all real images
-                of the data; None for as many as real ones. The losses are not concerned. Labels, if
-                any, are the real images', again and again.
-            seed: int; the images are those of `generate` with it.
+            num_generated: int, how many generated images the metrics get, besides all real images
+                of the data; None for as many as real ones. It does not affect the losses. Labels,
+                if any, are those of the real images, repeated as often as needed.
+            seed: int; the images are those of `generate` with this seed.
             return_dict: whether to return a dict rather than a list.
 
         Returns:
             The losses and the metrics given to `compile`, by name with `return_dict=True`.
 
         Raises:
-            ValueError: for a number out of range, or images that a metric cannot take.
+            ValueError: for a number out of range, or images that a metric does not accept.
         """
         whole = isinstance(num_generated, (int, np.integer))
         if num_generated is not None and (not whole or num_generated < 1):
@@ -373,7 +375,7 @@ class GenerativeModel(
             )
         bound = inspect.signature(super().evaluate).bind(*args, **kwargs)
         call, check = bound.arguments, checks.BatchCheck(self.check_batch)
-        if not private.is_from_fit(kwargs):  # not from within fit, which has done it
+        if not private.is_from_fit(kwargs):  # not from fit, which has already done it
             self.agree_on_classes(call.get("x"))
             check = self.check_data(call)
             self._divide(call.get("steps"))
@@ -393,14 +395,14 @@ class GenerativeModel(
         return results if return_dict else list(results.values())
 
     def prepare_metrics(self, x) -> None:
-        """Loads what the metrics need, so that what is missing is known before long work.
+        """Loads what the metrics need, so that missing files are noticed before long work.
 
         Args:
-            x: the data that `evaluate` will take.
+            x: the data for `evaluate`.
 
         Raises:
-            ValueError, OSError: for a metric that cannot have what it needs, or data that cannot be
-                read twice.
+            ValueError, OSError: for a metric that lacks what it needs, or data that cannot be read
+                twice.
         """
         of_model = self.compares_vectors, self.compares_classes
         measuring.prepare(self.generative_metrics, x, *of_model)
@@ -408,15 +410,15 @@ class GenerativeModel(
     def real_and_generated(
         self, batches: Iterable, num_generated: int | None = None, seed: int = 0
     ) -> Iterator:
-        """What metrics are fed with.
+        """Yields the batches with which metrics are updated.
 
         Args:
             batches: iterable of what `fit` takes as a batch.
             num_generated, seed: as for `evaluate`.
 
         Yields:
-            Real and generated images, float32 arrays, as many of each or, where one kind has come
-            to its end, none of it; from a model with classes the labels of both, too.
+            Real and generated images, float32 arrays, as many of each, or none of a kind that has
+            come to its end; for a model with classes also the labels of both.
         """
         raise NotImplementedError(
             f"{type(self).__name__} has no metrics. Give it `real_and_generated`, or a role that "
@@ -424,9 +426,10 @@ class GenerativeModel(
         )
 
     def _divide(self, *steps, at_most=-1):
-        """Lowers an automatic `steps_per_execution` to a divisor of the steps asked for.
+        """Lowers an automatic `steps_per_execution` to a divisor of the requested steps.
 
-        Keras would run more steps than were asked for, and count past the end of a short epoch.
+        Otherwise Keras would run more steps than requested, and count past the end of a short
+        epoch.
         """
         if self.compiled and self._asked_steps_per_execution == "auto":
             wanted = [n for n in steps if n]
@@ -440,10 +443,10 @@ class GenerativeModel(
     # The step ----------------------------------------------------------------------------------
 
     def batch_loss(self, data, training=True):
-        """What the only part minimizes, and logs: `(loss, logs)`.
+        """The loss and logs of the only part: `(loss, logs)`.
 
         Args:
-            data: what `fit` takes as a batch.
+            data: a batch of `fit`'s data.
             training: False in evaluation, where random numbers come from `self.evaluation_seed`.
         """
         raise NotImplementedError(
@@ -452,7 +455,7 @@ class GenerativeModel(
         )
 
     def train_step(self, data):
-        """One update of the only part; returns the mean losses so far."""
+        """Updates the only part; returns the mean losses so far."""
         (part,) = self.parts
         loss, logs = backend.update(
             lambda: self.batch_loss(data), self.part_variables(part), self.optimizer[part]
@@ -467,7 +470,7 @@ class GenerativeModel(
     # Counting --------------------------------------------------------------------------------
 
     def get_metrics_result(self):
-        # Not the generative metrics: they cost much, and `evaluate` asks them once at its end.
+        # Not the generative metrics, which are expensive: `evaluate` computes them once at its end.
         return self.tracked()
 
     def track(self, logs: dict) -> dict:
@@ -497,7 +500,7 @@ class GenerativeModel(
         """Makes what `fit` calls for each execution; see `kerasgan.training.step_options`."""
         trained = [w.trainable for part in self.parts for w in self._part_weights(part)]
         trained += [layer.trainable for layer in all_layers(self.networks_and_averages)]
-        # Layers may have been frozen since the step was made, which knows nothing of it.
+        # Layers may have been frozen since the step was created.
         if self.train_function is not None and not force and trained == self._trained_in_step:
             return
         self._trained_in_step = trained
@@ -505,14 +508,14 @@ class GenerativeModel(
         self.train_function = passing(self.make_step(), self.position, steps, self.tracked)
 
     def make_step(self) -> Callable:
-        """What runs an execution of training steps, as Keras calls it."""
+        """The function with which Keras runs an execution of training steps."""
         super().make_train_function(force=True)
         return self.train_function
 
     # Export ------------------------------------------------------------------------------------
 
     def exports(self) -> Exports:
-        """What a SavedModel of this model holds: `kerasgan.export.Exports`; roles add to it."""
+        """The endpoints of an exported model: `kerasgan.export.Exports`; roles add some."""
         return Exports(card=self.model_card())
 
     def export(
@@ -534,27 +537,27 @@ class GenerativeModel(
           and `truncation`, float32 (batch), -1 for none, of models whose papers have it, to
           `image_bytes`, a PNG file each. The seeds are what `generate_numbers` takes, so those from
           s * 2**32 on give the images of `generate(n, seed=s)`;
-        - with `directions`: `edit`, as `sample`, and `offsets`, float32 (batch, k), how far to move
-          along each direction in standard deviations; zeros give what `sample` gives;
+        - with `directions`: `edit`, as `sample` but with `offsets`, float32 (batch, k), how far to
+          move along each direction in standard deviations; zeros give the images of `sample`;
         - `kerasgan.roles.Translates`: `serving_default` from `images` to `images`, and `translate`
           from and to `image_bytes`, picture files;
         - `kerasgan.roles.Encodes`: `encode`, `decode` and `reconstruct`;
         - `kerasgan.roles.HasLikelihood`: `log_likelihood`.
 
-        What comes out for an example depends on that example only, and what is out of range is an
-        INVALID_ARGUMENT. Exported under JAX, the file also shows the networks alone, which check
-        nothing. `assets.extra/model_card.json` in it tells what the model is.
+        The output for an example depends on that example only. Inputs out of range raise
+        INVALID_ARGUMENT. Exported under JAX, the file also has the bare networks as endpoints,
+        which check nothing. `assets.extra/model_card.json` in it describes the model.
 
         Args:
             filepath: a folder that does not exist or is empty. TensorFlow Serving wants its last
                 part to be a version number: `savedmodels/digits/1`.
-            jit_compile: whether XLA compiles the networks where they are served, for each batch
-                size, and size of images, anew. For GPUs: on a CPU it makes convolutions slower.
-            model_card: dict of what else the model card is to tell.
+            jit_compile: whether XLA compiles the networks on the server, once for each batch size
+                and image size. Use it for GPUs; on a CPU it makes convolutions slower.
+            model_card: dict of further entries for the model card.
             directions: `kerasgan.control.Directions` of this model, for `edit`.
 
         Raises:
-            FileExistsError: when the folder holds something.
+            FileExistsError: when the folder is not empty.
             RuntimeError: under PyTorch, which cannot write a SavedModel.
             ValueError: for a model without a role that has an endpoint; for directions of another
                 model.

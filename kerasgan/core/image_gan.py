@@ -1,4 +1,4 @@
-"""A GAN whose networks are made for images of a shape."""
+"""A GAN that creates its networks for an image shape."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,40 +13,41 @@ from kerasgan.layers.precision import dtype_policy
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class ImageGAN(GAN):
-    """A `GAN` that makes its networks for an image shape, and for classes if there are any.
+    """A `GAN` that creates its networks for an image shape, and for classes if there are any.
 
-    The models of the zoo that differ in networks, losses or penalties derive from it. A subclass
-    gives `networks()`, and what else its paper has: `default_loss`, `default_penalties`,
-    `default_optimizers`, `default_discriminator_steps`, and as `short_run` the arguments and the
-    learning rate of a run of minutes.
+    Models of the zoo that differ in networks, losses or penalties derive from it. A subclass
+    defines `networks()` and whatever else its paper specifies: `default_loss`, `default_penalties`,
+    `default_optimizers`, `default_discriminator_steps`. `short_run` holds the arguments and the
+    learning rate for a run of a few minutes.
 
     Args:
         image_shape: (size, size, channels): size is 4, 6 or 7 doubled once or more often (8, 12,
             14, 16, 24, 28, 32, 48, 56, 64, ...), channels is 1 or 3.
         latent_dim: int, length of the noise vector.
         base_width: int, the width of the networks.
-        num_classes: None, or int: the game is then conditional; see `kerasgan.GAN`.
-        conditioning: how the networks see the label:
+        num_classes: None, or int: the model is then conditional; see `kerasgan.GAN`.
+        conditioning: how the networks get the label:
 
-            - `"one_hot"`: joined to the noise as one-hot vector, stacked on the image as one-hot
-              matrices (Mirza and Osindero 2014);
-            - `"projection"`: the discriminator's logit is a sum of one for the image and the inner
-              product of its features with an embedding of the label (Miyato and Koyama 2018); in
-              residual generators each class has a batch norm, convolutional ones join the label to
-              the noise.
+            - `"one_hot"`: concatenated to the noise as a one-hot vector, and to the image as
+              one-hot maps (Mirza and Osindero 2014);
+            - `"projection"`: the discriminator's logit is the sum of a logit for the image and the
+              inner product of its features with an embedding of the label (Miyato and Koyama 2018).
+              Residual generators use conditional batch norm; convolutional ones concatenate the
+              label to the noise.
         ema_decay: None, or the decay of an averaged copy of the generator; see `kerasgan.GAN`.
-        seed: int or None, where the latents of training start.
+        seed: int or None, the seed of the latents in training.
         dtype: None or a dtype policy such as `"mixed_bfloat16"`, for both networks.
-        networks: for subclasses whose networks have settings of their own: what `networks()` would
-            return.
+        networks: for subclasses whose networks have settings of their own: the value to use instead
+            of that of `networks()`.
         **kwargs: `name`, as for `keras.Model`.
 
     Raises:
-        ValueError: for an image_shape that cannot be reached, or an unknown conditioning.
+        ValueError: for an image_shape that the networks cannot generate, or an unknown
+            conditioning.
     """
 
     needs_classes = False
-    # What a run of minutes is made with, beside small networks; see examples/digits.py.
+    # Settings for a run of a few minutes, besides small networks; see examples/digits.py.
     short_run: dict[str, Any] = {"learning_rate": 1e-3}
 
     def __init__(
@@ -90,7 +91,7 @@ class ImageGAN(GAN):
 
     @staticmethod
     def networks() -> tuple[Callable, Callable]:
-        """The functions that make the generator and the discriminator."""
+        """The functions that create the generator and the discriminator."""
         return convolutional_generator, convolutional_discriminator
 
     def get_config(self) -> dict:

@@ -1,4 +1,4 @@
-"""What BigGAN and BigGAN-deep have in common, Brock et al. 2019."""
+"""The shared base of BigGAN and BigGAN-deep, Brock et al. 2019."""
 
 import functools
 from collections.abc import Callable
@@ -12,11 +12,11 @@ from kerasgan.training.optimizers import adam
 
 
 class LargeScaleGAN(ImageGAN):
-    """How BigGAN and BigGAN-deep are trained, and draw.
+    """Training and sampling of BigGAN and BigGAN-deep.
 
     Args:
         image_shape, num_classes, latent_dim, base_width: as for `kerasgan.BigGAN`.
-        networks: the functions that make the generator and the discriminator.
+        networks: the functions that create the generator and the discriminator.
         embedding_dim, orthogonal_weight, norm_epsilon: as for `kerasgan.BigGAN`; the generator's.
         ema_decay, seed, dtype, name: as for `kerasgan.ImageGAN`.
     """
@@ -86,7 +86,7 @@ def generator_widths(doublings):
 
 
 def kernels(orthogonal_weight: float) -> dict[str, Any]:
-    """How the generator's kernels begin, and are regularized: arguments of layers."""
+    """The initializer and regularizer of the generator's kernels: arguments of layers."""
     if not orthogonal_weight:
         return {"kernel_initializer": "orthogonal"}
     regularizer = OrthogonalRegularization(orthogonal_weight)
@@ -94,7 +94,7 @@ def kernels(orthogonal_weight: float) -> dict[str, Any]:
 
 
 class Place(NamedTuple):
-    """Where a published layer belongs.
+    """The place of a published layer in this model.
 
     Attributes:
         theirs: str, its name.

@@ -1,4 +1,4 @@
-"""Names, folders and arrays become `tf.data.Dataset`s in [-1, 1].
+"""Loads data by name, from folders and from arrays as `tf.data.Dataset`s in [-1, 1].
 
     kerasgan.data.load("digits", image_size=32)
     kerasgan.data.load("mnist", data_dir="...")
@@ -8,8 +8,8 @@
     kerasgan.data.load_unpaired("horses/", "zebras/")
     kerasgan.data.paired(kerasgan.data.load("photos/", image_size=64), "colorize")
 
-They shuffle as a function of their seed and of the epoch that the model in training has reached,
-so a run that was interrupted goes on with the batches it would have seen.
+The order of the examples depends only on the seed and on the epoch that the model in training has
+reached, so a run that was interrupted goes on with the batches it would have seen.
 """
 
 import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__init__.py)

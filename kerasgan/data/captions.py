@@ -1,4 +1,4 @@
-"""Captions of digits, made by measuring them, and captions as vectors of numbers."""
+"""Captions for digits, based on measurements of the images, and captions as vectors."""
 
 import re
 from collections import Counter
@@ -14,7 +14,7 @@ SLANTS = ("upright", "", "slanted")
 
 
 def ink(images: np.ndarray) -> np.ndarray:
-    """How much is written: the mean of the pixels, 0 for black and 1 for white.
+    """The amount of ink: the mean of the pixels, 0 for black and 1 for white.
 
     Args:
         images: float array (n, height, width, channels) in [-1, 1], of white on black.
@@ -31,11 +31,11 @@ def ink(images: np.ndarray) -> np.ndarray:
 
 
 def slant(images: np.ndarray) -> np.ndarray:
-    """How far what is written leans to the right, from its moments of the second order.
+    """How far the writing leans to the right, from its second-order moments.
 
-    With x to the right and y upwards it is the covariance of x and y over the variance of y: how
-    many pixels the middle of a line lies further right than that of the line below. It is 0 for a
-    vertical stroke and 1 for one that leans by 45 degrees.
+    With x to the right and y upwards it is the covariance of x and y divided by the variance of y:
+    by how many pixels the middle of a row lies further right than that of the row below. It is 0
+    for a vertical stroke and 1 for one that leans by 45 degrees.
 
     Args:
         images: as for `ink`.
@@ -68,12 +68,12 @@ def _mass(images):
 
 
 def of_digits(images: np.ndarray, labels: np.ndarray) -> tuple[str, ...]:
-    """Captions of digits that say what they are and how they are written.
+    """Captions that say which digit an image shows and how it is written.
 
-    Within each digit, the third of the images with the most ink is "thick", that with the least
-    "thin"; the third that leans most to the right is "slanted", that which leans least "upright".
-    What is between is not mentioned: "a thick seven", "a thin slanted three", "an upright one",
-    "an eight".
+    Within each digit, the third of the images with the most ink is "thick", the third with the
+    least "thin"; the third that leans most to the right is "slanted", the third that leans least
+    "upright". The middle thirds are not mentioned: "a thick seven", "a thin slanted three", "an
+    upright one", "an eight".
 
     Args:
         images: float array (n, height, width, channels) in [-1, 1], of white on black.
@@ -83,7 +83,7 @@ def of_digits(images: np.ndarray, labels: np.ndarray) -> tuple[str, ...]:
         Tuple of n str.
 
     Raises:
-        ValueError: for other labels, or not as many.
+        ValueError: for other labels, or another number of them.
 
     Example:
 
@@ -103,7 +103,7 @@ def of_digits(images: np.ndarray, labels: np.ndarray) -> tuple[str, ...]:
 
 
 def caption(*words: str) -> str:
-    """Words with their article: "a thin one", "an eight"; empty ones are left out."""
+    """Joins words and adds the article: "a thin one", "an eight"; empty words are left out."""
     said = " ".join(filter(None, words))
     return f"{'an' if said[0] in 'aeiu' else 'a'} {said}"
 
@@ -119,16 +119,16 @@ def _thirds(values, labels):
 
 
 def words(caption: str) -> list[str]:
-    """The words of a caption in small letters: list of str."""
+    """The words of a caption in lower case: list of str."""
     return re.findall(r"\w+", caption.lower())
 
 
 def frequent_words(captions: Sequence[str], most: int = 512) -> tuple[str, ...]:
-    """The words that are in most captions, those of equally many in alphabetical order.
+    """The words that occur in the most captions, with ties in alphabetical order.
 
     Args:
         captions: sequence of str.
-        most: int, how many words at most.
+        most: int, the largest number of words to return.
 
     Returns:
         Tuple of str.
@@ -144,14 +144,14 @@ def frequent_words(captions: Sequence[str], most: int = 512) -> tuple[str, ...]:
 
 
 class BagOfWords:
-    """Captions as vectors that say which words of a vocabulary are in them, not where.
+    """Encodes captions as vectors that say which words of a vocabulary they contain.
 
-    The plainest encoder of texts: a function from n captions to a float32 array (n, d) of zeros and
-    ones.
+    The simplest text encoder: a function from n captions to a float32 array (n, d) of zeros and
+    ones. It ignores the order of the words.
 
     Args:
-        vocabulary: sequence of d str, each once; `frequent_words` finds those of captions. Words
-            that are not in it are passed over.
+        vocabulary: sequence of d different str, for example from `frequent_words`. Words that are
+            not in it are ignored.
 
     Raises:
         ValueError: for no words, or a word that comes twice.
@@ -192,5 +192,5 @@ class BagOfWords:
 
 
 def digit_words() -> BagOfWords:
-    """The bag of all words that `of_digits` uses but the article: a vector of 14 numbers."""
+    """The bag of all words of `of_digits` except the article: vectors of 14 numbers."""
     return BagOfWords([word for word in (*STROKES, *SLANTS, *DIGITS) if word])

@@ -1,4 +1,4 @@
-"""Data sets that are another one in every epoch of a training."""
+"""Data sets that differ from epoch to epoch."""
 
 import copy
 
@@ -6,18 +6,18 @@ from kerasgan.training.data_order import epochs_in
 
 
 class Epochs:
-    """What a data set is in each epoch; an attribute `epochs` of the data set.
+    """Makes the data set of each epoch; stored as the attribute `epochs` of a data set.
 
     Args:
-        one_epoch: function of the number of an epoch and of a batch in it, int64 tensors, that
-            gives a `tf.data.Dataset` of the batches of that epoch from there on.
+        one_epoch: function from the number of an epoch and the number of a batch in it, int64
+            tensors, to a `tf.data.Dataset` of the batches of that epoch from that batch on.
         steps: int, how many batches an epoch has.
-        within: data set that `one_epoch` reads, which is told of the epoch, too.
+        within: data set that `one_epoch` reads, which also needs to know the epoch.
         class_names: tuple of str, what the labels stand for, or None.
 
     Attributes:
-        next_epoch: int, the epoch that a data set which was not made for a model is in when it is
-            next read.
+        next_epoch: int, the epoch in which the data set is read next, when it does not follow a
+            model.
     """
 
     def __init__(self, one_epoch, steps, within=None, class_names=None):
@@ -28,10 +28,10 @@ class Epochs:
         self.next_epoch = 0
 
     def transformed(self, transform):
-        """The same, each epoch's batches transformed.
+        """The same, with the batches of each epoch transformed.
 
         Args:
-            transform: function of a `tf.data.Dataset` that gives one with as many batches.
+            transform: function from a `tf.data.Dataset` to one with the same number of batches.
         """
         changed = copy.copy(self)
         changed.one_epoch = lambda epoch, first: transform(self.one_epoch(epoch, first))
@@ -46,9 +46,9 @@ class Epochs:
         """The data set.
 
         Args:
-            start: function without arguments, called when an epoch's first batch is asked for, that
-                gives the number of the epoch and of the batch at which to begin; None counts.
-                Batches before that one are blank, and cost nothing.
+            start: function without arguments that is called when an epoch's first batch is read and
+                returns the number of the epoch and of the batch at which to begin; None counts
+                epochs. Batches before that one are blank, and cost nothing.
         """
         from kerasgan.data.reader import tf
 

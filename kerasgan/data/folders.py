@@ -1,4 +1,4 @@
-"""Which pictures a folder holds, and what in it is none."""
+"""Finds the pictures, splits and classes in a folder."""
 
 import contextlib
 import pathlib
@@ -10,13 +10,13 @@ from PIL import Image
 from kerasgan.utils.printable import printable
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif")
-# The names of each split, in small letters.
+# The names of each split, in lower case.
 SPLITS = {
     "train": ("train", "training"),
     "test": ("test", "testing"),
     "validation": ("validation", "valid", "val"),
 }
-# What operating systems put into everybody's folders, in small letters.
+# Files that operating systems put into folders, in lower case.
 FOREIGN = {
     "__macosx",
     "thumbs.db",
@@ -27,14 +27,14 @@ FOREIGN = {
     "lost+found",
     "@eadir",
 }
-NAMED = 3  # examples of each kind of what is left out
+NAMED = 3  # examples to name of each kind of file that is left out
 
 
 def picture_files(folder):
     """The pictures in a folder and its subfolders, in sorted order.
 
-    Links are followed. Hidden files and those that operating systems leave behind are passed over;
-    what else is no picture is counted and named on stderr.
+    It follows links and ignores hidden files and those that operating systems leave behind; other
+    files that are not pictures are counted and named on stderr.
 
     Args:
         folder: `pathlib.Path`.
@@ -43,8 +43,8 @@ def picture_files(folder):
         List of `pathlib.Path`.
 
     Raises:
-        ValueError: for a link that leads back to a folder that it is in.
-        OSError: for a folder that must not be read.
+        ValueError: for a link to a folder that contains it.
+        OSError: for a folder that you have no permission to read.
     """
     left_out = {}
     files = sorted(_pictures(folder, left_out))
@@ -58,7 +58,7 @@ def has_pictures(folder):
 
 
 def contents(folder):
-    """What is in a folder, in sorted order, but for what is hidden or an operating system's."""
+    """The contents of a folder in sorted order, without hidden and operating system files."""
     return sorted(
         path
         for path in folder.iterdir()
@@ -72,11 +72,11 @@ def subfolders(folder):
 
 
 def report(folder, left_out):
-    """Says on stderr what in a folder is left out.
+    """Says on stderr which files in a folder are left out.
 
     Args:
         folder: its path.
-        left_out: dict from a kind of things, such as "broken links", to a list of their paths.
+        left_out: dict from a kind of file, such as "broken links", to a list of their paths.
     """
     if not left_out:
         return
@@ -89,7 +89,7 @@ def report(folder, left_out):
 
 
 def _pictures(folder, left_out):
-    """Finds the pictures in a folder; what is none goes into a dict, see `report`."""
+    """Finds the pictures in a folder; other files go into a dict, see `report`."""
     waiting = [(folder, frozenset())]
     while waiting:
         here, inside = waiting.pop()
@@ -120,13 +120,13 @@ def _add(left_out, kind, path):
 
 
 def sides(folder, count=200):
-    """The shorter sides of some pictures of a folder, those spread evenly over it: list of int.
+    """The shorter sides of some pictures, spread evenly over a folder: list of int.
 
-    Pictures that cannot be read are passed over; reading them all tells of these.
+    It skips pictures that cannot be read; reading the whole folder reports them.
 
     Args:
         folder: `pathlib.Path`.
-        count: int, of how many at most.
+        count: int, the largest number of pictures to read.
     """
     files = sorted(_pictures(folder, {}))
     found = []
@@ -144,13 +144,13 @@ def split_folders(folder, ending=""):
 
     Args:
         folder: `pathlib.Path`.
-        ending: str in small letters, what is added to the names.
+        ending: str in lower case, a suffix of the names.
 
     Returns:
         Dict from "train", "test" or "validation" to a path.
 
     Raises:
-        ValueError: for two folders of one split.
+        ValueError: for two folders of the same split.
     """
     found = {}
     for path in subfolders(folder):
@@ -168,7 +168,7 @@ def split_folders(folder, ending=""):
 
 
 def split_name(split):
-    """The name of a split of folders that another of its names stands for."""
+    """The standard name of a split, given any of its names."""
     named = (known for known, names in SPLITS.items() if str(split).lower() in names)
     return next(named, split)
 
@@ -184,7 +184,7 @@ def choose_split(folder, split):
         A path, which is `folder` itself if that has no splits, and a list of paths.
 
     Raises:
-        ValueError: for a split that there is not.
+        ValueError: for a split that does not exist.
     """
     splits = split_folders(folder)
     if not splits:
@@ -205,10 +205,11 @@ def choose_split(folder, split):
 def class_folders(roots):
     """The names of the classes of a data set: tuple of str, in sorted order.
 
-    They are those of all splits, so that a class that one of them lacks has its number there, too.
+    They are those of all splits together, so that numbers agree even if a split lacks a class.
 
     Args:
-        roots: the folders of its splits. One whose pictures are not all in subfolders has none.
+        roots: the folders of its splits. A folder whose pictures are not all in subfolders has no
+            classes.
     """
     names = set()
     for root in roots:
@@ -219,7 +220,7 @@ def class_folders(roots):
 
 
 def regular_file(path):
-    """A path of a file, which can be read to its end.
+    """Checks that a path is a regular file.
 
     Raises:
         FileNotFoundError: when there is none.

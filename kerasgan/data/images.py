@@ -1,4 +1,4 @@
-"""One picture of any kind becomes uint8 of one size and number of channels."""
+"""Converts pictures of any kind to uint8 arrays of one size and number of channels."""
 
 import contextlib
 
@@ -9,14 +9,13 @@ FITS = ("crop", "pad")
 
 
 def fit_image(picture, image_size=None, channels=None, fit="crop"):
-    """Brings a picture to a square of `image_size` pixels.
+    """Resizes a picture to a square of `image_size` pixels.
 
     Args:
         picture: a `PIL.Image.Image` of any mode, or a uint8 array (height, width, channels).
-        image_size: int, or None to leave the size alone.
-        channels: 1 or 3, or None to leave them alone (then only for arrays).
-        fit: what a picture that is not square becomes: `"crop"` keeps the centre, `"pad"` adds
-            black borders.
+        image_size: int, or None to keep the size.
+        channels: 1 or 3, or None to keep them (for arrays only).
+        fit: how to make a picture square: `"crop"` keeps the centre, `"pad"` adds black borders.
 
     Returns:
         uint8 array (image_size, image_size, channels). Transparent parts become black.
@@ -30,7 +29,7 @@ def fit_image(picture, image_size=None, channels=None, fit="crop"):
     picture = _eight_bit(picture, channels)
     if image_size is not None and picture.size != (image_size, image_size):
         size = (image_size, image_size)
-        # Lanczos filters over the whole area that a pixel stands for: it is antialiased.
+        # Lanczos filters over the whole area of the new pixel, so it is antialiased.
         if fit == "pad":
             picture = ImageOps.pad(picture, size, Image.Resampling.LANCZOS, color=0)
         else:
@@ -40,7 +39,7 @@ def fit_image(picture, image_size=None, channels=None, fit="crop"):
 
 
 def read_image(path, image_size, channels, fit):
-    """Reads and fits a file; an animation gives its first frame.
+    """Reads a file and fits it with `fit_image`; of an animation, the first frame.
 
     Raises:
         OSError: when the file is not a picture or is damaged.
@@ -50,7 +49,7 @@ def read_image(path, image_size, channels, fit):
 
 
 def open_upright(path):
-    """A file as a `PIL.Image.Image`, turned as the camera was held.
+    """Opens a file as a `PIL.Image.Image`, rotated as its EXIF orientation says.
 
     Raises:
         OSError: when the file is not a picture or is damaged.
@@ -66,7 +65,7 @@ def open_upright(path):
 
 @contextlib.contextmanager
 def unreadable():
-    """Whatever a damaged file makes its decoder raise becomes an OSError."""
+    """Turns any error of an image decoder, which damaged files cause, into an OSError."""
     try:
         yield
     except OSError:

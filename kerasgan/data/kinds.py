@@ -1,7 +1,7 @@
-"""The kinds of data that models take, and all that differs between them.
+"""The kinds of data that models take, and how to load each.
 
-A model names its kind in its attribute `takes`. What trains and measures models asks `KINDS` for
-it, so a new kind of data is one entry.
+A model names its kind in its attribute `takes`. Code that trains and measures models looks it up in
+`KINDS`, so a new kind of data needs only one entry.
 """
 
 import pathlib
@@ -12,45 +12,45 @@ import numpy as np
 
 from kerasgan.data import captions, folders, loading, pairs, tasks
 
-PAIRS_SIZE = 256  # of pictures of which nothing else was said, that of the papers
-SIZES = (64, 32, 16, 8)  # of images that are made from noise; larger ones have to be asked for
+PAIRS_SIZE = 256  # of pictures if no size is given, that of the papers
+SIZES = (64, 32, 16, 8)  # of images made from noise; larger ones must be requested
 
 
 class Kind:
-    """How the data of some models is loaded, and what it says of a model.
+    """A kind of data: how to load it, and which arguments of a model follow from it.
 
-    Settings are a dict of what was asked for: `data`, `split`, `data_dir`, `image_size`,
-    `batch_size`, `seed` and `skip_damaged`, the ones that a kind has of its own, and `set`, a dict
-    of arguments of the model. What is missing is None.
+    Settings are a dict of what the user requested: `data`, `split`, `data_dir`, `image_size`,
+    `batch_size`, `seed` and `skip_damaged`, those specific to a kind, and `set`, a dict of
+    arguments of the model. A missing setting is None.
 
     Attributes:
-        settings: the names of the settings that not every kind has, a tuple.
+        settings: tuple of the names of the settings that are specific to this kind.
     """
 
     settings: tuple[str, ...] = ()
 
     def uses(self, settings):
-        """Which of its own settings mean something beside the others: set of str."""
+        """Which of the kind's own settings have an effect, given the others: set of str."""
         return set(self.settings)
 
     def load(self, settings, training=True):
-        """The examples that settings ask for.
+        """Loads the examples that settings describe.
 
         Args:
             settings: dict, see above.
-            training: whether to shuffle and augment, or to give every example as it is.
+            training: whether to shuffle and augment, rather than give every example as it is.
 
         Returns:
-            A `tf.data.Dataset` of what `fit` of these models takes.
+            A `tf.data.Dataset` for `fit` of these models.
 
         Raises:
             ValueError: for data that is not of this kind, or a setting out of range.
-            OSError: for data that is not there.
+            OSError: for data that is not available.
         """
         raise NotImplementedError
 
     def image_size(self, settings):
-        """The size that suits pictures of any size, and why; `(None, "")` if nothing is to choose.
+        """A suitable size for pictures of any size, and why; `(None, "")` if there is no choice.
 
         Args:
             settings: dict, see above, without an `image_size`.
@@ -58,16 +58,16 @@ class Kind:
         return None, ""
 
     def arguments(self, model_class, examples):
-        """The arguments of the constructor that make a model for these examples: dict."""
+        """The arguments of a model's constructor for these examples: dict."""
         raise NotImplementedError
 
     def fitted(self, model, settings, image_size=None):
-        """The settings with examples as a model takes them, to measure it.
+        """The settings of examples that suit a model, to measure it.
 
         Args:
             model: the model.
-            settings: those with which it was trained, as far as they are known.
-            image_size: int, or None for what suits the model.
+            settings: the settings that it was trained with, as far as they are known.
+            image_size: int, or None for a size that suits the model.
 
         Raises:
             ValueError: when there are none.
@@ -75,7 +75,7 @@ class Kind:
         raise NotImplementedError
 
     def real_images(self, examples, count=64):
-        """Some images that a model learns to make, (n, height, width, channels), or None."""
+        """Some images that a model learns to generate, (n, height, width, channels), or None."""
         return None
 
 
@@ -134,7 +134,7 @@ class Images(Kind):
 
 
 class Captioned(Images):
-    """Digits and their captions, which are measured, as bags of words; see `data.captions`."""
+    """Digits and their captions as bags of words; see `data.captions`."""
 
     settings = ()
 
@@ -166,7 +166,7 @@ class Captioned(Images):
 
 
 class Pairs(Kind):
-    """Pairs of pictures that belong together, or that a task makes of pictures."""
+    """Pairs of pictures that belong together, or that a task makes from pictures."""
 
     settings: tuple[str, ...] = ("source", "task", "crop")
 
@@ -235,10 +235,10 @@ KINDS = {
 
 
 def kind_of(model: keras.Model | type[keras.Model]) -> Kind:
-    """The kind of data that a model, or a class of models, takes: a `Kind`.
+    """Returns the kind of data that a model, or a class of models, takes: a `Kind`.
 
     Raises:
-        ValueError: when it says none, or one that there is not.
+        ValueError: when it names no kind, or an unknown one.
     """
     if model.takes not in KINDS:
         name = model.__name__ if isinstance(model, type) else type(model).__name__

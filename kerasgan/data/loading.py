@@ -1,4 +1,4 @@
-"""From a name or an array to batches."""
+"""Loads data by name or from arrays, in batches."""
 
 import os
 from collections.abc import Sequence
@@ -48,42 +48,44 @@ def load(
               ambiguous, `"tfds:mnist"`;
             - a folder of PNG, JPEG, WebP, TIFF, BMP or GIF files. If they are all in subfolders,
               these are the classes. Subfolders named `train`, `test` and `validation` (or `val`,
-              `valid`, `Train`, ...) are splits, whose classes together are numbered by name, so
-              that one that is missing in a split does not change the others' numbers. Links are
-              followed, hidden files passed over, and what else is no picture is named on stderr;
+              `valid`, `Train`, ...) are splits. Classes are numbered by name over all splits, so
+              that a class that is missing in one does not change the numbers of the others. Links
+              are followed, hidden files are ignored, and other files that are not pictures are
+              named on stderr;
             - an `.npz` file with arrays `x_train` (`y_train`), `train_images`
               (`train_labels`), or `images` (`labels`).
-        split: `"train"` or `"test"`, or what else the source has (TFDS: also `"train[:10%]"`).
-        image_size: int, the images become squares of it; None leaves their size alone (folders, and
-            TFDS images that are not all the same square, need it).
+        split: `"train"` or `"test"`, or another split of the source (TFDS: also `"train[:10%]"`).
+        image_size: int; the images are resized to squares of this size. None keeps their size
+            (folders, and TFDS images that are not all the same square, need a size).
         batch_size: int.
-        labels: whether to give (images, labels) rather than images.
-        shuffle: whether to give another order in each epoch. The last batch of an epoch is then
-            left out unless it is full (which images those are changes), so that every step of
-            training is the same; without shuffling, as for evaluation, every example is given.
-        seed: int; the order is a function of it and of the epoch.
-        augment_flip: whether each image is mirrored with probability 1/2.
-        cache: True keeps the images in memory, False reads them anew in each epoch, None keeps
-            what takes at most 1 GiB. Read anew, a TFDS source shuffles in a window of 10,000.
-        data_dir: where TensorFlow Datasets finds or puts its data; None is its default.
-        channels: 1 or 3; None is the source's own, for folders 3.
+        labels: whether to return (images, labels) rather than images.
+        shuffle: whether to shuffle anew in each epoch. The last batch of an epoch is then dropped
+            unless it is full (each epoch drops other images), so that every training step has the
+            same size. Without shuffling, as for evaluation, you get every example.
+        seed: int; the order depends only on it and on the epoch.
+        augment_flip: whether to mirror each image with probability 1/2.
+        cache: True keeps the images in memory, False reads them again in each epoch, None keeps
+            them if they take at most 1 GiB. A TFDS source that is read again shuffles in a window
+            of 10,000.
+        data_dir: where TensorFlow Datasets finds or puts its data; None for its default.
+        channels: 1 or 3; None for the source's own, 3 for folders.
         fit: `"crop"` keeps the centre of an image that is not square, `"pad"` adds black borders.
-        augment_crop: int, cut a square of so many pixels out of each image, each time elsewhere.
-        class_names: the names of the classes, the name of class 0 first, which the labels then
-            number: those of another data set or of a model (`gan.class_names`), to which these
-            labels are to mean the same. None for the source's own. An `.npz` file knows numbers
-            only, which get these names.
-        skip_damaged: files in a folder that cannot be read are named on stderr and left out; more
-            than 1 % of them only if this is True.
+        augment_crop: int; crops a random square of this size out of each image.
+        class_names: the names of the classes, in the order of their labels. Give those of another
+            data set or of a model (`gan.class_names`) so that labels mean the same here as there.
+            None for the source's own. The labels of an `.npz` file are only numbers, to which this
+            gives names.
+        skip_damaged: whether to leave out any number of unreadable files in a folder; otherwise at
+            most 1 %. They are named on stderr.
 
     Returns:
-        A `tf.data.Dataset` of float32 batches (batch_size, height, width, channels) in [-1, 1],
-        or (batch_size, 2) points, with `labels=True` of (images, int32 labels (batch_size,)).
+        A `tf.data.Dataset` of float32 batches (batch_size, height, width, channels) in [-1, 1], or
+        (batch_size, 2) points; with `labels=True`, of (images, int32 labels (batch_size,)).
 
     Raises:
         ValueError: for an unknown name, an empty or damaged folder, labels where there are none, a
             class that is not in `class_names`, or an argument out of range.
-        OSError: for data that is not there.
+        OSError: for data that is not available.
 
     Example:
 
@@ -131,19 +133,19 @@ def from_array(
     augment_crop: int | None = None,
     class_names: Sequence[str] | None = None,
 ) -> "tf.data.Dataset":
-    """Makes a data set of arrays in memory.
+    """Makes a data set from arrays in memory.
 
     Args:
         array: images (n, height, width[, channels]), uint8 in 0..255 or float in [-1, 1], or
-            vectors (n, d) of any range. Float images that have to be resized pass through uint8.
-        labels: None, or whole numbers (n,) from 0; or embeddings of texts, float (n, d), which
-            `kerasgan.TextGAN` takes in their place.
+            vectors (n, d) of any range. Float images that are resized are first rounded to uint8.
+        labels: None, or whole numbers (n,) from 0; or text embeddings, float (n, d), which
+            `kerasgan.TextGAN` takes instead of labels.
         image_size, batch_size, shuffle, seed, augment_flip, channels, fit, augment_crop: as for
             `load`.
-        class_names: the names of the classes that the labels number, or None.
+        class_names: the names of the classes, in the order of their labels, or None.
 
     Returns:
-        As `load`, with labels if they were given.
+        As `load`, with labels if they are given.
 
     Raises:
         ValueError: for another shape, dtype or range.
@@ -174,31 +176,32 @@ def _as_dataset(source, name, batch_size, with_labels, *how):
 
 
 def class_names(dataset) -> tuple[str, ...] | None:
-    """The names of the classes of a data set.
+    """Returns the names of the classes of a data set.
 
-    A conditional model compares them with its own when it is given the data, and `fit` makes them
-    its own if it has none.
+    A conditional model compares them with its own when it gets the data; if it has none, `fit`
+    adopts them.
 
     Args:
-        dataset: what `load(..., labels=True)` returned, before any transformation (one of them,
-            such as `map` or `take`, loses its attribute `class_names`, where the names are), or
-            Keras' `image_dataset_from_directory`.
+        dataset: the result of `load(..., labels=True)`, before any transformation (those such as
+            `map` or `take` lose the attribute `class_names`, which holds the names), or of Keras'
+            `image_dataset_from_directory`.
 
     Returns:
-        Tuple of str, the name of label i at position i, or None for data without labels or whose
+        Tuple of str, with the name of label i at position i; None for data without labels, or whose
         labels are only numbers.
     """
     return classes.of_data(dataset)
 
 
 def num_classes(dataset) -> int | None:
-    """How many classes a data set has.
+    """Returns how many classes a data set has.
 
     Args:
         dataset: as for `class_names`.
 
     Returns:
-        int, or None for data without labels. Of labels without names it is the largest and 1.
+        int, or None for data without labels. For labels without names it is the largest label plus
+        1.
     """
     return getattr(dataset, "num_classes", None)
 
@@ -226,8 +229,8 @@ def as_batches(
     augment_crop=None,
     class_names=None,
 ):
-    """A source in batches, as `Epochs`; see `load`."""
-    # Here, because it takes seconds and whoever only asks for help need not wait for it.
+    """Batches the examples of a source, as `Epochs`; see `load`."""
+    # Imported here because it takes seconds, for which the command line's help should not wait.
     from kerasgan.data.reader import tf
 
     in_memory = isinstance(source, Examples)
@@ -281,7 +284,8 @@ def _batches_in_memory(examples):
         if seed is not None:
             order = tf.random.experimental.stateless_shuffle(order, seed)
 
-        # One operation a batch rather than one an example: small networks wait for nothing else.
+        # One operation per batch rather than per example: with small networks this is the
+        # bottleneck.
         def batch(step):
             chosen = order[step * batch_size : (step + 1) * batch_size]
             return finish(step, tf.gather(images, chosen), tf.gather(labels, chosen))
@@ -327,7 +331,7 @@ def _finisher(batch_size, with_labels, augment_flip, augment_crop, seed, new_num
 
 
 def _crops(images, size, seed):
-    """A square out of each image (batch, height, width, channels), each elsewhere."""
+    """Crops a random square out of each image (batch, height, width, channels)."""
     from kerasgan.data.reader import tf
 
     room = tf.constant([side - size + 1.0 for side in images.shape[1:3]])

@@ -38,40 +38,39 @@ def load_pairs(
     Args:
         name: one of
 
-            - a folder of pictures that hold both halves side by side;
+            - a folder of pictures that each hold both halves side by side;
             - a folder with two subfolders, in which files of the same name, up to its suffix,
               belong together; for example `A` and `B`, or `trainA` and `trainB` where the split
               is `"train"`;
             - a name of TensorFlow Datasets with such splits, whose records belong together one by
               one: `"tfds:cycle_gan/facades"`.
 
-            A folder may hold subfolders `train`, `test` and `validation` of these kinds, which may
-            have the other names that `load` knows.
+            A folder may have subfolders `train`, `test` and `validation` of these kinds, or with
+            the other split names that `load` knows.
         split: str.
-        image_size: int, all images become squares of so many pixels.
+        image_size: int; all images are resized to squares of this size.
         batch_size: int.
-        source: which half is translated: `"left"` (the default) or `"right"`, or the name of one of
-            the subfolders, by default the first by name; with TFDS `"A"` (the default) or `"B"`.
-        shuffle: whether to give another order in each epoch, and full batches only; see `load`.
-        seed: int, of order and augmentation, which are functions of it and of the epoch.
-        augment: whether to enlarge images by 286/256, cut a square of image_size out, each time
-            elsewhere, and mirror half of them, as Isola et al. 2017 (arXiv:1611.07004), section
-            6.2, do. Both halves of a pair are always treated alike.
+        source: which half to translate: `"left"` (the default) or `"right"`; or the name of one of
+            the subfolders, by default the first by name; with TFDS, `"A"` (the default) or `"B"`.
+        shuffle: whether to shuffle anew in each epoch, with full batches only; see `load`.
+        seed: int; order and augmentation depend only on it and on the epoch.
+        augment: whether to enlarge images by 286/256, crop a random square of image_size, and
+            mirror half of them, as in section 6.2 of Isola et al. 2017 (arXiv:1611.07004). Both
+            halves of a pair are always treated alike.
         channels: 1 or 3.
-        cache: whether to keep the images in memory; None for if they take at most 1 GiB. Those of
-            TFDS are always kept.
-        data_dir: where TensorFlow Datasets finds or puts its data; None is its default.
-        skip_damaged: whether pairs of which a file cannot be read are left out, however many they
-            are; see `load`.
+        cache: whether to keep the images in memory; None keeps them if they take at most 1 GiB.
+            Those of TFDS are always kept.
+        data_dir: where TensorFlow Datasets finds or puts its data; None for its default.
+        skip_damaged: whether to leave out any number of pairs with an unreadable file; see `load`.
 
     Returns:
         A `tf.data.Dataset` of (source, target), float32 (batch_size, image_size, image_size,
         channels) in [-1, 1].
 
     Raises:
-        ValueError: for files without a partner, a source that there is not, an argument out of
+        ValueError: for files without a partner, a source that does not exist, or an argument out of
             range.
-        OSError: for data that is not there.
+        OSError: for data that is not available.
 
     Example:
 
@@ -130,19 +129,19 @@ def load_unpaired(
     data_dir: str | os.PathLike | None = None,
     skip_damaged: bool = False,
 ) -> "tf.data.Dataset":
-    """Loads images of two domains, of which none belong together.
+    """Loads images of two domains, without pairs.
 
     Args:
-        a: with b: what `load` takes, for domain A. Without: a folder or TFDS name with both, as
-            for `load_pairs`; domain A is the first by name.
-        b: what `load` takes, for domain B.
+        a: with `b`, a name for `load`, of domain A. Without `b`, a folder or TFDS name with both
+            domains, as for `load_pairs`; domain A is the first by name.
+        b: a name for `load`, of domain B.
         split, image_size, batch_size, shuffle, seed, augment, channels, cache, data_dir,
             skip_damaged: as for `load_pairs`. Each image is augmented by itself.
 
     Returns:
         A `tf.data.Dataset` of (images of A, images of B), float32 (batch_size, image_size,
-        image_size, channels) in [-1, 1]. An epoch is as long as the smaller domain; of the other
-        it has different images each time if they are shuffled.
+        image_size, channels) in [-1, 1]. An epoch is as long as the smaller domain. If shuffled,
+        each epoch has different images of the larger one.
 
     Raises:
         ValueError, OSError: as `load_pairs`.
@@ -191,7 +190,7 @@ def load_unpaired(
 
 
 def _loaded_size(image_size, batch_size, channels, augment):
-    """The size in which images are read, after a look at the arguments."""
+    """The size in which to read images, after checking the arguments."""
     check(image_size, batch_size, channels)
     for name, value in {"image_size": image_size, "channels": channels}.items():
         if value is None:
@@ -213,9 +212,9 @@ def _split_folder(path, split):
 
 
 def _find_halves(name, split, data_dir):
-    """Where both domains are, by their names; None for a folder without two subfolders.
+    """Finds both domains, by their names; None for a folder without two subfolders.
 
-    Each is a folder, or name and split of a data set of TFDS.
+    Each is a folder, or the name and split of a TFDS data set.
     """
     path = pathlib.Path(name).expanduser()
     if not path.is_dir():
@@ -256,7 +255,7 @@ def _halves_of_tfds(name, split, data_dir):
     base, bracket, rest = split.partition("[")
     try:
         known = tfds.builder(name, data_dir=data_dir).info.splits
-    except Exception as error:  # whatever it makes of a name that it does not know
+    except Exception as error:  # an unknown name raises many types
         raise ValueError(
             f"{name!r} is neither a folder that exists nor a name that TensorFlow Datasets knows."
         ) from error

@@ -1,8 +1,8 @@
-"""TensorFlow as the reader of data, which it is under every backend."""
+"""TensorFlow, which reads the data under every backend."""
 
 import keras
 import tensorflow as tf
 
 if keras.backend.backend() != "tensorflow":
-    # TensorFlow would take all of a GPU's memory, which belongs to the framework that trains.
+    # Otherwise TensorFlow would take all GPU memory, which the framework that trains needs.
     tf.config.set_visible_devices([], "GPU")

@@ -1,4 +1,4 @@
-"""Where examples come from, in a fixed order: embedded, drawn, TFDS, folders, `.npz` files."""
+"""The sources of examples, in a fixed order: built in, generated, TFDS, folders, `.npz` files."""
 
 import dataclasses
 import difflib
@@ -24,7 +24,7 @@ class Examples:
 
     Attributes:
         images: uint8 (n, height, width, channels), or float32 (n, d) vectors.
-        labels: int32 (n,), or embeddings of texts, float32 (n, d), or None.
+        labels: int32 (n,), or text embeddings, float32 (n, d), or None.
         class_names: tuple of str, or None if the classes have no names.
     """
 
@@ -40,10 +40,10 @@ class Stream:
     Attributes:
         count: how many there are.
         image_shape: their shape, (height, width, channels).
-        read: function of an int64 seed tensor, or None for the fixed order, and of how many
-            examples to leave out at the beginning (default 0), that gives a `tf.data.Dataset` of
-            (uint8 image, int32 label) in that seed's order.
-        labelled: whether the labels mean anything.
+        read: function that takes an int64 seed tensor, or None for the fixed order, and how many
+            examples to skip at the beginning (default 0), and returns a `tf.data.Dataset` of (uint8
+            image, int32 label) in that seed's order.
+        labelled: whether the labels are meaningful.
         class_names: tuple of str, or None if the classes have no names.
     """
 
@@ -65,10 +65,9 @@ def open_source(
     skip_damaged=False,
     class_names=None,
 ):
-    """Finds what `name` stands for.
+    """Opens the source called `name`.
 
-    The numbers of the classes are the source's own, but for an `.npz` file, whose classes
-    `class_names` gives their names.
+    Class numbers are the source's own. For an `.npz` file `class_names` names the classes.
 
     Returns:
         `Examples` if they fit into memory (or `cache` is True), else a `Stream`.
@@ -113,7 +112,7 @@ def _digits(split):
 
 
 def mixture(name: str) -> tuple[np.ndarray, float]:
-    """The modes of a 2-D data set and the standard deviation around each.
+    """Returns the modes of a 2-D data set and the standard deviation around each.
 
     Args:
         name: `"ring8"` or `"grid25"`.
@@ -283,14 +282,14 @@ def _folder(path, split, image_size, channels, fit, cache, skip_damaged):
 def read_files(
     files, read_file, shape, folder, cache, skip_damaged=False, labels=None, class_names=None
 ):
-    """Examples from files; those that cannot be read are named and left out.
+    """Reads examples from files; those that cannot be read are named and left out.
 
     Args:
         files: list of whatever `read_file` takes.
-        read_file: function that gives a uint8 array of `shape`.
-        shape: tuple.
-        folder: what an error calls the files' folder.
-        cache: whether to keep all in memory; None for if they fit.
+        read_file: function from one of these to a uint8 array of `shape`.
+        shape: tuple, (height, width, channels).
+        folder: the name of the files' folder in errors.
+        cache: whether to keep all images in memory; None keeps them if they fit.
         skip_damaged: whether any number of files may be left out, but not all.
         labels: None, or the label of each file.
         class_names: None, or tuple of str.
@@ -299,7 +298,7 @@ def read_files(
         `Examples` or a `Stream`.
 
     Raises:
-        ValueError: when more than 1 % cannot be read, or with `skip_damaged` none.
+        ValueError: when more than 1 % cannot be read or, with `skip_damaged`, none can be read.
     """
     keep = _fits(len(files) * np.prod(shape), cache)
     images, broken = _read_all(files, read_file, keep)
@@ -341,12 +340,12 @@ def read_files(
 
 
 def _named(file):
-    """A file, or the files of a pair, as a message names them."""
+    """The name of a file, or of the files of a pair, in messages."""
     return printable(" and ".join(map(str, file)) if isinstance(file, tuple) else file)
 
 
 def _read_all(files, read_file, keep):
-    """Reads every file once: the images that are kept, and the errors, by index."""
+    """Reads every file once: returns the images to keep, and the errors, by index."""
     images, broken = {}, {}
     with futures.ThreadPoolExecutor() as pool:
         tasks = {pool.submit(read_file, file): index for index, file in enumerate(files)}

@@ -1,4 +1,4 @@
-"""Pairs made from single images: what was taken away is to be put back."""
+"""Makes pairs for translation from single images, for tasks such as colorization."""
 
 import inspect
 from typing import TYPE_CHECKING
@@ -12,28 +12,29 @@ if TYPE_CHECKING:
 
 
 def paired(images: "tf.data.Dataset", task: str, *, seed: int = 0, **options) -> "tf.data.Dataset":
-    """Makes pairs for translation: of each image a source from which it is to be made again.
+    """Makes pairs for translation: for each image, a source from which to restore it.
 
     Args:
-        images: a `tf.data.Dataset` of batches of images, such as `load` and `from_array` give:
+        images: a `tf.data.Dataset` of batches of images, such as `load` and `from_array` return:
             float32 (batch, height, width, channels) in [-1, 1].
         task: what the source is.
 
             - `"colorize"`: the luminance, 1 channel;
-            - `"inpaint"`: the image with a hole in mid-grey; `mask="rectangles"` or
-              `mask="free_form"`, strokes of a broad brush;
-            - `"super_resolve"`: the image reduced by `scale=4`, bicubic and antialiased;
+            - `"inpaint"`: the image with a mid-grey hole; `mask="rectangles"` or
+              `mask="free_form"`, broad brush strokes;
+            - `"super_resolve"`: the image downscaled by `scale=4`, bicubic and antialiased;
             - `"edges"`: black lines where the luminance changes by more than `threshold=0.5` over
               a pixel or two, 1 channel;
             - `"denoise"`: the image with Gaussian noise of standard deviation `noise=0.3`.
-        seed: int, of what is random; it is a function of the seed and the epoch.
-        **options: the task's, as above.
+        seed: int; all random choices depend only on it and on the epoch.
+        **options: the options of the task, as above.
 
     Returns:
         A `tf.data.Dataset` of (source, image).
 
     Raises:
-        ValueError: for another task or option, for images that cannot be reduced by the scale.
+        ValueError: for another task or option, or for images whose size is not a multiple of the
+            scale.
 
     Example:
 
@@ -66,7 +67,7 @@ def paired(images: "tf.data.Dataset", task: str, *, seed: int = 0, **options) ->
             ".filter() apply tf.data.experimental.assert_cardinality(n)."
         )
 
-    # Of images that were transformed it is not known how to read them from their middle.
+    # A transformed data set cannot be read from a batch in its middle.
     own = getattr(images, "epochs", None)
 
     def one_epoch(epoch, first):

@@ -1,4 +1,4 @@
-"""Triplets of an original picture, a caption and a generated picture, for detectors of fakes."""
+"""Triplets of an original picture, a caption and a generated picture, to train fake detectors."""
 
 import csv
 import dataclasses
@@ -32,7 +32,7 @@ class Triplets:
         ids: tuple of n str.
         original, generated: float32 arrays (n, height, width, channels) in [-1, 1].
         captions: tuple of n str.
-        generators: tuple of n str, what made each generated image; "" where nothing says so.
+        generators: tuple of n str, the generator of each generated image; "" where it is unknown.
     """
 
     ids: tuple[str, ...]
@@ -45,7 +45,7 @@ class Triplets:
         return len(self.ids)
 
     def __getitem__(self, rows) -> "Triplets":
-        """The triplets of a slice, or of an array of indices or bools."""
+        """Selects triplets by a slice, or by an array of indices or bools."""
         rows = np.arange(len(self))[rows]
         texts = {
             name: tuple(getattr(self, name)[row] for row in rows)
@@ -69,13 +69,13 @@ def triplets(
     """Reads a folder of triplets, as `kerasgan fakes` writes it.
 
     The folder holds `original/ID.png`, `generated/ID.png` (or JPEG, ...), and `captions.csv` with
-    the columns `id`, `caption` and `split`, and if there are several generators, `generator`.
+    the columns `id`, `caption` and `split` and, if there are several generators, `generator`.
 
     Args:
-        folder: its path.
+        folder: the path of the folder.
         split: `"train"`, `"validation"` or `"test"`; None for all.
-        image_size: int, both pictures become squares of it in the same way; None leaves them alone,
-            and they then have to be squares of one size.
+        image_size: int; both pictures are resized to squares of this size in the same way. None
+            keeps their size; they must then be squares of one size.
         channels: 1 or 3; None for 1 if all pictures are gray, else 3.
 
     Returns:
@@ -83,8 +83,8 @@ def triplets(
 
     Raises:
         FileNotFoundError: when the folder, the table or a picture is missing.
-        ValueError: for a table without these columns, an id that comes twice, another split, or
-            pictures of several sizes.
+        ValueError: for a table without these columns, a duplicate id, another split, or pictures of
+            several sizes.
 
     Example:
 
@@ -182,25 +182,25 @@ def write(
 ) -> int:
     """Adds triplets to a folder, which is made if it is missing; returns how many.
 
-    Both pictures of a triplet go the same way: [-1, 1] to 256 values, if `jpeg` is given through a
-    JPEG file of that quality, and to PNG files without anything beside their pixels. A detector
-    that is always right has often learned that originals were JPEG files once, and generated
-    images were not; with `jpeg` both were.
+    Both pictures of a triplet are processed alike: converted from [-1, 1] to 256 values, passed
+    through a JPEG file if `jpeg` gives a quality, and written as PNG files without metadata. A
+    detector that is always right has often only learned that originals were once JPEG files and
+    generated images were not; with `jpeg` both were.
 
-    The place of an original in its data decides the split, of ten the first seven are for training,
-    one is for validation and two are for tests. So pictures of several generators can be added one
-    after the other, and no original is in two splits.
+    The position of an original in its data decides the split: of every ten the first seven are for
+    training, one is for validation and two are for testing. So you can add pictures of several
+    generators one after the other, and no original is in two splits.
 
     Args:
         folder: path.
         original, generated: float arrays (n, height, width, 1 or 3) of one shape in [-1, 1].
         captions: list of n str.
-        generator: str, what made the images, which begins the names of the files.
-        start: int, the place of the first original in its data.
-        jpeg: int from 1 to 100, or None.
+        generator: str, the name of the generator, with which the file names begin.
+        start: int, the position of the first original in its data.
+        jpeg: int from 1 to 100, the JPEG quality, or None.
 
     Raises:
-        ValueError: for arrays of several shapes, or triplets that are there already.
+        ValueError: for arrays of several shapes, or triplets that exist already.
     """
     folder = pathlib.Path(folder)
     if not len(original) == len(generated) == len(captions) or original.shape != generated.shape:
@@ -241,20 +241,21 @@ def write_from_captions(
     num: int | None = None,
     jpeg: int | None = None,
 ) -> int:
-    """Adds triplets of captioned pictures and what a model makes of their captions; see `write`.
+    """Adds triplets of captioned pictures and images generated from their captions; see `write`.
 
-    Both pictures of a triplet go the same way: they are cut to the same square and reduced by the
-    same filter, whatever size the model makes.
+    Both pictures of a triplet are processed alike: cropped to the same square and downscaled with
+    the same filter, whatever the size of the generated images.
 
     Args:
-        folder: path, which is made if it is missing.
-        text_to_image: function from a list of at most 16 str to as many images, float in [-1, 1]
-            or uint8, (n, height, width, 1 or 3): a Stable Diffusion, `TextGAN.generate`, ...
+        folder: path; made if missing.
+        text_to_image: function from a list of at most 16 str to as many images, float in [-1, 1] or
+            uint8, (n, height, width, 1 or 3): Stable Diffusion, `TextGAN.generate`, ...
         table: a CSV file with the columns `file` and `caption`.
         pictures: the folder of the files in the table; None for that of the table.
-        generator: str, what made the images, which begins the names of the files.
-        image_size: int, of both pictures; None for the shorter side of what the model makes.
-        num: int, how many triplets; None for all rows.
+        generator: str, the name of the generator, with which the file names begin.
+        image_size: int, the size of both pictures; None for the shorter side of the generated
+            images.
+        num: int, how many triplets to add; None for all rows.
         jpeg: as for `write`.
 
     Returns:
@@ -262,8 +263,8 @@ def write_from_captions(
 
     Raises:
         FileNotFoundError: when the table or a picture is missing.
-        ValueError: for a table without these columns or without rows; for a function that makes
-            something else; as `write`.
+        ValueError: for a table without these columns or without rows; for a function that returns
+            anything else; as `write`.
 
     Example:
 
@@ -317,7 +318,7 @@ def _captioned(table):
 
 
 def _as_pictures(made, count):
-    """What a function made of captions as uint8 array (count, height, width, 1 or 3)."""
+    """Converts the images of a function to a uint8 array (count, height, width, 1 or 3)."""
     images = np.asarray(as_numpy(made))
     if images.ndim != 4 or len(images) != count or images.shape[-1] not in (1, 3):
         raise ValueError(
@@ -331,7 +332,7 @@ def _as_pictures(made, count):
 
 
 def through_jpeg(pixels: np.ndarray, quality: int) -> np.ndarray:
-    """What a JPEG file leaves of a picture.
+    """Compresses a picture as JPEG and decodes it again.
 
     Args:
         pixels: uint8 array (height, width, 1 or 3).

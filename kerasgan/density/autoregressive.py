@@ -1,4 +1,4 @@
-"""What the autoregressive models of the zoo have in common: their arguments and their one part."""
+"""The base class of the autoregressive models of the zoo."""
 
 from kerasgan import checks
 from kerasgan.core.generative_model import GenerativeModel
@@ -11,14 +11,14 @@ from kerasgan.roles.likelihood import BINARIZATIONS
 class AutoregressiveModel(Autoregressive, GenerativeModel):
     """An autoregressive model with one network, made for an image shape.
 
-    A subclass gives `make_network()` and `default_optimizers()`; the only part is `network`.
+    A subclass defines `make_network()` and `default_optimizers()`; the only part is `network`.
 
     Args:
         image_shape: (height, width, channels).
         base_width: int.
         num_blocks: int of at least 1.
-        levels: int of at least 2: how many values a number of an image has.
-        binarization: `"dynamic"` or `"fixed"`, of two levels; see `HasLikelihood`.
+        levels: int of at least 2, possible values of a channel.
+        binarization: `"dynamic"` or `"fixed"`, for two levels; see `HasLikelihood`.
         num_classes: None or int.
         seed, dtype: as for other models.
         **kwargs: `name`, as for `keras.Model`.

@@ -1,4 +1,4 @@
-"""Flows: models whose code of an image can be decoded exactly, and whose density is exact."""
+"""Normalizing flows: models with exact codes and exact densities."""
 
 import math
 from collections.abc import Callable
@@ -22,28 +22,28 @@ ALPHA = 0.05  # how far from 0 and 1 the numbers stay whose logit is taken
 
 
 class Flow(HasLatents, HasLikelihood, Encodes, GenerativeModel):
-    """A reversible network from images, or vectors, to codes from N(0, I).
+    """A normalizing flow: an invertible network from images, or vectors, to codes from N(0, I).
 
-    Its likelihood of an image x with the code z is `log N(z; 0, I) + log |det dz/dx|`, of which
-    training raises the mean. Values of 8 bits are whole numbers, and a density of these has no
-    bounds: so a random number from 0 to 1 is added to each value (uniform dequantization), anew at
-    each step of training, equally at each `evaluate`, the same for each image in `log_likelihood`.
-    What results is, in the mean, a lower bound of the likelihood of the whole numbers, so nats and
-    bits can be compared with those of models that tell it exactly, and flatter none. Without noise
-    a flow would put spikes on the 256 values, and its bits could be as low as one likes.
+    The log-likelihood of an image x with code z is `log N(z; 0, I) + log |det dz/dx|`, whose mean
+    training maximizes. 8-bit values are whole numbers, for which a density is unbounded: without
+    noise a flow would put spikes on the 256 values, and its bits could become arbitrarily low. So a
+    random number from 0 to 1 is added to each value (uniform dequantization): anew in each training
+    step, identically in each `evaluate`, and the same for each image in `log_likelihood`. The
+    result is, on average, a lower bound of the log-likelihood of the whole numbers, so you can
+    compare its nats and bits with those of models that compute it exactly.
 
-    `encode` adds no noise: it takes each value's centre. `decode` returns what it finds between the
-    values; `generate` returns whole ones.
+    `encode` adds no noise; it uses the centre of each value's interval. `decode` does not round to
+    8-bit values; `generate` does.
 
-    Layers that take their start from data (`kerasgan.layers.reversible.ActNorm`) take it from the
-    first batch of the first `fit`, or from what you give to `start_at`.
+    Layers with data-dependent initialization (`kerasgan.layers.reversible.ActNorm`) use the first
+    batch of the first `fit`, or the images that you pass to `start_at`.
 
     Args:
         image_shape: (height, width, channels), or (n,) for vectors, whose likelihood is that of a
             density.
-        networks: function without arguments that gives a `kerasgan.layers.reversible.Reversible`
-            to flat codes.
-        seed: int or None, where the random numbers of training start.
+        networks: function without arguments that returns a `kerasgan.layers.reversible.Reversible`
+            from images to flat codes.
+        seed: int or None, the seed of the random numbers in training.
         dtype: None or a dtype policy.
         **kwargs: `name`, as for `keras.Model`.
     """
@@ -101,7 +101,7 @@ class Flow(HasLatents, HasLikelihood, Encodes, GenerativeModel):
     # The likelihood ------------------------------------------------------------------------------
 
     def in_levels(self, images, uniform):
-        """Images with a random number in the place of the centre of each value (dequantization)."""
+        """Dequantizes images: adds a random offset within the interval of each value."""
         if self.levels is None:
             return images
         return images + (uniform() - 0.5) * (2.0 / (self.levels - 1))
@@ -119,14 +119,14 @@ class Flow(HasLatents, HasLikelihood, Encodes, GenerativeModel):
 
     @property
     def started(self) -> bool:
-        """Whether the layers that take their start from data have taken it: bool."""
+        """Whether the layers with data-dependent initialization are initialized: bool."""
         return bool(ops.convert_to_numpy(self.start_flag))
 
     def start_at(self, images: np.ndarray) -> None:
-        """Has the layers take their start from images, as `fit` does with its first batch.
+        """Initializes the data-dependent layers from images, as `fit` does with its first batch.
 
-        Call it before the first `fit` if that batch is not typical, or differs from worker to
-        worker. Some hundred images are enough; all are in memory at once.
+        Call it before the first `fit` if that batch is not typical, or differs between workers. A
+        few hundred images are enough; all are in memory at once.
 
         Args:
             images: float array (num_images, height, width, channels) in [-1, 1], or (num_images, n)
@@ -164,7 +164,7 @@ class Flow(HasLatents, HasLikelihood, Encodes, GenerativeModel):
         truncation: float | None = None,
         temperature: float = 1.0,
     ) -> np.ndarray:
-        """Draws images, whose values are of 8 bits.
+        """Draws images with 8-bit values.
 
         Args:
             num_images, seed, labels, truncation: as for `kerasgan.roles.GeneratesImages`.
@@ -187,7 +187,7 @@ class Flow(HasLatents, HasLikelihood, Encodes, GenerativeModel):
 
 
 def scales_of(model: str, image_shape: tuple, scales: int | None, halvings_before: int) -> int:
-    """How many scales a flow of images has.
+    """The number of scales of a flow of images.
 
     Args:
         model: str, its name, for errors.

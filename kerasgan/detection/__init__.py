@@ -1,4 +1,4 @@
-"""Detectors of generated pictures, and what they are worth."""
+"""Detectors of generated pictures, and their evaluation."""
 
 import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__init__.py)
 

@@ -1,4 +1,4 @@
-"""FakeNet: which of two pictures was generated, or whether one was."""
+"""FakeNet: detects which of two pictures was generated, or whether one was."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -14,21 +14,22 @@ from kerasgan.metrics.clip import CLIP
 from kerasgan.utils.files import atomic_path
 
 BACKBONES = ("cnn", "mobilenet")
-WORDS = 512  # of captions, the most frequent ones, in a bag of words
+WORDS = 512  # the number of words in a bag of words
 LEAST_SIDE = 32  # that MobileNetV2 is made for
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class Detector(keras.Model):
-    """Tells real pictures from generated ones: a plain Keras model.
+    """A Keras model that tells real pictures from generated ones.
 
-    With one picture it says how likely that is real. With `pair=True` it sees two, A and B, of
-    which one is real, and says how likely that is A. It is antisymmetric: the logit of (B, A) is
-    that of (A, B) with the opposite sign, exactly, because it is `f(a, b) - f(b, a)`. A detector of
-    pairs can compare, so it does not have to know what pictures look like in general.
+    Given one picture it predicts the probability that the picture is real. With `pair=True` it gets
+    two, A and B, one of which is real, and predicts the probability that this is A. It is then
+    antisymmetric: the logit of (B, A) is exactly minus that of (A, B), because it is `f(a, b) -
+    f(b, a)`. A detector of pairs can compare, so it does not have to know what pictures look like
+    in general.
 
-    It learns from `kerasgan.data.Triplets`, and comes compiled with Adam, binary cross-entropy of
-    logits, and accuracy:
+    Train it with `kerasgan.data.Triplets`. It is already compiled with Adam, binary cross-entropy
+    of logits, and accuracy:
 
         detector = Detector((64, 64, 3), pair=True)
         detector.fit(*detector.examples(train), epochs=10)
@@ -36,23 +37,24 @@ class Detector(keras.Model):
 
     Args:
         image_shape: (height, width, channels).
-        backbone: what looks at a picture:
+        backbone: the network that extracts features from a picture:
 
             - `"cnn"`: four convolutions of stride 2 with batch norm, of 32 to 256 maps;
             - `"mobilenet"`: MobileNetV2 (Sandler et al. 2018, arXiv:1801.04381) with random
               weights; images of at least 32x32;
-            - a built `keras.Model` from images (n, *image_shape) in [-1, 1] to features (n, d), a
-              pretrained one for example; set its `trainable` as you like.
-        pair: whether it sees two pictures.
-        text: what becomes of captions: None for nothing, `"bag_of_words"`, or a function from a
-            list of n str to a float array (n, d), or a CLIP, of which it takes `encode_texts`; see
-            `kerasgan.metrics.KerasHubCLIP`. Neither is saved with the detector: set `encode_text`
-            of a loaded one.
-        spectrum: whether it sees the logarithm of the amplitude of the Fourier transform, too,
-            where up-sampling leaves its traces.
-        vocabulary: sequence of str, the words of the bag of words; None for the most frequent 512
-            of the triplets that `examples` is first given.
-        text_dim: int, d of a function for `text`; None for what the first examples have.
+            - a built `keras.Model` from images (n, *image_shape) in [-1, 1] to features (n, d), for
+              example a pretrained one; set its `trainable` as you like.
+        pair: whether it compares two pictures.
+        text: how to encode captions: None to ignore them, `"bag_of_words"`, a function from a list
+            of n str to a float array (n, d), or a CLIP, whose `encode_texts` is used; see
+            `kerasgan.metrics.KerasHubCLIP`. A function or a CLIP is not saved with the detector:
+            set `encode_text` after loading it.
+        spectrum: whether it also gets the logarithm of the amplitudes of the Fourier transform, in
+            which upsampling leaves traces.
+        vocabulary: sequence of str, the words of the bag of words; None for the 512 most frequent
+            words in the triplets of the first call of `examples`.
+        text_dim: int, the dimension d of the text encoding; None to take it from the first
+            examples.
         seed: int, or None.
 
     Raises:
@@ -110,7 +112,7 @@ class Detector(keras.Model):
     # The network ---------------------------------------------------------------------------------
 
     def _make_network(self):
-        """Makes `network`, once it is known how long the vectors of captions are."""
+        """Makes `network`, once the length of the caption vectors is known."""
         seeds = np.random.default_rng(self.seed)
         picture = keras.Input(self.image_shape, name="picture")
         looks = self.backbone
@@ -151,21 +153,21 @@ class Detector(keras.Model):
         return len(self.vocabulary) if self.text == "bag_of_words" else self.text_dim or 1
 
     def call(self, inputs, training=False):
-        """Pictures, and vectors of captions if there are any, to logits (n, 1).
+        """Maps pictures, and caption vectors if it uses captions, to logits (n, 1).
 
         Args:
-            inputs: what `examples` returns: dict with `a`, with `b` if it sees pairs, and with
-                `text` if it sees captions.
+            inputs: the first result of `examples`: dict with `a`, with `b` if it compares pairs,
+                and with `text` if it uses captions.
             training: as for every Keras layer.
         """
         given = [inputs[name] for name in ("a", "b", "text") if name in inputs]
         return self.made()(given if len(given) > 1 else given[0], training=training)
 
     def made(self) -> keras.Model:
-        """The network, once it is known how long the vectors of captions are.
+        """The network, once the length of the caption vectors is known.
 
         Raises:
-            ValueError: before.
+            ValueError: while the length is unknown.
         """
         if self.network is None:
             raise ValueError("which words are there? Call examples(triplets) of training first.")
@@ -174,15 +176,15 @@ class Detector(keras.Model):
     # Data ----------------------------------------------------------------------------------------
 
     def examples(self, triplets: Triplets, seed: int = 0) -> tuple[dict, np.ndarray]:
-        """What `fit` takes of triplets.
+        """Converts triplets to inputs and labels for `fit`.
 
         Args:
             triplets: n of them, with images of `image_shape`.
-            seed: int, of the order of two pictures.
+            seed: int, the seed of the order of the two pictures.
 
         Returns:
-            A dict of float32 arrays and the labels, float32, 1 for real. Of pairs there are n,
-            labelled whether `a` is real; of single pictures 2 n, the originals first.
+            A dict of float32 arrays, and float32 labels, 1 for real. There are n pairs, labelled by
+            whether `a` is real, or 2 n single pictures, the originals first.
 
         Raises:
             ValueError: for images of another shape.
@@ -215,13 +217,13 @@ class Detector(keras.Model):
         self._make_network()
 
     def vectors(self, captions: Sequence[str]) -> dict:
-        """The vectors of captions as an input: dict, empty for a detector that sees none."""
+        """The caption vectors as an input: dict, empty for a detector that ignores captions."""
         if self.text is None:
             return {}
         if self.encode_text is not None:
             return {"text": np.asarray(self.encode_text(list(captions)), "float32")}
         if self.vocabulary is None:
-            self.made()  # which says what is missing
+            self.made()  # it raises the error that says what is missing
         return {"text": BagOfWords(self.vocabulary or ("",))(captions)}
 
     def probability_real(
@@ -230,15 +232,16 @@ class Detector(keras.Model):
         others: np.ndarray | None = None,
         captions: Sequence[str] | None = None,
     ) -> np.ndarray:
-        """How likely pictures are real.
+        """Predicts the probability that pictures are real.
 
         Args:
             images: float array (n, *image_shape) in [-1, 1].
-            others: the same, what each is compared with; only, and always, with `pair=True`.
-            captions: n str; only, and always, if the detector sees captions.
+            others: the same, the picture to compare each with; required with `pair=True`, and only
+                then.
+            captions: n str; required if the detector uses captions, and only then.
 
         Returns:
-            float32 array (n,), from 0 to 1. Of a pair and its reverse they sum to 1.
+            float32 array (n,), from 0 to 1. Those of a pair and of its reverse sum to 1.
 
         Raises:
             ValueError: for inputs that are missing or unexpected.
@@ -264,14 +267,14 @@ class Detector(keras.Model):
     def export_endpoint(self, filepath: str | os.PathLike) -> None:
         """Writes a SavedModel with the endpoint `probability_real`.
 
-        It takes `a`, float32 (n, *image_shape) in [-1, 1], `b` if it sees pairs, and `text` if it
-        sees captions, and returns `probability_real`, float32 (n,).
+        It takes `a`, float32 (n, *image_shape) in [-1, 1], `b` if the detector compares pairs, and
+        `text` if it uses captions, and returns `probability_real`, float32 (n,).
 
         Args:
             filepath: a folder that does not exist or is empty.
 
         Raises:
-            FileExistsError: when the folder holds something.
+            FileExistsError: when the folder is not empty.
             RuntimeError: under PyTorch, which cannot write a SavedModel.
         """
         check_destination(filepath)
@@ -324,10 +327,9 @@ def _lost_function(captions):
 
 
 class LogAmplitudes(layers.Layer):
-    """The logarithm of the amplitudes of the Fourier transform, the constant part in the middle.
+    """The logarithm of the Fourier amplitudes, with the zero frequency in the middle.
 
-    Images (n, height, width, channels), of which the mean over channels counts, to (n, height,
-    width, 1).
+    Maps images (n, height, width, channels), averaged over channels, to (n, height, width, 1).
     """
 
     def call(self, images):
@@ -342,7 +344,7 @@ class LogAmplitudes(layers.Layer):
 
 
 def _cnn(shape, seeds, name="cnn"):
-    """Four convolutions of stride 2, as far as the image has pixels for them, and their mean."""
+    """Up to four convolutions of stride 2, as the image size allows, and global average pooling."""
     inputs = x = keras.Input(shape)
     for width in (32, 64, 128, 256):
         kernel = keras.initializers.HeNormal(seed=int(seeds.integers(2**31)))

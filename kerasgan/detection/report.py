@@ -1,4 +1,4 @@
-"""What a detector is worth: on unseen triplets, spoiled pictures, and unseen generators."""
+"""Evaluates detectors: on unseen triplets, degraded pictures, and unseen generators."""
 
 import csv
 import os
@@ -16,22 +16,23 @@ BINS = 10  # of probabilities, for the calibration error
 
 
 def evaluate(detector: Detector, triplets: Triplets, *, spoiled: bool = False) -> dict:
-    """Measures a detector.
+    """Evaluates a detector.
 
     Args:
         detector: a trained `Detector`.
-        triplets: those to measure with, none of them trained on.
-        spoiled: whether to measure with spoiled pictures, too. Both pictures of a triplet are.
+        triplets: the triplets to evaluate on; use none that it was trained on.
+        spoiled: whether to evaluate on degraded pictures, too; both pictures of a triplet are
+            degraded.
 
     Returns:
         A dict of numbers from 0 to 1:
 
-        - `accuracy`, at a probability of 0.5, `average_precision` and `auroc`, all of the whole;
-        - `calibration_error`: the mean difference of probabilities from the share that is real,
-          over ten bins of equal width;
+        - `accuracy`, at a probability of 0.5, `average_precision` and `auroc`, over all triplets;
+        - `calibration_error`: the mean difference between the probabilities and the share that is
+          real, over ten bins of equal width;
         - `by_generator`: dict from a name to `{"accuracy", "auroc"}`;
-        - with `spoiled` the same by `jpeg_90`, `jpeg_50`, `blur_1` (a Gauss of so many pixels) and
-          `half_size` (made half as large, and large again).
+        - with `spoiled`, a dict of `accuracy` and `auroc` for each of `jpeg_90`, `jpeg_50`,
+          `blur_1` (a Gaussian of 1 pixel) and `half_size` (downscaled by half and upscaled again).
     """
     found = _numbers(detector, triplets)
     parts = {name: _numbers(detector, some) for name, some in triplets.by_generator()}
@@ -57,7 +58,7 @@ def _numbers(detector, triplets):
 
     inputs, real = detector.examples(triplets)
     logits = detector.predict(inputs, verbose=0)[:, 0].astype("float64")
-    if detector.pair:  # which is A is of no meaning, so each pair counts in both orders
+    if detector.pair:  # which one is A has no meaning, so each pair counts in both orders
         logits, real = np.concatenate([logits, -logits]), np.concatenate([real, 1.0 - real])
     probabilities = 1.0 / (1.0 + np.exp(-logits))
     bins = np.minimum((probabilities * BINS).astype(int), BINS - 1)
@@ -73,16 +74,16 @@ def _numbers(detector, triplets):
 def leave_one_out(
     make: Callable[[], Detector], train: Triplets, test: Triplets, epochs: int = 10, **fit
 ) -> dict[str, dict]:
-    """Trains detectors that have never seen one of the generators, and measures each on it.
+    """Trains detectors without one of the generators each, and evaluates them on that generator.
 
     Args:
-        make: function without arguments to a compiled `Detector`.
+        make: function without arguments that returns a compiled `Detector`.
         train, test: triplets of two or more generators.
-        epochs: int.
+        epochs: int, the number of epochs for each detector.
         **fit: further arguments of `fit`.
 
     Returns:
-        Dict from the name of the generator that was left out to what `evaluate` returns for it.
+        Dict from the name of the generator that was left out to the result of `evaluate` on it.
 
     Raises:
         ValueError: when there are less than two generators.
@@ -101,15 +102,15 @@ def leave_one_out(
 
 
 def table(detector: Detector, triplets: Triplets, path: str | os.PathLike) -> None:
-    """Writes what a detector says of each triplet as CSV.
+    """Writes the predictions of a detector for each triplet as CSV.
 
     The columns are `id`, `generator`, `caption`, `real_original` and `real_generated`, the
-    probabilities that each picture is real (of pairs each compared with the other), and `correct`,
-    whether the original has the higher one.
+    probabilities that each picture is real (for a detector of pairs, compared with the other one),
+    and `correct`, whether the original has the higher probability.
 
     Args:
         detector: a trained `Detector`.
-        triplets: those to tell of.
+        triplets: the triplets to predict.
         path: file to write.
     """
     captions = None if detector.text is None else triplets.captions

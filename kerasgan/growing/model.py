@@ -18,33 +18,33 @@ FLOAT_IMAGES = {"dtype": "float32", "data_format": "channels_last"}
 
 
 class GrowingGAN(Grows, GAN):
-    """A `GAN` that `kerasgan.callbacks.ProgressiveGrowing` grows, of `GrowingNetwork`s.
+    """A `GAN` of `GrowingNetwork`s, which `kerasgan.callbacks.ProgressiveGrowing` grows.
 
-    The data is images of the final resolution throughout. The model reduces them to the resolution
-    of its stage, by the mean of each square of pixels, and while a stage fades in, real images are
-    faded from the stage before as the generated ones are. Without the callback it is trained at the
-    final resolution from the start.
+    The data is always images of the final resolution. The model downscales them to the resolution
+    of its stage by averaging squares of pixels. While a stage fades in, real images are blended
+    with those of the stage before, as the generated ones are. Without the callback the model trains
+    at the final resolution from the start.
 
-    `generate`, `evaluate` and `export` work at the current stage, and `image_shape` is what they
-    make. Which stage that is, and how far its fade has come, is part of the model and its files.
+    `generate`, `evaluate` and `export` work at the current stage, whose image shape is
+    `image_shape`. The stage and the progress of its fade-in are saved with the model.
 
-    A subclass gives `networks()`.
+    A subclass defines `networks()`.
 
     Args:
         image_shape: (size, size, channels), the final one: size is 4 doubled once or more often
             (8, 16, 32, ..., 1024), channels is 1 or 3.
         latent_dim: int, length of the noise vector.
-        base_width: int, feature maps next to the image at the final resolution; each halving of it
-            doubles them.
+        base_width: int, feature maps next to the image at the final resolution; their number
+            doubles at each lower resolution.
         max_width: int, the largest number of feature maps.
         ema_decay: None, or the decay of an averaged copy of the generator; see `kerasgan.GAN`.
-        seed: int or None, where the random numbers of training start.
+        seed: int or None, the seed of the random numbers in training.
         dtype: None or a dtype policy such as `"mixed_bfloat16"`, for both networks;
             `"mixed_float16"` cannot grow under JAX.
         **kwargs: `name`, as for `keras.Model`.
 
     Raises:
-        ValueError: for an image_shape that cannot be reached.
+        ValueError: for an image_shape that the networks cannot generate.
 
     Reference: Progressive Growing of GANs for Improved Quality, Stability, and Variation, Karras
     et al., 2018, arXiv:1710.10196.
@@ -85,7 +85,7 @@ class GrowingGAN(Grows, GAN):
         self.batch_size: int | None = None  # of one round of the game, None for that of the data
 
     def networks(self) -> tuple[Callable, Callable]:
-        """What makes the generator and the discriminator: their classes."""
+        """The functions that create the generator and the discriminator: their classes."""
         raise NotImplementedError
 
     # Growth ------------------------------------------------------------------------------------
@@ -98,7 +98,7 @@ class GrowingGAN(Grows, GAN):
 
     @property
     def stage(self) -> int:
-        """int, 0 for 4x4."""
+        """The current stage: int, 0 for 4x4."""
         return self.discriminator.stage
 
     @property
@@ -126,19 +126,18 @@ class GrowingGAN(Grows, GAN):
         batch_size: int | None = None,
         reset_optimizers: bool = False,
     ) -> None:
-        """Goes to a stage; `fit` compiles its step anew.
+        """Changes the stage; `fit` then compiles its step again.
 
         Args:
             stage: int from 0 (4x4) to `last_stage`.
-            fade_images: int, over how many images the new layers fade in, from now on; 0 for at
-                once.
-            batch_size: None, or int: the batches of the data are divided into rounds of so many
+            fade_images: int, over how many images, from now on, the new layers fade in; 0 to use
+                them at once.
+            batch_size: None, or int: the batches of the data are split into batches of this many
                 images.
-            reset_optimizers: whether the optimizers forget their moments and start counting anew,
-                as the paper's code does. If not, the moments of the layers in use stay; those of
-                the new layers are zero while the count of steps is high, so Adam's correction of
-                its bias does not apply to them, and their first steps are larger, up to ten times
-                with beta_2=0.99.
+            reset_optimizers: whether to reset the moments and step counts of the optimizers, as the
+                paper's code does. If False, the moments of the layers in use stay. Those of new
+                layers are zero while the step count is high, so Adam's bias correction does not
+                apply to them, and their first steps are larger, up to ten times with beta_2=0.99.
 
         Raises:
             ValueError: for a stage that does not exist.
@@ -205,7 +204,7 @@ class GrowingGAN(Grows, GAN):
     # The game ----------------------------------------------------------------------------------
 
     def train_step(self, data):
-        """The rounds of the game that a batch is enough for; returns the mean losses so far."""
+        """Runs as many training rounds as a batch provides for; returns the mean losses so far."""
         for part in self._rounds(data):
             self._fade()
             logs = super().train_step(part)

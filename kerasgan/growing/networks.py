@@ -1,4 +1,4 @@
-"""Networks with layers for every resolution, and what those of ProGAN and StyleGAN share."""
+"""Networks with layers for every resolution, and parts that ProGAN and StyleGAN share."""
 
 import keras
 from keras import layers, ops
@@ -13,13 +13,13 @@ START_SIZE = 4
 
 
 class GrowingNetwork(keras.Model):
-    """A network with layers for every resolution, of which those up to its stage are in use.
+    """A network with layers for every resolution, which uses those up to its stage.
 
     Stage s is the resolution 4 * 2^s. Used alone, a network is at its last stage and `alpha` is 1:
     an ordinary network for the final resolution. All weights exist from the start, so that a file,
     an optimizer and an averaged copy have the same arrays at every stage.
 
-    A subclass makes its layers under `with dtype_policy(self.dtype_policy)`, and gives
+    A subclass creates its layers under `with dtype_policy(self.dtype_policy)`, and defines
     `layers_at(stage)`.
 
     Args:
@@ -27,8 +27,8 @@ class GrowingNetwork(keras.Model):
         **kwargs: `name` and `dtype`, as for `keras.Model`.
 
     Attributes:
-        alpha: float32 variable, the share of the layers of this stage in what the network makes;
-            the rest is of the stage before, enlarged or reduced.
+        alpha: float32 variable, the weight of this stage's layers in the output; the remaining
+            weight is that of the resized output of the stage before.
     """
 
     def __init__(self, image_shape, **kwargs):
@@ -67,17 +67,17 @@ class GrowingNetwork(keras.Model):
         return (size, size, self.final_image_shape[-1])
 
     def layers_at(self, stage):
-        """The layers that are in use at a stage."""
+        """The layers in use at a stage."""
         raise NotImplementedError
 
     def idle_weights(self):
-        """Weights that are not in use at this stage."""
+        """The weights that are not in use at this stage."""
         used = {id(w) for layer in self.layers_at(self.stage) for w in layer.weights}
         used |= {id(self.alpha), id(self.saved_stage)}
         return [w for w in self.weights if id(w) not in used]
 
     def faded(self, before, now):
-        """What the stage before and this one make, mixed by alpha; exact at 0 and at 1."""
+        """Mixes the outputs of the stage before and of this one by alpha; exact at 0 and at 1."""
         alpha = ops.cast(self.alpha, now.dtype)
         return (1.0 - alpha) * before + alpha * now
 
@@ -91,15 +91,15 @@ class GrowingNetwork(keras.Model):
 
 
 class GrowingDiscriminator(GrowingNetwork):
-    """The discriminator of table 2 of Karras et al. 2018, which StyleGAN's is but for a blur.
+    """The discriminator of table 2 of Karras et al. 2018; with blur also StyleGAN's.
 
     Args:
         image_shape: (size, size, channels).
         base_width, max_width: int, see `GrowingGAN`.
         widths: None, or feature maps of each stage in place of these; see `stage_widths`.
-        blur: whether features are blurred before they are reduced, as in StyleGAN.
-        pool_first: whether a stage reduces its features before its last leaky ReLU, as the authors'
-            code does in both papers, or after it, as the table of the first says.
+        blur: whether to blur features before downsampling, as in StyleGAN.
+        pool_first: whether a stage downsamples before its last leaky ReLU, as the authors' code
+            does for both papers, or after it, as in table 2.
         **kwargs: `name` and `dtype`, as for `keras.Model`.
     """
 

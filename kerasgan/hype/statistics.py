@@ -1,4 +1,4 @@
-"""HYPE: how often people take generated images for real ones, and how long they must look.
+"""HYPE: how often people take generated images for real, and how long they must look to tell.
 
 Reference: HYPE: A Benchmark for Human eYe Perceptual Evaluation of Generative Models, Zhou et al.,
 2019, arXiv:1904.01121. `kerasgan hype` asks the people.
@@ -14,7 +14,7 @@ RESAMPLES = 10_000
 
 
 class Estimate(NamedTuple):
-    """A number and its bootstrap 95 % confidence interval; NaN is what too few answers leave."""
+    """A number and its bootstrap 95 % confidence interval, NaN if there are too few answers."""
 
     value: float
     low: float
@@ -30,21 +30,21 @@ def error_rates(
 ) -> dict[str, Estimate]:
     """The HYPE-infinity score: the share of wrong answers, with unlimited time.
 
-    0.5 is what guessing gives: nobody can tell the generated images from the real ones.
+    0.5 is the score of guessing: nobody can tell the generated images from the real ones.
 
     Args:
         real: bool (answers,), whether the image was real.
-        taken_for_real: bool (answers,), whether it was said to be.
-        participants: (answers,), who said it. Several are resampled by the bootstrap as a whole, as
-            in the paper; of one alone, it is the answers.
-        seed: int, of the bootstrap's 10,000 resamples.
+        taken_for_real: bool (answers,), whether the answer was "real".
+        participants: (answers,), who gave each answer. The bootstrap resamples whole participants,
+            as in the paper; with a single participant, it resamples answers.
+        seed: int, the seed of the bootstrap's 10,000 resamples.
 
     Returns:
         Dict of `Estimate`, shares in 0..1: `"all"` is the score, `"real"` and `"generated"` are the
         shares of wrong answers among these images.
 
     Raises:
-        ValueError: for no answer, or arguments of different lengths.
+        ValueError: without answers, or for arguments of different lengths.
 
     Example:
 
@@ -82,16 +82,16 @@ def exposure_threshold(
     The mean over participants of the mean over their blocks of the modal exposure.
 
     Args:
-        blocks: list of sequences of the exposures, in milliseconds, of a whole block each.
-        participants: (blocks,), whose blocks they are. Several are resampled by the bootstrap as a
-            whole; of one alone, it is the blocks.
-        seed: int, of the bootstrap's 10,000 resamples.
+        blocks: list of sequences, the exposures of a whole block in milliseconds.
+        participants: (blocks,), the participant of each block. The bootstrap resamples whole
+            participants; with a single participant, it resamples blocks.
+        seed: int, the seed of the bootstrap's 10,000 resamples.
 
     Returns:
         `Estimate` in milliseconds; a single block has no interval.
 
     Raises:
-        ValueError: for no block, or not one participant for each.
+        ValueError: without blocks, or without exactly one participant for each block.
 
     Example:
 
@@ -115,7 +115,7 @@ def exposure_threshold(
 
 
 def modal_exposure(exposures: Sequence[float]) -> float:
-    """The most frequent exposure of a block; of several, which the paper leaves open, their mean.
+    """The most frequent exposure of a block; the mean if several are equally frequent.
 
     Args:
         exposures: sequence of numbers.
@@ -133,13 +133,14 @@ def modal_exposure(exposures: Sequence[float]) -> float:
 
 
 class Staircase:
-    """How long the images of a block are shown: shorter after each right answer, else longer.
+    """The exposure of images in a block: shorter after each right answer, longer after a wrong one.
 
-    It begins at 500 ms and stays in 100..1000 ms. The paper wants it to hover where 75 % of the
-    answers are right, with steps of 10 and 30 ms; for that the smaller step has to be the one down.
+    It starts at 500 ms and stays in 100..1000 ms. In the paper it should converge to where 75 % of
+    the answers are right, with steps of 10 and 30 ms; this requires that the smaller step is the
+    one down.
 
     Attributes:
-        exposure: int, the milliseconds for which the next image is to be shown.
+        exposure: int, for how many milliseconds to show the next image.
 
     Example:
 
@@ -163,7 +164,7 @@ class Staircase:
         self.exposure = self.BEGIN
 
     def answered(self, correct: bool) -> None:
-        """Takes one step; `correct` is whether the last answer was."""
+        """Takes one step; `correct` says whether the last answer was right."""
         exposure = self.exposure + (-self.DOWN if correct else self.UP)
         self.exposure = min(max(exposure, self.LEAST), self.LONGEST)
 

@@ -33,7 +33,7 @@ NAME = re.compile(r"\w[\w .-]{0,39}")  # nothing that a spreadsheet could take f
 
 
 class Answers:
-    """The CSV file with every answer, which an interrupted study loses none of.
+    """The CSV file with every answer; an interrupted study loses none.
 
     Args:
         path: the file; one that exists is continued.
@@ -102,7 +102,7 @@ def error_rates(rows):
 def whole_blocks(rows):
     """Answers of HYPE-time, a list of dicts, as a list of such lists for each block.
 
-    A block that somebody left before its end does not count: it is mostly the way from the start.
+    Unfinished blocks do not count, because they mostly show the way from the initial exposure.
     """
     blocks = {}
     for row in rows:
@@ -150,7 +150,7 @@ class Study:
         answers: an `Answers`.
         mode: `"infinity"` or `"time"`.
         num: int, how many images each participant sees: even, and for `"time"` a multiple of 6.
-        seed: int; which images a participant sees, and in which order, is a function of it and of
+        seed: int; which images a participant sees, and in which order, depends only on it and on
             the number of the session.
 
     Raises:
@@ -206,7 +206,7 @@ class Study:
 
         Raises:
             KeyError: for an unknown session.
-            ValueError: for any image but the one that is to be judged.
+            ValueError: for any image but the current one.
         """
         with self._lock:
             session = self._sessions[token]
@@ -318,7 +318,7 @@ def create_app(study, host="127.0.0.1"):
 
     Args:
         study: a `Study`.
-        host: str, the address or name that the server is bound to.
+        host: str, the address or name that the server listens on.
 
     Returns:
         `flask.Flask`.

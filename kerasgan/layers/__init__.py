@@ -1,4 +1,4 @@
-"""Building blocks that Keras lacks."""
+"""Layers, constraints and regularizers that Keras lacks."""
 
 import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__init__.py)
 

@@ -1,4 +1,4 @@
-"""Attention over the places of an image."""
+"""Attention over the positions of an image."""
 
 import keras
 from keras import layers, ops
@@ -8,16 +8,16 @@ from kerasgan.layers.spectral_normalization import SpectralNormalization
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class SelfAttention2D(layers.Layer):
-    """Lets each place of a feature map look at all others.
+    """Self-attention: lets each position of a feature map attend to all others.
 
     With 1x1 convolutions f, g (to 1/8 of the channels) and h (to 1/2), the output is
     `x + gamma v(softmax(g(x) f(x)^T) h(x))`, where gamma starts at 0, so that a network first
-    learns from what is near. f and h are max-pooled by 2, which the paper's code does and its text
-    does not say: it is a quarter of the work.
+    learns from local features. f and h are max-pooled by 2, as in the paper's code though not in
+    its text, which takes a quarter of the work.
 
     Args:
-        spectral_normalization: whether the convolutions are spectrally normalized, as in both
-            players of the paper.
+        spectral_normalization: whether to normalize the convolutions spectrally, as in the paper's
+            generator and discriminator.
         **kwargs: `name` and `dtype`, as for `keras.layers.Layer`.
 
     Input and output: (batch, height, width, channels), height and width even, channels at least 2.

@@ -1,4 +1,4 @@
-"""Networks from images to codes and from codes to images, which several models share."""
+"""Encoder and decoder networks that several models share."""
 
 import keras
 from keras import layers
@@ -7,16 +7,17 @@ from kerasgan.layers.shapes import doublings_to
 
 
 def dense_features(image_shape, units, activation):
-    """Dense layers on an image: the input, and the features of the last one.
+    """Dense layers on an image: returns the input, and the features of the last layer.
 
     Args:
         image_shape: (height, width, channels).
-        units: sequence of int, the width of each layer; none gives the pixels.
-        activation: str, of every layer.
+        units: sequence of int, the width of each layer; an empty one returns the pixels.
+        activation: str, the activation of every layer.
     """
     inputs = keras.Input(image_shape, name="images")
     x = layers.Flatten(name="pixels")(inputs)
-    # Black as 0: a background of -1 would be most of what the first layer sees, and slow it down.
+    # Maps black to 0: a background of -1 would dominate the input of the first layer and slow
+    # learning down.
     x = layers.Rescaling(0.5, 0.5, name="from_0_to_1")(x)
     for number, width in enumerate(units, 1):
         x = layers.Dense(width, activation, name=f"hidden{number}")(x)
@@ -24,14 +25,14 @@ def dense_features(image_shape, units, activation):
 
 
 def convolutional_features(image_shape, base_width, batch_norm=False):
-    """Strided convolutions on an image: the input, and their flat features.
+    """Strided convolutions on an image: returns the input, and the flat features.
 
     Args:
         image_shape: (size, size, channels): size is 4, 6 or 7 doubled once or more often, channels
             is 1 or 3.
         base_width: int, feature maps of the layer next to the image; each halving of the
             resolution doubles it.
-        batch_norm: bool, whether batch norm stands before each ReLU.
+        batch_norm: bool, whether to apply batch norm before each ReLU.
     """
     _, doublings = doublings_to(image_shape)
     inputs = x = keras.Input(image_shape, name="images")
@@ -64,13 +65,13 @@ def posterior_network(inputs, features, latent_dim):
 
 
 def dense_decoder(image_shape, latent_dim, units, activation, last=None):
-    """The network of dense layers from codes to the numbers of an image, float32.
+    """A decoder of dense layers from codes to image values, float32.
 
     Args:
         image_shape: (height, width, channels).
         latent_dim: int, the length of a code.
-        units: sequence of int, the widths of the layers between.
-        activation: str, of those.
+        units: sequence of int, the widths of the hidden layers.
+        activation: str, the activation of the hidden layers.
         last: None or str, the activation of the last layer.
     """
     inputs = x = keras.Input((latent_dim,), name="codes")
@@ -83,7 +84,7 @@ def dense_decoder(image_shape, latent_dim, units, activation, last=None):
 
 
 def upsampling_decoder(image_shape, latent_dim, base_width, last=None):
-    """The network of upsampling and convolutions from codes to the numbers of an image, float32.
+    """A decoder of upsampling and convolutions from codes to image values, float32.
 
     Args:
         image_shape: as for `convolutional_features`.

@@ -9,12 +9,12 @@ from keras import layers, ops
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class Blur(layers.Layer):
-    """Filters each map with the kernel [1, 2, 1] / 4 in both directions, zeros beyond the border.
+    """Blurs each map with the kernel [1, 2, 1] / 4 in both directions, with zero padding.
 
     Args:
         taps: int of at least 2, the length of the kernel, a row of Pascal's triangle: 3 for [1, 2,
             1] / 4, 4 for [1, 3, 3, 1] / 8.
-        border: int, how many zeros there are at each side. Those of the default keep the size.
+        border: int, how many zeros to pad at each side. The default keeps the size.
         **kwargs: `name` and `dtype`, as for `keras.layers.Layer`.
 
     Input: (batch, height, width, channels). Output: the same, with sizes `2 * border - taps + 1`
@@ -49,12 +49,12 @@ class Blur(layers.Layer):
 
 
 def binomial(x, times, border):
-    """Maps (batch, height, width, channels) filtered with [1, 1] / 2 so many times each way.
+    """Filters maps (batch, height, width, channels) with [1, 1] / 2, `times` times each way.
 
     Args:
         x: the maps.
         times: int.
-        border: int, how many zeros are put around them first.
+        border: int, how many zeros to pad around them first.
     """
     # With the second derivatives that gradient penalties need, means are 14 times as fast as
     # depthwise convolutions under JAX on a CPU, and no slower elsewhere.
@@ -65,13 +65,13 @@ def binomial(x, times, border):
 
 
 def gaussian(x, sigma, largest):
-    """Images (batch, height, width, channels) filtered with `2^-(d / sigma)^2`, zeros beyond them.
+    """Filters images (batch, height, width, channels) with `2^-(d / sigma)^2` and zero padding.
 
     Args:
         x: the images.
-        sigma: number or scalar tensor of at least 0, in pixels; of 0 nothing changes. The filter
-            ends at three times it.
-        largest: float, the largest sigma that there can be.
+        sigma: number or scalar tensor of at least 0, in pixels; 0 changes nothing. The filter ends
+            at three times sigma.
+        largest: float, the largest possible sigma.
     """
     sigma = ops.maximum(ops.cast(sigma, x.dtype), 1e-6)
 

@@ -1,8 +1,8 @@
-"""Convolutions that see earlier pixels only, for a whole image or for one pixel at a time.
+"""Causal convolutions, computed for a whole image or for one pixel at a time.
 
-Earlier are the pixels of the rows above and those to the left in a pixel's own row. A network of
-these layers is written once, as a function of a "view" (`WholeImage`, `OneRow` or `OnePixel`) that
-it asks for every layer which looks at other places than its own.
+They see only earlier pixels: those of the rows above, and those to the left in a pixel's own row. A
+network of these layers is written once, as a function of a "view" (`WholeImage`, `OneRow` or
+`OnePixel`), through which it calls every layer that sees positions other than its own.
 """
 
 import keras
@@ -14,26 +14,26 @@ from kerasgan.backend import private
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class CausalConv2D(layers.Layer):
-    """Convolution whose kernel ends in the row, or at the pixel, that it computes.
+    """Causal convolution, whose kernel ends in the row, or at the pixel, that it computes.
 
-    Features are of pixels or of rows. Those of a pixel may know all earlier pixels, so the kernel's
-    last row ends at the pixel itself, or before it. Those of a row (`of_rows=True`) know what is
-    above it, all along the row, so the kernel is a whole rectangle.
+    Features belong to pixels or to rows. Features of a pixel may depend on all earlier pixels, so
+    the kernel's last row ends at the pixel itself, or before it. Features of a row (`of_rows=True`)
+    depend on everything above the row, along its whole width, so the kernel is a full rectangle.
 
     Args:
         filters: int.
-        rows: int, rows of the kernel; the last one is the own row.
-        left, right: int, columns to the left and to the right of the own one. With `right=-1` the
-            own column is not seen, either.
+        rows: int, rows of the kernel; the last one is the pixel's own row.
+        left, right: int, columns to the left and to the right of the pixel's own column. With
+            `right=-1` the layer does not see that column, either.
         of_rows: bool, see above.
-        center: bool, whether the pixel itself is seen.
+        center: bool, whether the layer sees the pixel itself.
         strides: 1 or 2.
-        scale: int, pixels of the image for one place of the input, in each direction.
-        channels: int, channels of the image. With more than one, features belong to one each, and
-            those of a channel see at their own place only those of the channels before (with
-            `earlier=True`) or of these and its own: masks A and B of the paper.
+        scale: int, pixels of the image per position of the input, in each direction.
+        channels: int, channels of the image. With more than one, each feature belongs to a channel
+            and sees, at its own position, only features of the channels before it (with
+            `earlier=True`), or of those and its own channel: masks A and B of the paper.
         earlier: bool, see above.
-        copies: int, how often the filters of all channels repeat.
+        copies: int, how often the group of filters for all channels repeats.
         of_image: bool, whether the input is the image.
         **kwargs: `name` and `dtype`, as for `keras.layers.Layer`.
 
@@ -44,7 +44,7 @@ class CausalConv2D(layers.Layer):
     TensorShape([1, 5, 5, 4])
 
     Reference: Pixel Recurrent Neural Networks, van den Oord, Kalchbrenner & Kavukcuoglu, 2016,
-    arXiv:1601.06759, section 3.4. What a mask would set to zero is no weight here.
+    arXiv:1601.06759, section 3.4. Weights that a mask would set to zero do not exist here.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class CausalConv2D(layers.Layer):
 
     @property
     def looks_around(self) -> bool:
-        """Whether it sees other places than its own."""
+        """Whether it sees positions other than its own."""
         return self.rows > 1 or self.left > 0 or self.strides > 1
 
     def build(self, input_shape):
@@ -102,7 +102,7 @@ class CausalConv2D(layers.Layer):
         return self._convolved(self._beside(rows), self.taps(), self.rows)
 
     def from_above(self, rows):
-        """What the rows above (batch, rows - 1, width, channels) add to each pixel of a row.
+        """What the rows above (batch, rows - 1, width, channels) contribute to each pixel of a row.
 
         Returns:
             Tensor (batch, width, filters).
@@ -111,7 +111,7 @@ class CausalConv2D(layers.Layer):
         return self._convolved(self._beside(rows), taps, self.rows - 1)[:, 0]
 
     def from_own_row(self, pixels):
-        """What the last pixels of the own row (batch, left + 1, channels) add: (batch, filters)."""
+        """What the row's last pixels (batch, left + 1, channels) add: (batch, filters)."""
         taps = self.taps()[self.above :]
         pixels = pixels[:, : taps.shape[0]]
         if taps.shape[0] == 0:
@@ -144,11 +144,11 @@ class CausalConv2D(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class Upsampling(layers.Layer):
-    """Transposed convolution of 2x2 with strides of 2: every place becomes four.
+    """Transposed 2x2 convolution with stride 2: every position becomes four.
 
     Args:
         filters: int.
-        scale: int, pixels of the image for one place of the output, in each direction.
+        scale: int, pixels of the image per position of the output, in each direction.
         **kwargs: `name` and `dtype`, as for `keras.layers.Layer`.
     """
 
@@ -161,7 +161,7 @@ class Upsampling(layers.Layer):
         self.four.build(input_shape)
 
     def places(self, inputs):
-        """The features of the four: (batch, height, width, 2, 2, filters)."""
+        """The features of the four positions: (batch, height, width, 2, 2, filters)."""
         _, height, width, _ = inputs.shape
         return ops.reshape(self.four(inputs), (-1, height, width, 2, 2, self.filters))
 
@@ -179,17 +179,17 @@ class Upsampling(layers.Layer):
 
 
 class CausalBlock(layers.Layer):
-    """Some layers of a `CausalNetwork` in one, which only that network makes."""
+    """A block of layers of a `CausalNetwork`, which only that network creates."""
 
     def get_config(self) -> dict:
         return {"name": self.name, "trainable": self.trainable}
 
 
 class WholeImage:
-    """The view of training: every layer computes all of its places at once."""
+    """The view for training: every layer computes all of its positions at once."""
 
     def __call__(self, layer, x):
-        """What a `CausalConv2D` or an `Upsampling` makes of its input."""
+        """The output of a `CausalConv2D` or an `Upsampling`."""
         return layer(x)
 
     def row_above(self, x):
@@ -198,13 +198,13 @@ class WholeImage:
 
 
 class OneRow:
-    """The view of layers of rows, when a row begins: they compute its features, once.
+    """The view for row layers at the start of a row: they compute its features once.
 
     Args:
         row: int32 tensor, the number of the row.
-        above: tensor (batch, 1, width, channels), what the network makes of the pixels above.
-        kept: dict by layer of dict: `rows`, the last rows of the layer's input, and `output`, of
-            layers with strides, which compute on some rows only.
+        above: tensor (batch, 1, width, channels), the network's features of the pixels above.
+        kept: dict by layer of dict: `rows`, the last rows of the layer's input, and `output`, for
+            layers with strides, which compute only some rows.
     """
 
     def __init__(self, row, above, kept):
@@ -236,14 +236,14 @@ class OneRow:
 
 
 class OnePixel:
-    """The view of layers of pixels, at one pixel: they compute its features only.
+    """The view for pixel layers at one pixel: they compute the features of that pixel only.
 
     Args:
         row, column: int32 tensors.
-        above: dict by layer of dict: `above`, what the rows above add to this pixel (batch,
-            filters), and `output`, what a layer with strides has made of it in an earlier row.
+        above: dict by layer of dict: `above`, the contribution of the rows above to this pixel
+            (batch, filters), and `output`, the output of a layer with strides in an earlier row.
         kept: dict by layer of dict: `left`, the inputs of the pixels to the left (batch, left,
-            channels), and `output`, of layers with strides, which compute at some pixels only.
+            channels), and `output`, for layers with strides, which compute only some pixels.
     """
 
     def __init__(self, row, column, above, kept):
@@ -277,7 +277,7 @@ class OnePixel:
         return y[:, None, None]
 
     def drawn(self, x):
-        """Has the layers that look at the image keep what this pixel has become."""
+        """Lets the layers that read the image store the value drawn for this pixel."""
         for layer in self.of_image:
             x = ops.cast(x, layer.compute_dtype)
             self.inputs[layer.name] = x[:, 0, 0]
@@ -289,21 +289,21 @@ class OnePixel:
 class CausalNetwork(keras.Model):
     """A network from an image to the parameters of a distribution for each of its pixels.
 
-    A subclass makes its layers in `__init__` and gives
+    A subclass creates its layers in `__init__` and defines
 
-    - `above(view, x, labels, training)`: from what `see` makes of the image to a list of features
-      of rows, by layers with `of_rows=True`; by default none;
-    - `parameters(view, x, above, labels, training)`: from that, and the features of rows at the
-      same places, to parameters (batch, height, width, n).
+    - `above(view, x, labels, training)`: maps the output of `see` to a list of row features, with
+      layers that have `of_rows=True`; by default none;
+    - `parameters(view, x, above, labels, training)`: maps the output of `see`, and the row features
+      at the same positions, to parameters (batch, height, width, n).
 
-    Both ask `view` for every `CausalConv2D` and `Upsampling`; all else has to be a matter of one
-    place.
+    Both call every `CausalConv2D` and `Upsampling` through `view`; all other operations must act on
+    each position by itself.
 
     Args:
         image_shape: (height, width, channels).
         num_classes: None, or int: the network then takes [images, labels].
         sees_channels: bool, whether parameters depend on the channels of the same pixel, so that
-            the network is computed for each channel anew.
+            the network must be computed again for each channel.
         **kwargs: `name`, as for `keras.Model`.
     """
 
@@ -319,14 +319,14 @@ class CausalNetwork(keras.Model):
         self.sees_channels = sees_channels
 
     def see(self, images):
-        """What the layers see of an image; the image itself."""
+        """The input of the layers for an image; by default the image itself."""
         return images
 
     def above(self, view, x, labels=None, training=False):
         return []
 
     def make(self) -> None:
-        """Makes the weights of all layers; call it at the end of `__init__`."""
+        """Creates the weights of all layers; call it at the end of `__init__`."""
         image = ops.zeros((1, *self.image_shape))
         self(image if self.num_classes is None else [image, ops.zeros((1,), "int32")])
 
@@ -338,12 +338,12 @@ class CausalNetwork(keras.Model):
 
     @property
     def causal_layers(self) -> list:
-        """Its `CausalConv2D` that see other places than their own: list."""
+        """Its `CausalConv2D` layers that see positions other than their own: list."""
         found = [layer for layer in private.layers_of(self) if isinstance(layer, CausalConv2D)]
         return [layer for layer in found if layer.looks_around]
 
 
 def _channel_of(features, channels, copies):
-    """The channel to which each of so many features belongs: int array (features,)."""
+    """The channel to which each feature belongs: int array (features,)."""
     each = features // copies
     return np.tile(np.arange(each) * channels // each, copies)

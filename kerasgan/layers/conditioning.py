@@ -1,4 +1,4 @@
-"""How a class, or another condition, reaches the features of a network."""
+"""Layers that condition a network on a class or another input."""
 
 import keras
 from keras import layers, ops
@@ -11,7 +11,7 @@ CONDITIONINGS = ("one_hot", "projection")
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class OneHot(layers.Layer):
-    """A label as a vector of zeros with a one at its place.
+    """Encodes a label as a one-hot vector.
 
     Args:
         num_classes: int.
@@ -41,7 +41,7 @@ class OneHot(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class ClassToMaps(layers.Layer):
-    """A label as one-hot matrices: as many maps as classes, one of ones and the others of zeros.
+    """Encodes a label as one-hot maps: one map per class, of ones for the label's class.
 
     Args:
         num_classes: int.
@@ -78,15 +78,15 @@ class ClassToMaps(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class ConditionalBatchNormalization(layers.Layer):
-    """Batch normalization whose scale and shift are functions of a condition.
+    """Batch normalization whose scale and shift depend on a condition.
 
     Args:
         num_classes: int, if the condition is a label: each class then has a scale, which starts at
             1, and a shift, which starts at 0. None if the condition is a vector: scale and shift
             are then linear in it, around 1 and 0.
         momentum, epsilon: as for `keras.layers.BatchNormalization`.
-        spectral_normalization: whether the linear maps from a vector are spectrally normalized.
-        sets: None, or int: how many sets of standing statistics there are; see
+        spectral_normalization: whether to normalize the linear maps from a vector spectrally.
+        sets: None, or int, the number of sets of standing statistics; see
             `kerasgan.layers.StandingBatchNormalization`.
         **kwargs: `name` and `dtype`, as for `keras.layers.Layer`.
 
@@ -172,7 +172,7 @@ class ConditionalBatchNormalization(layers.Layer):
 
 
 def labelled_latents(latent_dim, num_classes, joined=True):
-    """The inputs of a generator, and the noise, joined with the one-hot label if there is one."""
+    """A generator's inputs, and the noise, joined with the one-hot label if there is one."""
     z = keras.Input((latent_dim,), name="z")
     if num_classes is None:
         return z, z
@@ -184,7 +184,7 @@ def labelled_latents(latent_dim, num_classes, joined=True):
 
 
 def label_maps(image_shape, num_classes, conditioning):
-    """The inputs of a discriminator, what its first layer sees, and the label (or None)."""
+    """A discriminator's inputs, the input of its first layer, and the label (or None)."""
     images = keras.Input(image_shape, name="images")
     if num_classes is None:
         return images, images, None

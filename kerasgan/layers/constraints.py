@@ -1,4 +1,4 @@
-"""What weights may be."""
+"""Weight constraints."""
 
 import keras
 from keras import ops
@@ -12,7 +12,7 @@ class ClipWeights(keras.constraints.Constraint):
         limit: float above 0.
 
     Raises:
-        ValueError: for another limit.
+        ValueError: for a limit that is not above 0.
 
     Example:
 

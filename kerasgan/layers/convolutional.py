@@ -19,7 +19,7 @@ def convolutional_generator(
     conditioning: str = "one_hot",
     hidden_units: int | None = None,
 ) -> keras.Model:
-    """The generator: z is projected to the first features, which transposed convolutions double.
+    """DCGAN's generator: projects z to small maps, which transposed convolutions double in size.
 
     Args:
         image_shape: (size, size, channels): size is 4, 6 or 7 doubled once or more often, channels
@@ -28,11 +28,11 @@ def convolutional_generator(
         base_width: int, feature maps of the layer next to the image; each halving of the
             resolution doubles it.
         num_classes: None, or int: the label is then a second input, joined to z as one-hot vector.
-        conditioning: how the discriminator sees the label; of no consequence here.
+        conditioning: how the discriminator gets the label; ignored here.
         hidden_units: None, or the width of a dense layer before the projection.
 
     Returns:
-        A `keras.Model` to images in [-1, 1].
+        A `keras.Model` that outputs images in [-1, 1].
     """
     start_size, doublings = doublings_to(image_shape)
     width = base_width * 2 ** (doublings - 1)
@@ -40,8 +40,8 @@ def convolutional_generator(
     if hidden_units:
         x = _hidden(hidden_units)(x)
         x = layers.ReLU(name="hidden_relu")(_batch_norm("hidden_norm")(x))
-    # A matrix product, and in DCGAN the only one; as a transposed convolution of a 1x1 image of z
-    # it would be the same.
+    # A matrix product, the only one in DCGAN; equivalent to a transposed convolution of a 1x1 image
+    # of z.
     x = layers.Dense(
         start_size * start_size * width,
         use_bias=False,
@@ -56,7 +56,7 @@ def convolutional_generator(
         x = _batch_norm(f"up{doubling}_norm")(x)
         x = layers.ReLU(name=f"up{doubling}_relu")(x)
     x = _up(image_shape[2], "to_image")(x)
-    # float32 whatever the policy: images are what losses, metrics and clients read.
+    # float32 whatever the policy, because losses, metrics and clients read the images.
     images = layers.Activation("tanh", dtype="float32", name="images")(x)
     return keras.Model(inputs, images, name="generator")
 
@@ -71,7 +71,7 @@ def convolutional_discriminator(
     hidden_units: int | None = None,
     slope: float = 0.2,
 ) -> keras.Model:
-    """The discriminator: strided convolutions down to the generator's first size, one logit.
+    """DCGAN's discriminator: strided convolutions down to the generator's first size, one logit.
 
     Args:
         image_shape, base_width: as for `convolutional_generator`.
@@ -79,13 +79,13 @@ def convolutional_discriminator(
         conditioning: `"one_hot"`, matrices stacked on the image, or `"projection"`, the inner
             product of the last features with an embedding of the label.
         normalization: `"batch"` (not next to the image), `"spectral"`, or None.
-        packing: int, how many images are judged at once, if there are no labels; see
+        packing: int, how many images to judge together, if there are no labels; see
             `kerasgan.layers.Pack`.
         hidden_units: None, or the width of a dense layer with batch norm before the logit.
-        slope: float, of LeakyReLU.
+        slope: float, the negative slope of LeakyReLU.
 
     Returns:
-        A `keras.Model` to logits (batch, 1).
+        A `keras.Model` that outputs logits (batch, 1).
     """
     if normalization not in ("batch", "spectral", None):
         raise ValueError(f"normalization={normalization!r}; use 'batch', 'spectral' or None.")
@@ -134,7 +134,7 @@ def _up(filters, name, use_bias=True):
 
 
 def _batch_norm(name):
-    # Keras' momentum of 0.99 would leave a short run sampling with its first statistics.
+    # With Keras' momentum of 0.99 a short run would still sample with its first statistics.
     return layers.BatchNormalization(
         momentum=0.9,
         epsilon=1e-5,

@@ -1,4 +1,4 @@
-"""Weights that all learn at the same speed, whatever the size of their layer."""
+"""Equalized learning rates for layers of any size."""
 
 import math
 
@@ -11,18 +11,19 @@ SQRT2 = math.sqrt(2.0)
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class Equalized(Reparameterized):
-    """Equalized learning rate: He's constant multiplies the weights at each use.
+    """Equalized learning rate: multiplies the weights by He's constant at each use.
 
-    The kernel starts as N(0, 1) and the layer computes with `gain / sqrt(inputs)` times it, so
-    that the outputs have the variance that He's initialization gives, and an optimizer such as
-    Adam, whose steps do not depend on the size of the gradient, moves all layers at one speed.
+    The kernel is initialized from N(0, 1), and the layer computes with `gain / sqrt(inputs)` times
+    the kernel. So the outputs have the variance that He's initialization gives, and all layers
+    learn at the same speed with an optimizer such as Adam, whose steps do not depend on the scale
+    of the gradient.
 
     Args:
         layer: a layer with a `kernel` whose last axis is the outputs, `Dense` or `Conv2D`. Its
-            kernel's initializer is replaced.
+            kernel initializer is replaced.
         gain: float: sqrt(2) before a leaky ReLU, 1 where nothing follows.
-        learning_rate_multiplier: float, how much more slowly (below 1) kernel and bias learn: they
-            are kept that much larger, and multiplied by it at each use.
+        learning_rate_multiplier: float, the factor of the learning rate of kernel and bias: they
+            are initialized larger by its inverse, and multiplied by it at each use.
         **kwargs: `name` and `dtype`, as for `keras.layers.Layer`.
 
     Example:
@@ -69,5 +70,5 @@ class Equalized(Reparameterized):
 
 
 def equalized(layer, **settings):
-    """`Equalized` under the name of the layer with `_eq`."""
+    """Wraps a layer in `Equalized`, with the layer's name plus `_eq`."""
     return Equalized(layer, **settings, dtype=layer.dtype_policy, name=f"{layer.name}_eq")

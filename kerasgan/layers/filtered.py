@@ -1,4 +1,4 @@
-"""Nonlinearities that stay within a band of frequencies, Karras et al. 2021, arXiv:2106.12423."""
+"""Alias-free nonlinearities, Karras et al. 2021, arXiv:2106.12423."""
 
 import math
 
@@ -17,32 +17,33 @@ NEGLIGIBLE = 1e-8  # of a filter's largest eigenvalue
 class FilteredLeakyReLU(layers.Layer):
     """Leaky ReLU at a higher sampling rate, with low-pass filters before and after it.
 
-    A nonlinearity makes frequencies that the sampling rate cannot hold, which would be aliased.
-    Section 3.2 and figure 4 of the paper: maps are filtered up to a rate that is higher, the leaky
-    ReLU is applied, and they are filtered down to the rate of the output. The filters are sincs in
-    the window of Kaiser, of `taps` numbers for a sample of the lower rate, which end at a cutoff
-    and fall within twice the half width. With `radial` the second is a jinc, which does the same to
-    all directions (appendix C).
+    A nonlinearity creates frequencies that the sampling rate cannot represent, which causes
+    aliasing. Section 3.2 and figure 4 of the paper: the layer upsamples maps to a higher rate with
+    a filter, applies the leaky ReLU, and downsamples them to the rate of the output with another
+    filter. The filters are Kaiser-windowed sincs with `taps` numbers per sample of the lower rate,
+    with a cutoff frequency and a transition band of twice the half width. With `radial` the second
+    filter is a jinc, which is the same in all directions (appendix C).
 
-    Each filter is a product with a banded matrix along each axis. On processors that takes half as
-    long as depthwise convolutions under TensorFlow (as long from 128 samples on), a third under
-    PyTorch, and about a tenth or less under JAX, derivatives of derivatives included
-    (benchmarks/filtered_activation.py). A radial filter is a sum of 2 to 4 products of such
-    filters, to 8 digits, by its eigenvectors.
+    Each filter is a product with a banded matrix along each axis. On CPUs this takes half as long
+    as depthwise convolutions under TensorFlow (as long from 128 samples on), a third under PyTorch,
+    and about a tenth or less under JAX, including second derivatives
+    (benchmarks/filtered_activation.py). A radial filter is decomposed by its eigenvectors into a
+    sum of 2 to 4 products of such filters, exact to 8 digits.
 
     Args:
-        size: int, of the output.
-        rates: (in, out), ints, samples of an image's side; `size` covers more, with margins.
-        cutoffs: (in, out), floats, frequencies in cycles of an image's side.
-        half_widths: (in, out), floats, half of the bands in which the filters fall.
+        size: int, the size of the output.
+        rates: (in, out), ints, samples along the side of the image; `size` is larger because it
+            includes margins.
+        cutoffs: (in, out), floats, cutoff frequencies in cycles per side of the image.
+        half_widths: (in, out), floats, half widths of the filters' transition bands.
         radial: bool.
         clamp: None, or a float above 0, the largest absolute value after the leaky ReLU.
-        oversampling: int, the higher rate in multiples of the larger of `rates`.
+        oversampling: int, the higher rate as a multiple of the larger of `rates`.
         taps: int, even.
         **kwargs: `name` and `dtype`, as for `keras.layers.Layer`.
 
-    Input: (batch, n, n, channels), whose centre is that of the output. Output: (batch, size, size,
-    channels), leaky ReLU of slope 0.2 times `sqrt(2)`.
+    Input: (batch, n, n, channels), centred like the output. Output: (batch, size, size, channels),
+    after a leaky ReLU of slope 0.2 times `sqrt(2)`.
 
     Example:
 
@@ -81,7 +82,7 @@ class FilteredLeakyReLU(layers.Layer):
         self.down_filter = low_pass(taps * self.down, high, high_width, rate, radial)
 
     def paddings(self, size: int) -> tuple[int, int]:
-        """How many zeros stand before and after maps of the higher rate; below 0, how many go."""
+        """How many zeros to pad before and after maps of the higher rate; crops if below 0."""
         taps = len(self.up_filter) + len(self.down_filter)
         total = (self.size - 1) * self.down + 1 - size * self.up + taps - 2
         first = (total + self.up) // 2
@@ -116,13 +117,13 @@ class FilteredLeakyReLU(layers.Layer):
 
 
 def low_pass(taps, cutoff, half_width, rate, radial=False):
-    """A low-pass filter whose numbers add up to 1: (taps,), or (taps, taps) of a radial one.
+    """A low-pass filter that sums to 1: (taps,), or (taps, taps) if it is radial.
 
     Args:
         taps: int, even.
-        cutoff, half_width, rate: where it falls to a half, half of the band in which it falls, and
-            the sampling rate, all in one unit.
-        radial: whether it is the same in all directions.
+        cutoff, half_width, rate: the frequency at which it falls to a half, half the width of the
+            transition band, and the sampling rate, all in the same unit.
+        radial: whether the filter is the same in all directions.
     """
     if not radial:
         return scipy.signal.firwin(taps, cutoff, width=2.0 * half_width, fs=rate)
@@ -146,17 +147,16 @@ def separable(filters):
 
 
 class Banded:
-    """A filter with a change of rate along an axis, as a product with a matrix that has a band.
+    """A filter with a change of rate along an axis, as a product with a banded matrix.
 
-    Where the axis is long all parts of it are multiplied with one small matrix, as the band looks
-    the same everywhere.
+    All parts of a long axis are multiplied by the same small matrix, because the band is the same
+    everywhere.
 
     Args:
         taps: array (n,), symmetric or for correlation.
         size, new_size: ints, before and after.
-        up, down: ints, how many positions there are for a number before, and between two after;
-            one of them is 1.
-        start: int, at which position the filter begins for the first number.
+        up, down: ints, the factors of upsampling and of downsampling; one of them is 1.
+        start: int, the position at which the filter begins for the first number.
     """
 
     def __init__(self, taps, size, new_size, up=1, down=1, start=0):
@@ -174,7 +174,7 @@ class Banded:
         self.matrix = banded_matrix(taps, 2 * self.part, outputs, up, down, start)
 
     def both(self, x):
-        """Maps (batch, height, width, channels), filtered along height and width."""
+        """Filters maps (batch, height, width, channels) along height and width."""
         *_, width, channels = x.shape
         batch, new = ops.shape(x)[0], self.new_size
         x = self.along(ops.reshape(x, (-1, self.size, width * channels)))
@@ -182,7 +182,7 @@ class Banded:
         return ops.reshape(x, (batch, new, new, channels))
 
     def along(self, x):
-        """(a, size, b) to (a, new_size, b)."""
+        """Filters (a, size, b) along its middle axis to (a, new_size, b)."""
         matrix = ops.convert_to_tensor(self.matrix, x.dtype)
         if self.parts is None:
             return ops.matmul(matrix, x)

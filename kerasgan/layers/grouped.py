@@ -1,4 +1,4 @@
-"""Grouped convolution that is quick, and whose gradient's gradient is quick, on every device."""
+"""Grouped convolution that is fast on every device, including its second derivatives."""
 
 import keras
 import numpy as np
@@ -11,9 +11,9 @@ WIDTH_OF_A_PART = 128
 class GroupedConv2D(layers.Conv2D):
     """`keras.layers.Conv2D` with `groups`, as few ordinary convolutions with zeros between groups.
 
-    On a CPU, XLA computes grouped convolutions (Keras asks it to under TensorFlow, too) 10 to 50
-    times as slowly as these, and the second derivatives that a gradient penalty needs are most of
-    that. Groups are taken together up to 128 maps, which bounds the products with zeros.
+    On a CPU, XLA (which Keras uses for them under TensorFlow, too) computes grouped convolutions 10
+    to 50 times as slowly as these, mostly because of the second derivatives that a gradient penalty
+    needs. Groups are merged up to 128 maps, which bounds the work on zeros.
 
     Args:
         As for `keras.layers.Conv2D`.

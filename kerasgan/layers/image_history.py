@@ -1,4 +1,4 @@
-"""Generated images of the past, shown to a discriminator along with those of now."""
+"""A buffer of earlier generated images, which the discriminator sees together with new ones."""
 
 import keras
 from keras import layers, ops
@@ -8,19 +8,19 @@ from kerasgan import backend
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class ImageHistory(layers.Layer):
-    """Keeps generated images, and gives for each new one either itself or one from the past.
+    """Keeps generated images, and returns for each new one either itself or an earlier one.
 
-    Until it is full it stores each image and gives it back. Then, with probability 1/2, it gives an
-    image that it holds and puts the new one in its place. A discriminator that sees what the
-    generator made before does not chase it in circles.
+    Until it is full it stores each image and returns it. After that, with probability 1/2, it
+    returns a stored image and puts the new one in its place. A discriminator that also sees earlier
+    images oscillates less.
 
     The images are weights, so they are saved with the model and stay on the device. The images of a
-    batch are exchanged for different ones, where the published code may take one twice. On several
-    devices the history holds the first one's images.
+    batch are exchanged for different ones, while the published code may return one twice. On
+    several devices the history holds images of the first device only.
 
     Args:
-        size: int, how many images; 0 for none: the new ones are given back.
-        seed: int or None, where the choices start.
+        size: int, how many images to keep; with 0 it returns the new images.
+        seed: int or None, the seed of the choices.
         **kwargs: `name`, as for `keras.layers.Layer`.
 
     Inputs and output: (batch, height, width, channels), batch at most `size`.
@@ -61,7 +61,7 @@ class ImageHistory(layers.Layer):
             )
         next_places = self.count + ops.arange(batch, dtype="int32")
         fills = next_places < self.size
-        # An order at random has as many different places as there are images.
+        # A random permutation gives as many different places as there are images.
         order = ops.argsort(keras.random.uniform((self.size,), seed=self.seed_generator))
         places = ops.where(
             self.count < self.size, next_places % self.size, ops.cast(order[:batch], "int32")

@@ -1,4 +1,4 @@
-"""What a discriminator can see of a batch as a whole."""
+"""Layers that let a discriminator see several images of a batch together."""
 
 import keras
 from keras import layers, ops
@@ -6,14 +6,14 @@ from keras import layers, ops
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class MinibatchStdDev(layers.Layer):
-    """Adds a map that says how much the images of a batch differ.
+    """Adds a map of how much the images of a batch differ, which reveals a collapsed generator.
 
-    Over groups of images: the standard deviation of each feature at each place, averaged to one
-    number, which is added as a constant map. A generator that has collapsed is found out by it.
-    Groups are of the authors' released code; the paper's text takes the whole batch.
+    For each group of images it computes the standard deviation of each feature at each position,
+    averages these to one number, and appends it as a constant map. The groups are those of the
+    authors' released code; the paper's text uses the whole batch.
 
     Args:
-        group_size: int, images a group; a batch that it does not divide is one group.
+        group_size: int, images per group; a batch that it does not divide is one group.
         **kwargs: `name` and `dtype`, as for `keras.layers.Layer`.
 
     Input: (batch, height, width, channels). Output: one channel more.
@@ -44,7 +44,7 @@ class MinibatchStdDev(layers.Layer):
         groups = ops.reshape(x, (group, -1, height, width, channels))
         centred = ops.cast(groups, "float32")
         centred = centred - ops.mean(centred, axis=0, keepdims=True)
-        # The square root has no gradient at 0, which is where a collapsed generator is.
+        # The square root has no gradient at 0, the value for a collapsed generator.
         deviation = ops.sqrt(ops.mean(ops.square(centred), axis=0) + 1e-8)
         number = ops.mean(deviation, axis=(1, 2, 3), keepdims=True)
         maps = ops.tile(number, (group, height, width, 1))
@@ -59,13 +59,13 @@ class MinibatchStdDev(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class Pack(layers.Layer):
-    """Joins every `degree` examples of a batch to one, along the channels.
+    """Packs every `degree` examples of a batch into one, along the channels.
 
-    As the first layer of a discriminator it makes it judge several examples at once, real ones
-    together or generated ones together, so that too little variety shows. What is left over of a
-    batch that `degree` does not divide is not looked at; a batch smaller than `degree` is used
-    again. Gradient penalties are of each example's gradient, not of that of a pack: they suit it
-    if zero-centred (R1, R2).
+    As the first layer of a discriminator it makes the discriminator judge several examples at once,
+    all real or all generated, so that a lack of variety shows. If `degree` does not divide the
+    batch, the remaining examples are ignored; a batch smaller than `degree` is repeated. Gradient
+    penalties apply to the gradient of each example, not of a pack, so use them only if they are
+    zero-centred (R1, R2).
 
     Args:
         degree: int, at least 1.
@@ -74,7 +74,7 @@ class Pack(layers.Layer):
     Input: (batch, ..., channels). Output: (batch // degree, ..., degree * channels).
 
     Raises:
-        ValueError: for another degree.
+        ValueError: for a degree that is not a whole number of at least 1.
 
     Example:
 
@@ -103,12 +103,11 @@ class Pack(layers.Layer):
 
 
 def split_batch(batch, parts):
-    """Splits a batch into `parts` of equal size; what is left over is not used.
+    """Splits a batch into `parts` of equal size; remaining examples are not used.
 
-    Part i holds every `parts`-th example from the i-th on: in this way the parts that the
-    replicas of a strategy make of their shares of a batch are together the part that one device
-    makes of the whole. A batch smaller than `parts`, as the last of an epoch can be, is used
-    again instead.
+    Part i holds every `parts`-th example from the i-th on. So when the replicas of a strategy split
+    their shares of a batch, the parts together are those that one device makes of the whole batch.
+    A batch smaller than `parts`, as the last of an epoch can be, is repeated instead.
     """
     if parts == 1 or batch is None:
         return [batch] * parts

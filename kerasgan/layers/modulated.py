@@ -1,4 +1,4 @@
-"""Convolution whose kernel a style scales, Karras et al. 2020, arXiv:1912.04958."""
+"""Convolution with a kernel that a style modulates, Karras et al. 2020, arXiv:1912.04958."""
 
 import math
 
@@ -12,16 +12,16 @@ from kerasgan.layers.styles import style_of
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class ModulatedConv2D(layers.Layer):
-    """Convolution with a kernel of which a style scales each input map, for each image anew.
+    """Modulated convolution: for each image a style scales the kernel for each input map.
 
     The scales s are an affine function of the style w. Demodulation then divides each output map
-    by the norm of the kernel that made it, `sqrt(sum (s W)^2)`, so that maps with unit variance
-    stay so. Instead of a kernel for each image, which would be a grouped convolution, the input
-    maps are scaled before one convolution and the output maps after it: the same numbers (equation
-    3), and derivatives of derivatives that are as quick as those of any convolution.
+    by the norm of the kernel that made it, `sqrt(sum (s W)^2)`, so that maps keep unit variance. A
+    kernel for each image would need a grouped convolution. Instead the layer scales the input maps
+    before one convolution and the output maps after it: the result is the same (equation 3), and
+    second derivatives are as fast as those of any convolution.
 
-    In float16 squares overflow: there kernel and scales are divided by their largest absolute
-    values first, which demodulation makes undone (Karras et al. 2020a, appendix C).
+    Squares overflow in float16, so there kernel and scales are first divided by their largest
+    absolute values, which demodulation cancels (Karras et al. 2020a, appendix C).
 
     Args:
         filters: int, output maps.
@@ -30,8 +30,8 @@ class ModulatedConv2D(layers.Layer):
             the filter [1, 3, 3, 1] in both directions.
         demodulate: bool; if not, the kernel is scaled by `1 / sqrt(inputs)` as for
             `kerasgan.layers.Equalized`.
-        padding: `"same"`, or `"full"`: as many zeros that no output is left out, `kernel_size - 1`
-            at each side.
+        padding: `"same"`, or `"full"`, which pads `kernel_size - 1` zeros at each side and so keeps
+            all outputs.
         **kwargs: `name` and `dtype`, as for `keras.layers.Layer`.
 
     Raises:
@@ -105,7 +105,7 @@ class ModulatedConv2D(layers.Layer):
             return ops.conv(x, kernel, padding="same", **layout)
         kernel = ops.transpose(kernel, (0, 1, 3, 2))
         x = ops.conv_transpose(x, kernel, strides=2, padding="valid", **layout)
-        # Three quarters of what is convolved are zeros that were put in between.
+        # Three quarters of the convolved values are zeros inserted between others.
         return 4.0 * binomial(x, 3, 1)
 
     def compute_output_shape(self, x_shape, w_shape):
@@ -120,11 +120,11 @@ class ModulatedConv2D(layers.Layer):
 
 
 def demodulation(kernel, scale):
-    """What demodulation multiplies each output map with: (batch, filters).
+    """The factor of demodulation for each output map: (batch, filters).
 
     Args:
         kernel: (height, width, channels, filters).
-        scale: (batch, channels), of the input maps.
+        scale: (batch, channels), the scales of the input maps.
     """
     squares = ops.sum(ops.square(kernel), axis=(0, 1))
     return ops.rsqrt(ops.matmul(ops.square(scale), squares) + 1e-8)
@@ -132,14 +132,14 @@ def demodulation(kernel, scale):
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class ScaledLeakyReLU(layers.Layer):
-    """Leaky ReLU of slope 0.2 times `sqrt(2) * gain`, cut to `clamp * gain` if there is one.
+    """Leaky ReLU of slope 0.2 times `sqrt(2) * gain`, clipped to `clamp * gain` if given.
 
-    Of a normal input it makes outputs whose mean square is about 1.
+    For a normal input the mean square of the output is about 1.
 
     Args:
         gain: float.
-        clamp: None, or a float above 0, the largest absolute value at a gain of 1.
-        linear: whether values below 0 stay, and the square root of 2 is left out.
+        clamp: None, or a float above 0, the largest absolute value for a gain of 1.
+        linear: whether to keep values below 0, and leave out the factor sqrt(2).
         **kwargs: `name` and `dtype`, as for `keras.layers.Layer`.
 
     Input and output: any shape.

@@ -1,4 +1,4 @@
-"""Weights whose columns are orthogonal."""
+"""Orthogonal regularization of weights."""
 
 import keras
 from keras import ops
@@ -6,17 +6,17 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class OrthogonalRegularization(keras.regularizers.Regularizer):
-    """`weight |W^T W * (1 - I)|^2`: columns of the kernel cost as far as they are not orthogonal.
+    """`weight |W^T W * (1 - I)|^2`: penalizes columns of the kernel that are not orthogonal.
 
-    Their lengths are free, unlike in the older penalty towards `W^T W = I`, so how much a layer
-    stretches is not limited. It is for kernels whose last axis is the outputs: not
-    those of transposed convolutions.
+    Their lengths are free, unlike in the older penalty towards `W^T W = I`, so it does not limit
+    the scale of a layer. Use it for kernels whose last axis is the outputs, which excludes
+    transposed convolutions.
 
     Args:
-        weight: float above 0; beta in the paper, where it is 1e-4.
+        weight: float above 0; beta in the paper, which uses 1e-4.
 
     Raises:
-        ValueError: for another weight.
+        ValueError: for a weight that is not above 0.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""The discriminator of image translation: is each patch real?"""
+"""PatchGAN, the discriminator of image translation, which judges each patch."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ def patch_discriminator(
     normalization: Callable | None = None,
     name: str = "discriminator",
 ) -> keras.Model:
-    """A PatchGAN: a map of logits, each of which sees a square of pixels.
+    """A PatchGAN discriminator: returns a map of logits, each for a square patch of pixels.
 
     Section 6.1.2 of Pix2Pix' paper: convolutions of 4x4, C64-C128-C256-C512 for 70 pixels, all but
     the last two of stride 2, leaky ReLU of 0.2, no normalization in the first. 1 pixel is C64-C128
@@ -27,12 +27,12 @@ def patch_discriminator(
             discriminators the channels are those of source and target together.
         receptive_field: 1, 16, 34, 70, 142 or 286, the width of a patch in pixels.
         base_width: int, feature maps of the first layer, doubled up to three times.
-        normalization: function that makes a normalization layer from a name; None for instance
+        normalization: function from a name to a normalization layer; None for instance
             normalization without scale and bias.
         name: str.
 
     Returns:
-        A `keras.Model`: images to logits (batch, h, w, 1).
+        A `keras.Model` from images to logits (batch, h, w, 1).
 
     Raises:
         ValueError: for another receptive field, or an image that is too small for it.
@@ -69,8 +69,8 @@ def patch_discriminator(
     for number, (width, size, stride) in enumerate(kinds):
         x = _padded(x, size)
         first = number == 0
-        # A normalization takes away what a bias adds; instance normalization's published code
-        # has them nevertheless, and its files would not fit without.
+        # Normalization cancels a bias; the published code with instance normalization has biases
+        # nevertheless, and its weight files need them.
         use_bias = first or normalization is instance_normalization
         x = convolution(width, size, stride, use_bias=use_bias, name=f"conv{number}")(x)
         x = x if first else normalization(f"norm{number}")(x)
@@ -99,15 +99,15 @@ def transposed_convolution(width, size, padding="same", **kwargs):
 
 
 def instance_normalization(name):
-    """Each map of each image to mean 0 and variance 1, as in CycleGAN."""
+    """Normalizes each map of each image to mean 0 and variance 1, as in CycleGAN."""
     return layers.GroupNormalization(groups=-1, epsilon=1e-5, scale=False, center=False, name=name)
 
 
 def affine_instance_normalization(name):
     """Instance normalization with learned scale, from N(1, 0.02), and bias.
 
-    It is what batch norm does to a batch of one image, with the statistics of that image at test
-    time too, as in Pix2Pix.
+    It equals batch norm on a batch of one image, with the statistics of that image at test time
+    too, as in Pix2Pix.
     """
     normal = keras.initializers.RandomNormal(1.0, 0.02)
     return layers.GroupNormalization(groups=-1, epsilon=1e-5, gamma_initializer=normal, name=name)

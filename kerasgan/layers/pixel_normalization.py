@@ -1,4 +1,4 @@
-"""Feature vectors of one length."""
+"""Pixelwise normalization of feature vectors."""
 
 import keras
 from keras import layers, ops
@@ -6,12 +6,12 @@ from keras import layers, ops
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class PixelNormalization(layers.Layer):
-    """Divides each pixel's feature vector by the root of the mean of its squares.
+    """Divides each pixel's feature vector by its root mean square.
 
-    Of latents (batch, n) it makes vectors of length sqrt(n).
+    Latents (batch, n) become vectors of length sqrt(n).
 
     Args:
-        epsilon: float, added to the mean.
+        epsilon: float, added to the mean square.
         **kwargs: `name` and `dtype`, as for `keras.layers.Layer`.
 
     Input and output: (batch, ..., channels).

@@ -1,4 +1,4 @@
-"""In which numbers networks compute, and where their channels are."""
+"""Precision and channel order for the layers of a network."""
 
 import contextlib
 
@@ -7,11 +7,12 @@ import keras
 
 @contextlib.contextmanager
 def dtype_policy(policy):
-    """Layers that are made inside compute with `policy`, and with channels last.
+    """Context manager: layers created inside compute with `policy`, and with channels last.
 
     Args:
-        policy: a `keras.DTypePolicy`, its name or configuration; None leaves the global one.
-            Channels are last also where Keras is set to have them first, because images are.
+        policy: a `keras.DTypePolicy`, its name or configuration; None keeps the global one.
+            Channels are last even if Keras is configured for channels first, because images have
+            them last.
 
     Example:
 
@@ -31,9 +32,9 @@ def dtype_policy(policy):
 
 @contextlib.contextmanager
 def measuring_networks():
-    """Layers that are made inside compute in float32, with channels last, as a metric needs them.
+    """Context manager: layers created inside compute in float32, as metrics need, channels last.
 
-    Numbers would otherwise depend on the settings of whoever trains.
+    Otherwise results would depend on the global settings of a training run.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""A border that continues the image."""
+"""Padding that continues the image."""
 
 import keras
 from keras import layers, ops
@@ -6,12 +6,12 @@ from keras import layers, ops
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class ReflectionPadding2D(layers.Layer):
-    """Adds a border in which the image is mirrored at its edge, the edge itself not repeated.
+    """Pads with the image mirrored at its edge, without repeating the edge itself.
 
-    Zeros there would be an edge of their own, which convolutions draw into the image.
+    Zero padding would add an edge, which convolutions spread into the image.
 
     Args:
-        padding: int, how many pixels at each side; less than height and width.
+        padding: int, how many pixels to add at each side; less than height and width.
         **kwargs: `name` and `dtype`, as for `keras.layers.Layer`.
 
     Inputs: (batch, height, width, channels). Output: (batch, height + 2 padding, width + 2 padding,

@@ -4,17 +4,17 @@ import keras
 
 
 class Reparameterized(keras.layers.Wrapper):
-    """A layer that computes with other weights than those it keeps and trains.
+    """Wraps a layer so that it computes with a function of its trained weights.
 
-    A subclass gives `computed_with()`; gradients pass through it to the weights.
+    A subclass defines `computed_with()`; gradients pass through it to the weights.
 
     Args:
-        layer: the layer.
+        layer: the layer to wrap.
         **kwargs: `name` and `dtype`, as for `keras.layers.Layer`.
     """
 
     def computed_with(self):
-        """Pairs of a weight of the layer and what it is replaced with."""
+        """Pairs of a weight of the layer and the tensor that replaces it."""
         raise NotImplementedError
 
     def call(self, inputs, **kwargs):

@@ -73,17 +73,18 @@ def residual_generator(
         image_shape: (size, size, channels): size is 4, 6 or 7 doubled once or more often, channels
             is 1 or 3.
         latent_dim: int, length of the noise vector z.
-        base_width: int: up to 32 pixels half the feature maps of all layers, which are twice as
-            many as the discriminator's; above, the feature maps next to the image, which are twice
-            as many at each lower resolution, up to 16 times.
+        base_width: int. Up to 32 pixels all layers have twice this many feature maps, double the
+            discriminator's. Above, it is the number of feature maps next to the image, which
+            doubles at each lower resolution, up to 16 times.
         num_classes: None, or int: the label is then a second input.
         conditioning: `"one_hot"`, joined to z, or `"projection"`, batch norm for each class.
-        spectral: whether all convolutions and dense layers are spectrally normalized.
-        pyramid: whether images of all sizes are made like those of 128 pixels, in SAGAN.
-        attention_size: None, or the size of the feature maps that `SelfAttention2D` follows.
+        spectral: whether to normalize all convolutions and dense layers spectrally.
+        pyramid: whether to build networks for all image sizes like that for 128 pixels, as SAGAN
+            does.
+        attention_size: None, or the size of the feature maps after which to put `SelfAttention2D`.
 
     Returns:
-        A `keras.Model` to images in [-1, 1].
+        A `keras.Model` that outputs images in [-1, 1].
     """
     start_size, doublings = doublings_to(image_shape)
     of_class = num_classes is not None and conditioning == "projection"
@@ -124,21 +125,24 @@ def residual_discriminator(
     pyramid: bool = False,
     attention_size: int | None = None,
 ) -> keras.Model:
-    """The discriminator of Miyato et al. 2018, tables 4 to 6: blocks, the last of which keep the
-    size.
+    """The discriminator of Miyato et al. 2018, tables 4 to 6: blocks that halve the resolution.
+
+    The last blocks keep the size.
 
     Args:
         image_shape, attention_size: as for `residual_generator`.
-        base_width: int: up to 32 pixels the feature maps of all layers; above, those next to the
-            image, twice as many after each halving, up to 16 times.
+        base_width: int. Up to 32 pixels all layers have this many feature maps. Above, it is the
+            number of feature maps next to the image, which doubles after each halving, up to 16
+            times.
         num_classes: None, or int: the label is then a second input.
         conditioning: `"one_hot"`, matrices stacked on the image, or `"projection"`.
-        spectral: whether all weights are spectrally normalized.
-        pyramid: whether images of all sizes are judged like those of 128 pixels, in SAGAN. Its
-            blocks widen at their first convolution, those of Miyato et al. at their second.
+        spectral: whether to normalize all weights spectrally.
+        pyramid: whether to build networks for all image sizes like that for 128 pixels, as SAGAN
+            does. SAGAN's blocks widen at their first convolution, those of Miyato et al. at their
+            second.
 
     Returns:
-        A `keras.Model` to logits (batch, 1).
+        A `keras.Model` that outputs logits (batch, 1).
     """
     _, doublings = doublings_to(image_shape)
     wrap = functools.partial(normalized, spectral=spectral)
@@ -190,7 +194,7 @@ def down_block(x, width, convolution, name, halves, first, hidden=None):
     """
     shortcut = x
     if halves:
-        # Pooling first is less work, and a 1x1 convolution of it the same.
+        # Pooling first is less work, and gives the same result before a 1x1 convolution.
         shortcut = layers.AveragePooling2D(2, name=f"{name}_shortcut_down")(shortcut)
     if halves or x.shape[-1] != width:
         shortcut = convolution(width, 1, f"{name}_shortcut")(shortcut)

@@ -1,4 +1,4 @@
-"""Layers that can be undone, each with the logarithm of its determinant: the steps of flows."""
+"""Invertible layers with log-determinants, the steps of normalizing flows."""
 
 import math
 
@@ -8,13 +8,14 @@ from keras import layers, ops
 
 
 class Reversible(layers.Layer):
-    """A map of examples to examples of as many numbers, with an inverse.
+    """Base class of invertible layers, whose inputs and outputs have the same number of values.
 
     `layer(x)` returns `(y, nats)`: `y`, and the logarithm of the absolute value of the determinant
-    of dy/dx, one number an example, so `log p(x) = log p(y) + nats`. `layer.inverse(y)` is `x`.
+    of dy/dx, one number per example, so that `log p(x) = log p(y) + nats`. `layer.inverse(y)`
+    returns `x`.
 
-    A subclass gives `call` and `inverse`, `shape_after` where the shape changes, and `start` where
-    it takes something from the data before the first update. It computes in the type of its
+    A subclass defines `call` and `inverse`, `shape_after` if the shape changes, and `start` if it
+    initializes something from data before the first update. It computes in the dtype of its
     weights, float32 for mixed precision, because an inverse needs all digits.
 
     Args:
@@ -30,7 +31,7 @@ class Reversible(layers.Layer):
         raise NotImplementedError(f"{type(self).__name__} has no inverse.")
 
     def start(self, x):
-        """Sets what is taken from data, from a first batch `x`, and returns `y`."""
+        """Initializes from a first batch `x`, where the layer depends on data, and returns `y`."""
         return self(x)[0]
 
     def shape_after(self, shape: tuple) -> tuple:
@@ -53,7 +54,7 @@ def _sum(x):
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class Chain(Reversible):
-    """Reversible layers one after another; their determinants multiply.
+    """A sequence of reversible layers, whose determinants multiply.
 
     Args:
         steps: list of `Reversible`.
@@ -106,7 +107,7 @@ class Chain(Reversible):
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class Affine(Reversible):
-    """`y = scale * x + shift`, with numbers that are not learned.
+    """`y = scale * x + shift`, with constants that are not learned.
 
     Args:
         scale: float, not 0.
@@ -130,7 +131,7 @@ class Affine(Reversible):
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class Logit(Reversible):
-    """`y = log(x) - log(1 - x)`, of numbers between 0 and 1."""
+    """`y = log(x) - log(1 - x)`, for values between 0 and 1."""
 
     def call(self, x):
         y = ops.log(x) - ops.log1p(-x)
@@ -142,10 +143,10 @@ class Logit(Reversible):
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class Squeeze(Reversible):
-    """Puts each 2x2 pixels into the channels of one, which holds four times as many.
+    """Turns each block of 2x2 pixels into one pixel with four times as many channels.
 
-    The four numbers of a channel stay together: channel c becomes 4c to 4c + 3. Sides have to be
-    even.
+    The four values of a channel stay together: channel c becomes 4c to 4c + 3. Height and width
+    must be even.
 
     Reference: Density Estimation Using Real NVP, Dinh et al., 2017, arXiv:1605.08803, section 3.6.
     """
@@ -171,9 +172,9 @@ class Squeeze(Reversible):
 class ActNorm(Reversible):
     """A scale and a shift for each channel, `y = exp(log_scale) * (x + shift)`.
 
-    `start` chooses them such that the channels of a first batch have mean 0 and variance 1. A
-    channel that is constant there, such as the border of MNIST's digits, is only shifted. From then
-    on they are learned. Without `start` the layer changes nothing at first.
+    `start` initializes them so that the channels of a first batch have mean 0 and variance 1; a
+    channel that is constant there, such as the border of MNIST's digits, is only shifted. After
+    that they are learned. Without `start` the layer begins as the identity.
 
     Reference: Glow: Generative Flow with Invertible 1x1 Convolutions, Kingma & Dhariwal, 2018,
     arXiv:1807.03039, section 3.1.
@@ -203,12 +204,12 @@ class ActNorm(Reversible):
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class InvertibleConv(Reversible):
-    """A 1x1 convolution with as many outputs as inputs, of vectors a matrix: `y = x P L U`.
+    """An invertible 1x1 convolution, or matrix for vectors: `y = x P L U`.
 
-    The matrix starts as a random rotation. P is a permutation that stays as it is, L a lower
-    triangular matrix with ones on its diagonal, and of U the signs of the diagonal stay as they
-    are, so the logarithm of the determinant is the sum of the `log_diagonal` of U, times height
-    times width.
+    The matrix is initialized as a random rotation. P is a fixed permutation, L a lower triangular
+    matrix with ones on its diagonal, and U an upper triangular one whose diagonal keeps its signs.
+    So the logarithm of the determinant is the sum of the `log_diagonal` of U, times height times
+    width.
 
     Reference: Glow: Generative Flow with Invertible 1x1 Convolutions, Kingma & Dhariwal, 2018,
     arXiv:1807.03039, section 3.2, in the form of equation 10.
@@ -248,7 +249,7 @@ class InvertibleConv(Reversible):
         lower, diagonal, upper = self._triangles()
         of_lower = ops.matmul(_inverse_of_triangle(lower), ops.transpose(self.permutation))
         found = ops.matmul(_inverse_of_triangle(upper), of_lower / diagonal[:, None])
-        # A step of Newton's method takes out what rounding has left.
+        # A step of Newton's method removes rounding errors.
         return 2.0 * found - ops.matmul(found, ops.matmul(self.matrix(), found))
 
     def call(self, x):
@@ -263,7 +264,7 @@ def _inverse_of_triangle(matrix):
     """The inverse of a triangular matrix with ones on its diagonal, by products alone.
 
     For I - N it is I + N + N^2 + ..., which ends, and equals (I + N) (I + N^2) (I + N^4) ...
-    A solver would need a library that a server of models written under JAX does not have.
+    A solver would need a library that is missing on a server for models exported under JAX.
     """
     size = matrix.shape[0]
     identity = ops.eye(size, dtype=matrix.dtype)
@@ -283,16 +284,17 @@ def _times(x, matrix):
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class Coupling(Reversible):
-    """Scales and shifts a part of an example as a network says that sees the rest.
+    """Affine coupling: scales and shifts a part of an example, as a network computes from the rest.
 
-    `y = x` of the rest, and `y = exp(s) * x + t` of the part. `network` gives 2c channels for c: t
-    are the last, and the first, with tanh, times a learned `strength` a channel, are s.
+    The rest keeps `y = x`; the part becomes `y = exp(s) * x + t`. For a part with c channels
+    `network` returns 2c: the last c are t, and the tanh of the first c, times a learned `strength`
+    per channel, is s.
 
-    The two are the halves of the last axis; see `CheckerboardCoupling` for pixels.
+    The part and the rest are the halves of the last axis; see `CheckerboardCoupling` for pixels.
 
     Args:
-        network: built Keras model from the rest to 2c channels, at each pixel if there are any.
-        second: bool, whether the second half is the part that changes, or the first.
+        network: built Keras model from the rest to 2c channels, for images at each pixel.
+        second: bool, whether the second half changes, rather than the first.
         **kwargs: `name` and `dtype`.
 
     Reference: Density Estimation Using Real NVP, Dinh et al., 2017, arXiv:1605.08803, section 3.
@@ -335,11 +337,12 @@ class Coupling(Reversible):
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class CheckerboardCoupling(Coupling):
-    """A `Coupling` whose part is each second pixel, as the black squares of a chess board.
+    """A `Coupling` that changes every other pixel, like the black squares of a chess board.
 
     Args:
-        network: built Keras model from images, black where they change, to 2c channels for c.
-        second: bool, whether the pixel of the first row and column stays as it is.
+        network: built Keras model from images of c channels, with 0 where they change, to 2c
+            channels.
+        second: bool, whether the pixel in the first row and column keeps its value.
         **kwargs: `name` and `dtype`.
     """
 
@@ -365,9 +368,9 @@ class CheckerboardCoupling(Coupling):
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class MultiScale(Reversible):
-    """Reversible layers of several scales, between which half of the channels leave for the code.
+    """Reversible layers at several scales; half of the channels leave for the code after each.
 
-    The code is flat: first what leaves first, last what the last scale returns.
+    The code is flat: first the channels that leave first, last the output of the last scale.
 
     Args:
         scales: list of `Reversible`.
@@ -461,12 +464,12 @@ def _numbers(x):
 
 
 def dense_network(numbers: int, outputs: int, width: int, name: str) -> keras.Model:
-    """Two dense layers for the coupling of vectors, and a third that starts at 0.
+    """The network for the coupling of vectors: two dense layers, and a third initialized to 0.
 
     Args:
-        numbers: int, how many it sees.
+        numbers: int, the number of inputs.
         outputs: int.
-        width: int, of the two.
+        width: int, the width of the two layers.
         name: str.
     """
     dtype = keras.config.dtype_policy().variable_dtype

@@ -1,8 +1,8 @@
-"""From which size, and with how many doublings, an image is made."""
+"""The start size and the number of doublings of generators for an image shape."""
 
 
 def doublings_to(image_shape, start_sizes=(4, 6, 7)):
-    """The size to start from, and how often it doubles to reach `image_shape`.
+    """Returns the size to start from, and how often it doubles to reach `image_shape`.
 
     Args:
         image_shape: (size, size, channels), channels 1 or 3.

@@ -1,4 +1,4 @@
-"""Weights divided by their largest singular value."""
+"""Spectral normalization: weights divided by their largest singular value."""
 
 import keras
 from keras import ops
@@ -18,14 +18,14 @@ class SpectralNormalization(Reparameterized):
     """Makes a linear layer 1-Lipschitz: it computes with `W / sigma(W)`.
 
     `sigma(W)`, the largest singular value of the kernel as a matrix (inputs x outputs), is
-    estimated as `u W v`, where the unit vectors u and v are kept from step to step and improved by
-    one power iteration an update, and taken for constants when the gradient is: so it passes
-    through sigma, as in the paper's equation 12. `keras.layers.SpectralNormalization` overwrites
-    the kernel instead, at each call, so that the real and the generated batch of one step see
-    different weights and no gradient passes through sigma.
+    estimated as `u W v`. The unit vectors u and v are kept from step to step and improved by one
+    power iteration per update. The gradient treats them as constants and passes through sigma, as
+    in the paper's equation 12. `keras.layers.SpectralNormalization` instead overwrites the kernel
+    at each call, so that the real and the generated batch of one step see different weights, and no
+    gradient passes through sigma.
 
-    `kerasgan` models call `power_iteration` before each update of the player whose networks hold
-    this layer; a training step of your own has to do so.
+    `kerasgan` models call `power_iteration` before each update of the networks that hold this
+    layer. A training step of your own must do the same.
 
     Args:
         layer: `Dense`, `Conv2D`, `Conv2DTranspose`, `Embedding`, or another layer with a `kernel`
@@ -52,11 +52,11 @@ class SpectralNormalization(Reparameterized):
     def build(self, input_shape=None):
         super().build(input_shape)
         rows, columns = self._matrix(self._kernel()).shape
-        normal = keras.initializers.RandomNormal(seed=0)  # any start will do
+        normal = keras.initializers.RandomNormal(seed=0)  # any initial value will do
         kept = {"initializer": normal, "trainable": False}
         self.u = self.add_weight((1, rows), name="u", **kept)
         self.v = self.add_weight((1, columns), name="v", **kept)
-        # Or a network that is used before its first update would be far too large.
+        # Otherwise the outputs of a network used before its first update would be far too large.
         self.power_iteration()
 
     def _kernel(self):
@@ -74,10 +74,10 @@ class SpectralNormalization(Reparameterized):
         return ops.reshape(kernel, (-1, kernel.shape[-1]))
 
     def power_iteration(self, when=True) -> None:
-        """One power iteration.
+        """Performs one power iteration.
 
         Args:
-            when: bool or bool scalar tensor; where it is false nothing changes.
+            when: bool or bool scalar tensor; if False nothing changes.
         """
         matrix = self._matrix(ops.stop_gradient(ops.convert_to_tensor(self._kernel())))
         v = _direction(ops.matmul(self.u, matrix), self.v)
@@ -91,24 +91,24 @@ class SpectralNormalization(Reparameterized):
     def sigma(self):
         """The estimate of the largest singular value, differentiable with respect to the kernel."""
         matrix = self._matrix(ops.convert_to_tensor(self._kernel()))
-        # In an averaged copy of a network u and v are averages, and shorter than 1.
+        # In an averaged copy of a network u and v are averages, so their length is below 1.
         return ops.sum(ops.matmul(ops.normalize(self.u), matrix) * ops.normalize(self.v))
 
     def computed_with(self):
         kernel, sigma = self._kernel(), self.sigma()
-        # A kernel of zeros stays so.
+        # A kernel of zeros stays zero.
         sigma = ops.where(sigma == 0.0, ops.ones_like(sigma), sigma)
         return [(kernel, kernel.value / sigma)]
 
 
 def _direction(vector, otherwise):
-    """The vector in unit length, or, of zeros, the other one."""
+    """The vector scaled to unit length, or the other one if it is zero."""
     some = ops.any(vector != 0.0)
     return ops.where(some, ops.normalize(vector), ops.convert_to_tensor(otherwise))
 
 
 def normalized(layer, spectral=True):
-    """The layer, spectrally normalized if so wanted; its name then ends in `_sn`."""
+    """Wraps a layer in spectral normalization if `spectral`; its name then ends in `_sn`."""
     if not spectral:
         return layer
     return SpectralNormalization(layer, dtype=layer.dtype_policy, name=f"{layer.name}_sn")

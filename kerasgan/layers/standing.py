@@ -1,4 +1,4 @@
-"""Batch normalization with statistics that were collected for sampling."""
+"""Batch normalization with standing statistics, collected for sampling."""
 
 import keras
 from keras import layers, ops
@@ -6,25 +6,25 @@ from keras import layers, ops
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class StandingBatchNormalization(layers.BatchNormalization):
-    """Batch normalization that has, beside moving statistics, sets of standing ones.
+    """Batch normalization with sets of standing statistics besides the moving ones.
 
-    Networks that are given truncated latents have features of another mean and variance than in
+    With truncated latents the features of a network have another mean and variance than in
     training. So statistics are collected once for each of several truncations, and each example is
-    normalized with the set of its own.
+    normalized with the set for its truncation.
 
-    In training it is `keras.layers.BatchNormalization`: it takes the statistics of the batch,
-    from which the moving ones follow, and the sets stay as they are.
+    In training it acts as `keras.layers.BatchNormalization`: it uses the statistics of the batch
+    and updates the moving ones; the sets do not change.
 
     Args:
-        sets: int, how many sets of statistics there are.
+        sets: int, the number of sets of statistics.
         **kwargs: as for `keras.layers.BatchNormalization`.
 
     Attributes:
-        means, variances: (sets, channels), which begin with 0 and 1 and are not trained.
+        means, variances: (sets, channels), initialized to 0 and 1, not trained.
 
-    Inputs: the list of features (batch, ..., channels) and shares (batch, sets): how much of each
-    set an example is normalized with. What they lack to 1 is that of the moving statistics; so
-    zeros stand for these alone. Output: as the features.
+    Inputs: the list of features (batch, ..., channels) and shares (batch, sets), the weight of each
+    set in the statistics of an example. The moving statistics have the remaining weight, 1 minus
+    the sum; so zeros select these alone. Output: as the features.
 
     Example:
 

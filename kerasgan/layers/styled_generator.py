@@ -1,4 +1,4 @@
-"""The generator of a StyleGAN: latents to styles, styles to images."""
+"""The generator of a StyleGAN: from latents to styles, from styles to images."""
 
 import itertools
 from collections.abc import Callable
@@ -12,17 +12,17 @@ from kerasgan.layers.styles import given_styles
 
 
 class StyledGenerator(keras.Model):
-    """A mapping network and a synthesis network; in training with mixed styles.
+    """A mapping network and a synthesis network, with style mixing in training.
 
     Args:
-        make_mapping: function that makes the network from latents (batch, latent_dim), or
+        make_mapping: function that creates the network from latents (batch, latent_dim), or
             [latents, labels], to styles w (batch, latent_dim).
-        make_synthesis: function that makes the one from styles (batch, style_layers, latent_dim),
-            or [styles, *noise], to images. It has the attributes `style_layers` and `image_shape`.
-        settings: dict, the arguments of the subclass; `latent_dim` is among them, and
-            `mixing_probability`, the share of training images with the styles of two latents, if
-            there are any.
-        mean_decay: float, the share that the tracked mean of w keeps of itself.
+        make_synthesis: function that creates the network from styles (batch, style_layers,
+            latent_dim), or [styles, *noise], to images. The network has the attributes
+            `style_layers` and `image_shape`.
+        settings: dict, the arguments of the subclass, with `latent_dim` and, for style mixing,
+            `mixing_probability`, the share of training images with the styles of two latents.
+        mean_decay: float, the decay of the moving average of w.
         **kwargs: `name`, as for `keras.Model`.
 
     Attributes:
@@ -63,7 +63,7 @@ class StyledGenerator(keras.Model):
         return self.synthesis(self.styles(inputs, training), training=training)
 
     def styles(self, inputs, training=False):
-        """The styles of latents, or [latents, labels], for each layer; in training some mixed."""
+        """The styles of latents, or [latents, labels], for each layer; mixed in training."""
         w = self.mapping(inputs)
         if training:
             mean = ops.mean(ops.stop_gradient(ops.cast(w, "float32")), axis=0)
@@ -74,7 +74,7 @@ class StyledGenerator(keras.Model):
         return styles
 
     def mixed(self, styles, inputs):
-        """Styles of which some are those of another latent from a layer on."""
+        """Mixes styles: from some layer on, some images get those of another latent."""
         batch = ops.shape(styles)[0]
         count, latent_dim = styles.shape[1:]
         seed = self.seed_generator
@@ -99,17 +99,20 @@ class StyledGenerator(keras.Model):
 
 
 class StyledSynthesis(keras.Model):
-    """Styles (batch, style_layers, latent_dim), or [styles, *noise], to images.
+    """Base class of synthesis networks, from styles (batch, style_layers, latent_dim) to images.
 
-    In the place of w it also takes what its affine layers make of w, the channels of all layers in
-    one vector: {"channels": float (batch, n), "noise": list}.
+    The input is styles, or [styles, *noise]. Instead of styles w it can also be the outputs of the
+    affine layers, with the channels of all layers in one vector: {"channels": float (batch, n),
+    "noise": list}.
 
-    A subclass owes:
+    A subclass defines:
 
     - `style_layers`, int, and `image_shape`;
-    - `affines`: list of pairs of an int and a layer, in the order of their use: the layers from w
-      to styles, each called through `kerasgan.layers.styles.style_of`, with the number of its w;
-    - `images_of(styles, noise, training)`, of the first kind, to images that are not cut.
+    - `affines`: list of pairs of an int and a layer, in the order of use: the index of the w that
+      the layer takes, and the affine layer from w to a style. Each is called through
+      `kerasgan.layers.styles.style_of`;
+    - `images_of(styles, noise, training)`: from styles of the first kind to images that are not
+      clipped.
 
     Reference: the second kind of input is the StyleSpace of StyleSpace Analysis: Disentangled
     Controls for StyleGAN Image Generation, Wu, Lischinski & Shechtman, 2021, arXiv:2011.12799.
@@ -127,7 +130,7 @@ class StyledSynthesis(keras.Model):
         affines = [affine for _, affine in self.affines]
         ends = list(itertools.accumulate(self.style_widths))
         parts = ops.split(channels, ends[:-1], axis=1)
-        # Of w nothing but its shape is used.
+        # Only the shape of w is used.
         latent_dim = affines[0].layer.kernel.shape[0]
         w = ops.zeros((ops.shape(channels)[0], self.style_layers, latent_dim))
         with given_styles(zip(affines, parts, strict=True)):
@@ -135,11 +138,11 @@ class StyledSynthesis(keras.Model):
 
     @property
     def style_widths(self):
-        """How many channels each of the affine layers gives: tuple of ints."""
+        """The number of channels of each affine layer: tuple of ints."""
         return tuple(affine.layer.units for _, affine in self.affines)
 
     def channels(self, styles):
-        """What the affine layers make of styles w: float32 tensor (batch, n)."""
+        """The outputs of the affine layers for styles w: float32 tensor (batch, n)."""
         made = [affine(styles[:, number]) for number, affine in self.affines]
         return ops.concatenate([ops.cast(style, "float32") for style in made], axis=1)
 

@@ -1,4 +1,4 @@
-"""How styles and noise reach the features of a StyleGAN, Karras et al. 2019, arXiv:1812.04948."""
+"""The layers that apply styles and noise in a StyleGAN, Karras et al. 2019, arXiv:1812.04948."""
 
 import contextlib
 import contextvars
@@ -8,12 +8,12 @@ from keras import layers, ops
 
 from kerasgan import backend
 
-# By the ids of affine layers, what they are to give; one for each thread.
+# The outputs to use for affine layers, by their ids; one for each thread.
 _given: contextvars.ContextVar[dict | None] = contextvars.ContextVar("given", default=None)
 
 
 def style_of(affine, w):
-    """What an affine layer makes of w, or what `given_styles` puts in its place.
+    """The output of an affine layer for w, or what `given_styles` puts in its place.
 
     Args:
         affine: layer from w to the style of another layer.
@@ -25,7 +25,7 @@ def style_of(affine, w):
 
 @contextlib.contextmanager
 def given_styles(styles):
-    """While this lasts, `style_of` gives these styles, whatever w is.
+    """Context manager in which `style_of` returns these styles, whatever w is.
 
     Args:
         styles: list of pairs of an affine layer and a tensor (batch, units).
@@ -81,15 +81,15 @@ class AdaptiveInstanceNormalization(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class NoiseInjection(layers.Layer):
-    """Adds one map of noise to all channels, with strengths that are learned.
+    """Adds one map of noise to all channels, with learned strengths.
 
     In training the noise is new at each call and for each image. Otherwise it is a map that was
-    drawn once and is saved with the layer, so that a latent gives one image, unless the call is
-    given another.
+    drawn once and is saved with the layer, so that a latent always gives the same image, unless you
+    pass `noise`.
 
     Args:
-        seed: int or None, where the noise of training starts.
-        shared: whether all channels have one strength, as in StyleGAN2, or each its own.
+        seed: int or None, the seed of the noise in training.
+        shared: whether all channels share one strength, as in StyleGAN2, or each has its own.
         **kwargs: `name` and `dtype`, as for `keras.layers.Layer`.
 
     Inputs: x (batch, height, width, channels); `noise`, None or (batch or 1, height, width, 1).

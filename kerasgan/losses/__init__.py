@@ -1,4 +1,4 @@
-"""Adversarial losses and penalties: by name in `compile`, or as objects."""
+"""Adversarial losses and penalties, which `compile` takes by name or as objects."""
 
 import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__init__.py)
 

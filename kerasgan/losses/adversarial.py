@@ -1,4 +1,4 @@
-"""What the two players of the game minimize, as functions of the discriminator's logits."""
+"""The losses of generator and discriminator, as functions of the discriminator's logits."""
 
 from typing import Self
 
@@ -9,7 +9,7 @@ from kerasgan.utils.names import look_up
 
 
 class AdversarialLoss:
-    """A pair of losses, one for each player.
+    """A pair of losses, one for each player: the discriminator and the generator.
 
     A subclass defines `discriminator` and `generator`. Both take logits, not probabilities, of
     any shape: `(batch, 1)` from an ordinary discriminator, `(batch, height, width, 1)` from a
@@ -17,7 +17,7 @@ class AdversarialLoss:
     player.
     """
 
-    needs_real_logits = False  # whether the generator's loss looks at them
+    needs_real_logits = False  # whether the generator's loss uses them
 
     def discriminator(self, real_logits, fake_logits):
         """The discriminator's (or critic's) loss.
@@ -36,7 +36,7 @@ class AdversarialLoss:
 
         Args:
             fake_logits: the discriminator's logits for generated images.
-            real_logits: its logits for real images; only relativistic losses look at them.
+            real_logits: its logits for real images; only relativistic losses use them.
 
         Returns:
             float32 scalar.
@@ -77,11 +77,11 @@ class _CrossEntropy(AdversarialLoss):
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class Minimax(_CrossEntropy):
-    """The zero-sum game of the first GAN paper.
+    """The minimax loss of the first GAN paper, a zero-sum game.
 
     The discriminator minimizes `-E[log D(x)] - E[log(1 - D(G(z)))]`, the generator
     `E[log(1 - D(G(z)))]`, with `D = sigmoid(logit)`. The generator's gradient vanishes when the
-    discriminator is sure of itself, which is why `NonSaturating` is the default.
+    discriminator is confident, which is why `NonSaturating` is the default.
 
     Args:
         label_smoothing: the target for real images is `1 - label_smoothing`; fakes keep 0.
@@ -104,7 +104,8 @@ class NonSaturating(_CrossEntropy):
     """The loss that the first GAN paper trains with: the generator maximizes `log D(G(z))`.
 
     The discriminator minimizes `-E[log D(x)] - E[log(1 - D(G(z)))]`, the generator
-    `-E[log D(G(z))]`: the same fixed point as `Minimax`, and a gradient where that has none.
+    `-E[log D(G(z))]`. The fixed point is that of `Minimax`, but the gradient does not vanish where
+    that of `Minimax` does.
 
     Args:
         label_smoothing: the target for real images is `1 - label_smoothing`; fakes keep 0.
@@ -128,16 +129,17 @@ class LeastSquares(AdversarialLoss):
     """Squared distance of the logits to targets.
 
     The discriminator minimizes `E[(D(x) - b)^2] / 2 + E[(D(G(z)) - a)^2] / 2`, the generator
-    `E[(D(G(z)) - c)^2] / 2`. Images far on the right side of the decision still have a gradient.
+    `E[(D(G(z)) - c)^2] / 2`. Even images that are far on the correct side of the decision boundary
+    still give a gradient.
 
     Args:
         real_target: float, b.
         fake_target: float, a.
-        generator_target: float, c; `b - c = 1` and `b - a = 2` (for example a, b, c = -1, 1, 0)
-            make the game that of the Pearson chi-squared divergence, c = b (the default) asks the
-            generator for images as real as real ones.
-        weight: float, which multiplies both losses; at 2, as CycleGAN's paper writes them, there
-            are no halves.
+        generator_target: float, c. With `b - c = 1` and `b - a = 2` (for example a, b, c = -1, 1,
+            0) the generator minimizes the Pearson chi-squared divergence. With c = b (the default)
+            it aims for the logits of real images.
+        weight: float, which multiplies both losses. 2 cancels the factor 1/2, which gives the
+            losses as CycleGAN's paper writes them.
 
     Example:
 
@@ -179,16 +181,17 @@ class LeastSquares(AdversarialLoss):
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class Wasserstein(AdversarialLoss):
-    """The difference of the critic's means, whose largest value over 1-Lipschitz critics is the
-    earth mover's distance.
+    """The Wasserstein loss: the difference of the critic's mean outputs.
 
-    The critic minimizes `E[D(G(z))] - E[D(x)]`, the generator `-E[D(G(z))]`. It needs a critic
-    that is kept Lipschitz: by clipped weights (`WGAN`), a gradient penalty (`WGANGP`), or
+    Its largest value over 1-Lipschitz critics is the earth mover's distance.
+
+    The critic minimizes `E[D(G(z))] - E[D(x)]`, the generator `-E[D(G(z))]`. It needs a constraint
+    that keeps the critic Lipschitz: weight clipping (`WGAN`), a gradient penalty (`WGANGP`), or
     `kerasgan.layers.SpectralNormalization`.
 
     Args:
-        drift: float, at least 0: the critic also pays `drift E[D(x)^2]`, which keeps its values,
-            of which only differences count, near 0.
+        drift: float, at least 0: the critic's loss also has the term `drift E[D(x)^2]`. It keeps
+            the critic's values near 0, because the loss depends only on their differences.
 
     Raises:
         ValueError: for a negative drift.
@@ -221,7 +224,7 @@ class Wasserstein(AdversarialLoss):
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class Hinge(AdversarialLoss):
-    """Margins of 1 for the discriminator, the plain logit for the generator.
+    """The hinge loss: margins of 1 for the discriminator, the plain logit for the generator.
 
     The discriminator minimizes `E[max(0, 1 - D(x))] + E[max(0, 1 + D(G(z)))]`, the generator
     `-E[D(G(z))]`.
@@ -246,17 +249,17 @@ class Hinge(AdversarialLoss):
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class Relativistic(AdversarialLoss):
-    """Not "is it real" but "is it more real than the other".
+    """The relativistic loss: asks which of two images is more real, not whether one is real.
 
     With `f(t) = log(1 + exp(-t))`, the discriminator minimizes `E[f(D(x) - D(G(z)))]` over pairs
-    of a real and a generated image, the generator `E[f(D(G(z)) - D(x))]`. With `average=True` each
-    image is compared with the mean of the others instead, for both: the discriminator minimizes
-    `E[f(D(x) - E D(G(z)))] + E[f(E D(x) - D(G(z)))]` and the generator the same with real and
+    of a real and a generated image, the generator `E[f(D(G(z)) - D(x))]`. With `average=True` both
+    losses compare each image with the mean of the other kind instead: the discriminator minimizes
+    `E[f(D(x) - E D(G(z)))] + E[f(E D(x) - D(G(z)))]`, and the generator the same with real and
     generated exchanged.
 
     Args:
-        average: whether to compare with means rather than in pairs, for which the batches have to
-            be of one size.
+        average: whether to compare with means rather than in pairs. Pairs need batches of the same
+            size.
 
     Example:
 
@@ -298,7 +301,7 @@ class Relativistic(AdversarialLoss):
 
 
 def alike(first, second):
-    """Whether two shapes can be one, as far as they are known."""
+    """Whether two shapes are compatible, as far as they are known."""
     return len(first) == len(second) and all(
         None in pair or pair[0] == pair[1] for pair in zip(first, second, strict=True)
     )
@@ -324,7 +327,7 @@ _BY_NAME = {
 
 
 def get(loss: str | AdversarialLoss) -> AdversarialLoss:
-    """The adversarial loss that a name or an object stands for.
+    """Returns the adversarial loss for a name or an object.
 
     Args:
         loss: an `AdversarialLoss`, or one of the names `"minimax"`, `"non_saturating"`,
@@ -334,7 +337,7 @@ def get(loss: str | AdversarialLoss) -> AdversarialLoss:
         An `AdversarialLoss`.
 
     Raises:
-        ValueError: for a name that is not known.
+        ValueError: for an unknown name.
         TypeError: for anything that is neither a name nor an `AdversarialLoss`.
     """
     return look_up("loss", loss, AdversarialLoss, _BY_NAME)

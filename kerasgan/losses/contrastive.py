@@ -1,19 +1,19 @@
-"""The contrastive loss of pairs, of which CLIP learns."""
+"""The contrastive loss of pairs, which CLIP is trained with."""
 
 import keras
 from keras import ops
 
 
 def contrastive_loss(logits):
-    """The symmetric cross-entropy of CLIP: which text is an image's, and which image a text's.
+    """The symmetric cross-entropy of CLIP, which matches images with texts in both directions.
 
-    Row i of the logits has the likenesses of image i to all texts of the batch, column j those of
-    text j to all images; image i and text i belong together. Of both directions it is the mean
-    cross-entropy, and of these two the mean. Where all are alike it is ln n.
+    Row i of the logits holds the similarities of image i to all texts of the batch, column j those
+    of text j to all images; image i and text i belong together. The loss is the mean cross-entropy
+    over rows and over columns, averaged over the two. It is ln n when all logits are equal.
 
     Args:
-        logits: float tensor (n, n): cosine similarities times the exponential of a learned number,
-            which the paper begins at 1 / 0.07.
+        logits: float tensor (n, n): cosine similarities times a learned scale, the exponential of a
+            weight. The paper initializes the scale to 1 / 0.07.
 
     Returns:
         float32 scalar, in nats.

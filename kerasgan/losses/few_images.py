@@ -1,4 +1,4 @@
-"""What a discriminator pays that has few images: for inconsistency, and for being too sure."""
+"""Penalties for training with few images: consistency regularization and LeCam regularization."""
 
 from numbers import Real
 from typing import Self
@@ -13,16 +13,16 @@ from kerasgan.losses.penalties import Penalty
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class ConsistencyPenalty(Penalty):
-    """`weight E[(D(x) - D(T(x)))^2]`: a change T that keeps what an image shows costs nothing.
+    """`weight E[(D(x) - D(T(x)))^2]`: asks for the same logit when T augments an image.
 
     Args:
         real: float of at least 0, the weight for real images.
-        fake: float of at least 0, the weight for generated ones: 0 is CR, above it is bCR.
-        augmentation: `kerasgan.augmentation.Augmentation`, T; None for the papers': mirrored half
-            of the time and moved by up to an eighth.
+        fake: float of at least 0, the weight for generated ones: 0 for CR, above 0 for bCR.
+        augmentation: `kerasgan.augmentation.Augmentation`, T; None for that of the papers: a mirror
+            flip half of the time and a shift of up to an eighth of the image.
 
     Raises:
-        ValueError: for weights that are no numbers of at least 0, or both 0.
+        ValueError: for weights that are not numbers of at least 0, or are both 0.
 
     Example:
 
@@ -51,12 +51,12 @@ class ConsistencyPenalty(Penalty):
 
     @classmethod
     def cr(cls, weight: float = 10.0) -> Self:
-        """CR: of real images."""
+        """CR: consistency on real images."""
         return cls(weight)
 
     @classmethod
     def bcr(cls, real: float = 10.0, fake: float = 10.0) -> Self:
-        """bCR, balanced: of real and of generated images."""
+        """bCR, balanced: consistency on real and on generated images."""
         return cls(real, fake)
 
     def __call__(self, discriminator, real, fake, seed=None, update=0):
@@ -83,17 +83,17 @@ class ConsistencyPenalty(Penalty):
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class LeCamPenalty(Penalty):
-    """`weight (E[max(D(x) - a_F, 0)^2] + E[max(a_R - D(G(z)), 0)^2])` for few images.
+    """The LeCam penalty: `weight (E[max(D(x) - a_F, 0)^2] + E[max(a_R - D(G(z)), 0)^2])`.
 
-    a_R and a_F are moving averages of the logits of real and of generated images: a discriminator
-    that separates them further than it did pays for it. The formula is that of the authors'
-    program, which lets logits on the far side of an average cost nothing; the paper's has no
-    maximum.
+    a_R and a_F are moving averages of the logits of real and of generated images: the penalty grows
+    when the discriminator separates the two further than it did before. The formula is that of the
+    authors' code, where logits on the far side of an average cost nothing; the formula in the paper
+    has no maximum.
 
     Args:
-        weight: float above 0. The paper's is 0.3; their program begins with 0 for the first 1,000
-            updates, this one with averages of 0.
-        decay: float from 0 to below 1, what the averages keep of themselves at each update.
+        weight: float above 0; 0.3 in the paper. The authors' code uses 0 for the first 1,000
+            updates; here the averages start at 0 instead.
+        decay: float from 0 to below 1, the decay of the moving averages at each update.
 
     Raises:
         ValueError: for an argument out of range.
@@ -142,7 +142,7 @@ class LeCamPenalty(Penalty):
 
 
 class MovingAverages(keras.layers.Layer):
-    """Moving averages of scalars by name, which are saved with a model."""
+    """Moving averages of scalars by name, saved with the model."""
 
     def __init__(self, names):
         super().__init__()
@@ -155,6 +155,6 @@ class MovingAverages(keras.layers.Layer):
         self.built = True
 
     def move(self, name, value, decay):
-        """Moves an average towards a value."""
+        """Updates an average with a new value."""
         average = self.averages[name]
         average.assign(decay * average + (1.0 - decay) * ops.stop_gradient(value))

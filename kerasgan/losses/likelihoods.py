@@ -1,4 +1,4 @@
-"""Densities of images and divergences of codes, in nats, one number an example."""
+"""Log-densities of images and divergences of codes, in nats, one number per example."""
 
 import math
 
@@ -23,10 +23,10 @@ def kl_from_standard_normal(mean, log_variance):
 
 
 def normal_log_density(x, mean, log_variance):
-    """The logarithm of the density of N(mean, variance), summed over all but the first axis.
+    """The log-density of N(mean, variance), summed over all axes but the first.
 
     Args:
-        x, mean, log_variance: float tensors (batch, ...), or what broadcasts to that.
+        x, mean, log_variance: float tensors (batch, ...), or broadcastable to that.
 
     Returns:
         nats (batch,).
@@ -36,10 +36,10 @@ def normal_log_density(x, mean, log_variance):
 
 
 def bernoulli_log_likelihood(pixels, logits):
-    """The logarithm of the probability of pixels, summed over each image.
+    """The Bernoulli log-likelihood of pixels, summed over each image.
 
     Args:
-        pixels: float tensor (batch, ...) of 0 and 1; numbers between give the mean over pixels
+        pixels: float tensor (batch, ...) of 0 and 1; numbers in between give the mean over pixels
             that are drawn with these probabilities.
         logits: float tensor of that shape, the log-odds of 1.
 
@@ -50,18 +50,18 @@ def bernoulli_log_likelihood(pixels, logits):
 
 
 def discretized_logistic_log_likelihood(values, mean, log_scale, levels=256):
-    """The logarithm of the probability that a logistic distribution gives to whole numbers.
+    """The log-likelihood of whole numbers under a discretized logistic distribution.
 
-    A value has the probability of the unit interval around it; the first and the last have what is
-    beyond, too, so that all sum to 1.
+    A value has the probability of the unit interval around it. The first and the last value also
+    get the tails beyond them, so that the probabilities sum to 1.
 
     Args:
         values: float tensor of whole numbers from 0 to `levels` - 1.
-        mean, log_scale: float tensors, of what broadcasts to `values`' shape, on its scale.
+        mean, log_scale: float tensors that broadcast to the shape of `values`, on the same scale.
         levels: int of at least 2.
 
     Returns:
-        nats, a tensor of the shape of all three.
+        nats, a tensor of the broadcast shape.
 
     Example:
 
@@ -71,7 +71,7 @@ def discretized_logistic_log_likelihood(values, mean, log_scale, levels=256):
     1.0
 
     Reference: PixelCNN++, Salimans, Karpathy, Chen & Kingma, 2017, arXiv:1701.05517, section 2.1.
-    Their program subtracts two sigmoids and clamps what is small; here the difference is exact:
+    The authors' code subtracts two sigmoids and clamps small values; here the difference is exact:
     log(s(a) - s(b)) = -softplus(-a) + log(1 - exp(b - a)) - softplus(b).
     """
     values, mean, log_scale = map(ops.convert_to_tensor, (values, mean, log_scale))
@@ -84,12 +84,12 @@ def discretized_logistic_log_likelihood(values, mean, log_scale, levels=256):
 
 
 def to_values(images, levels=256):
-    """The numbers of images in [-1, 1] as values from 0 to `levels` - 1: floats, not rounded."""
+    """Maps images in [-1, 1] to values from 0 to `levels` - 1: floats, not rounded."""
     return 0.5 * (levels - 1) * (images + 1.0)
 
 
 def to_images(values, levels=256):
-    """Images in [-1, 1] of values from 0 to `levels` - 1."""
+    """Maps values from 0 to `levels` - 1 to images in [-1, 1]."""
     return values / (0.5 * (levels - 1)) - 1.0
 
 

@@ -1,4 +1,4 @@
-"""What a discriminator pays for the gradient of its logits with respect to the image."""
+"""Penalties on the gradient of the discriminator's logits with respect to the image."""
 
 from typing import Self
 
@@ -12,15 +12,16 @@ PLACES = ("interpolates", "real", "fake", "around_real")
 
 
 class Penalty:
-    """What a discriminator pays beside the game; a base class.
+    """Base class of penalties that are added to the discriminator's loss.
 
-    A subclass owes `__call__` and `in_evaluation`, both functions of the discriminator (from images
-    to logits), real and generated images and a seed, to a float32 scalar; and `get_config`.
+    A subclass defines `get_config`, `__call__` and `in_evaluation`. The last two take the
+    discriminator (a function from images to logits), real and generated images and a seed, and
+    return a float32 scalar.
 
     Attributes:
-        log_name: str, under which `fit` logs it.
-        every: int, in one of how many updates it is paid.
-        state: None, or a `keras.layers.Layer` whose weights it needs to go on.
+        log_name: str, the name under which `fit` logs it.
+        every: int; the penalty is added in one of this many updates.
+        state: None, or a `keras.layers.Layer` with the weights that it needs to go on.
     """
 
     log_name: str = "penalty"
@@ -37,29 +38,29 @@ class Penalty:
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class GradientPenalty(Penalty):
-    """`weight * E[(|grad D(x)| - center)^2]`, at points x of a kind.
+    """A gradient penalty, `weight * E[(|grad D(x)| - center)^2]`, at points x chosen by `at`.
 
-    The named constructors are the papers' settings. The gradient is taken of the discriminator as
-    a function of one image: batch norm uses its moving averages here, and dropout is off, because
-    in a batch that is normalized together there is no gradient of one logit by one image alone. Of
-    a map of logits, as a PatchGAN's, it is the gradient of their sum.
+    The class methods give the papers' settings. The gradient is that of the discriminator as a
+    function of one image. So batch norm uses its moving averages here, and dropout is off: in a
+    batch that is normalized together, one logit depends on all images. For a map of logits, such as
+    a PatchGAN's, it is the gradient of their sum.
 
     Args:
         weight: float, above 0.
-        at: where the gradient is looked at:
+        at: where the gradient is taken:
 
             - `"interpolates"`: at a point drawn uniformly, for each pair of images, on the line
               between a real and a generated one;
             - `"real"`, `"fake"`: at the images themselves;
             - `"around_real"`: at a point drawn uniformly on the way from a real image to the same
               with noise from U(0, s), where s is half the standard deviation of the batch's values.
-        center: float, the norm that costs nothing.
-        one_sided: whether only norms above `center` cost.
-        every: int; the penalty is taken in one of so many updates of the discriminator, and is
-            as many times larger there, so that its mean is the same. The optimizer stays as it is:
-            StyleGAN2 makes the penalty an update of its own, so that the discriminator moves k + 1
-            times where it moved k times, and corrects its Adam by k / (k + 1) for it. Here it is
-            part of an update that takes place anyway.
+        center: float, the gradient norm that is not penalized.
+        one_sided: whether to penalize only norms above `center`.
+        every: int; lazy regularization. The penalty is computed in one of `every` updates of the
+            discriminator and multiplied by `every` there, so that its mean stays the same. The
+            optimizer is not adjusted: StyleGAN2 makes the penalty an update of its own, so that the
+            discriminator has k + 1 updates instead of k, and corrects its Adam by k / (k + 1). Here
+            the penalty is part of an update that takes place anyway.
 
     Raises:
         ValueError: for an argument out of range.
@@ -132,9 +133,9 @@ class GradientPenalty(Penalty):
         """The penalty for a batch.
 
         Args:
-            discriminator: function from images to logits, without other effects.
+            discriminator: function from images to logits, without side effects.
             real, fake: (batch, ...), of one shape.
-            seed: `keras.random.SeedGenerator` or int, for the points that are drawn.
+            seed: `keras.random.SeedGenerator` or int, the seed of the points that are drawn.
             update: int or scalar tensor, how many updates the discriminator has had.
 
         Returns:
@@ -150,12 +151,12 @@ class GradientPenalty(Penalty):
         )
 
     def in_evaluation(self, discriminator, real, fake, seed=None):
-        """The mean of what updates pay; see `__call__`."""
+        """The mean of the penalty over updates; see `__call__`."""
         return self.at_points(discriminator, self.points(real, fake, seed))
 
     def points(self, real, fake, seed=None):
-        """Where the gradient is looked at: the shape of `real`."""
-        # Half precision has too few numbers between 0 and 1 for a share.
+        """The points at which the gradient is taken, of the shape of `real`."""
+        # Half precision is too coarse for the interpolation weight, a number between 0 and 1.
         real, fake = ops.cast(real, "float32"), ops.cast(fake, "float32")
         if self.at in ("real", "fake"):
             return real if self.at == "real" else fake
@@ -170,7 +171,7 @@ class GradientPenalty(Penalty):
                     "point between them needs one shape."
                 )
             return real + share * (fake - real)
-        seed = seed + 1 if isinstance(seed, int) else seed  # not what the share was drawn with
+        seed = seed + 1 if isinstance(seed, int) else seed  # not the share's seed
         noise = keras.random.uniform(ops.shape(real), dtype=real.dtype, seed=seed)
         return real + share * 0.5 * ops.std(real) * noise
 
@@ -180,7 +181,7 @@ class GradientPenalty(Penalty):
         squares = ops.sum(ops.square(gradient), axis=tuple(range(1, len(gradient.shape))))
         if self.center == 0.0:
             return self.weight * ops.mean(squares)
-        excess = ops.sqrt(squares + 1e-12) - self.center  # the root has no gradient at 0
+        excess = ops.sqrt(squares + 1e-12) - self.center  # the square root has no gradient at 0
         if self.one_sided:
             excess = ops.relu(excess)
         return self.weight * ops.mean(ops.square(excess))

@@ -1,4 +1,4 @@
-"""Penalties of the discriminator by name."""
+"""Penalties on the discriminator by name."""
 
 from kerasgan.losses.few_images import ConsistencyPenalty, LeCamPenalty
 from kerasgan.losses.penalties import GradientPenalty, Penalty
@@ -18,7 +18,7 @@ _BY_NAME = {
 
 
 def get_penalties(penalties: str | Penalty | list | None) -> list[Penalty]:
-    """The penalties that names and objects stand for.
+    """Returns the penalties for names and objects.
 
     Args:
         penalties: None, a `Penalty`, one of the names `"wgan-gp"`, `"wgan-lp"`, `"dragan"`, `"r1"`,
@@ -28,7 +28,7 @@ def get_penalties(penalties: str | Penalty | list | None) -> list[Penalty]:
         List of `Penalty`.
 
     Raises:
-        ValueError: for a name that is not known.
+        ValueError: for an unknown name.
         TypeError: for anything else.
     """
     if penalties is None:

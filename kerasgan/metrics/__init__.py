@@ -1,4 +1,4 @@
-"""What is measured of generated data, as Keras metrics fed with real and generated examples."""
+"""Keras metrics of generated data, which compare real and generated examples."""
 
 import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__init__.py)
 

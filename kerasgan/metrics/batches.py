@@ -1,4 +1,4 @@
-"""What metrics and reports are given: checked, and for reports read block by block."""
+"""Checks the inputs of metrics and reports, and reads those of reports block by block."""
 
 import os
 
@@ -17,17 +17,18 @@ def blocks(data, what, shape=None, wants=None):
     Args:
         data: images (n, height, width, channels), a tuple (images, labels) of arrays, or an
             iterable of batches of either, such as `kerasgan.data.load` returns.
-        what: str that names the images in an error, such as "the reference images".
-        shape: (height, width, channels) that the images must have, None for that of the first.
-        wants: str that says in an error whose shape that is.
+        what: str that names the images in errors, such as "the reference images".
+        shape: (height, width, channels) that the images must have; None for that of the first
+            image.
+        wants: str that says in errors whose shape that is.
 
     Yields:
-        Pairs of float32 (at most 256, height, width, channels) in [-1, 1] and int64 labels, or
-        None where there are none.
+        Pairs of float32 images (at most 256, height, width, channels) in [-1, 1] and int64 labels,
+        which are None without labels.
 
     Raises:
-        ValueError: for fewer than two images, other shapes, types or values, for labels that are
-            not one whole number for each image.
+        ValueError: for fewer than two images, for other shapes, types or values, and for labels
+            that are not one whole number per image.
     """
     is_arrays = hasattr(data, "shape") or (isinstance(data, tuple) and hasattr(data[0], "shape"))
     count = 0
@@ -50,11 +51,11 @@ def blocks(data, what, shape=None, wants=None):
 
 
 def checked(examples, what):
-    """Examples as a metric takes them: float32 images, or float32 or float64 vectors.
+    """Checks and converts examples for a metric: float32 images, or float32 or float64 vectors.
 
     Args:
         examples: tensor or array (n, height, width, channels) in [-1, 1], or (n, d) of any range.
-        what: str that names them in an error.
+        what: str that names them in errors.
 
     Raises:
         ValueError: for another shape, whole numbers, NaN, and images outside of [-1, 1].
@@ -73,14 +74,14 @@ def checked(examples, what):
 
 
 def checked_pair(real, fake, what):
-    """Images in pairs as a metric takes them: two float32 arrays of one shape.
+    """Checks and converts pairs of images for a metric: two float32 arrays of one shape.
 
     Args:
         real, fake: as for `checked`.
-        what: str, what compares them.
+        what: str that names the metric in errors.
 
     Raises:
-        ValueError: as `checked`, and when there are not as many, or of another size.
+        ValueError: as `checked`, and when the two differ in number or size.
     """
     real, fake = checked(real, "the real images"), checked(fake, "the generated images")
     if real.shape != fake.shape:
@@ -92,20 +93,20 @@ def checked_pair(real, fake, what):
 
 
 def checked_labels(labels, count, what):
-    """Labels as int64 array (count,), or a ValueError."""
+    """Labels as an int64 array (count,); raises a ValueError for other labels."""
     labels = np.asarray(checks.as_numpy(labels))
     checks.check_labels(labels, f"the labels of {what}", count=count)
     return labels.astype("int64")
 
 
 def outputs(network, images, output):
-    """What a network makes of a block of images, as an array (n, d).
+    """The outputs of a network for a block of images, as an array (n, d).
 
     Args:
         network: what `kerasgan.metrics.features.extractor` takes, or a function of images.
         images: float32 (n, height, width, channels) in [-1, 1].
-        output: `"features"` or `"logits"`, of a network that has both; one with a single output
-            gives that.
+        output: `"features"` or `"logits"`, for a network that has both; a network with a single
+            output returns that.
     """
     if isinstance(network, (str, os.PathLike, keras.Model, Extractor)):
         look = extractor(network)

@@ -15,24 +15,24 @@ from kerasgan.utils.images import to_uint8
 @measuring.register("cas")
 @keras.saving.register_keras_serializable(package="kerasgan")
 class ClassificationAccuracyScore(FeatureMetric):
-    """CAS: how many real images a classifier gets right that has learned generated ones only.
+    """CAS: the accuracy on real images of a classifier trained on generated images only.
 
-    It tells whether a conditional generator draws its classes, as they are and in all their
-    variety. Compare it with the same classifier's accuracy when it has learned real images:
-    `update_state(test, train, test_labels, train_labels)`. The real images should be ones that the
-    generator was not trained on.
+    It measures whether a conditional generator draws each class correctly and in all its variety.
+    Compare it with the accuracy of the same classifier trained on real images: `update_state(test,
+    train, test_labels, train_labels)`. Use real images that the generator was not trained on.
 
-    `evaluate` of a model with classes feeds it. Generated images have the labels of the real ones,
-    in turn.
+    `evaluate` feeds it when the model has classes. It generates images with the labels of the real
+    ones, in the same order.
 
     Args:
         classifier: an untrained `keras.Model` from images in [-1, 1] to logits (n, classes), or
-            None for a small one, for small images: 3x3 convolutions of 32, 64 and 128 maps, each
-            with max-pooling, and a dense layer of 128 units, as far as the image is large enough.
-            Each `result()` begins with the weights that it came with.
-        steps: int, updates by Adam(1e-3).
-        batch_size: int, images of an update.
-        seed: int, of the order of the images and of the small classifier.
+            None for a small one for small images: 3x3 convolutions of 32, 64 and 128 maps, each
+            with max-pooling and as many of them as the image size allows, and a dense layer of 128
+            units. Each `result()` starts again from the weights that the classifier had when it was
+            given.
+        steps: int, the number of training steps, with Adam(1e-3).
+        batch_size: int, images per training step.
+        seed: int, the seed of the order of the images and of the small classifier.
         name: str.
         **kwargs: as for `keras.metrics.Metric`.
 
@@ -40,11 +40,11 @@ class ClassificationAccuracyScore(FeatureMetric):
         `result()` is a float from 0 to 1.
 
     Raises:
-        ValueError: for a model or data without classes, vectors, labels that are not one whole
-            number for each image, and at `result()` without images of both kinds, or for a
-            classifier of fewer classes or of images of another size.
+        ValueError: for a model or data without classes, for vectors, and for labels that are not
+            one whole number per image; at `result()`, without both real and generated images, or
+            for a classifier with fewer classes or another image size.
 
-    Example: who has learned the digits 0 and 1 with each other's labels is wrong each time.
+    Example: a classifier that learned 0 and 1 with their labels swapped is always wrong.
 
     >>> data = kerasgan.data.load("digits", "test", image_size=8, labels=True, shuffle=False)
     >>> images, labels = (np.concatenate(x) for x in zip(*data.as_numpy_iterator()))
@@ -55,8 +55,9 @@ class ClassificationAccuracyScore(FeatureMetric):
     True
 
     Reference: Classification Accuracy Score for Conditional Generative Models, Ravuri & Vinyals,
-    2019, arXiv:1905.10887. The paper trains a ResNet-50 for 90 epochs of as many images as ImageNet
-    has and tests on its validation images; give `keras.applications.ResNet50` for that.
+    2019, arXiv:1905.10887. The paper trains a ResNet-50 for 90 epochs on as many generated images
+    as ImageNet has, and tests on ImageNet's validation images; pass `keras.applications.ResNet50`
+    for that.
     """
 
     labelled = True
@@ -86,10 +87,10 @@ class ClassificationAccuracyScore(FeatureMetric):
 
         Args:
             real, fake: as for `FeatureMetric.update_state`.
-            real_labels, fake_labels: whole numbers from 0, one for each image; None for none.
+            real_labels, fake_labels: whole numbers from 0, one per image; None without images.
 
         Raises:
-            ValueError: for what cannot be compared.
+            ValueError: for images or labels that cannot be compared.
         """
         super().update_state(real, fake)
         for images, labels, is_real in ((real, real_labels, True), (fake, fake_labels, False)):
@@ -176,7 +177,7 @@ def _scaled(images):
 
 
 def small_classifier(image_shape, num_classes, seed):
-    """Convolutions with max-pooling for small images, and a dense layer: a `keras.Model`."""
+    """A `keras.Model` for small images: convolutions with max-pooling, and a dense layer."""
     random = np.random.default_rng(seed)
 
     def kernel():

@@ -1,4 +1,4 @@
-"""What a CLIP says of images: how well a text fits them, and which of several fits best."""
+"""Metrics and classifiers based on CLIP: how well texts describe images."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -12,32 +12,33 @@ from kerasgan.metrics.batches import checked
 from kerasgan.metrics.resizing import antialiased_bicubic
 from kerasgan.utils.rows import some_at_a_time
 
-# The mean and the deviation of the colours, from 0 to 1, that OpenAI's CLIPs were trained with.
+# The mean and standard deviation of the colours, from 0 to 1, that OpenAI's CLIPs were trained
+# with.
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 DEVIATION = (0.26862954, 0.26130258, 0.27577711)
-SCALE = 100.0  # of cosines before a softmax, where a trained CLIP's own is cut off
+SCALE = 100.0  # of cosines before a softmax; training clips a CLIP's own scale to this
 
 
 class CLIP(Protocol):
-    """Whatever has these two methods: two encoders into one space, trained on pairs.
+    """Protocol of a CLIP: an object with an image encoder and a text encoder into one space.
 
-    `KerasHubCLIP` makes one of keras-hub's; `examples/clip.py` trains a small one. `text_likeness`
-    gives `encode_images` tensors and needs such of it, written with `keras.ops`.
+    `KerasHubCLIP` wraps one of keras-hub's; `examples/clip.py` trains a small one. `text_likeness`
+    passes tensors to `encode_images` and needs tensors back, so write it with `keras.ops`.
     """
 
     def encode_images(self, images: np.ndarray) -> np.ndarray:
-        """Float array (n, height, width, channels) in [-1, 1] to float (n, d), of any length."""
+        """Encodes images (n, height, width, channels) in [-1, 1] as float (n, d), of any norm."""
 
     def encode_texts(self, texts: list[str]) -> np.ndarray:
-        """A list of n str to float (n, d), of any length."""
+        """Encodes a list of n str as float (n, d), of any norm."""
 
 
 class KerasHubCLIP:
-    """A `keras_hub.models.CLIPBackbone` as what `CLIPScore` and `ZeroShot` take.
+    """Wraps a `keras_hub.models.CLIPBackbone` for `CLIPScore` and `ZeroShot`.
 
-    Images are resized to the size that the backbone was made for, gray ones become RGB, and the
-    colours are normalized as for OpenAI's CLIPs, whose weights the presets have. Nothing is
-    downloaded here: `from_preset` of keras-hub does it, where you call it.
+    It resizes images to the input size of the backbone, turns gray images into RGB, and normalizes
+    colours as for OpenAI's CLIPs, whose weights the presets contain. The class itself downloads
+    nothing; keras-hub's `from_preset` does when you call it.
 
         backbone = keras_hub.models.CLIPBackbone.from_preset("clip_vit_base_patch32")
         tokenize = keras_hub.models.CLIPPreprocessor.from_preset("clip_vit_base_patch32")
@@ -46,8 +47,8 @@ class KerasHubCLIP:
     `KerasHubCLIP.from_preset("clip_vit_base_patch32")` is the same.
 
     Args:
-        backbone: a built `keras_hub.models.CLIPBackbone`, or what has its `get_vision_embeddings`,
-            `get_text_embeddings` and `vision_encoder.image_shape`.
+        backbone: a built `keras_hub.models.CLIPBackbone`, or an object with its
+            `get_vision_embeddings`, `get_text_embeddings` and `vision_encoder.image_shape`.
         tokenize: a `keras_hub.models.CLIPPreprocessor`, or a function from a list of n str to token
             ids, int (n, length).
     """
@@ -57,14 +58,14 @@ class KerasHubCLIP:
 
     @classmethod
     def from_preset(cls, preset: str) -> "KerasHubCLIP":
-        """One of a preset of keras-hub, which it may download, or of a folder that it wrote.
+        """Loads a keras-hub preset, which may be downloaded, or a folder that keras-hub wrote.
 
         Args:
             preset: str, as for `keras_hub.models.CLIPBackbone.from_preset`.
 
         Raises:
             ModuleNotFoundError: without keras-hub (`pip install 'kerasgan[text]'`).
-            ValueError: for a preset, or folder, that keras-hub does not know as a CLIP.
+            ValueError: for a preset or folder that keras-hub does not recognize as a CLIP.
         """
         import keras_hub
 
@@ -100,15 +101,15 @@ class KerasHubCLIP:
 
 
 def cosines(clip: CLIP, images: np.ndarray, texts: Sequence[str]) -> np.ndarray:
-    """How alike images and texts are to a CLIP: float64 array (n images, m texts) from -1 to 1.
+    """The CLIP similarity of images and texts: float64 array (n images, m texts) from -1 to 1.
 
     Args:
-        clip: what encodes both.
+        clip: the `CLIP` that encodes both.
         images: float array (n, height, width, channels) in [-1, 1].
         texts: m str.
 
     Raises:
-        ValueError: for images that are none, or embeddings that do not fit each other.
+        ValueError: for invalid images, or for embeddings whose shapes do not match.
     """
     images = checked(images, "the images")
     of_images = _encoded_images(clip, images)
@@ -116,18 +117,18 @@ def cosines(clip: CLIP, images: np.ndarray, texts: Sequence[str]) -> np.ndarray:
 
 
 def text_likeness(clip: CLIP, text: str) -> Callable:
-    """What steers images towards a text: a function of images to their cosines with it.
+    """An objective that steers images towards a text: their cosine similarity with it.
 
     Args:
-        clip: an object whose `encode_images` gives tensors, such as `KerasHubCLIP`.
+        clip: an object whose `encode_images` returns tensors, such as `KerasHubCLIP`.
         text: str.
 
     Returns:
-        A function of images (n, height, width, channels), tensors, to a tensor (n,): an objective
-        of `kerasgan.control.steer`.
+        A function from an image tensor (n, height, width, channels) to a tensor (n,), to use as the
+        objective of `kerasgan.control.steer`.
 
     Raises:
-        ValueError: for a text that is none.
+        ValueError: for a text that is not a str.
 
     Example:
 
@@ -145,16 +146,16 @@ def text_likeness(clip: CLIP, text: str) -> Callable:
     True
 
     Reference: StyleCLIP: Text-Driven Manipulation of StyleGAN Imagery, Patashnik, Wu, Shechtman,
-    Cohen-Or & Lischinski, 2021, arXiv:2103.17249, section 4, without its terms that hold what the
-    image was: `steer` goes a number of steps.
+    Cohen-Or & Lischinski, 2021, arXiv:2103.17249, section 4, without its terms that keep the image
+    similar to the original: `steer` takes a fixed number of steps instead.
     """
     (goal,) = _encoded_texts(clip, [text]).astype("float32")
 
     def likeness(images):
-        # Beyond there are no images that a CLIP has seen.
+        # A CLIP has seen no values beyond this range.
         encoded = clip.encode_images(ops.clip(images, -1.0, 1.0))
         if not ops.is_tensor(encoded):
-            return encoded  # whose user says that it has no gradient
+            return encoded  # the caller reports that it has no gradient
         unit = ops.normalize(ops.cast(encoded, "float32"), axis=-1)
         return ops.sum(unit * ops.convert_to_tensor(goal), axis=-1)
 
@@ -190,18 +191,19 @@ def _unit(vectors, count, of):
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class CLIPScore(keras.metrics.Metric):
-    """How well images show what their texts say, without a reference: the mean of CLIP-S.
+    """CLIPScore: how well images match their texts, without a reference, as the mean of CLIP-S.
 
     `CLIP-S(image, text) = 2.5 * max(cos(E_image, E_text), 0)`, where the cosine is that of a CLIP's
-    embeddings. 2.5 spreads what CLIPs give, mostly 0 to 0.4, over 0 to 1. Numbers of two CLIPs
-    cannot be compared. It is fed by you, with images and their texts, not by `compile`, which knows
-    none; a CLIP is not part of its configuration.
+    embeddings. The factor 2.5 spreads the usual cosines of CLIPs, 0 to 0.4, over 0 to 1. Scores of
+    different CLIPs cannot be compared. Call `update_state` yourself with images and their texts; do
+    not pass the metric to `compile`, because a model's data has no texts. The CLIP is not part of
+    the metric's configuration.
 
     Args:
         clip: an object with `encode_images` and `encode_texts`, such as `KerasHubCLIP`.
         weight: float, the factor.
-        prompt: str in which `{}` is the text; the default is the paper's. Use `"{}"` with a CLIP
-            that was trained on texts like yours.
+        prompt: str in which `{}` stands for the text; the default is the paper's. Use `"{}"` with a
+            CLIP that was trained on texts like yours.
         name: str.
         **kwargs: as for `keras.metrics.Metric`.
 
@@ -209,7 +211,7 @@ class CLIPScore(keras.metrics.Metric):
         `result()` is a float.
 
     Raises:
-        ValueError: for texts that are not as many as images, or a prompt without `{}`.
+        ValueError: when there are not as many texts as images, or for a prompt without `{}`.
 
     Example: a CLIP whose space has two axes, how bright an image is, and how dark.
 
@@ -275,21 +277,21 @@ class CLIPScore(keras.metrics.Metric):
 
 
 class ZeroShot:
-    """A classifier made of words: which of several texts fits an image best.
+    """Zero-shot classifier: which of several texts describes an image best.
 
     The probabilities are the softmax of a CLIP's cosines times `scale`. A class with several
-    prompts has the mean of their embeddings (section 3.1.4 of the paper). `scores` is what
-    `kerasgan.control.directions` takes, so that directions have their names from words.
+    prompts uses the mean of their embeddings (section 3.1.4 of the paper). Pass `scores` to
+    `kerasgan.control.directions` to find directions named after the classes.
 
     Args:
         clip: an object with `encode_images` and `encode_texts`, such as `KerasHubCLIP`.
-        prompts: dict from the names of classes to a text or a sequence of texts each; or a sequence
-            of texts, which are the names, too. At least two classes.
-        scale: float, what cosines are multiplied with; None for the attribute `scale` of the CLIP,
-            or 100 where it has none.
+        prompts: dict from the name of each class to a text or a sequence of texts; or a sequence of
+            texts, which are then also the names. At least two classes.
+        scale: float, the factor of the cosines; None for the attribute `scale` of the CLIP, or 100
+            if it has none.
 
     Raises:
-        ValueError: for fewer than two classes, or texts that are none.
+        ValueError: for fewer than two classes, or for invalid texts.
 
     Example:
 

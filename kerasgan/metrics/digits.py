@@ -1,4 +1,4 @@
-"""A small network that knows digits, for where no large one can be had."""
+"""A small classifier of digits, for when no large network is available."""
 
 import pathlib
 
@@ -14,8 +14,8 @@ def digits_classifier(weights=WEIGHTS):
     """A classifier of handwritten digits whose weights are part of the package.
 
     Three convolutions and a dense layer, trained on scikit-learn's scanned digits by
-    `benchmarks/digits_classifier.py`. It lets distances be computed at once and without a download.
-    They can be compared with each other, and not with those that papers print, which come from
+    `benchmarks/digits_classifier.py`. With it you can compute distances at once, without a
+    download. Compare these distances only with each other, not with published ones, which come from
     `inception_fid`.
 
     Args:

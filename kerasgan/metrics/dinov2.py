@@ -1,4 +1,4 @@
-"""DINOv2's features of images, which Stein et al. 2023 found nearest to what people see."""
+"""DINOv2's features of images, which Stein et al. 2023 found closest to human judgement."""
 
 import os
 from typing import Any, Self
@@ -11,36 +11,36 @@ from kerasgan.layers.precision import measuring_networks
 from kerasgan.metrics.inception import Resize
 from kerasgan.metrics.mobilenet import DEVIATION, MEAN
 
-DINOV2 = "dinov2:"  # how its name as features begins; what the backbone is loaded from follows
+DINOV2 = "dinov2:"  # prefix of its name as features; the preset or folder of the backbone follows
 FRECHET = "fd_dinov2"  # the Fréchet distance of its features
 SIZE = 224
 INSTALL = "pip install 'kerasgan[text]'"
-# Of the interpolation of position embeddings in DINOv2's program: what is added to the number of
+# For interpolating position embeddings as DINOv2's code does: what is added to the number of
 # patches, and the parameter of the cubic kernel.
 OFFSET, CUBIC = 0.1, -0.75
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class DINOv2(keras.Model):
-    """The class token of a DINOv2 of keras-hub, for images in [-1, 1].
+    """The class token of a keras-hub DINOv2, for images in [-1, 1].
 
     Section 3 of the paper: of many networks this one agrees best with people about how real images
-    look. Images become 224x224 by Pillow's bicubic interpolation, colours are normalized as
-    ImageNet's, and the features are the class token behind the last normalization. The Fréchet
-    distance of them is called `fd_dinov2`; published numbers are of `"dinov2_large"` (ViT-L/14,
-    1024 features) and 50,000 images.
+    look. Images are resized to 224x224 with Pillow's bicubic interpolation, colours are normalized
+    with ImageNet's mean and deviation, and the features are the class token after the last
+    normalization. Their Fréchet distance is called `fd_dinov2`; published numbers use
+    `"dinov2_large"` (ViT-L/14, 1024 features) and 50,000 images.
 
     A preset is loaded as in the paper, for 224x224 pixels, with position embeddings interpolated as
-    DINOv2's program does it under every framework; those with registers as keras-hub does it. The
-    paper's program rounds resized images to 8 bits, and its option `clean_resize` does not; nor
-    does this.
+    DINOv2's code does, under every framework; for presets with registers, as keras-hub does. The
+    paper's code rounds resized images to 8 bits unless its option `clean_resize` is set; this class
+    never does.
 
     Args:
         backbone: the name of a preset of keras-hub such as `"dinov2_large"`, whose weights it
             downloads once, or whatever else `keras_hub.models.DINOV2Backbone.from_preset` takes,
             such as a folder that `save_to_preset` has written; or a
-            `keras_hub.models.DINOV2Backbone`, which is used for images of its own size, and is not
-            trained from here on.
+            `keras_hub.models.DINOV2Backbone`, which is used at its own input size and becomes not
+            trainable.
         name: str.
         **kwargs: as for `keras.Model`.
 
@@ -48,7 +48,7 @@ class DINOv2(keras.Model):
 
     Raises:
         ValueError: for something else, or a preset of another network.
-        OSError: when keras-hub is not installed, or the weights cannot be had.
+        OSError: when keras-hub is not installed, or the weights are not available.
 
     Example: a backbone with random weights.
 
@@ -113,7 +113,7 @@ def _from_preset(preset):
     with measuring_networks():
         try:
             loaded = backbones.from_preset(preset, image_shape=(SIZE, SIZE, 3))
-        except Exception as error:  # whatever those who download raise
+        except Exception as error:  # downloads raise many types
             kind = ValueError if isinstance(error, ValueError) else OSError
             reason = str(error).partition("\n")[0].partition(". ")[0]
             raise kind(
@@ -121,7 +121,8 @@ def _from_preset(preset):
                 "preset such as 'dinov2_large', whose weights it downloads once, or a folder that "
                 "save_to_preset has written."
             ) from error
-        # Made anew as if trained for this size, or a file of it would be interpolated once more.
+        # Built again as if trained for this size; otherwise loading a saved file would interpolate
+        # once more.
         config = {**loaded.get_config(), "position_embedding_shape": (SIZE, SIZE, 3)}
         backbone = backbones.from_config(config)
     arrays = [keras.ops.convert_to_numpy(weight) for weight in loaded.weights]
@@ -136,11 +137,11 @@ def _from_preset(preset):
 
 
 def interpolated(positions: np.ndarray, patches: int) -> np.ndarray:
-    """Position embeddings for another number of patches, as DINOv2's program makes them.
+    """Interpolates position embeddings to another number of patches, as DINOv2's code does.
 
     Args:
         positions: float array (1, 1 + n * n, d): of the class token, and of n * n patches.
-        patches: int, how many there shall be on a side.
+        patches: int, the number of patches on a side.
 
     Returns:
         float32 array (1, 1 + patches * patches, d).

@@ -1,4 +1,4 @@
-"""How far images are from what they should be: the two numbers of super-resolution."""
+"""PSNR and SSIM: the two distortion metrics of super-resolution."""
 
 import keras
 import numpy as np
@@ -10,9 +10,9 @@ from kerasgan.training import measuring
 
 
 class _OnLuminance(keras.metrics.Metric):
-    """The mean over images of a measure of two luminances.
+    """Base class: the mean over images of a measure of two luminances.
 
-    A subclass gives `of_images(first, second)`.
+    A subclass defines `of_images(first, second)`.
     """
 
     paired = True  # images made from noise have no partners
@@ -68,13 +68,13 @@ class _OnLuminance(keras.metrics.Metric):
 @measuring.register("psnr")
 @keras.saving.register_keras_serializable(package="kerasgan")
 class PSNR(_OnLuminance):
-    """Peak signal-to-noise ratio in dB of the luminance, without a border.
+    """Peak signal-to-noise ratio of the luminance in dB, without a border.
 
-    10 log10(255^2 / mean squared difference), of each image, then the mean over the images; larger
-    is nearer, equal images have infinity.
+    10 log10(255^2 / mean squared difference) for each image, then the mean over the images. Higher
+    is better; equal images give infinity.
 
     Args:
-        border: int, how many pixels at each side are left out, 4 in the paper.
+        border: int, how many pixels to leave out at each side, 4 in the paper.
         name, **kwargs: as for `keras.metrics.Metric`.
 
     Example:
@@ -103,11 +103,11 @@ class PSNR(_OnLuminance):
 class SSIM(_OnLuminance):
     """Structural similarity of the luminance, without a border: 1 for equal images.
 
-    Means, variances and covariance in windows of 11x11 pixels, weighted by a Gaussian of standard
-    deviation 1.5, that lie inside of the image; K1 = 0.01, K2 = 0.03.
+    Means, variances and covariances are taken in windows of 11x11 pixels that lie inside the image,
+    weighted by a Gaussian of standard deviation 1.5; K1 = 0.01, K2 = 0.03.
 
     Args:
-        border: int, how many pixels at each side are left out, 4 in SRGAN's paper.
+        border: int, how many pixels to leave out at each side, 4 in SRGAN's paper.
         name, **kwargs: as for `keras.metrics.Metric`.
 
     Example:
@@ -133,7 +133,7 @@ class SSIM(_OnLuminance):
 
 
 def structural_similarity(first, second):
-    """SSIM of luminances, and the part of it that contrast and structure make.
+    """SSIM of luminances, and its contrast and structure term alone.
 
     Args:
         first, second: float32 (batch, h, w, 1) in 0..255, of at least 11 pixels.
@@ -161,10 +161,10 @@ def structural_similarity(first, second):
 
 
 def luminance(images):
-    """The luminance of images in [-1, 1], which are clipped to that, in 0..255.
+    """The luminance, in 0..255, of images, which are clipped to [-1, 1].
 
-    For three channels it is the Y of ITU-R BT.601 with its head- and footroom, 16 to 235, which the
-    tables of super-resolution are made with; one channel is only scaled.
+    For three channels it is the Y of ITU-R BT.601 in its limited range, 16 to 235, as in published
+    tables of super-resolution; a single channel is only scaled.
     """
     images = (ops.clip(images, -1.0, 1.0) + 1.0) / 2.0
     if images.shape[-1] == 1:

@@ -1,4 +1,4 @@
-"""Whether images move and turn as what they are made from, Karras et al. 2021."""
+"""Translation and rotation equivariance of generators, Karras et al. 2021."""
 
 import keras
 import numpy as np
@@ -16,9 +16,9 @@ FAR = 32  # pixels, where sincs end that are multiplied with windows
 
 
 class _Equivariance(keras.metrics.Metric):
-    """The peak signal-to-noise ratio of pairs of images over the pixels that both can have.
+    """Base class: the peak signal-to-noise ratio of pairs of images over their common pixels.
 
-    A subclass gives `pairs`.
+    A subclass defines `pairs`.
     """
 
     higher_is_better = ("",)
@@ -62,20 +62,20 @@ class _Equivariance(keras.metrics.Metric):
     def measure(
         self, gan: keras.Model, num_images: int = 1000, seed: int = 0, batch_size: int = 64
     ) -> float:
-        """The ratio of a model, from nothing.
+        """Resets the metric and computes the ratio of a model.
 
         Args:
-            gan: a `kerasgan` model that moves its images, such as `StyleGAN3`; of one with classes
-                all are taken in turn.
-            num_images: int.
-            seed: int, of the latents and of how they are moved.
+            gan: a `kerasgan` model that can move its images, such as `StyleGAN3`. If it has
+                classes, all are generated in turn.
+            num_images: int, how many images to generate.
+            seed: int, the seed of the latents and of the movements.
             batch_size: int, images at a time.
 
         Returns:
             float, dB.
 
         Raises:
-            ValueError: for a model that does not, or images that are too small.
+            ValueError: for a model that cannot move its images, or for images that are too small.
         """
         whole_number("num_images", num_images, 1)
         whole_number("batch_size", batch_size, 1)
@@ -91,7 +91,7 @@ class _Equivariance(keras.metrics.Metric):
         return self.result()
 
     def check_size(self, size: int) -> None:
-        """Raises a ValueError for images that are too small: none are."""
+        """Raises a ValueError for images that are too small; here none are."""
 
     def pairs(
         self, gan: keras.Model, styles: np.ndarray, random: np.random.Generator
@@ -102,12 +102,12 @@ class _Equivariance(keras.metrics.Metric):
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class EQT(_Equivariance):
-    """EQ-T: whether images move to the side and down with what they are made from.
+    """EQ-T, translation equivariance: whether images shift when the generator's input shifts.
 
-    `10 log10(2^2 / E[(G(moved input) - moved G(input))^2])` in dB, where images are moved by whole
-    pixels, uniformly up to an eighth of their size, over the pixels that stay in sight (equation 7
-    and appendix E.1 of the paper). The generator makes more than [-1, 1] where it wants to, as in
-    the paper. 60 dB and more is what the eye takes for perfect.
+    `10 log10(2^2 / E[(G(moved input) - moved G(input))^2])` in dB, over the pixels that stay in
+    sight. The shifts are whole pixels, uniform up to an eighth of the image size (equation 7 and
+    appendix E.1 of the paper). As in the paper, the generator's output is not clipped to [-1, 1].
+    From 60 dB on, the eye sees no difference.
 
     Args:
         name, **kwargs: as for `keras.metrics.Metric`.
@@ -148,15 +148,15 @@ class EQT(_Equivariance):
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class EQR(_Equivariance):
-    """EQ-R: whether images turn with what they are made from.
+    """EQ-R, rotation equivariance: whether images rotate when the generator's input rotates.
 
-    As `EQT`, with angles from -180 to 180 degrees. Pixels of a turned image hold other frequencies
-    than those of the image: theirs fill a square along other axes. So both are filtered to what the
-    two squares have in common (appendix E.3 of the paper): the image is turned with filters along
-    the old axes and the new ones, and the image of turned inputs is filtered likewise. The filters
-    are sincs in windows of Lanczos with 3 lobes, and 6 pixels at the border, which they cannot
-    tell, are left out. As in the authors' program the image is turned by reading it linearly at
-    four points a pixel, which limits the number where there is fine detail.
+    As `EQT`, with angles from -180 to 180 degrees. A rotated image holds other frequencies than the
+    original, because the square of frequencies that pixels can hold rotates with it. So both images
+    are filtered to the frequencies that the two squares share (appendix E.3 of the paper): the
+    image is rotated with filters along the old and the new axes, and the image of rotated inputs is
+    filtered likewise. The filters are Lanczos-windowed sincs with 3 lobes; 6 pixels at the border,
+    where they are not valid, are left out. As in the authors' code, rotation interpolates linearly
+    at four points per pixel, which limits the result for images with fine detail.
 
     Args:
         name, **kwargs: as for `keras.metrics.Metric`.

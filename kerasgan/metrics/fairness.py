@@ -1,4 +1,4 @@
-"""Whether generated images show the groups of the data as often, and as well, as real ones."""
+"""Compares how often, and how well, generated and real images show the groups of the data."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -16,11 +16,10 @@ from kerasgan.utils.text import in_columns
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Rates:
-    """A rate per group, of generated and of reference images, and the difference of the two.
+    """A rate per group, for generated and for reference images, and their difference.
 
     Attributes:
-        generated, reference: float64 (groups,) from 0 to 1, NaN where there was no image to
-            take the rate of.
+        generated, reference: float64 (groups,) from 0 to 1, NaN where a group had no image.
         lower, upper: float64 (groups,), the ends of the confidence intervals of the differences.
     """
 
@@ -31,33 +30,34 @@ class Rates:
 
     @property
     def difference(self) -> np.ndarray:
-        """float64 (groups,): generated less reference."""
+        """float64 (groups,): generated minus reference."""
         return self.generated - self.reference
 
     @property
     def largest(self) -> float | None:
-        """The largest absolute difference, a float, or None when there is none at all."""
+        """The largest absolute difference, a float, or None when no group has one."""
         known = np.abs(self.difference[~np.isnan(self.difference)])
         return float(known.max()) if len(known) else None
 
     @property
     def clear(self) -> np.ndarray:
-        """bool (groups,): whether the interval leaves out 0."""
+        """bool (groups,): whether the interval excludes 0."""
         return (self.lower > 0.0) | (self.upper < 0.0)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class FairnessReport:
-    """What `fairness_report` found.
+    """The results of `fairness_report`.
 
     Attributes:
         group_names: tuple of str.
-        num_generated, num_reference: int, the images compared.
+        num_generated, num_reference: int, how many images were compared.
         confidence: float, of each interval.
-        shares: `Rates`, the share of the images that the classifier sees in each group.
-        true_positive_rates: `Rates`, how many of a group's images it recognizes, or None.
-        false_positive_rates: `Rates`, how many of the others it takes for the group, or None.
-        why_no_odds: str, why the last two are None, or None.
+        shares: `Rates`, the share of the images that the classifier assigns to each group.
+        true_positive_rates: `Rates`, the share of a group's images that it recognizes, or None.
+        false_positive_rates: `Rates`, the share of the other images that it takes for the group, or
+            None.
+        why_no_odds: str, why the last two are None; None if they are not.
     """
 
     group_names: tuple
@@ -83,7 +83,7 @@ class FairnessReport:
 
     @property
     def sections(self) -> dict[str, Rates]:
-        """dict from title to `Rates`, of all that was found."""
+        """dict from title to `Rates`, for all rates that were measured."""
         found = {
             "share": self.shares,
             "true positive rate": self.true_positive_rates,
@@ -96,7 +96,7 @@ class FairnessReport:
 
         Returns:
             str: rates in percent, differences and their intervals in percentage points; a star
-            marks a difference whose interval leaves out 0.
+            marks a difference whose interval excludes 0.
         """
         percent = f"{100 * self.confidence:g} %"
         lines = [
@@ -130,10 +130,10 @@ class FairnessReport:
         return "\n".join(lines)
 
     def plot(self, title: str | None = None) -> np.ndarray:
-        """The differences with their intervals, a panel for each rate; red leaves out 0.
+        """Plots the differences with their intervals, a panel for each rate; red ones exclude 0.
 
         Args:
-            title: None, or str above the picture, such as the name of the model.
+            title: None, or a str to put above the picture, such as the name of the model.
 
         Returns:
             uint8 array (height, width, 3).
@@ -163,9 +163,9 @@ class FairnessReport:
         return pictures.figure_pixels(figure)
 
     def to_dict(self) -> dict:
-        """The report as numbers, strings, lists and dicts, of which `json` makes a file.
+        """The report as numbers, strings, lists and dicts that `json` can write.
 
-        Rates and differences are from 0 to 1, or None where there was no image.
+        Rates are from 0 to 1 and differences from -1 to 1, or None where there was no image.
         """
 
         def described(rates):
@@ -205,45 +205,47 @@ def fairness_report(
     seed: int = 0,
     confidence: float = 0.95,
 ) -> FairnessReport:
-    """Compares the groups that a classifier sees in generated images and in reference images.
+    """Compares how a classifier sees the groups in generated and in reference images.
 
-    The protected attribute of the two definitions is here whether an image is generated, and the
-    decision is which group the classifier sees in it, one group against the others at a time:
+    It applies two definitions of fairness. The protected attribute is whether an image is
+    generated, and the decision is which group the classifier assigns it to, one group against the
+    others at a time:
 
     - **Demographic parity** (statistical parity, Dwork et al.): the decision does not depend on the
-      attribute. The difference of a group is its share of the generated images less its share of
+      attribute. The difference of a group is its share of the generated images minus its share of
       the reference images, both as the classifier sees them; the summary is the largest absolute
-      one. It tells a generator that forgets a group.
+      difference. It reveals a generator that forgets a group.
     - **Equalized odds** (Hardt et al.): the decision does not depend on the attribute among images
-      of the same true group. The differences are those of the classifier's true positive rate (of
-      the images of the group, how many it sees there) and of its false positive rate (of the
-      images of other groups, how many it sees there); the summary is the largest absolute one of
-      both. It tells a conditional generator that draws a group badly. The true group of a
-      generated image is the one that was asked for.
+      of the same true group. The differences are those of the classifier's true positive rate (the
+      share of the group's images that it assigns to the group) and of its false positive rate (the
+      share of other images that it assigns to the group); the summary is the largest absolute
+      difference of either. It reveals a conditional generator that draws a group badly. The true
+      group of a generated image is the one that was requested.
 
-    The reference is what the generated images are held against, a balanced set or the training
-    data; it is a sample, too. Intervals are Newcombe's hybrid score intervals, each for itself: of
-    twenty at 95 % one leaves out the truth, and the largest of many differences is above 0 for a
-    perfect generator. The classifier's own mistakes are on both sides of a difference; one that
-    was not trained on generated images may still err in its own way there.
+    Use a balanced set or the training data as the reference; the intervals take into account that
+    it is a sample, too. They are Newcombe's hybrid score intervals, without correction for multiple
+    comparisons: of twenty at 95 % about one misses the true value, and the largest of many
+    differences is above 0 even for a perfect generator. The classifier's mistakes affect both sides
+    of a difference, but a classifier that was not trained on generated images may make other
+    mistakes on these.
 
     Args:
         images_or_model: float images (n, height, width, channels) in [-1, 1], or a model with
-            `generate`. A conditional model is asked for its classes in the proportions of the
-            reference's labels, or in equal shares when there are none.
+            `generate`. A conditional model generates its classes in the proportions of the
+            reference's labels, or in equal shares when there are no labels.
         attribute_classifier: Keras model, or function, from float32 images in [-1, 1] to logits or
-            probabilities (n, groups), of which the largest counts, or, a function, to the groups
-            themselves, whole numbers from 0 or booleans (n,). Also `"digits"`, or what else
-            `kerasgan.metrics.features.extractor` takes.
+            probabilities (n, groups), of which the largest gives the group. A function may also
+            return the groups themselves, whole numbers from 0 or booleans (n,). Also `"digits"`, or
+            anything else that `kerasgan.metrics.features.extractor` takes.
         reference: images, a tuple (images, labels), or an iterable of batches of either, such as
             `kerasgan.data.load(..., labels=True, shuffle=False)`, which is read once to its end.
             The labels are the true groups, whole numbers from 0.
-        labels: for images: the groups (n,) that were asked for, or None.
-        group_names: sequence of str, or None for the class names of the reference data, otherwise
-            for numbers.
-        num_images: int, how many images a model is asked for.
+        labels: when images are given, the groups (n,) that were requested, or None.
+        group_names: sequence of str; None for the class names of the reference data or, if it has
+            none, for numbers.
+        num_images: int, how many images to generate with a model.
         seed: int, for the latents of the model.
-        confidence: float between 0 and 1, of each interval.
+        confidence: float between 0 and 1, the confidence level of each interval.
 
     Returns:
         `FairnessReport`, with `table()`, `plot()` and `to_dict()`.
@@ -276,7 +278,7 @@ def fairness_report(
     Opportunity in Supervised Learning, Hardt, Price & Srebro, 2016, arXiv:1610.02413; Interval
     estimation for the difference between independent proportions, Newcombe, 1998, Statistics in
     Medicine 17, method 10. The papers compare two groups of people; here the attribute is real or
-    generated, so that a generator can be judged by them.
+    generated, so that the definitions can judge a generator.
     """
     if not 0.0 < confidence < 1.0:
         raise ValueError(f"confidence={confidence!r}; use a number between 0 and 1, such as 0.95.")
@@ -337,18 +339,18 @@ def fairness_report(
 def compare_rates(
     generated_counts, generated_totals, reference_counts, reference_totals, confidence=0.95
 ):
-    """Proportions of two independent samples and Newcombe's interval of their difference.
+    """Proportions of two independent samples and Newcombe's interval for their difference.
 
     Args:
-        generated_counts, generated_totals, reference_counts, reference_totals: int (groups,):
-            how many out of how many, on either side.
+        generated_counts, generated_totals, reference_counts, reference_totals: int (groups,): how
+            many images out of how many, on either side.
         confidence: float, of each interval.
 
     Returns:
         `Rates`, NaN where a total is 0.
 
     Reference: Newcombe, 1998, method 10: each proportion has its Wilson score interval, and the
-    distances to their ends are added as squares. Without continuity correction.
+    squared distances to their ends are added. Without continuity correction.
     """
     # Here, because whoever only imports the package need not wait for it.
     from statsmodels.stats.proportion import confint_proportions_2indep
@@ -383,7 +385,7 @@ class _Side:
     image_shape: tuple
 
     def counts(self, groups, with_odds):
-        """By the name of a rate: for how many images it is true of each group, out of how many."""
+        """dict from rate to counts: in how many images of each group it holds, out of how many."""
 
         def per_group(values):
             return np.bincount(values, minlength=groups)
@@ -399,7 +401,7 @@ class _Side:
 
 
 def _seen(images, classifier, what, shape=None, wants=None):
-    """Reads a set of images block by block; only what the classifier says of it is kept."""
+    """Reads a set of images block by block and keeps only the classifier's output."""
     predicted, labels, width = [], [], None
     for block, of_block in blocks(images, what, shape, wants):
         groups, width = _groups(outputs(classifier, block, "logits"), len(block))
@@ -411,7 +413,7 @@ def _seen(images, classifier, what, shape=None, wants=None):
 
 
 def _groups(output, count):
-    """The groups (count,) that an output of the classifier names, and how many it tells apart."""
+    """The groups (count,) in an output of the classifier, and how many groups it distinguishes."""
     if output.shape == (count,) and output.dtype.kind in "biu" and output.min() >= 0:
         return output.astype("int64"), None
     if output.ndim == 2 and len(output) == count and output.shape[1] > 1:
@@ -426,7 +428,7 @@ def _groups(output, count):
 
 
 def _labels_to_ask(model, real, num_images):
-    """The labels that a conditional model is asked for, in the proportions of the reference."""
+    """The labels that a conditional model generates, in the proportions of the reference."""
     if real.labels is None:
         return np.arange(num_images) % model.num_classes
     classes = 1 + real.labels.max()
@@ -440,7 +442,7 @@ def _labels_to_ask(model, real, num_images):
 
 
 def _names_of_groups(names, *sides):
-    """One name for each group that there is."""
+    """One name for each group."""
     known = [values for side in sides for values in (side.predicted, side.labels)]
     needed = 1 + max(values.max() for values in known if values is not None)
     width = sides[0].width

@@ -1,4 +1,4 @@
-"""Maps of features of images, of which losses take distances."""
+"""Feature maps of images, for perceptual losses."""
 
 import os
 import pathlib
@@ -18,22 +18,22 @@ def vgg19_features(
     layer: str = "block5_conv4",
     activated: bool = True,
 ) -> keras.Model:
-    """VGG19 up to a layer, for images in [-1, 1].
+    """VGG19 up to a given layer, for images in [-1, 1].
 
     Args:
-        weights: `"imagenet"` for those that Keras downloads once; the path of a file with them; or
-            None for random ones.
+        weights: `"imagenet"` for those that Keras downloads once; the path of a weight file; or
+            None for random weights.
         layer: str, a layer of `keras.applications.VGG19`: `"block5_conv4"` is phi 5,4 of SRGAN's
             paper, `"block2_conv2"` its phi 2,2.
         activated: whether the features are those after the layer's ReLU, as in SRGAN, or those
             before it, as in ESRGAN.
 
     Returns:
-        A `keras.Model` from (batch, height, width, 3) to the features; its weights are not trained.
+        A `keras.Model` from images (batch, height, width, 3) to the features. It is not trainable.
 
     Raises:
-        OSError: when the weights cannot be had.
-        ValueError: for a layer that there is not.
+        OSError: when the weights are not available.
+        ValueError: for a layer that does not exist.
 
     Example:
 
@@ -76,7 +76,7 @@ _ADVICE = (
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class VGGInput(layers.Layer):
-    """Images in [-1, 1] as VGG's weights want them: BGR in 0..255, less ImageNet's mean."""
+    """Converts images in [-1, 1] to VGG's input: BGR in 0..255, minus ImageNet's mean."""
 
     def call(self, images):
         return keras.applications.vgg19.preprocess_input(
@@ -93,22 +93,23 @@ def feature_maps(
     image_shape: tuple[int, ...],
     vgg19: Callable = vgg19_features,
 ) -> keras.Model | None:
-    """The network that an argument `features` of a model stands for.
+    """Returns the network for the argument `features` of a model.
 
     Args:
         features: `"vgg19"`, `"mobilenet_v2"`, `"lpips:BACKBONE,HEADS"`, the path of VGG19's
-            weights or of a Keras model, a `keras.Model` from images to features, or None. Of LPIPS,
-            the mean of the squared differences is the distance.
+            weights or of a Keras model, a `keras.Model` from images to features, or None. For
+            LPIPS, the mean of the squared differences is the distance.
         layer: None, or the layer of VGG19 or MobileNetV2, if `features` is one of these.
-        image_shape: (height, width, channels) of the images that it has to take.
-        vgg19: function from weights and a layer to VGG19 up to it.
+        image_shape: (height, width, channels) of the images that the network must accept.
+        vgg19: function from weights and a layer to VGG19 up to that layer.
 
     Returns:
-        A `keras.Model`; None for None.
+        A `keras.Model`, or None if `features` is None.
 
     Raises:
-        ValueError: for something else, a network of other images, or one with several outputs.
-        OSError: when weights cannot be had.
+        ValueError: for anything else, for a network that does not accept the images, or for one
+            with several outputs.
+        OSError: when weights are not available.
     """
     if features is None:
         return None

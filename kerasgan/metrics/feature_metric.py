@@ -15,31 +15,31 @@ VECTORS = Extractor(None, "none, vectors")
 
 
 class SampleSizeWarning(UserWarning):
-    """There are too few images for a number that means what it says."""
+    """There are too few images for a meaningful result."""
 
 
 class FeatureMetric(keras.metrics.Metric):
-    """A number, or several, that features of real and generated images have.
+    """Base class of metrics that compare features of real and generated images.
 
-    A model's `evaluate` and `fit(validation_data=...)` feed it; alone it takes arrays. What it has
-    seen is kept in NumPy, in float64 where it is added up, under every backend, so it is fed
-    outside of compiled steps.
+    A model's `evaluate` and `fit(validation_data=...)` update it; used alone it takes arrays. It
+    keeps its state in NumPy, with sums in float64, under every backend, so it must be updated
+    outside compiled steps.
 
-    A subclass gives `add(features, real)` and `reset_state()`, and `result()`, which returns a
-    float, or a dict of floats.
+    A subclass defines `add(features, real)`, `reset_state()`, and `result()`, which returns a float
+    or a dict of floats.
 
-    A network that is given by name or path is not saved with a model that has the metric. The
-    weights of a `keras.Model` are, as the metric's own, and loaded together with its configuration
-    only: `load_weights` leaves the networks of metrics alone.
+    A network given by name or path is not saved with a model that has the metric. The weights of a
+    `keras.Model` are saved as the metric's own. They are loaded only together with its
+    configuration: `load_weights` leaves the networks of metrics alone.
 
     Args:
-        features: what is looked at; see `kerasgan.metrics.features.extractor`.
-        name: str; the name of the result, or what the names of several begin with.
+        features: the feature network; see `kerasgan.metrics.features.extractor`.
+        name: str, the name of the result, or the prefix of several.
         **kwargs: as for `keras.metrics.Metric`.
     """
 
-    output = "features"  # what of the network is looked at
-    looked_through = None  # the `Extractor` that the images have been shown to
+    output = "features"  # which output of the network is used
+    looked_through = None  # the `Extractor` that has seen the images
 
     def __init__(self, features: Features = "inception", name: str | None = None, **kwargs):
         super().__init__(name=name, **kwargs)
@@ -61,32 +61,32 @@ class FeatureMetric(keras.metrics.Metric):
         return extractor(self.features)
 
     def prepare(self, vectors: bool = False) -> None:
-        """Loads what the metric needs, so that what cannot be had is known before long work.
+        """Loads what the metric needs, so that missing weights are noticed before long work.
 
         Args:
             vectors: whether it will be fed with vectors, which need no network.
 
         Raises:
-            ValueError, OSError: when it cannot be had.
+            ValueError, OSError: when it is not available.
         """
         if self.takes_features() and not vectors:
             self.extractor  # noqa: B018
 
     @classmethod
     def takes_features(cls) -> bool:
-        """Whether the features can be chosen."""
+        """Whether the metric has an argument `features`."""
         return "features" in inspect.signature(cls).parameters
 
     def update_state(self, real, fake, sample_weight=None):
         """Adds images.
 
         Args:
-            real, fake: float arrays (n, height, width, channels) in [-1, 1], or vectors (n, d), as
-                many of each as there are; None for none.
+            real, fake: float arrays (n, height, width, channels) in [-1, 1], or vectors (n, d). The
+                two may differ in number; None for no images.
 
         Raises:
-            ValueError: for other shapes, NaN, values outside of [-1, 1], and images that make
-                another number of features than those before.
+            ValueError: for other shapes, NaN, values outside [-1, 1], and images whose number of
+                features differs from earlier ones.
         """
         batches = []
         for examples, what in ((real, "the real images"), (fake, "the generated images")):
@@ -120,11 +120,11 @@ class FeatureMetric(keras.metrics.Metric):
             self._width = width
 
     def looks_at(self, real: bool) -> bool:
-        """Whether the real images, or the generated ones, matter: both."""
+        """Whether the metric uses the real, or the generated, images; both by default."""
         return True
 
     def look(self, examples):
-        """What is added of examples that were checked: their features."""
+        """What to add for checked examples: their features."""
         self.looked_through = self.extractor if examples.ndim == 4 else VECTORS
         return self.looked_through(examples, self.output)
 
@@ -133,9 +133,9 @@ class FeatureMetric(keras.metrics.Metric):
         raise NotImplementedError
 
     def counts(self) -> tuple[int, int]:
-        """How many real and how many generated images `result()` is of: two ints.
+        """How many real and how many generated images `result()` is based on: two ints.
 
-        0 for those that do not matter, None where it is not known.
+        0 for a kind that is not used, None where the number is unknown.
         """
         return self._shown[True], self._shown[False]
 
@@ -144,7 +144,7 @@ class FeatureMetric(keras.metrics.Metric):
         self._shown = {True: 0, False: 0}
 
     def need(self, least: int, **counts: int) -> None:
-        """Raises a ValueError for fewer images than a number can be made of."""
+        """Raises a ValueError when there are too few images for a result."""
         for what, count in counts.items():
             if count < least:
                 raise ValueError(
@@ -193,7 +193,7 @@ class FeatureMetric(keras.metrics.Metric):
 
 
 class KeptFeatures(FeatureMetric):
-    """A metric that needs all features at its end; it keeps them as they are."""
+    """Base class of metrics that need all features for their result, and so keep them."""
 
     def add(self, features, real):
         self._kept[real].append(features)

@@ -1,4 +1,4 @@
-"""What metrics look at instead of pixels: the features of a network, and the choice of one."""
+"""Feature networks for metrics, and how to choose one."""
 
 import functools
 import hashlib
@@ -46,24 +46,24 @@ INCEPTIONS = {
 
 
 class Extractor:
-    """A feature network as metrics use it: NumPy images in, checked NumPy features out.
+    """Wraps a feature network for metrics: NumPy images in, checked NumPy features out.
 
-    Several metrics that are given the same extractor and the same images share the work: the last
-    two results (of a real and a generated batch) are remembered.
+    Metrics with the same extractor share the work on the same images: it remembers its last two
+    results, for a real and a generated batch.
 
     Args:
         network: None for the pixels themselves, or a `keras.Model` from images (n, height, width,
             channels) in [-1, 1] to features, or to a dict with `features`, `logits` or both.
-        name: str, under which results are told.
+        name: str, the name of the features in results.
         batch_size: int, images at a time.
     """
 
     def __init__(self, network: keras.Model | None, name: str, batch_size: int = 64):
         self.network, self.name, self.batch_size = network, name, batch_size
-        self._last: dict = {}  # from what examples are to what came out
+        self._last: dict = {}  # from the examples to their features
 
     def __call__(self, examples, output="features"):
-        """The features of examples.
+        """Computes the features of examples.
 
         Args:
             examples: float array of images (n, height, width, channels) in [-1, 1], or, without a
@@ -71,16 +71,16 @@ class Extractor:
             output: `"features"` or `"logits"`.
 
         Returns:
-            float32 array (n, d); of vectors those themselves, float32 or float64.
+            float32 array (n, d); vectors are returned as they are, float32 or float64.
 
         Raises:
-            ValueError: for images that the network cannot take, an output that it does not have,
-                and features that are not finite.
+            ValueError: for images that the network does not accept, for an output that it does not
+                have, and for features that are not finite.
         """
         if self.network is None:
             return self._without_network(np.asarray(examples), output)
         examples = np.ascontiguousarray(examples, "float32")
-        # By what is in it: the same array may be filled anew.
+        # Keyed by content, because the caller may fill the same array with new data.
         key = examples.shape, hashlib.blake2b(examples).digest()
         if key not in self._last:
             if len(self._last) == 2:
@@ -91,7 +91,7 @@ class Extractor:
         return self._last[key][output]
 
     def unrounded(self, images: np.ndarray) -> np.ndarray:
-        """The features of images that differ by less than a file with 8 bits can hold.
+        """The features of images that are not rounded to 8 bits, for very small differences.
 
         Args:
             images: float array (n, height, width, channels) in [-1, 1].
@@ -112,7 +112,7 @@ class Extractor:
 
     @functools.cached_property
     def digest(self) -> str:
-        """A str that is the same for networks with the same weights and resizing."""
+        """A str that identifies the network's weights and resizing."""
         found = hashlib.blake2b(digest_size=16)
         if self.network is not None:
             for layer in all_layers([self.network]):
@@ -125,7 +125,7 @@ class Extractor:
         if output != "features":
             raise self._missing(output, ["features"])
         flat = _as_in_files(examples) if examples.ndim == 4 else examples
-        return flat.reshape(len(flat), -1).copy()  # the caller may fill the array anew
+        return flat.reshape(len(flat), -1).copy()  # the caller may reuse the array
 
     def _missing(self, output, known):
         return ValueError(
@@ -137,7 +137,7 @@ class Extractor:
         images = self._fitted(images)
         found = []
         for start in range(0, len(images), self.batch_size):
-            # The last batch is filled up, so that the network is compiled for one shape.
+            # The last batch is padded, so that the network is compiled for one shape only.
             batch = images[start : start + self.batch_size]
             rows = min(self.batch_size, len(images))
             padding = np.zeros((rows - len(batch), *batch.shape[1:]), "float32")
@@ -186,7 +186,7 @@ class Extractor:
 
 
 def _as_in_files(images):
-    """Images as they are after a file with 8 bits has held them."""
+    """Images rounded to 8 bits, as a file would hold them."""
     return to_uint8(images).astype("float32") / 127.5 - 1.0
 
 
@@ -195,31 +195,32 @@ Features: TypeAlias = str | os.PathLike | keras.Model | Extractor
 
 
 def extractor(features: Features) -> Extractor:
-    """The extractor that an argument `features` stands for.
+    """Returns the extractor for an argument `features`.
 
     Args:
         features: one of
 
-            - `"inception"`, the network of published Fréchet distances, with the original resizing;
-              `"inception-clean"`, with an antialiased one; `"inception-pytorch"`, as pytorch-fid
-              resizes and scales. Its weights are downloaded once;
+            - `"inception"`, the network of published Fréchet distances, with its original resizing;
+              `"inception-clean"`, with antialiased resizing; `"inception-pytorch"`, with the
+              resizing and scaling of pytorch-fid. The weights are downloaded once;
             - `"mobilenet_v2"`, torchvision's network of photographs, whose weights come with a
-              package (`kerasgan.metrics.mobilenet`); its distances are no FID;
+              package (`kerasgan.metrics.mobilenet`); its distances are not FID;
             - `"dinov2:PRESET_OR_FOLDER"`, a DINOv2 of keras-hub, as `kerasgan.metrics.DINOv2`;
-            - `"lpips:BACKBONE,HEADS"`, LPIPS of weights in two files, as
-              `kerasgan.metrics.features.lpips`, for what compares single images;
-            - `"digits"`, the small network in the package, whose numbers are other ones;
-            - `"pixels"`, no network;
+            - `"lpips:BACKBONE,HEADS"`, LPIPS with weights from two files, as
+              `kerasgan.metrics.features.lpips`, for metrics that compare single images;
+            - `"digits"`, the small network in the package, whose distances only compare with each
+              other;
+            - `"pixels"`, the pixels themselves, without a network;
             - the path of a `.keras` file, or of Inception's weights (`.pth`);
             - a `keras.Model` from images in [-1, 1] to features or to a dict with `features`,
-              `logits` (of classes, which the inception score wants) or both; an `Extractor`.
+              `logits` (of classes, which the inception score needs) or both; or an `Extractor`.
 
     Returns:
         An `Extractor`, the same one for the same argument.
 
     Raises:
-        ValueError: for something else.
-        OSError: when weights cannot be had.
+        ValueError: for anything else.
+        OSError: when weights are not available.
 
     Example:
 
@@ -280,21 +281,21 @@ def _named(features):
 def application(
     name: str, weights: str | os.PathLike | None = "imagenet", layer: str | None = None
 ) -> keras.Model:
-    """A network of `keras.applications` as a feature network.
+    """A feature network from `keras.applications`.
 
     Args:
         name: str, such as `"VGG16"` or `"EfficientNetB0"`.
-        weights: as the application takes them: `"imagenet"` downloads, a path, or None.
-        layer: str, the name of the layer whose outputs are the features: "fc2" of `"VGG16"` are
-            those of published precision and recall. By default what comes before the classifier,
-            for which `weights` are a file without it.
+        weights: as for the application: `"imagenet"`, which downloads them, a path, or None.
+        layer: str, the name of the layer whose outputs are the features; published precision and
+            recall use "fc2" of `"VGG16"`. By default the layer before the classifier; a file of
+            `weights` must then be one without the classifier.
 
     Returns:
         A `keras.Model` from images (batch, height, width, 3) in [-1, 1], of any size, to features
-        (batch, n), the mean over positions where there are some, float32.
+        (batch, n), float32. Feature maps are averaged over positions.
 
     Raises:
-        ValueError: for an application or a layer that there is not.
+        ValueError: for an application or a layer that does not exist.
 
     Example:
 
@@ -324,7 +325,7 @@ def application(
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class ApplicationInput(keras.layers.Layer):
-    """Images in [-1, 1] as the weights of one of `keras.applications` want them."""
+    """Converts images in [-1, 1] to the input of a network of `keras.applications`."""
 
     def __init__(self, application, **kwargs):
         super().__init__(**kwargs)
@@ -348,6 +349,6 @@ def _module_of(application):
         for found in pkgutil.iter_modules(keras.applications.__path__)
     }
     holding = [name for name in modules if hasattr(modules[name], application)]
-    # That of MobileNetV3 does not hold its networks, but is called like them.
+    # The module of MobileNetV3 does not contain its networks, but has a similar name.
     alike = [n for n in modules if application.lower().startswith(n.replace("_", ""))]
     return modules[holding[0] if holding else max(alike, key=len)]

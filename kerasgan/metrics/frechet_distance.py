@@ -26,31 +26,31 @@ class FrechetDistance(FeatureMetric):
 
     `|mu_r - mu_g|^2 + tr(C_r + C_g - 2 (C_r C_g)^(1/2))`; 0 is the best. The trace of the root is
     the sum of the square roots of the eigenvalues of the symmetric `C_r^(1/2) C_g C_r^(1/2)`, so it
-    is a real number, also for singular covariances. Images are rounded to 8 bits first, as they
-    would be in files. With fewer images than features there is a `SampleSizeWarning`; anyway the
-    distance is too large by about c / n for n generated images, so only those of the same n can be
-    compared.
+    is real even for singular covariances. Images are rounded to 8 bits first, as they would be in
+    files. With fewer images than features there is a `SampleSizeWarning`. At any number n of
+    generated images the distance is too large by about c / n, so compare only distances with the
+    same n.
 
-    Published numbers are of `features="inception"`, mostly with 50,000 generated images and all
-    real ones.
+    Published numbers use `features="inception"`, mostly with 50,000 generated images and all real
+    ones.
 
     Args:
         features: as for `kerasgan.metrics.features.extractor`.
         reference: None to take the real images from the data; or the real images' statistics: a
-            `FeatureStatistics`, a path of an `.npz` file with `mu` and `sigma`, or that pair. The
-            real images of the data are not looked at then.
-        infinity: whether to extrapolate to infinitely many generated images as well: a line through
-            the distances of 5 to 10 tenths of them over 1 / n, at 0. `result()` is a dict then.
-        name: str, or None for `"fid"`; for `"fd_dinov2"` with DINOv2, and for `"frechet_distance"`
-            with `"mobilenet_v2"` and LPIPS: nobody means their numbers when they say FID.
+            `FeatureStatistics`, the path of an `.npz` file with `mu` and `sigma`, or that pair. The
+            metric then ignores the real images of the data.
+        infinity: whether to extrapolate to infinitely many generated images as well, with a line in
+            1 / n through the distances of 5 to 10 tenths of them. `result()` is then a dict.
+        name: str, or None for `"fid"`, for `"fd_dinov2"` with DINOv2, and for `"frechet_distance"`
+            with `"mobilenet_v2"` and LPIPS, whose distances are not what people call FID.
         **kwargs: as for `keras.metrics.Metric`.
 
     Returns:
         `result()` is a float, or a dict of `fid` and `fid_infinity`.
 
     Raises:
-        ValueError: for a reference that cannot be one or is of other features, and at `result()`
-            for fewer than two images.
+        ValueError: for an invalid reference or one of other features, and at `result()` for fewer
+            than two images.
 
     Example:
 
@@ -62,8 +62,8 @@ class FrechetDistance(FeatureMetric):
 
     References: GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium,
     Heusel et al., 2017, arXiv:1706.08500. Effectively Unbiased FID and Inception Score and where to
-    find them, Chong & Forsyth, 2020, arXiv:1911.07023; they draw new subsets of 15 sizes, where
-    this joins ten parts whose statistics it keeps, so that no features have to be kept.
+    find them, Chong & Forsyth, 2020, arXiv:1911.07023; they draw new subsets of 15 sizes; this
+    metric keeps the statistics of ten parts and joins them, so that it need not keep the features.
     """
 
     parts = 10
@@ -156,7 +156,7 @@ class FrechetDistance(FeatureMetric):
             return distance
         sizes, distances = [fake.count], [distance]
         for parts in range(self.parts // 2, self.parts):
-            # Every part takes its turn, so that no tenth weighs more than another.
+            # The parts take turns, so that no tenth weighs more than another.
             for turn in range(0, self.parts, 2):
                 some = joined(np.roll(self._fake, -turn)[:parts])
                 sizes.append(some.count)
@@ -175,7 +175,7 @@ class FrechetDistance(FeatureMetric):
 
 
 def _default_name(features):
-    """What the distance is called where it has not been given a name."""
+    """The default name of the distance."""
     network = features.network if isinstance(features, Extractor) else features
     name = network if isinstance(network, str) else ""
     if isinstance(network, DINOv2) or name.startswith(DINOV2):
@@ -199,7 +199,7 @@ def _given(reference):
 
 
 def joined(parts):
-    """What several statistics have seen together."""
+    """Joins several statistics into those of all their examples."""
     whole = FeatureStatistics()
     for part in parts:
         whole.merge(part)
@@ -220,9 +220,10 @@ def frechet_distance(first, second):
 
 
 def factor(covariance):
-    """A matrix L with `L L^T` the covariance, which may have eigenvalues of 0.
+    """A matrix L whose `L L^T` is the covariance, which may have eigenvalues of 0.
 
-    Any such L serves as the root of the formula: `L^T C L` has the eigenvalues of `C_r C`.
+    Any such L can take the place of the root in the formula: `L^T C L` has the eigenvalues of `C_r
+    C`.
     """
     try:
         return np.linalg.cholesky(covariance)  # ten times faster than eigenvectors

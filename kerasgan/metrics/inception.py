@@ -1,6 +1,6 @@
-"""The network that FID is measured with: Google's Inception of December 2015.
+"""The network that FID is computed with: Google's Inception of December 2015.
 
-`keras.applications.InceptionV3` is another one: other weights, other pooling, other numbers.
+`keras.applications.InceptionV3` is another network: its weights, pooling and results differ.
 """
 
 import pathlib
@@ -24,31 +24,31 @@ EPSILON = 1e-3  # of the batch normalization
 def inception_fid(weights="download", resize="legacy"):
     """The FID network, as a Keras model: images to features and to logits.
 
-    Where the graph that Google published differs from the paper, this is the graph, because all
-    published numbers are: other first layers, a branch with a convolution of 5 x 5, a last block
-    that pools by maximum, 1008 outputs for 1000 classes, and no auxiliary classifier. `logits` are
-    without the bias of the last layer for the same reason: the code of the Inception score
+    Where the graph that Google published differs from the paper, this network follows the graph,
+    because all published numbers do: other first layers, a branch with a convolution of 5 x 5, a
+    last block with max pooling, 1008 outputs for 1000 classes, and no auxiliary classifier. For the
+    same reason `logits` leave out the bias of the last layer: the code of the Inception score
     multiplies by that layer's matrix only.
 
-    Batch normalization of a trained network multiplies and adds; here the convolutions do both.
+    Batch normalization is folded into the convolutions.
 
     Args:
         weights: `"download"`, which keeps a file of 91 MiB in Keras' cache; the path of that file,
-            `pt_inception-2015-12-05-6726825d.pth`; or None for random ones.
+            `pt_inception-2015-12-05-6726825d.pth`; or None for random weights.
         resize: how images of other sizes become 299 x 299. `"legacy"` is bilinear without
             antialiasing, as in the original graph and in most published numbers; `"clean"` is
-            antialiased bicubic, as clean-fid, which does not depend on the image size as much;
-            `"pytorch"` is bilinear without antialiasing between the centres of pixels, as
-            pytorch-fid, which also scales to [-1, 1] by `u / 127.5 - 1` where the graph has
-            `(u - 128) / 128`: numbers differ at 299 x 299, too.
+            antialiased bicubic, as in clean-fid, which depends less on the image size; `"pytorch"`
+            is bilinear without antialiasing between the centres of pixels, as in pytorch-fid, which
+            also scales to [-1, 1] by `u / 127.5 - 1` where the graph has `(u - 128) / 128`, so
+            results differ even at 299 x 299.
 
     Returns:
         `keras.Model` from images (batch, height, width, 3) in [-1, 1] to a dict: `features` (batch,
-        2048) and `logits` (batch, 1008), float32. Its weights are not trainable.
+        2048) and `logits` (batch, 1008), float32. It is not trainable.
 
     Raises:
         ValueError: for another `resize`, or a file that is damaged or of another network.
-        OSError: if the file is not there, or cannot be downloaded.
+        OSError: if the file does not exist or cannot be downloaded.
 
     Example:
 
@@ -63,7 +63,7 @@ def inception_fid(weights="download", resize="legacy"):
     """
     if resize not in INTERPOLATIONS:
         raise ValueError(f"resize={resize!r}; use one of {', '.join(map(repr, INTERPOLATIONS))}.")
-    # Before the network is made, because this is what can fail.
+    # Before the network is built, because this is what can fail.
     tensors = None if weights is None else read_tensors(_file(weights))
     with measuring_networks():
         network = _network(resize)
@@ -164,7 +164,7 @@ def _chain(x, name, *convolutions, halve=False):
 
 
 def _pooled(x, filters, name, pooling=layers.AveragePooling2D):
-    # Keras' averages leave the padding out, as TensorFlow's.
+    # Keras' average pooling excludes the padding, as TensorFlow's does.
     return _conv(pooling(3, strides=1, padding="same")(x), filters, 1, name)
 
 
@@ -181,7 +181,7 @@ def _file(weights):
         return weights
     try:
         return keras.utils.get_file(origin=URL, cache_subdir="models")  # read_tensors checks it
-    except Exception as error:  # Keras raises just that
+    except Exception as error:  # Keras raises a bare one
         raise OSError(
             f"{URL} cannot be downloaded ({error}); download it elsewhere and give its path: "
             f"features={pathlib.PurePosixPath(URL).name!r}."
@@ -189,7 +189,7 @@ def _file(weights):
 
 
 def _load(network, tensors, source):
-    """Puts the tensors of pytorch-fid's network, by its names, into ours."""
+    """Assigns the tensors of pytorch-fid's network to this one, by their names."""
     tensors = {k: v for k, v in tensors.items() if not k.endswith(".num_batches_tracked")}
     convolutions = [layer for layer in network.layers if isinstance(layer, layers.Conv2D)]
     dense = network.get_layer("fc")
@@ -213,7 +213,7 @@ def _theirs(layer):
 
 
 def folded(kernel, scale, shift, mean, variance, epsilon):
-    """A convolution that does what PyTorch's and the batch norm after it do.
+    """Folds the batch norm after one of PyTorch's convolutions into the convolution.
 
     Args:
         kernel: array (filters, channels, height, width).
@@ -230,13 +230,13 @@ def folded(kernel, scale, shift, mean, variance, epsilon):
 
 
 def check_tensors(tensors, expected, source, right):
-    """Refuses tensors that are not those of a network.
+    """Raises a ValueError for tensors that are not those of a network.
 
     Args:
         tensors: dict from names to arrays.
         expected: dict from names to shapes.
-        source: the file, for the error.
-        right: the file with the right ones, for the error.
+        source: the file, for the error message.
+        right: the file with the right tensors, for the error message.
     """
     wrong = {
         "missing": [name for name in expected if name not in tensors],
@@ -260,15 +260,15 @@ def check_tensors(tensors, expected, source, right):
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class Resize(layers.Layer):
-    """Images of any size become square ones, with the same numbers under every backend.
+    """Resizes images of any size to squares, with the same results under every backend.
 
-    Each side is multiplied with a matrix of interpolation weights.
+    Each side is multiplied by a matrix of interpolation weights.
 
     Args:
         interpolation: `"legacy"`, the bilinear one of TensorFlow 1, in which the corner of the
-            image is the centre of a pixel; `"clean"`, Pillow's antialiased bicubic one, with what
+            image is the centre of a pixel; `"clean"`, Pillow's antialiased bicubic one, with
             overshoots clipped; or `"pytorch"`, PyTorch's bilinear one without aligned corners.
-        size: int, the side of what comes out.
+        size: int, the side of the resized images.
         **kwargs: `name` and `dtype`, as for `keras.layers.Layer`.
 
     Inputs: (batch, height, width, channels) in 0..255. Output: (batch, size, size,
@@ -297,7 +297,7 @@ class Resize(layers.Layer):
         return ops.clip(x, 0.0, 255.0) if self.interpolation == "clean" else x
 
     def _matrix(self, size):
-        # TensorFlow may compile one graph for many sizes; all other sizes are numbers.
+        # TensorFlow may compile one graph for many sizes, so they can be tensors there.
         library = np if isinstance(size, int) else ops
         return INTERPOLATIONS[self.interpolation](size, self.size, library)
 
@@ -321,7 +321,7 @@ def _bilinear_of_centres(size, to, xp):
 
 
 def _between(at, size, xp):
-    """The weights of the two pixels beside each place; beyond the border it is that of it."""
+    """The weights of the two pixels beside each place; beyond the border, of the border pixel."""
     at = xp.maximum(xp.minimum(at, xp.array(size - 1, dtype="float32")), 0.0)
     return xp.maximum(1.0 - xp.abs(at[:, None] - xp.arange(size, dtype="float32")), 0.0)
 

@@ -13,16 +13,17 @@ from kerasgan.training import measuring
 @measuring.register("inception_score")
 @keras.saving.register_keras_serializable(package="kerasgan")
 class InceptionScore(FeatureMetric):
-    """IS: `exp(E_x KL(p(y|x) || p(y)))` of the classes that a network sees in generated images.
+    """IS: `exp(E_x KL(p(y|x) || p(y)))` for the classes a network predicts for generated images.
 
-    Large when each image is clearly of one class, and the classes are many: from 1 to the number of
-    classes. It never looks at real images, and says nothing about images that repeat within a
-    class. The images are dealt out to `splits`, whose mean and standard deviation are told.
+    It is large when each image clearly shows one class and there are many classes, and ranges from
+    1 to the number of classes. It does not use real images and does not notice images that repeat
+    within a class. It deals the images out to `splits` parts and reports the mean and standard
+    deviation of their scores.
 
     Args:
         features: as for `kerasgan.metrics.features.extractor`: a network whose output is a dict
             with `logits`, or probabilities under that name.
-        splits: int.
+        splits: int, the number of parts.
         name: str.
         **kwargs: as for `keras.metrics.Metric`.
 
@@ -41,8 +42,8 @@ class InceptionScore(FeatureMetric):
     True
 
     Reference: Improved Techniques for Training GANs, Salimans et al., 2016, arXiv:1606.03498. The
-    published code takes splits of consecutive images, this deals them out in turn, so that images
-    ordered by class do not matter.
+    published code uses splits of consecutive images; this one deals the images out in turn, so that
+    images ordered by class do no harm.
     """
 
     output = "logits"
@@ -88,7 +89,7 @@ class InceptionScore(FeatureMetric):
 
 
 def probabilities(outputs):
-    """What a classifier makes, logits or probabilities (n, classes), as float64 probabilities."""
+    """A classifier's output, logits or probabilities (n, classes), as float64 probabilities."""
     outputs = np.asarray(outputs, "float64")
     if np.all(outputs >= 0.0) and np.allclose(outputs.sum(axis=1), 1.0, atol=1e-3):
         return outputs / outputs.sum(axis=1, keepdims=True)

@@ -14,15 +14,15 @@ from kerasgan.training import measuring
 class KernelDistance(KeptFeatures):
     """KID: the squared maximum mean discrepancy of features, for the kernel `(x.y / d + 1)^3`.
 
-    The estimate is unbiased: for equal distributions its expectation is 0 at any number of images,
-    so it can be negative, and, unlike FID, numbers of few images can be compared with those of
-    many. It is the mean over random subsets; their standard deviation is told, too.
+    The estimate is unbiased: for equal distributions its expectation is 0 at any number of images.
+    So it can be negative and, unlike with FID, you can compare results from few images with those
+    from many. The result is the mean over random subsets, with their standard deviation.
 
     Args:
         features: as for `kerasgan.metrics.features.extractor`.
-        subsets: int, how many.
-        subset_size: int, real and generated images in each; of fewer images all are taken.
-        seed: int, of the subsets.
+        subsets: int, how many subsets.
+        subset_size: int, how many real and generated images are in each; all if there are fewer.
+        seed: int, the seed of the subsets.
         name: str.
         **kwargs: as for `keras.metrics.Metric`.
 
@@ -64,7 +64,7 @@ class KernelDistance(KeptFeatures):
         real, fake = self.kept(2)
         size = min(self.subset_size, len(real), len(fake))
         rng = np.random.default_rng(self.seed)
-        # Of all there is, every subset is the same.
+        # A subset of all images is always the same.
         subsets = 1 if size == len(real) == len(fake) else self.subsets
         distances = []
         for _ in range(subsets):

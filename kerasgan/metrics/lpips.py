@@ -1,4 +1,4 @@
-"""Learned perceptual image patch similarity, Zhang et al. 2018: the network that looks."""
+"""The network of LPIPS (learned perceptual image patch similarity), Zhang et al. 2018."""
 
 import os
 import pathlib
@@ -11,11 +11,11 @@ from keras import layers, ops
 from kerasgan.layers.precision import measuring_networks
 from kerasgan.weight_files import check_tensors, read_tensors
 
-LPIPS = "lpips:"  # how its name as features begins; the two files follow
+LPIPS = "lpips:"  # prefix of its name as features; the two files follow
 FORM = "'lpips:BACKBONE,HEADS'"
 # Of the colours, from -1 to 1, that the backbones were trained with.
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
-EPSILON = 1e-10  # added to the length of what the maps have at a position
+EPSILON = 1e-10  # added to the norm of the features at a position
 
 
 class Backbone(NamedTuple):
@@ -23,10 +23,10 @@ class Backbone(NamedTuple):
 
     Attributes:
         name: str.
-        stages: the convolutions of each; the distance looks at what the last one makes.
-        sizes: the sides of the kernels of each stage.
+        stages: the convolutions of each stage; the distance uses the output of the last one.
+        sizes: the kernel sizes of each stage.
         pooled: the stages before which maps are pooled.
-        pool: the side of what is pooled; the stride is 2.
+        pool: the pooling size; the stride is 2.
         strides: int, of the first convolution.
         padding: int, of the first convolution.
         least: int, the smallest side of images.
@@ -46,7 +46,7 @@ class Backbone(NamedTuple):
     heads: str
 
 
-# By the side of the first kernel, which tells them apart.
+# By the size of the first kernel, which distinguishes them.
 BACKBONES = {
     11: Backbone(
         name="AlexNet",
@@ -77,9 +77,10 @@ BACKBONES = {
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class LPIPSNetwork(keras.Model):
-    """A network whose features of two images are as far from each other as LPIPS says.
+    """A network whose features have LPIPS as their squared Euclidean distance.
 
-    `lpips` makes it. The squared Euclidean distance of two features is the LPIPS of the images.
+    Create it with `lpips`. The squared Euclidean distance of two features is the LPIPS of the
+    images.
     """
 
     squares_are_distances = True  # so that a projection does not scale the features
@@ -93,30 +94,31 @@ class LPIPSNetwork(keras.Model):
 def lpips(
     backbone: str | os.PathLike, heads: str | os.PathLike, as_mean: bool = False
 ) -> LPIPSNetwork:
-    """LPIPS as features, of weights in files, which are read without PyTorch.
+    """LPIPS as features, with weights from files, which are read without PyTorch.
 
-    Equation 1 of the paper: images go through a backbone; at each position of the maps of five of
-    its layers what all maps have there is scaled to length 1; LPIPS is the sum over layers and
-    maps, with weights that people's judgements gave, of the mean squared difference. With the roots
-    of weights and means in the features it is a squared Euclidean distance, so that all that takes
-    features can have it.
+    Equation 1 of the paper: images go through a backbone, and in five of its layers the feature
+    vector at each position is scaled to unit length. LPIPS is the mean squared difference over
+    positions, summed over layers and channels with weights that were fitted to people's judgements.
+    The network multiplies the features by the square roots of these weights and of 1 / positions,
+    which makes LPIPS a squared Euclidean distance. So you can use it wherever features are
+    accepted.
 
     Args:
         backbone: the path of torchvision's weights of AlexNet, `alexnet-owt-7be5be79.pth`, or of
-            VGG16, `vgg16-397923af.pth`; the classifier in it is not needed. It says itself which it
-            is, and how many maps layers have.
-        heads: the path of the file of the package lpips with the weights for it,
+            VGG16, `vgg16-397923af.pth`; the classifier in it is not needed. The file itself shows
+            which network it is, and how many maps its layers have.
+        heads: the path of the file from the package lpips with the weights for that backbone,
             `lpips/weights/v0.1/alex.pth` or `vgg.pth`.
-        as_mean: whether the mean of the squared differences is LPIPS, not their sum, as a content
-            loss needs it.
+        as_mean: whether LPIPS is the mean of the squared differences, as a content loss needs it,
+            rather than their sum.
 
     Returns:
-        A network from images (batch, height, width, 3) in [-1, 1], as they are, to features
-        (batch, n), float32: of VGG16 about 122 for each pixel. VGG16 takes images of at least 16x16
-        pixels, AlexNet of 31x31. Its weights are not trained.
+        A network from images (batch, height, width, 3) in [-1, 1], which are not resized, to
+        features (batch, n), float32; with VGG16 about 122 per pixel. VGG16 takes images of at least
+        16x16 pixels, AlexNet of 31x31. It is not trainable.
 
     Raises:
-        FileNotFoundError: when there is no such file.
+        FileNotFoundError: when a file does not exist.
         ValueError: for a file that is damaged, of another network, or of other heads.
 
     Example:
@@ -162,7 +164,7 @@ def lpips(
 
 
 def files_of(features: str) -> tuple[str, str]:
-    """The two files that features by name, `"lpips:BACKBONE,HEADS"`, are of.
+    """The two files named in `"lpips:BACKBONE,HEADS"`.
 
     Raises:
         ValueError: for another number of files.
@@ -207,7 +209,7 @@ def _read(argument, path):
 
 
 def _convolutions(tensors, path):
-    """Those of the part that is looked at; the classifier would be large."""
+    """The convolutions in use, without the classifier, which would be large."""
     return {name: array for name, array in tensors.items() if not name.startswith("classifier.")}
 
 
@@ -231,7 +233,7 @@ def _head(number):
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class LeastSize(layers.Layer):
-    """Refuses images that would be pooled to nothing."""
+    """Raises an error for images that would be pooled to nothing."""
 
     def __init__(self, least, **kwargs):
         super().__init__(**kwargs)
@@ -255,10 +257,10 @@ class LeastSize(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class UnitMaps(layers.Layer):
-    """Maps as vectors, (batch, height, width, channels) to (batch, n).
+    """Flattens feature maps (batch, height, width, channels) to vectors (batch, n).
 
-    What all maps have at a position is scaled to length 1, multiplied with the layer's weight for
-    each map, and divided by the root of the number of positions.
+    The feature vector at each position is scaled to unit length, multiplied by the layer's weight
+    for each map, and divided by the square root of the number of positions.
     """
 
     def build(self, input_shape):
@@ -267,7 +269,7 @@ class UnitMaps(layers.Layer):
     def call(self, maps):
         _, height, width, channels = ops.shape(maps)
         squares = ops.sum(ops.square(maps), axis=-1, keepdims=True)
-        length = ops.sqrt(ops.maximum(squares, EPSILON**2))  # at 0 the root has no gradient
+        length = ops.sqrt(ops.maximum(squares, EPSILON**2))  # the square root has no gradient at 0
         unit = maps / (length + EPSILON)
         positions = ops.cast(height * width, "float32")
         return ops.reshape(unit * self.scale / ops.sqrt(positions), (-1, height * width * channels))
@@ -279,7 +281,7 @@ class UnitMaps(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class RootOfSize(layers.Layer):
-    """Vectors (batch, n) times the root of n: means of squares are what sums were before."""
+    """Multiplies vectors (batch, n) by sqrt(n): means of squares are what sums were before."""
 
     def call(self, vectors):
         return vectors * ops.sqrt(ops.cast(ops.shape(vectors)[1], "float32"))

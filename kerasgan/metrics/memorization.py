@@ -14,7 +14,7 @@ from kerasgan.utils.images import to_uint8
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class MemorizationReport:
-    """What `memorization_report` found.
+    """The results of `memorization_report`.
 
     Attributes:
         distances: float64 (generated,), from each generated image to its nearest training image.
@@ -22,11 +22,11 @@ class MemorizationReport:
         exact_copies: int, how many generated images equal a training image in 8 bits.
         held_out_distances: float64 (held out,), from held-out images to their nearest training
             image, or None.
-        probability: float, that a generated image is nearer to the training images than a
-            held-out image is, equal distances counted half; or None.
-        z_score: float, of the Mann-Whitney test of that, negative for copies; or None.
+        probability: float, the probability that a generated image is nearer to the training images
+            than a held-out image is, with equal distances counted half; or None.
+        z_score: float, the z-score of the Mann-Whitney test of that, negative for copies; or None.
         suspects: float32 (2, num_shown, height, width, channels): the generated images nearest to
-            training images, nearest first, and these.
+            training images, nearest first, and those training images.
     """
 
     distances: np.ndarray
@@ -38,7 +38,7 @@ class MemorizationReport:
     suspects: np.ndarray
 
     def reading(self) -> str:
-        """The paper's reading of the z-score, at the 5 % level of the two-sided test: str."""
+        """What the z-score means by the paper, at the 5 % level of the two-sided test: str."""
         if self.z_score is None:
             return "without held-out images nobody knows how near is too near"
         if self.z_score < -1.96:
@@ -48,7 +48,7 @@ class MemorizationReport:
         return "as near to the training images as new real ones: no sign of copying"
 
     def table(self) -> str:
-        """The report as text: distances, the test, and its reading."""
+        """The report as text: distances, the test, and its interpretation."""
         lines = ["distance to the nearest training image    images   lowest   median  highest"]
         for name, distances in (
             ("generated", self.distances),
@@ -65,7 +65,7 @@ class MemorizationReport:
         return "\n".join([*lines, self.reading()])
 
     def picture(self) -> np.ndarray:
-        """The worst suspects first; below each the training image that it is nearest to.
+        """Draws the suspects, the worst first, with the nearest training image below each.
 
         Returns:
             uint8 array (height, width, 3).
@@ -75,7 +75,7 @@ class MemorizationReport:
         return pictures.strip(list(self.suspects))
 
     def to_dict(self) -> dict:
-        """The report as numbers and strings, of which `json` makes a file."""
+        """The report as numbers and strings that `json` can write."""
         held_out = self.held_out_distances
         return {
             "num_generated": len(self.distances),
@@ -97,25 +97,26 @@ def memorization_report(
     features: Features | Callable | None = None,
     num_shown: int = 8,
 ) -> MemorizationReport:
-    """Finds the nearest training image of each generated image, and tests whether it is too near.
+    """Finds each generated image's nearest training image, and tests whether they are too near.
 
     The test is the three-sample test of Meehan et al. in its global form: a generated image should
     be as far from the training set as a new real image is. The probability that it is nearer is
-    then 1/2; near 1 means copies, near 0 images unlike the data. The z-score says how sure that is
-    and grows with the number of images, the probability does not.
+    then 1/2; near 1 means copies, near 0 images unlike the data. The z-score says how significant
+    that is; it grows with the number of images, the probability does not.
 
-    What it cannot see: a generator that copies some images and draws the rest badly can have 1/2
-    (the paper's answer is the same test in cells of the space), so look at the picture and at the
-    exact copies, too. Held-out images have to be of the distribution of the training images: with
-    groups that the training set lacks they are far from it, and the generator seems to copy.
+    The test has limits. A generator that copies some images and draws the rest badly can have a
+    probability of 1/2 (the paper repeats the test in cells of the space for this), so look at the
+    picture and at the exact copies, too. Held-out images must follow the distribution of the
+    training images: if they show groups that the training set lacks, they are far from it, and the
+    generator seems to copy.
 
     Args:
         generated: float images (n, height, width, channels) in [-1, 1], such as `generate` returns,
             or an iterable of batches of them.
         training: the images that the generator was trained on, likewise; batches may have labels,
             which are ignored.
-        held_out: None, or real images that it was not trained on, likewise. Data sets have to be
-            read in full: `kerasgan.data.load(..., shuffle=False)`.
+        held_out: None, or real images that it was not trained on, likewise. Give data sets that can
+            be read in full: `kerasgan.data.load(..., shuffle=False)`.
         features: None for the Euclidean distance of pixels; what
             `kerasgan.metrics.features.extractor` takes, such as `"digits"`; or a function from
             images to features (n, ...).
@@ -140,8 +141,8 @@ def memorization_report(
 
     Reference: A Non-Parametric Test to Detect Data-Copying in Generative Models (at AISTATS: A
     Three Sample Hypothesis Test for Evaluating Generative Models), Meehan, Chaudhuri & Dasgupta,
-    2020, arXiv:2004.05675. The variance is corrected for equal distances, which exact copies have;
-    without any the z-score is the paper's.
+    2020, arXiv:2004.05675. The variance is corrected for ties, which exact copies cause; without
+    ties the z-score is the paper's.
     """
     whole_number("num_shown", num_shown, 1)
     training = _gathered(training, "the training images")
@@ -169,14 +170,14 @@ def memorization_report(
 
 
 def compare_distances(generated, held_out):
-    """The Mann-Whitney test of two sets of distances.
+    """The Mann-Whitney test for two sets of distances.
 
     Args:
         generated, held_out: float arrays (m,) and (n,).
 
     Returns:
-        The probability that the first is smaller, equal ones counted half, and the z-score of U,
-        the number of pairs in which the first is larger: two floats. When all distances are equal
+        Two floats: the probability that the first is smaller, with equal ones counted half, and the
+        z-score of U, the number of pairs in which the first is larger. When all distances are equal
         the z-score is 0.
     """
     m, n = len(generated), len(held_out)
@@ -196,14 +197,15 @@ class _Nearest:
 
         self.features = features
         self.points = self.flat(training)
-        # The blockwise one: no matrix of all distances, no tree, which many dimensions defeat.
+        # Brute force in blocks: no matrix of all distances, and no tree, which fails in many
+        # dimensions.
         self.neighbors = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(self.points)
 
     def of(self, images):
         """Distances float64 (n,) and indices int64 (n,)."""
         points = self.flat(images)
         indices = self.neighbors.kneighbors(points, return_distance=False)[:, 0]
-        # Anew from the differences: a copy is at 0, not at what rounding left of two squares.
+        # Recomputed from the differences, so that a copy is at exactly 0, without rounding errors.
         differences = points.astype("float64") - self.points[indices]
         return np.linalg.norm(differences, axis=1), indices.astype("int64")
 

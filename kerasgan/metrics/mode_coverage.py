@@ -10,24 +10,24 @@ from kerasgan.metrics.batches import checked
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class ModeCoverage(keras.metrics.Metric):
-    """Modes covered, share of high-quality samples and reverse KL, for a mixture that is known.
+    """Modes covered, share of high-quality samples and reverse KL, for a known mixture.
 
-    A sample is of high quality when it is within 3 sigma of a mode, and a mode is covered when a
-    sample of high quality has it as its nearest. The reverse KL divergence, in nats, compares the
+    A sample is of high quality when it is within 3 sigma of a mode. A mode is covered when it is
+    the nearest mode of a sample of high quality. The reverse KL divergence, in nats, compares the
     modes nearest to the generated samples, good or bad, with the weights of the mixture; 0 is
-    perfect. The numbers depend on how many samples are looked at; papers take 2,500.
+    perfect. The results depend on the number of samples; papers use 2,500.
 
     Args:
         modes: array (num_modes, n), the means.
         sigma: float, the standard deviation of each mode along each axis.
-        weights: None for equal ones, or num_modes numbers above 0: the shares of the modes.
+        weights: None for equal weights, or num_modes numbers above 0, the shares of the modes.
         name, **kwargs: as for `keras.metrics.Metric`.
 
     Returns:
         `result()` is a dict of scalars: `modes_covered`, `high_quality` (0 to 1), `reverse_kl`.
 
     Raises:
-        ValueError: for arguments that describe no mixture.
+        ValueError: for arguments that do not describe a mixture.
 
     Example:
 
@@ -70,7 +70,7 @@ class ModeCoverage(keras.metrics.Metric):
         self.good = self.add_weight(shape=shape, initializer="zeros", name="good")
 
     def update_state(self, real, fake, sample_weight=None):
-        """Counts generated samples (batch, n); the real ones are not looked at.
+        """Counts generated samples (batch, n); the real ones are not used.
 
         Raises:
             ValueError: for samples of another length, and for NaN.

@@ -14,23 +14,24 @@ WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the scales, the finest 
 @measuring.register("ms_ssim")
 @keras.saving.register_keras_serializable(package="kerasgan")
 class MultiScaleSSIM(FeatureMetric):
-    """MS-SSIM between generated images in pairs, and between real ones: the lack of diversity.
+    """MS-SSIM between pairs of generated images, and of real ones: measures lack of diversity.
 
-    0 for images that have nothing in common, 1 when the generator makes always the same. What is
-    normal depends on the data, so compare it with the real images'. A pair is two images that
-    follow each other. Odena et al. pair images of one class: give a conditional model's images of
-    one class for that, or the classes' difference counts as diversity.
+    It is 0 for images that have nothing in common and 1 when the generator always makes the same.
+    What is normal depends on the data, so compare it with the value of the real images. A pair is
+    two images that follow each other. Odena et al. pair images of one class. To do the same with a
+    conditional model, pass images of one class; otherwise differences between classes count as
+    diversity.
 
-    The paper has five scales, which takes images of 176 pixels; smaller ones have as many scales as
-    leave 11 pixels, and the weights of these are made to add up to 1.
+    The paper uses five scales, which needs images of 176 pixels. For smaller images the metric uses
+    as many scales as leave at least 11 pixels, with their weights scaled to sum to 1.
 
     Args:
         name: str.
         **kwargs: as for `keras.metrics.Metric`.
 
     Returns:
-        `result()` is a dict of `ms_ssim` (generated) and `ms_ssim_real`; one that was not fed is
-        left out.
+        `result()` is a dict of `ms_ssim` (generated) and `ms_ssim_real`, without the one that had
+        no images.
 
     Raises:
         ValueError: for images below 11 pixels, and at `result()` without a pair.

@@ -1,4 +1,4 @@
-"""Metrics of who is near whom: improved precision and recall, density and coverage."""
+"""Metrics based on nearest neighbours: improved precision and recall, density and coverage."""
 
 import keras
 import numpy as np
@@ -9,14 +9,14 @@ from kerasgan.metrics.feature_metric import KeptFeatures
 from kerasgan.metrics.features import Features
 from kerasgan.training import measuring
 
-BLOCK = 512  # rows of a matrix of distances that exist at a time: 100 MB for 50,000 columns
+BLOCK = 512  # rows of the distance matrix in memory at a time: 100 MB for 50,000 columns
 
 
 class _Neighbours(KeptFeatures):
-    """What metrics of balls around examples share: k, as many of both kinds, and their names.
+    """Base class of metrics that draw balls around examples: k, equal numbers, and result names.
 
-    A subclass gives `compare(real, fake, reach)`: its results, in the order of `higher_is_better`,
-    for features and the radii of the real ones.
+    A subclass defines `compare(real, fake, reach)`, which takes features and the radii of the real
+    ones and returns the results in the order of `higher_is_better`.
     """
 
     default_k = 3
@@ -57,18 +57,18 @@ class _Neighbours(KeptFeatures):
 @measuring.register("precision", "recall")
 @keras.saving.register_keras_serializable(package="kerasgan")
 class PrecisionRecall(_Neighbours):
-    """Improved precision and recall: how much of the generated is real, and of the real generated.
+    """Improved precision and recall: how realistic generated images are, and how much they cover.
 
     The manifold of a set is the union of balls around its features that reach to the k-th nearest
     neighbour, their borders included. Precision is the share of generated images in the real
     manifold, recall the share of real images in the generated one. Both depend on the number of
-    images; papers take 50,000 of each with Inception or VGG16. When there are more of one kind, as
-    many of them are chosen as there are of the other. The distances are computed in blocks: 50,000
-    against 50,000 never exist at once.
+    images; papers use 50,000 of each with Inception or VGG16. When there are more images of one
+    kind, a random subset of them is used, as large as the other set. Distances are computed in
+    blocks, so that the full matrix of 50,000 by 50,000 never exists.
 
     Args:
         features: as for `kerasgan.metrics.features.extractor`.
-        k: int, 3 in the paper.
+        k: int, which nearest neighbour sets the radius of a ball; 3 in the paper.
         seed: int, of the choice.
         name: str, put before the names of the results; None for nothing.
         **kwargs: as for `keras.metrics.Metric`.
@@ -107,17 +107,17 @@ class PrecisionRecall(_Neighbours):
 @measuring.register("density", "coverage")
 @keras.saving.register_keras_serializable(package="kerasgan")
 class DensityCoverage(_Neighbours):
-    """Density and coverage: precision and recall that outliers do not deceive.
+    """Density and coverage: counterparts of precision and recall that are robust to outliers.
 
-    Density counts inside of how many balls of real images a generated one lies, divided by k; it
-    can be above 1, and is 1 in the mean for equal distributions. Coverage is the share of real
-    images whose ball, which reaches to the k-th nearest real neighbour, holds a generated image. A
-    ball's border is outside of it, as in the authors' code. When
-    there are more images of one kind, as many of them are chosen as there are of the other.
+    Density is the number of balls around real images that a generated image lies in, divided by k;
+    it can be above 1, and has mean 1 for equal distributions. Coverage is the share of real images
+    whose ball, which reaches to the k-th nearest real neighbour, holds a generated image. A ball
+    does not include its border, as in the authors' code. When there are more images of one kind, a
+    random subset of them is used, as large as the other set.
 
     Args:
         features: as for `kerasgan.metrics.features.extractor`.
-        k: int, 5 in the paper.
+        k: int, which nearest neighbour sets the radius of a ball; 5 in the paper.
         seed: int, of the choice.
         name: str, put before the names of the results; None for nothing.
         **kwargs: as for `keras.metrics.Metric`.
@@ -153,7 +153,7 @@ class DensityCoverage(_Neighbours):
 
 
 def squared_distances(rows, columns):
-    """Blocks of rows of the squared Euclidean distances, and the slices that they are.
+    """Yields the squared Euclidean distances in blocks of rows, with the slice of each.
 
     Args:
         rows, columns: float32 or float64 arrays (n, d) and (m, d).
@@ -161,8 +161,8 @@ def squared_distances(rows, columns):
     Yields:
         Slice of rows, float32 array (at most BLOCK, m).
     """
-    # Around their middle squared distances lose fewer digits; around one of them whole numbers, of
-    # which many are equally far from each other, stay so.
+    # Relative to a point in their midst squared distances lose fewer digits. The point is one of
+    # the examples, so that whole numbers, whose distances are often equal, stay whole.
     from_mean = np.square(columns - columns.mean(axis=0, dtype="float64").astype(columns.dtype))
     origin = columns[np.argmin(from_mean.sum(axis=1))]
     transposed = ops.convert_to_tensor((columns - origin).T, "float32")
@@ -179,5 +179,5 @@ def radii(features, k):
     """The squared distance of each to its k-th nearest neighbour among the others: float32 (n,)."""
     reach = np.empty(len(features), "float32")
     for block, distances in squared_distances(features, features):
-        reach[block] = np.partition(distances, k, axis=1)[:, k]  # the nearest of all is itself
+        reach[block] = np.partition(distances, k, axis=1)[:, k]  # the nearest is the point itself
     return reach

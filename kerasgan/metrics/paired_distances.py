@@ -1,4 +1,4 @@
-"""The distance of each generated image to the real one beside it: of pixels, and of features."""
+"""Distances between paired generated and real images: of pixels, and of features."""
 
 import os
 
@@ -12,17 +12,17 @@ from kerasgan.metrics.lpips import FORM, LPIPSNetwork
 from kerasgan.metrics.lpips import LPIPS as PREFIX
 from kerasgan.training import measuring
 
-PIXELS = 2**18  # that are looked at together: of each there are many features
+PIXELS = 2**18  # per batch: each has many features
 
 
 class _PairedDistance(FeatureMetric):
-    """The mean over pairs of a distance; a subclass gives `distances(real, fake)`."""
+    """The mean of a distance over pairs; a subclass defines `distances(real, fake)`."""
 
     paired = True  # images made from noise have no partners
     lower_is_better = ("",)
 
     def update_state(self, real, fake, sample_weight=None):
-        """Adds images as `FeatureMetric.update_state`; those of the same number are a pair."""
+        """Adds images as `FeatureMetric.update_state`; real and generated image i are a pair."""
         super().update_state(*checked_pair(real, fake, type(self).__name__))
 
     def reset_state(self):
@@ -45,11 +45,11 @@ class _PairedDistance(FeatureMetric):
 @measuring.register("pixel_distance")
 @keras.saving.register_keras_serializable(package="kerasgan")
 class PixelDistance(_PairedDistance):
-    """The mean absolute difference of pixels, from 0 to 2, between images in pairs.
+    """The mean absolute difference of pixels, from 0 to 2, between paired images.
 
-    It is the first idea, and it fails: an image that is shifted by a pixel is, for people, the
-    same, and for this distance often farther than another image. Translation with known targets is
-    where it is of use.
+    It is useful for translation with known targets. As a measure of similarity it fails: to people
+    an image shifted by one pixel looks the same, but this distance often finds it farther away than
+    a different image.
 
     Args:
         name: str.
@@ -61,7 +61,7 @@ class PixelDistance(_PairedDistance):
     Raises:
         ValueError: for images that are not in pairs.
 
-    Example: a stripe that is shifted by its width, and no stripe at all.
+    Example: a stripe shifted by its width is farther away than no stripe at all.
 
     >>> stripe = np.full((1, 8, 8, 1), -1.0)
     >>> stripe[:, :, 3] = 1.0
@@ -84,9 +84,10 @@ class PixelDistance(_PairedDistance):
 @measuring.register("feature_distance")
 @keras.saving.register_keras_serializable(package="kerasgan")
 class FeatureDistance(_PairedDistance):
-    """The mean Euclidean distance of features between images in pairs.
+    """The mean Euclidean distance of features between paired images.
 
-    The features of a network that knows what is in a picture hardly change when it is shifted.
+    Features of a network trained to recognize what images show hardly change when an image is
+    shifted.
 
     Args:
         features: as for `kerasgan.metrics.features.extractor`.
@@ -94,7 +95,7 @@ class FeatureDistance(_PairedDistance):
         **kwargs: as for `keras.metrics.Metric`.
 
     Returns:
-        `result()` is a float, whose unit is the network's.
+        `result()` is a float, whose scale depends on the network.
 
     Raises:
         ValueError: for images that are not in pairs.
@@ -125,14 +126,14 @@ class FeatureDistance(_PairedDistance):
 class LPIPS(_PairedDistance):
     """Learned perceptual image patch similarity, the mean over pairs: 0 for equal images.
 
-    How far apart people would say that two images are, as they judged pairs of patches: the
-    differences of a network's maps, with weights that were fitted to these judgements. Nothing is
-    downloaded: the two files are given. Numbers of AlexNet and of VGG16 cannot be compared.
+    LPIPS weighs the differences of a network's feature maps so that they agree with people's
+    judgements of how similar two patches are. Nothing is downloaded: you give the two weight files.
+    Distances of AlexNet and of VGG16 cannot be compared.
 
     Args:
         backbone, heads: paths, as for `kerasgan.metrics.features.lpips`.
-        features: in place of both, `"lpips:BACKBONE,HEADS"`, or the network that
-            `kerasgan.metrics.features.lpips` makes.
+        features: instead of both, `"lpips:BACKBONE,HEADS"`, or the network that
+            `kerasgan.metrics.features.lpips` returns.
         name: str.
         **kwargs: as for `keras.metrics.Metric`.
 
@@ -141,7 +142,7 @@ class LPIPS(_PairedDistance):
 
     Raises:
         ValueError: without files; for images that are not in pairs, or too small for the network.
-        FileNotFoundError: for files that are not there.
+        FileNotFoundError: for files that do not exist.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""How much an image changes when its latent does, Karras et al. 2019."""
+"""How much an image changes when its latent changes, Karras et al. 2019."""
 
 import pathlib
 from collections.abc import Callable
@@ -17,29 +17,29 @@ from kerasgan.training.optimizers import all_layers
 
 @keras.saving.register_keras_serializable(package="kerasgan")
 class PerceptualPathLength(keras.metrics.Metric):
-    """`E[d(G(at t), G(at t + epsilon)) / epsilon^2]` on the way between two random latents.
+    """PPL: `E[d(G(at t), G(at t + epsilon)) / epsilon^2]` on the path between two random latents.
 
-    Section 4.1 of the paper: t is uniform on (0, 1); in z the way is the great circle, in w the
-    straight line between the styles. The lower, the less an image changes on the way: features
-    that neither end has do not come and go.
+    Section 4.1 of the paper: t is uniform on (0, 1); in z the path is the great circle, in w the
+    straight line between the styles. Lower is smoother: an image changes less along the path, and
+    features that neither end has do not come and go.
 
-    The distance d is the squared Euclidean one between what a feature network makes of the two
-    images. The paper takes LPIPS of a VGG16, which `features="lpips:BACKBONE,HEADS"` is; numbers of
-    different networks cannot be compared. The paper crops faces, this does not. As in the authors'
-    code, `result()` is the mean of the distances from the 1st to the 99th percentile: a few paths
-    across a gap would make it up.
+    The distance d is the squared Euclidean distance between the features of the two images. The
+    paper uses LPIPS with VGG16, which is `features="lpips:BACKBONE,HEADS"` here; results of
+    different networks cannot be compared. The paper crops faces, this metric does not. As in the
+    authors' code, `result()` is the mean of the distances from the 1st to the 99th percentile;
+    otherwise a few paths across a gap would dominate it.
 
     Args:
         features: what `kerasgan.metrics.features.extractor` takes, such as `"inception"` or a
-            `keras.Model`, which is shown the images without the rounding of files; or a function
-            from images (n, height, width, channels) in [-1, 1] to features (n, ...); None takes the
-            pixels, which is not what people perceive.
+            `keras.Model`, which gets the images without rounding to 8 bits; or a function from
+            images (n, height, width, channels) in [-1, 1] to features (n, ...); or None for the
+            pixels, which do not reflect human perception.
         epsilon: float, the step.
         name, **kwargs: as for `keras.metrics.Metric`.
 
     Raises:
-        ValueError: for an epsilon out of range, or features that there are not.
-        OSError: when the weights of features cannot be had.
+        ValueError: for an epsilon out of range, or unknown features.
+        OSError: when the weights of features are not available.
 
     Example:
 
@@ -73,7 +73,7 @@ class PerceptualPathLength(keras.metrics.Metric):
         """Adds pairs of images (n, ...): at t, and at t + epsilon.
 
         Raises:
-            ValueError: when they are not in pairs, or of NaN.
+            ValueError: when they are not in pairs, or contain NaN.
         """
         ends = [ops.cast(ops.convert_to_tensor(images), "float32") for images in (at, beside)]
         ends = [ops.convert_to_numpy(self._look(images)).astype("float32") for images in ends]
@@ -104,14 +104,14 @@ class PerceptualPathLength(keras.metrics.Metric):
         seed: int = 0,
         batch_size: int = 64,
     ) -> float:
-        """The path length of a model, from nothing.
+        """Resets the metric and computes the path length of a model.
 
         Args:
             gan: a `kerasgan` model; for `space="w"` one with styles, such as `StyleGAN`.
-            num_paths: int, how many pairs of latents.
+            num_paths: int, the number of pairs of latents.
             space: `"z"` or `"w"`.
             ends: whether t is 0 rather than uniform, as for the paper's "end" figures.
-            seed: int, of the latents and of t.
+            seed: int, the seed of the latents and of t.
             batch_size: int, images at a time.
 
         Returns:
@@ -119,7 +119,7 @@ class PerceptualPathLength(keras.metrics.Metric):
 
         Raises:
             ValueError: for another space, a model without styles, or one that computes in half
-                precision, whose rounding is larger than what a step of epsilon changes.
+                precision, whose rounding errors exceed the change in a step of epsilon.
         """
         whole_number("num_paths", num_paths, 1)
         if space not in ("z", "w"):
@@ -167,7 +167,7 @@ class PerceptualPathLength(keras.metrics.Metric):
 
 
 def _function(features):
-    """What turns images into features, whatever stands for it."""
+    """The function from images to features for an argument `features`."""
     if features is None:
         return lambda images: images
     if callable(features) and not isinstance(features, (keras.Model, Extractor)):
@@ -183,7 +183,7 @@ def _half_precision(gan):
 
 
 def way(gan, space, first, second, times):
-    """The images of the points that are `times` (n, 1) of the way between latents (n, n)."""
+    """The images of points at fractions `times` (n, 1) of the path between latents (n, n)."""
     if space == "z":
         return gan.generate_from(spherical(first, second, times))
     times = times[:, :, None].astype("float32")

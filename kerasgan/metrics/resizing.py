@@ -1,4 +1,4 @@
-"""Resizing as a product of matrices, which every framework and compiler has."""
+"""Resizing as a matrix product, which every framework and compiler supports."""
 
 import numpy as np
 

@@ -14,24 +14,24 @@ LEAST_RESOLUTION = 16
 @measuring.register("swd")
 @keras.saving.register_keras_serializable(package="kerasgan")
 class SlicedWasserstein(FeatureMetric):
-    """SWD: how far the small patches of generated images are distributed from those of real ones.
+    """SWD: the distance between the distributions of small patches of real and generated images.
 
-    Every image becomes a Laplacian pyramid down to 16 pixels, and every level gives patches of 7x7
-    pixels at random places. The patches of one level, with each channel's mean removed and its
-    deviation made 1, are projected on random directions; the distance is the mean over directions
-    of the Wasserstein distance between the projections. Times 1000, as in the paper. The fine
-    levels tell of sharpness and noise, the coarse ones of structure; no network is involved.
+    Every image becomes a Laplacian pyramid down to 16 pixels, from each level of which patches of
+    7x7 pixels are taken at random places. The patches of a level are normalized to mean 0 and
+    deviation 1 in each channel, then projected on random directions. The distance is the mean over
+    directions of the Wasserstein distance between the projections, times 1000 as in the paper. Fine
+    levels measure sharpness and noise, coarse levels structure. No network is involved.
 
-    The patches are kept: 128 of an image with three channels take 75 kB a level, those of 8,192
-    images 620 MB. So only the first `max_images` of either kind are looked at; the paper takes
-    16,384.
+    The metric keeps all patches in memory: 128 patches of an image with three channels take 75 kB
+    per level, those of 8,192 images 620 MB. So it uses only the first `max_images` of either kind;
+    the paper uses 16,384.
 
     Args:
-        patches: int, how many of each image and level.
-        directions: int, how many.
-        seed: int, of places and directions.
-        max_images: int, how many real and how many generated images are looked at; further ones are
-            left out. Data in an order, such as by class, should be shuffled if there is more.
+        patches: int, the number of patches per image and level.
+        directions: int, the number of random directions.
+        seed: int, the seed of the places and directions.
+        max_images: int, how many real and how many generated images are used at most. If there are
+            more, shuffle data that is ordered, for example by class.
         name: str.
         **kwargs: as for `keras.metrics.Metric`.
 
@@ -126,7 +126,7 @@ class SlicedWasserstein(FeatureMetric):
 
 
 def laplacian_pyramid(images):
-    """Differences between an image and its blurred half, and in the end the smallest half.
+    """The Laplacian pyramid: differences between each size and the next, and the smallest size.
 
     Args:
         images: float array (n, size, size, channels).
@@ -145,7 +145,7 @@ def laplacian_pyramid(images):
 
 
 def _blurred(images):
-    """Convolved with the binomial filter of five taps in both directions, with mirrored borders."""
+    """Convolves with the binomial filter of five taps in both directions, with mirrored borders."""
     for axis in (1, 2):
         images = ndimage.convolve1d(images, np.array([1, 4, 6, 4, 1]) / 16.0, axis, mode="mirror")
     return images
@@ -161,7 +161,7 @@ def random_patches(images, size, count, rng):
 
 
 def normalized(patches):
-    """Patches as vectors (n, d); over them all each channel has mean 0 and deviation 1."""
+    """Patches as vectors (n, d), with mean 0 and deviation 1 in each channel over all of them."""
     patches = patches - patches.mean(axis=(0, 1, 2), dtype="float64").astype("float32")
     deviation = patches.std(axis=(0, 1, 2), dtype="float64").astype("float32")
     patches = patches / np.where(deviation > 0.0, deviation, 1.0)
@@ -169,7 +169,7 @@ def normalized(patches):
 
 
 def wasserstein_distance(first, second):
-    """The distance between the distributions of two samples of numbers (n,) and (m,)."""
+    """The Wasserstein distance between two samples of numbers (n,) and (m,)."""
     if len(first) == len(second):  # ten times faster than SciPy, which allows for any numbers
         return np.abs(np.sort(first) - np.sort(second)).mean(dtype="float64")
     return stats.wasserstein_distance(first, second)

@@ -1,4 +1,4 @@
-"""Mean and covariance of features, gathered batch by batch and kept in a file."""
+"""Mean and covariance of features, accumulated batch by batch and saved in a file."""
 
 import contextlib
 import os
@@ -14,22 +14,22 @@ from kerasgan.metrics.features import Features, extractor
 from kerasgan.utils.files import atomic_path
 
 MOST = 2**15  # features: a covariance of more has more than 8 GiB
-BLOCK = 500  # examples that are added at a time: the covariance is read and written once for all
+BLOCK = 500  # examples added at a time, so that the covariance is read and written once for all
 
 
 class FeatureStatistics:
-    """The mean and covariance of features, in float64; no features are kept.
+    """The mean and covariance of features, in float64, without keeping the features.
 
-    Examples are added by the update of Chan, Golub & LeVeque, which loses no digits to a large
-    mean: the scatter around their own mean is added, and what the two means are apart. They wait
-    for each other until there are 500, because to add a few costs as much.
+    Examples are added with the update of Chan, Golub & LeVeque, which stays accurate when the mean
+    is large: it adds the scatter around their own mean and the difference of the two means. They
+    are added 500 at a time, because adding a few costs as much.
 
     Attributes:
-        count: int, how many examples; None for a file that does not say.
+        count: int, the number of examples; None for a file that does not contain it.
         mean: float64 (d,), None before the first batch.
         covariance: float64 (d, d), divided by count - 1.
-        made_by: pair of str, the name and the digest of the `Extractor` that made the features of
-            images; None where that is not known, such as in a file of pytorch-fid.
+        made_by: pair of str, the name and the digest of the `Extractor` that computed the features;
+            None where that is unknown, such as in a file of pytorch-fid.
 
     Example:
 
@@ -51,11 +51,11 @@ class FeatureStatistics:
 
     @classmethod
     def of(cls, data, features: Features = "inception") -> Self:
-        """The statistics of all of some images.
+        """Computes the statistics of images.
 
         Args:
-            data: array (n, height, width, channels) in [-1, 1], or batches of such, such as
-                `kerasgan.data.load(..., shuffle=False)` gives; labels beside them are ignored.
+            data: array (n, height, width, channels) in [-1, 1], or an iterable of such batches,
+                such as `kerasgan.data.load(..., shuffle=False)` returns; labels are ignored.
             features: as for `kerasgan.metrics.features.extractor`.
         """
         statistics, network = cls(), extractor(features)
@@ -69,7 +69,7 @@ class FeatureStatistics:
 
     @classmethod
     def of_moments(cls, mean: ArrayLike, covariance: ArrayLike, count: int | None = None) -> Self:
-        """Statistics that are known; see the attributes.
+        """Creates statistics from a known mean and covariance; see the attributes.
 
         Raises:
             ValueError: when they do not fit each other, are not finite, or the covariance is not
@@ -104,7 +104,7 @@ class FeatureStatistics:
         """Adds features, float (n, d).
 
         Raises:
-            ValueError: for more features than a covariance can be of.
+            ValueError: for more features than a covariance can hold.
         """
         if features.shape[1] > MOST:
             raise ValueError(
@@ -121,10 +121,10 @@ class FeatureStatistics:
             self._add_waiting()
 
     def merge(self, other: Self) -> None:
-        """Adds what other statistics have seen.
+        """Adds the examples of other statistics.
 
         Raises:
-            ValueError: when it is not known of how many examples these are.
+            ValueError: when it is unknown how many examples these have.
         """
         self._need_count()
         other._need_count()
@@ -170,7 +170,7 @@ class FeatureStatistics:
 
     @property
     def covariance(self) -> np.ndarray:
-        if self.count is None:  # which adds what waits
+        if self.count is None:  # reading it adds the waiting examples
             return self._scatter
         if self.count < 2:
             raise ValueError(
@@ -180,7 +180,7 @@ class FeatureStatistics:
         return self._scatter / (self.count - 1)
 
     def save(self, path: str | os.PathLike) -> None:
-        """Writes an `.npz` file with `mu` and `sigma`, as pytorch-fid's, `count` and `made_by`."""
+        """Writes an `.npz` file with pytorch-fid's `mu` and `sigma`, and `count` and `made_by`."""
         if self.mean is None:
             raise ValueError("there are no statistics to save: nothing was added.")
         more: dict[str, Any] = {"count": self.count or 0}
@@ -191,7 +191,7 @@ class FeatureStatistics:
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Self:
-        """Reads what `save`, or pytorch-fid, wrote.
+        """Reads a file that `save` or pytorch-fid wrote.
 
         Raises:
             FileNotFoundError: when there is no such file.
@@ -221,11 +221,11 @@ def _eigenvalues(covariance):
 
 @contextlib.contextmanager
 def opened(path):
-    """The arrays of an `.npz` file by name, which are read when they are asked for.
+    """Opens an `.npz` file: its arrays by name, each read when it is accessed.
 
     Raises:
         FileNotFoundError: when there is no such file.
-        ValueError: when it is damaged or not what it is taken for.
+        ValueError: when it is damaged or not an `.npz` file.
     """
     path = pathlib.Path(path)
     if not path.is_file():

@@ -12,16 +12,16 @@ from kerasgan.training import measuring
 @measuring.register("c2st")
 @keras.saving.register_keras_serializable(package="kerasgan")
 class ClassifierTwoSampleTest(KeptFeatures):
-    """C2ST: how well a classifier, trained on half of the images, tells the other half apart.
+    """C2ST: how well a classifier, trained on half of the images, tells real from generated ones.
 
     The accuracy is 1/2 when generated images cannot be told from real ones, 1 when each can. The
-    p-value is the probability of an accuracy at least as high if both were of one distribution,
-    where it is `N(1/2, 1 / (4 n))` for n test images. The classifier is the paper's neural one, a
-    hidden layer of 20 ReLU units, on standardized features.
+    p-value is the probability of an accuracy at least as high if both had the same distribution;
+    the accuracy then follows `N(1/2, 1 / (4 n))` for n test images. The classifier is the paper's
+    neural network with a hidden layer of 20 ReLU units, on standardized features.
 
     Args:
         features: as for `kerasgan.metrics.features.extractor`.
-        seed: int, of the halves and of the classifier.
+        seed: int, the seed of the halves and of the classifier.
         name: str.
         **kwargs: as for `keras.metrics.Metric`.
 
@@ -41,7 +41,8 @@ class ClassifierTwoSampleTest(KeptFeatures):
     (True, True)
 
     Reference: Revisiting Classifier Two-Sample Tests, Lopez-Paz & Oquab, 2017, arXiv:1610.06545.
-    The paper trains with Adam for 100 epochs; here a tenth of the training half says when to stop.
+    The paper trains with Adam for 100 epochs; here a tenth of the training half is used for early
+    stopping.
     """
 
     lower_is_better = ("",)
@@ -58,7 +59,7 @@ class ClassifierTwoSampleTest(KeptFeatures):
         return 2 * half, 2 * half
 
     def result(self) -> dict[str, float]:
-        # Here, because it takes a second and whoever only imports the package need not wait for it.
+        # Imported here because it takes a second, which importing the package should not.
         from sklearn.neural_network import MLPClassifier
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
@@ -66,8 +67,8 @@ class ClassifierTwoSampleTest(KeptFeatures):
         real, fake = self.kept(50)
         rng = np.random.default_rng(self.seed)
         half = min(len(real), len(fake)) // 2
-        # As many of each in both halves: who guesses what was more frequent in training would be
-        # wrong more often than right in the other half.
+        # Equal numbers of each kind in both halves: otherwise guessing the kind that was more
+        # frequent in training would be wrong more often than right in the other half.
         chosen = [x[rng.permutation(len(x))[: 2 * half]] for x in (real, fake)]
         train, test = (
             np.concatenate([x[start::2] for x in chosen]).astype("float64") for start in (0, 1)

@@ -1,4 +1,4 @@
-"""What a discriminator has learned to look at, as features for other tasks."""
+"""The features that a discriminator has learned, for other tasks."""
 
 import keras
 import numpy as np
@@ -19,21 +19,21 @@ ACTIVATIONS = (
 
 
 def features(model: keras.Model, images: np.ndarray) -> np.ndarray:
-    """Features without labels: all convolutional layers of a discriminator.
+    """Features learned without labels: all convolutional layers of a discriminator.
 
-    The activations of each layer, in inference mode, are pooled by their maximum to a grid of 4x4,
-    and all are joined. A linear classifier on them needs few labels.
+    The activations of each layer, in inference mode, are max-pooled to a grid of 4x4 and
+    concatenated. A linear classifier on these features needs few labels.
 
     Args:
-        model: a GAN of images, or a discriminator, a functional Keras model. What it makes of a
-            label must not reach its convolutions.
+        model: a GAN of images, or a discriminator, a functional Keras model. If it takes a label,
+            the label must not reach its convolutions.
         images: float array (n, height, width, channels) in [-1, 1].
 
     Returns:
         float32 array (n, d).
 
     Raises:
-        ValueError: for a model without such layers, images of another shape or range.
+        ValueError: for a model without such layers, or images of another shape or range.
 
     Example:
 
@@ -62,10 +62,10 @@ def features(model: keras.Model, images: np.ndarray) -> np.ndarray:
 
 
 def activations(discriminator: keras.Model) -> list:
-    """The activations of the convolutions of a functional model that see its first input alone.
+    """The activations of a functional model's convolutions that depend on its first input alone.
 
     Returns:
-        List of symbolic tensors (n, height, width, channels), from the image on.
+        List of symbolic tensors (n, height, width, channels), from the image onwards.
 
     Raises:
         ValueError: when there are none.
@@ -95,13 +95,13 @@ def activations(discriminator: keras.Model) -> list:
 
 
 def pooled(layer: np.ndarray) -> np.ndarray:
-    """The maxima of a layer over a grid of 4x4 parts, which overlap if the size asks for it.
+    """Max-pools a layer to a grid of 4x4 parts, which overlap if the size is not a multiple of 4.
 
     Args:
         layer: float array (n, height, width, channels).
 
     Returns:
-        float32 array (n, 16 channels), or of a smaller layer all of it.
+        float32 array (n, 16 channels); a smaller layer is returned whole.
     """
     layer = np.asarray(layer, "float32")
     for axis in (1, 2):

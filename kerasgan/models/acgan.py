@@ -13,10 +13,10 @@ from kerasgan.layers.convolutional import convolutional_discriminator, convoluti
 class ACGAN(ImageGAN):
     """GAN with an auxiliary classifier.
 
-    The generator is told the class, the discriminator is not: it has to find it out. Section 3:
-    with L_S the log-likelihood of the source and L_C that of the class, both of real and of
-    generated images, the discriminator maximizes `L_S + L_C` and the generator `L_C - L_S`. Here
-    they minimize the negatives, and `loss` may be any adversarial loss in the place of L_S.
+    The generator gets the class as an input; the discriminator has to predict it. Section 3: with
+    L_S the log-likelihood of the source and L_C that of the class, both for real and generated
+    images, the discriminator maximizes `L_S + L_C` and the generator `L_C - L_S`. Here they
+    minimize the negatives, and `loss` may be any adversarial loss instead of L_S.
 
     The classifier is a second output of the discriminator. Adam(2e-4, beta_1=0.5), weights from
     N(0, 0.02), LeakyReLU of slope 0.2 and batches of 100, the paper's.
@@ -25,13 +25,13 @@ class ACGAN(ImageGAN):
     to 512 feature maps, of which every second halves the resolution, with dropout of 0.5 after each
     and, for CIFAR-10, noise added to the features; its generator has kernels of 5.
 
-    Logs, beside the players' losses: `classification_loss`, the discriminator's `-L_C` in nats, and
-    `generator_classification_loss`, the part of it that is of generated images.
+    Besides the two losses it logs `classification_loss`, the discriminator's `-L_C` in nats, and
+    `generator_classification_loss`, the part of it for generated images.
 
     Args:
         image_shape, latent_dim, base_width: as for `kerasgan.ImageGAN`.
         num_classes: int.
-        classification_weight: float, what `L_C` counts; 1 in the paper.
+        classification_weight: float, the weight of `L_C`; 1 in the paper.
         ema_decay, seed, dtype, name: as for `kerasgan.ImageGAN`.
 
     Raises:
@@ -117,7 +117,7 @@ def classifying_discriminator(
     num_classes: int = 10,
     conditioning: str | None = None,
 ) -> keras.Model:
-    """DCGAN's discriminator with a second output: images to logits and to those of the classes."""
+    """DCGAN's discriminator with a second output: images to logits and to class logits."""
     network = convolutional_discriminator(image_shape, base_width)
     classes = layers.Dense(
         num_classes,

@@ -22,51 +22,52 @@ NOISES = ("gaussian", "masking", "salt_and_pepper")
 class Autoencoder(Reconstructs, GenerativeModel):
     """Autoencoder: an encoder and a decoder that restore images from codes.
 
-    One class for the kinds that textbooks tell apart; they are settings:
+    The kinds of autoencoders in textbooks are settings of this class:
 
     - undercomplete: `latent_dim` below the number of pixels; overcomplete: above;
     - deep: `depth` of four or five;
     - convolutional: `convolutional=True`;
     - sparse: `sparsity="l1"` or `"kl"`;
     - denoising: `noise`. The network sees the noisy image and has to restore the clean one. The
-      noise is drawn anew at each step, so `fit` takes clean images alone.
+      noise is drawn anew at each step, so `fit` takes only clean images.
 
-    What a step logs: `reconstruction`, the mean over pixels of the error where black is 0 and white
-    is 1; `sparsity`, if there is some, its sum over the codes and mean over the images; and
-    `loss`, their sum with `sparsity_weight`.
+    A step logs `reconstruction`, the mean error over pixels, where black is 0 and white is 1;
+    `sparsity`, if it is set, summed over the code and averaged over images; and `loss`, their sum
+    with `sparsity_weight`.
 
-    There is no `generate`: the codes follow no known distribution, so none can be drawn. That is
-    what `kerasgan.VAE` adds.
+    There is no `generate`, because the codes do not follow a known distribution to draw from.
+    `kerasgan.VAE` adds that.
 
     Args:
         image_shape: (height, width, channels); leave it out if you give networks. For
             `convolutional=True` (size, size, channels), size 4, 6 or 7 doubled once or more often.
         latent_dim: int, the length of a code.
-        depth: int, dense layers each way, the code's or the image's included. The widths of those
-            between are `base_width` next to the image and halve towards the code.
-        convolutional: bool, strided convolutions and a decoder that upsamples, in place of dense
-            layers.
-        base_width: None, for 512 or with convolutions 32; or int: the width of the layer next to
-            the image.
+        depth: int, the number of dense layers in the encoder and in the decoder, including the
+            output layer. The hidden layers are `base_width` wide next to the image and halve
+            towards the code.
+        convolutional: bool, whether to use strided convolutions and an upsampling decoder instead
+            of dense layers.
+        base_width: int, the width of the layer next to the image; None for 512, or 32 with
+            convolutions.
         sparsity: None; `"l1"`, the sum of the absolute values of a code, which then is at least 0;
-            `"kl"`, the divergence of the mean activity of each number of the code over the batch
-            from `sparsity_target`, of codes from 0 to 1.
+            `"kl"`, the divergence from `sparsity_target` of the mean activity of each code unit
+            over the batch, with codes from 0 to 1.
         sparsity_weight: float of at least 0.
         sparsity_target: float between 0 and 1, for `"kl"`.
         noise: None; `"gaussian"`, added and clipped to the range of images; `"masking"`, pixels
             made black; `"salt_and_pepper"`, pixels made black or white.
-        noise_level: float above 0: the deviation of `"gaussian"`, where black is 0 and white is 1;
-            of the others the share of the pixels, at most 1.
+        noise_level: float above 0: the standard deviation for `"gaussian"`, where black is 0 and
+            white is 1; for the others the share of the pixels, at most 1.
         loss: `"mse"` or `"binary_crossentropy"`.
         encoder: built Keras model from images to codes (batch, n); with `decoder` only.
         decoder: built Keras model from codes to images (batch, height, width, channels) in [-1, 1],
             or for `"binary_crossentropy"` to the log-odds of white (no sigmoid).
-        seed: int or None, where the noise of training starts.
+        seed: int or None, the seed of the noise in training.
         dtype: None or a dtype policy such as `"mixed_bfloat16"`, for both networks.
         **kwargs: `name`, as for `keras.Model`.
 
     Raises:
-        ValueError: for an argument out of range, or networks that do not fit each other.
+        ValueError: for an argument out of range, or networks whose shapes do not match.
 
     Example:
 
@@ -84,7 +85,7 @@ class Autoencoder(Reconstructs, GenerativeModel):
     2006, Science 313; the kinds are those of the survey Autoencoders, Bank, Koenigstein & Giryes,
     2020, arXiv:2003.05991.
 
-    Noise on the input is of Extracting and Composing Robust Features with Denoising Autoencoders,
+    Noise on the input is from Extracting and Composing Robust Features with Denoising Autoencoders,
     Vincent et al., 2008 (ICML).
     """
 
@@ -213,7 +214,7 @@ class Autoencoder(Reconstructs, GenerativeModel):
         return ops.mean(ops.softplus(decoded) - pixels * decoded)
 
     def _activity(self, codes):
-        """What the activity of codes costs: the sum over the codes."""
+        """The sparsity penalty: the sum over the code."""
         if self.sparsity == "l1":
             return ops.mean(ops.sum(ops.abs(codes), axis=-1))
         target = self.sparsity_target
@@ -223,14 +224,14 @@ class Autoencoder(Reconstructs, GenerativeModel):
         return ops.sum(own + rest)
 
     def noisy(self, images, seed: int | keras.random.SeedGenerator = 0):
-        """Images with the noise of training, as the encoder sees them.
+        """Adds the noise of training to images, as the encoder sees them.
 
         Args:
             images: float32 tensor or array (num_images, height, width, channels) in [-1, 1].
             seed: int, or a `keras.random.SeedGenerator`.
 
         Returns:
-            float32 tensor in [-1, 1]; without `noise` the images.
+            float32 tensor in [-1, 1]; the images themselves without `noise`.
         """
         if self.noise is None:
             return images

@@ -24,38 +24,39 @@ from kerasgan.weight_files.trees import check_tensors
 class BigGAN(LargeScaleGAN):
     """Class-conditional GAN with skip-z, a shared embedding, and truncation at sampling.
 
-    SAGAN made large (section 3 and appendix B): the noise is split into as many parts as the
-    generator has blocks and one more; the first makes the first features, and each of the others
-    with an embedding of the class, which all blocks share, scales and shifts the batch norms of its
-    block. The discriminator projects the class. Both are spectrally normalized, with attention at
-    64x64 in images that are larger. Orthogonal initialization, orthogonal regularization of the
-    generator. Hinge loss, two updates of the discriminator for one of the generator, Adam with
-    beta_1=0, beta_2=0.999 at 2e-4 and 5e-5, and an average of the generator's weights that samples.
-    `generate(truncation=0.5)` trades variety for quality.
+    A large SAGAN (section 3 and appendix B). The noise is split into one part more than the
+    generator has blocks: the first part makes the first features; each other part, together with an
+    embedding of the class that all blocks share, scales and shifts the batch norms of its block.
+    The discriminator projects the class. Both networks are spectrally normalized, with attention at
+    64x64 for larger images. The generator has orthogonal regularization; initialization is
+    orthogonal. Training uses the hinge loss, two updates of the discriminator per update of the
+    generator, and Adam with beta_1=0, beta_2=0.999 at 2e-4 and 5e-5. Samples come from an average
+    of the generator's weights. `generate(truncation=0.5)` trades variety for quality.
 
     `base_width` is ch of the paper's tables, 96 there, with a batch of 2,048. Widths follow tables
-    4 to 6 for 128 to 512 pixels and the authors' released code below: for 32 and less, four times
-    `base_width` throughout.
+    4 to 6 from 128 to 512 pixels, and the authors' released code below that: for 32 pixels and
+    less, four times `base_width` throughout.
 
-    Departures: inside attention and batch norm weights are initialized as Keras does (Glorot) and
-    not regularized; the averaged generator is in use from the start, with a lower decay at first,
-    instead of after 20,000 updates; batch norm samples with moving averages, not with statistics
-    collected for each truncation.
+    Departures: weights inside attention and batch norm are initialized as in Keras (Glorot) and not
+    regularized; averaging starts at once, with a lower decay at first, instead of after 20,000
+    updates; for sampling, batch norm uses moving averages, not statistics collected for each
+    truncation.
 
-    `fit`'s batch is cut into two: 512 for the smallest updates that the paper tries, of 256 images,
-    4,096 for its best. In minutes such settings show nothing; small digits are learnt with
+    `fit` splits its batch into two: use 512 for the smallest updates in the paper, of 256 images,
+    and 4,096 for its best. Such settings show nothing within minutes; to learn small digits use
     `base_width=8` (32 feature maps), updates of 32 images and learning rates of 1e-3
     (docs/digits_family.md).
 
     Args:
         image_shape: (size, size, channels), as for `kerasgan.ImageGAN`.
         num_classes: int.
-        latent_dim: int, or None for 20 each part, as in the paper: 120 at 128x128.
+        latent_dim: int, or None for 20 per part, as in the paper: 120 at 128x128.
         base_width: int, ch in the tables.
         embedding_dim: int, length of the shared embedding of the class.
-        orthogonal_weight: float, of the generator's orthogonal regularization; 0 for none.
-        norm_epsilon: float, which the batch norms add to variances; 1e-5 in the authors' program
-            for PyTorch, whose files `from_official` reads.
+        orthogonal_weight: float, the weight of the generator's orthogonal regularization; 0 for
+            none.
+        norm_epsilon: float, which the batch norms add to variances; 1e-5 in the authors' PyTorch
+            code, whose files `from_official` reads.
         ema_decay: None, or the decay of the averaged copy of the generator.
         seed, dtype, name: as for `kerasgan.ImageGAN`.
 
@@ -369,7 +370,7 @@ def shapes_of(places: list[Place]) -> dict[str, tuple[int, ...]]:
 
 
 def load(place: Place, network: keras.Model, tensors: Mapping[str, np.ndarray]) -> None:
-    """Gives our layer of a place the arrays of the published one."""
+    """Assigns the published arrays to our layer at a place."""
     ours: Any = network
     for number, name in enumerate(place.ours.split(".")):
         ours = getattr(ours, name) if number else network.get_layer(name)

@@ -39,31 +39,30 @@ BY_SHARES = "by_shares"
 class BigGANDeep(LargeScaleGAN):
     """BigGAN with twice the blocks, which are bottlenecks, and fewer weights.
 
-    What differs from `kerasgan.BigGAN` (appendix B): the noise is not split but joined to the
-    embedding of the class, and all of it makes the first features and reaches every batch norm.
-    Blocks are bottlenecks: 1x1 convolutions to a quarter of the feature maps and back around two of
-    3x3. Their skips keep the features as they are: where the generator needs fewer it drops the
-    last, where the discriminator needs more a 1x1 convolution makes those that join. There are two
-    blocks for each size, and the discriminator is the reflection of the generator. Both players
-    learn at 2.5e-5 above 128 pixels.
+    It differs from `kerasgan.BigGAN` in the following (appendix B). The noise is not split: it is
+    concatenated with the embedding of the class, and all of it makes the first features and goes to
+    every batch norm. Blocks are bottlenecks: 1x1 convolutions to a quarter of the feature maps and
+    back, around two of 3x3. Skip connections are identities: where the generator needs fewer
+    feature maps it drops the last ones; where the discriminator needs more, a 1x1 convolution adds
+    them. There are two blocks for each size, and the discriminator mirrors the generator. Both
+    networks learn at 2.5e-5 above 128 pixels.
 
     `base_width` is ch of the paper's tables, 128 there, with a batch of 2,048. Blocks follow tables
     7 to 9 for 128 to 512 pixels and widths below those of `BigGAN`.
 
-    With `standing_statistics=51`, which published files have, each batch norm has 51 sets of
-    statistics, of latents with truncations 0, 0.02, ..., 1 (appendix C.1). `truncation` is then
-    what latents from the normal distribution truncated to [-2, 2] are multiplied by, and chooses
-    the statistics; above 1 nothing is truncated. Between two truncations statistics are mixed as in
-    the program that publishes the files: the nearer truncation has the smaller share. At the
-    truncations themselves it is their own set, also at 0.14, 0.28, 0.56, 0.58 and 0.94, where
-    rounding leads that program to a neighbour. Without truncation, and for latents that are given
-    (`generate_from`, `kerasgan edit`), batch norms take their moving statistics, which in an
-    imported model begin as those of truncation 1. Training goes on with the statistics of batches,
-    which the moving ones follow. The sets stay as they were, and fit the weights less and less:
-    call `collect_statistics` after the training, also of a model that was not imported, whose sets
-    are nothing before.
+    With `standing_statistics=51`, as in published files, each batch norm has 51 sets of statistics,
+    for truncations 0, 0.02, ..., 1 (appendix C.1). `truncation` then multiplies latents from the
+    normal distribution truncated to [-2, 2], and selects the statistics; above 1 nothing is
+    truncated. Between two truncations statistics are mixed as in the code that published the files,
+    where the nearer truncation has the smaller share. At the truncations themselves their own set
+    is used, also at 0.14, 0.28, 0.56, 0.58 and 0.94, where rounding makes that code use a
+    neighbour. Without truncation, and for given latents (`generate_from`, `kerasgan edit`), batch
+    norms use their moving statistics, which in an imported model start as those of truncation 1.
+    Training uses the statistics of batches and updates the moving ones. It does not update the
+    sets, which fit the changed weights less and less. So call `collect_statistics` after training;
+    in a model that was not imported the sets are empty before.
 
-    Departures: those of `BigGAN`, of which the last ends with `standing_statistics`; and the
+    Departures: those of `BigGAN`, except that `standing_statistics` removes the last one; and the
     last convolution has as many outputs as inputs, of which the first are the colors, as in the
     published networks.
 
@@ -76,17 +75,18 @@ class BigGANDeep(LargeScaleGAN):
         blocks: None for the tables, or the generator's blocks as a sequence of (doubles, inputs,
             outputs): whether it doubles the size, and its feature maps as multiples of
             `base_width`, as in the `layers` of a published `config.json`.
-        attention_before: the index of that of `blocks` which attention comes before, or None for
-            none; without `blocks` attention is at 64x64 in images that are larger.
-        standing_statistics: None, or int: how many sets of statistics batch norms have for
+        attention_before: the index in `blocks` of the block before which attention comes, or None
+            for no attention; without `blocks`, attention is at 64x64 for larger images.
+        standing_statistics: None, or int, the number of sets of batch norm statistics for
             truncations from 0 to 1.
-        orthogonal_weight: float, of the generator's orthogonal regularization; 0 for none.
+        orthogonal_weight: float, the weight of the generator's orthogonal regularization; 0 for
+            none.
         norm_epsilon: float, which the batch norms add to variances.
         ema_decay: None, or the decay of the averaged copy of the generator.
         seed, dtype, name: as for `kerasgan.ImageGAN`.
 
     Raises:
-        ValueError: for an argument out of range, or blocks that do not follow each other.
+        ValueError: for an argument out of range, or consecutive blocks that do not match.
 
     Example:
 
@@ -196,16 +196,16 @@ class BigGANDeep(LargeScaleGAN):
     def collect_statistics(
         self, batches: int = 100, batch_size: int = 64, *, seed: int = 0
     ) -> None:
-        """Collects the standing statistics of the generator as it is now (appendix C.1).
+        """Collects the standing statistics of the current generator (appendix C.1).
 
-        For each truncation the sampling generator makes images of all classes, as in training
-        normalized with the statistics of their batch, and each set becomes the mean over batches.
-        That takes `standing_statistics` times `batches` passes; nothing else changes.
+        For each truncation the sampling generator draws images of all classes, normalized with the
+        statistics of their batch as in training, and each set becomes the mean over batches. That
+        takes `standing_statistics` times `batches` forward passes; nothing else changes.
 
         Args:
-            batches: int, for each truncation; 100 in the paper.
-            batch_size: int, images in each.
-            seed: int, of latents and labels, which are the same for all truncations.
+            batches: int, batches per truncation; 100 in the paper.
+            batch_size: int, images per batch.
+            seed: int, the seed of latents and labels, which are the same for all truncations.
 
         Raises:
             ValueError: for an argument out of range, or a model without `standing_statistics`.
@@ -676,7 +676,7 @@ def shapes_of(places: Sequence[Place]) -> dict[str, tuple[int, ...]]:
 
 
 def load(place: Place, network: keras.Model, tensors: Mapping[str, np.ndarray]) -> None:
-    """Gives our layer of a place the arrays of the published one."""
+    """Assigns the published arrays to our layer at a place."""
     ours: Any = network
     for number, name in enumerate(place.ours.split(".")):
         ours = getattr(ours, name) if number else network.get_layer(name)

@@ -13,7 +13,7 @@ class CGAN(ImageGAN):
     beside the image's channels. `fit` takes (images, labels), `generate` needs `labels`.
 
     Departures: the paper's networks are dense, with ReLU, maxout and dropout, its noise is uniform,
-    and its optimizer SGD with momentum; here they are DCGAN's, as in most that followed.
+    and its optimizer SGD with momentum; here all these are DCGAN's, as in most later work.
 
     Args:
         image_shape: (size, size, channels), as for `kerasgan.ImageGAN`.

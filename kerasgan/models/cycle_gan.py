@@ -48,18 +48,19 @@ class CycleGAN(TranslationModel):
     """G translates A to B, F translates B to A, and each undoes the other.
 
     Section 3 of the paper: both generators minimize their adversarial losses plus `cycle_weight`
-    times the mean absolute difference of F(G(a)) from a and of G(F(b)) from b. Section 5.2: plus
-    `identity_weight` times `cycle_weight` that of G(b) from b and F(a) from a. Section 4: least
-    squares, of which the discriminators' are halved; discriminators see translations of the past;
-    Adam(2e-4, beta_1=0.5), batches of 1, weights from N(0, 0.02). The paper lowers the learning
-    rate linearly to zero in the second half of training: `kerasgan.LinearDecay`.
+    times the mean absolute differences between F(G(a)) and a and between G(F(b)) and b. Section 5.2
+    adds `identity_weight` times `cycle_weight` times those between G(b) and b and between F(a) and
+    a. Section 4: least-squares losses, halved for the discriminators; the discriminators also see
+    earlier translations; Adam(2e-4, beta_1=0.5), batches of 1, weights from N(0, 0.02). The paper
+    lowers the learning rate linearly to zero in the second half of training:
+    `kerasgan.LinearDecay`.
 
-    Its loss is `LeastSquares(weight=2.0)`: the name `"least_squares"` stands for LSGAN's, whose
-    halves would count the cycle twice as much.
+    Its loss is `LeastSquares(weight=2.0)`: the name `"least_squares"` means LSGAN's loss, whose
+    factors of 1/2 would double the relative weight of the cycle loss.
 
     The generators are one player and the discriminators another. As in the authors' code the
-    generators move first. Each network's forward pass is computed once a step for all losses of a
-    player.
+    generators are updated first. Each network's forward pass is computed once per step for all
+    losses of a player.
 
     Args:
         image_shape: (height, width, channels), multiples of 4, of images of A and of B.
@@ -68,15 +69,15 @@ class CycleGAN(TranslationModel):
         receptive_field: 1, 16, 34, 70, 142 or 286, the patch that each logit judges, in pixels.
         cycle_weight: float, lambda of the paper.
         identity_weight: float, relative to cycle_weight; 0 for none.
-        history_size: int, how many translations of the past each discriminator may be shown.
-        seed: int or None, where the choices from the history start.
+        history_size: int, how many earlier translations are kept for each discriminator.
+        seed: int or None, the seed of the choices from the history.
         dtype: None or a dtype policy such as `"mixed_bfloat16"`, for all networks.
         **kwargs: `name`, as for `keras.Model`.
 
     The data is (images of A, images of B), in batches of a known size.
 
     Raises:
-        ValueError: for an image_shape or receptive_field that cannot be had.
+        ValueError: for an image_shape or receptive_field that is not possible.
 
     Example:
 
@@ -226,7 +227,7 @@ class CycleGAN(TranslationModel):
         return self.a_to_b(real_a, training=training), self.b_to_a(real_b, training=training)
 
     def generator_loss(self, real_a, real_b, fake_b, fake_a, training=True):
-        """What the generators minimize, and logs: `(loss, logs)`."""
+        """The generators' loss and logs: `(loss, logs)`."""
         judge_a = partial(self.discriminator_a, training=training)
         judge_b = partial(self.discriminator_b, training=training)
         loss = self.fooling_loss(judge_b(fake_b), lambda: judge_b(real_b))
@@ -241,7 +242,7 @@ class CycleGAN(TranslationModel):
         return loss, {"cycle_loss": cycle, "identity_loss": identity}
 
     def discriminator_loss(self, real_a, real_b, fake_b, fake_a, training=True):
-        """What the discriminators minimize, and logs: `(loss, logs)`."""
+        """The discriminators' loss and logs: `(loss, logs)`."""
         loss = 0.0
         for judge, real, fake in (
             (self.discriminator_a, real_a, fake_a),
@@ -278,10 +279,10 @@ def resnet_generator(
 ) -> keras.Model:
     """The appendix: c7s1-64, d128, d256, R256 so many times, u128, u64, c7s1-3.
 
-    Reflection at the borders, instance normalization without scale and bias, ReLU, tanh at the end.
-    The 3x3 convolutions that halve the resolution see a border of one zero at each side, as in the
-    authors' code; Keras' `"same"` would pad below and to the right only. Those that double it are
-    their transposes.
+    Reflection padding, instance normalization without scale and bias, ReLU, tanh at the end. The
+    3x3 convolutions that halve the resolution pad one zero at each side, as in the authors' code;
+    Keras' `"same"` would pad below and to the right only. Those that double it are their
+    transposes.
 
     Args:
         channels: int, of the images on both sides.

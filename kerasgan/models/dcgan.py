@@ -29,12 +29,12 @@ class DCGAN(ImageGAN):
         num_classes: None, or int: the model is then conditional; see `kerasgan.GAN`.
         conditioning: how the networks see the label, if there is one; see `kerasgan.ImageGAN`.
         ema_decay: None, or the decay of an averaged copy of the generator; see `kerasgan.GAN`.
-        seed: int or None, where the latents of training start.
+        seed: int or None, the seed of the latents in training.
         dtype: None or a dtype policy such as `"mixed_bfloat16"`, for both networks.
         **kwargs: `name`, as for `keras.Model`.
 
     Raises:
-        ValueError: for an image_shape that cannot be reached.
+        ValueError: for an image_shape that the networks cannot generate.
 
     Example:
 

@@ -10,12 +10,12 @@ from kerasgan.losses.penalties import GradientPenalty
 class DRAGAN(ImageGAN):
     """GAN with a gradient penalty around real images, against sharp gradients and mode collapse.
 
-    The discriminator of the first GAN paper pays `10 (|grad D(x)| - 1)^2` at real images with noise
-    added; networks of DCGAN, Adam(2e-4, beta_1=0.5), one update of each player. The noise is that
-    of the authors' code, see `kerasgan.losses.GradientPenalty`; the paper's text has a normal one.
-    The optimizer is DCGAN's; that code, which trains dense networks on MNIST, has Adam(1e-4,
-    beta_1=0.5, beta_2=0.9). The penalty sees the discriminator with the moving averages of its
-    batch norm, its loss with the statistics of the batch.
+    The discriminator's loss is that of the first GAN paper plus `10 (|grad D(x)| - 1)^2` at real
+    images with added noise. DCGAN's networks, Adam(2e-4, beta_1=0.5), one update of each player.
+    The noise is that of the authors' code, see `kerasgan.losses.GradientPenalty`; the paper's text
+    has a normal one. The optimizer is DCGAN's; that code, which trains dense networks on MNIST, has
+    Adam(1e-4, beta_1=0.5, beta_2=0.9). The penalty sees the discriminator with the moving averages
+    of its batch norm, its loss with the statistics of the batch.
 
     Args:
         *args, **kwargs: as for `kerasgan.ImageGAN`.

@@ -31,8 +31,8 @@ class ESRGAN(SuperResolutionModel):
     """SRGAN without batch norm, with dense blocks and a discriminator that compares.
 
     Section 3.1 of the paper: residual-in-residual dense blocks, whose residuals are scaled by 0.2,
-    small at the start, without batch normalization. Section 3.2: the discriminator says whether an
-    image is more real than the average of the others, `Relativistic(average=True)`. Section 3.3:
+    small at the start, without batch normalization. Section 3.2: the discriminator predicts whether
+    an image is more real than the average of the others, `Relativistic(average=True)`. Section 3.3:
     features are those before the activation. The generator minimizes their mean absolute
     difference, plus `adversarial_weight` times the adversarial loss, plus `pixel_weight` times the
     mean absolute difference of the pixels. Section 3.4: `interpolated` mixes the weights of two
@@ -40,13 +40,13 @@ class ESRGAN(SuperResolutionModel):
     with Adam(2e-4), halved every 200,000 updates; then both with Adam(1e-4), halved after 50,000,
     100,000, 200,000 and 300,000 updates, in batches of 16 crops of 128 pixels.
 
-    Published generators are read by `from_official`: those of the authors, with the names of either
-    of their programs, and such as others have trained with these. `unshuffle=2` is the generator of
-    Real-ESRGAN (Wang et al. 2021, arXiv:2107.10833) that enlarges by 2.
+    `from_official` reads published generators: those of the authors, with the layer names of either
+    of their programs, and those that others have trained with these programs. `unshuffle=2` is the
+    generator of Real-ESRGAN (Wang et al. 2021, arXiv:2107.10833) that enlarges by 2.
 
-    Departures: the optimizers have a constant rate, the paper's of the second part; give
-    `compile` others for the first. The paper does not tell the scale of its features, and its code
-    has VGG19 with other weights than Keras; 1 / 12.75 is SRGAN's. Its code halves the adversarial
+    Departures: the optimizers have a constant rate, that of the paper's second phase; give
+    `compile` others for the first. The paper does not state the scale of its features, and its code
+    uses VGG19 with other weights than Keras; 1 / 12.75 is SRGAN's. Its code halves the adversarial
     losses, which equations 1 and 2 do not. Its discriminator is SRGAN's here, as section 3.2 says;
     that of its code has one more pair of convolutions.
 
@@ -59,9 +59,10 @@ class ESRGAN(SuperResolutionModel):
             blocks compute a quarter of the places, and it enlarges once more at the end.
         residual_blocks: int, 23 in the paper's best network, 16 in its smaller one.
         growth: int, feature maps that a layer of a dense block adds.
-        features: what is compared, as for `kerasgan.SRGAN`; None for pixels.
-        feature_layer: str, the layer of VGG19 or MobileNetV2, if the features are of it. None is
-            `"block5_conv4"` of VGG19, before its activation, and `"block13"` of MobileNetV2.
+        features: the features of the content loss, as for `kerasgan.SRGAN`; None for pixels.
+        feature_layer: str, the layer of VGG19 or MobileNetV2, if the features come from one of
+            them. None for `"block5_conv4"` of VGG19, before its activation, and `"block13"` of
+            MobileNetV2.
         feature_scale: float, by which features are multiplied.
         adversarial_weight: float, lambda of the paper.
         pixel_weight: float, eta of the paper.
@@ -72,9 +73,9 @@ class ESRGAN(SuperResolutionModel):
     The data is (small images, large images): `kerasgan.data.paired(images, "super_resolve")`.
 
     Raises:
-        ValueError: for a scale, unshuffle or image_shape that cannot be had, features for other
+        ValueError: for an impossible scale, unshuffle or image_shape, or features for other
             channels.
-        OSError: when VGG19's weights cannot be had; the message says how to get them.
+        OSError: when VGG19's weights are not available; the message says how to get them.
 
     Example:
 
@@ -159,14 +160,14 @@ class ESRGAN(SuperResolutionModel):
     def interpolated(self, smooth: Self, share: float) -> Self:
         """Section 3.4: a model whose generator is between this one's and a smoother one.
 
-        Less of a GAN means fewer artifacts and less texture; any share in between is a network,
-        without training. Equation 4: the weights are `(1 - share)` times those of `smooth` plus
+        A smaller share means fewer artifacts and less texture; any share gives a network without
+        further training. Equation 4: the weights are `(1 - share)` times those of `smooth` plus
         `share` times those of this model.
 
         Args:
             smooth: an `ESRGAN` with a generator of the same shape, from `pretrain` or a published
-                file such as `RRDB_PSNR_x4.pth`. It has to be what this one was trained from, or
-                trained from the same weights, because others do not mix.
+                file such as `RRDB_PSNR_x4.pth`. This model must have been trained from it, or both
+                from the same weights; other weights do not mix.
             share: float in [0, 1].
 
         Returns:
@@ -238,8 +239,8 @@ def rrdb_network(
 ) -> keras.Model:
     """Figures 3 and 4: SRResNet with residual-in-residual dense blocks.
 
-    Inside, images are in [0, 1], as in the authors' code, so that the zeros at the borders mean the
-    same. The output is not bounded.
+    Inside, images are in [0, 1], as in the authors' code, so that zero padding means the same. The
+    output is not bounded.
 
     Args:
         channels: int, of the images on both sides.

@@ -11,22 +11,22 @@ from kerasgan.layers.causal import CausalConv2D, CausalNetwork
 class GatedPixelCNN(AutoregressiveModel):
     """A PixelCNN of a vertical stack, which sees all rows above, and a horizontal one for the row.
 
-    Every layer multiplies a tanh with a sigmoid, as an LSTM's gates do (equation 2). The vertical
-    stack has no mask; it sees the rectangle above a pixel, so nothing there is hidden from the
-    horizontal stack, which is given its features and sees the pixels to the left (figure 2). Only
-    the horizontal stack has residual connections. With `num_classes` the label adds a vector to
-    what the tanh and the sigmoid take, in every layer and at every place (equation 4).
+    Every layer multiplies a tanh by a sigmoid, like the gates of an LSTM (equation 2). The vertical
+    stack has no mask and sees the whole rectangle above a pixel. The horizontal stack gets its
+    features and sees the pixels to the left, so there is no blind spot (figure 2). Only the
+    horizontal stack has residual connections. With `num_classes` the label adds a vector to the
+    inputs of the tanh and the sigmoid, in every layer and at every position (equation 4).
 
     Args:
         image_shape: (height, width, channels).
-        base_width: int, feature maps, the paper's p.
+        base_width: int, the number of feature maps, the paper's p.
         num_blocks: int of at least 1, layers after the first one, whose kernels are 3 wide.
         num_classes: None, or int: `fit` then takes (images, labels), labels from 0 to num_classes -
             1, and `generate` and `log_likelihood` need labels.
-        levels: int of at least 2, values of each number: 256, or 2 for black and white.
-        binarization: `"dynamic"`, gray becomes black or white by chance, anew at each step of
-            training; or `"fixed"`, white above 0. For `levels=2`.
-        seed: int or None, where the random numbers of training start.
+        levels: int of at least 2, possible values of a channel: 256, or 2 for black and white.
+        binarization: for `levels=2`: `"dynamic"`, which draws gray as black or white at random,
+            anew at each training step; or `"fixed"`, which makes everything above 0 white.
+        seed: int or None, the seed of the random numbers in training.
         dtype: None or a dtype policy such as `"mixed_bfloat16"`.
         **kwargs: `name`, as for `keras.Model`.
 
@@ -45,8 +45,8 @@ class GatedPixelCNN(AutoregressiveModel):
     Reference: Conditional Image Generation with PixelCNN Decoders, van den Oord, Kalchbrenner,
     Espeholt, Kavukcuoglu, Vinyals & Graves, 2016, arXiv:1606.05328.
 
-    The vertical stack is shifted down by a row at its input, where the paper crops at each use.
-    The paper does not tell its optimizer; RMSProp with a rate of 1e-3 is that of `PixelCNN`.
+    The vertical stack is shifted down by a row at its input, while the paper crops at each use. The
+    paper does not state its optimizer; RMSProp with a rate of 1e-3 is that of `PixelCNN`.
     """
 
     default_batch_size = 16
@@ -123,7 +123,7 @@ class _Network(CausalNetwork):
         self.make()
 
     def above(self, view, x, labels=None, training=False):
-        """What each layer of the vertical stack adds to the horizontal one's."""
+        """What each layer of the vertical stack adds to that of the horizontal one."""
         x, found = view.row_above(x), []
         for number, (vertical, down) in enumerate(zip(self.vertical, self.down, strict=True)):
             features = view(vertical, x)

@@ -23,28 +23,27 @@ class Glow(Flow):
 
     A step of flow is ActNorm, an invertible 1x1 convolution (in the form P L U of equation 10) and
     an affine coupling of the halves of the channels. A scale is a squeeze of 2x2 pixels into
-    channels and `steps` steps; then half of the channels leave for the code, with a mean and a
-    deviation that a convolution gives, which sees the other half. The code is what is left of them
-    then, so all of it is from N(0, I). See `kerasgan.density.Flow` for what the likelihood of
-    images of 8 bits is.
+    channels followed by `steps` steps. Then half of the channels leave for the code, normalized by
+    a mean and a deviation that a convolution predicts from the other half. So all of the code
+    follows N(0, I). `kerasgan.density.Flow` explains the likelihood of 8-bit images.
 
-    Vectors, such as the points of `"ring8"`, have one scale without a squeeze, dense networks in
-    the couplings, and the likelihood of a density.
+    For vectors, such as the points of `"ring8"`, there is one scale without a squeeze, the
+    couplings have dense networks, and the likelihood is a density.
 
     Args:
-        image_shape: (height, width, channels), sides even as often as there are scales; or (n,), n
-            at least 2, for vectors.
-        base_width: int, feature maps of the networks of the couplings; of vectors the width of the
+        image_shape: (height, width, channels), with sides that can be halved once per scale; or
+            (n,), n at least 2, for vectors.
+        base_width: int, feature maps of the networks in the couplings; for vectors the width of the
             dense layers.
-        steps: int, or None: steps of a scale; the paper's 32 for images, 8 for vectors.
-        scales: int, or None for as many as the sides can be halved, at most 3.
-        seed: int or None, where the random numbers of training start.
+        steps: int, steps per scale; None for 32 as in the paper for images, and 8 for vectors.
+        scales: int, or None for as many as the image size allows, at most 3.
+        seed: int or None, the seed of the random numbers in training.
         dtype: None or a dtype policy such as `"mixed_bfloat16"`, for the networks of the
-            couplings. What is reversible computes in the type of the weights.
+            couplings. Reversible layers compute in the dtype of their weights.
         **kwargs: `name`, as for `keras.Model`.
 
     Raises:
-        ValueError: for an argument out of range, or sides that are odd where they are to be halved.
+        ValueError: for an argument out of range, or odd sides where they would be halved.
 
     Example:
 
@@ -62,7 +61,7 @@ class Glow(Flow):
     arXiv:1807.03039.
 
     Departures: log s of a coupling is bounded as in RealNVP, by tanh with a learned strength; the
-    convolutions inside of couplings have no ActNorm. There are no classes.
+    convolutions inside couplings have no ActNorm. There are no classes.
     """
 
     def __init__(

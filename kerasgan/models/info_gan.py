@@ -22,40 +22,40 @@ class InfoGAN(ImageGAN):
     """GAN that finds classes and factors of variation without labels.
 
     Part of the generator's input are codes c: categorical ones, and continuous ones from U(-1, 1),
-    as is the noise.
-    A third player, the recognizer Q, tells them from the image. Equation 6 of the paper:
+    like the noise. A third player, the recognizer Q, predicts them from the image. Equation 6 of
+    the paper:
 
         min_{G,Q} max_D  V(D, G) - lambda L_I(G, Q),  L_I = E[log Q(c | G(z, c))] + H(c)
 
     where Q(c | x) is a softmax for a categorical code and a normal distribution with standard
     deviation 1 for a continuous one (as in the authors' code; the paper's text learns it, and gives
     continuous codes a lambda of their own). Q is a small network on the last features of the
-    discriminator (section 6). As in the authors' code, these shared layers, too, learn to tell the
-    codes, so that the discriminator's update has `-lambda L_I` as a further term.
+    discriminator (section 6). As in the authors' code these shared layers also learn to predict the
+    codes, so the discriminator's loss has the further term `-lambda L_I`.
 
     Up to 28 pixels the networks are those of appendix C.1 for MNIST: DCGAN's with a dense layer of
-    1,024 in both players, which codes need to find the digits; above, as for SVHN, without these.
-    LeakyReLU of 0.1; Adam with beta_1=0.5, 1e-3 for the generator and 2e-4 for the others; batches
-    of 128, of which the paper's MNIST takes 5,000. Logs: `recognizer_loss`, which is `-L_I` without
-    its constants.
+    1,024 in both networks, without which the codes do not find the digits; for larger images, as
+    for SVHN, without this layer. LeakyReLU of 0.1; Adam with beta_1=0.5, 1e-3 for the generator and
+    2e-4 for the others; batches of 128, of which the paper's MNIST takes 5,000. It logs
+    `recognizer_loss`, which is `-L_I` without its constants.
 
-    Departures: Q moves after the generator, on the same images, rather than together with the
-    discriminator; widths halve with the resolution at all sizes, where the paper's for SVHN start
-    from 2x2x448. `recognize` normalizes with moving averages, of real and generated images
-    together, where Q has learnt on batches of generated ones: its codes are sure of real images
-    only when the game has come to rest.
+    Departures: Q is updated after the generator, on the same images, rather than together with the
+    discriminator; widths halve with the resolution at all sizes, while the paper's for SVHN start
+    from 2x2x448. `recognize` normalizes with moving averages over real and generated images, but Q
+    learned on batches of generated ones: its codes for real images are reliable only once training
+    has converged.
 
     Args:
         image_shape, base_width: as for `kerasgan.ImageGAN`.
         latent_dim: int, length of the generator's whole input: noise, then one-hot vectors of the
-            categorical codes, then the continuous ones.
-        categorical: sizes of the categorical codes.
+            categorical codes, then the continuous codes.
+        categorical: sequence of int, the sizes of the categorical codes.
         continuous: int, how many continuous codes.
         information_weight: float, lambda.
         ema_decay, seed, dtype, name: as for `kerasgan.ImageGAN`.
 
     Raises:
-        ValueError: when there are no codes, or `latent_dim` leaves no noise beside them.
+        ValueError: when there are no codes, or when `latent_dim` leaves no room for noise.
 
     Example:
 
@@ -151,7 +151,7 @@ class InfoGAN(ImageGAN):
         return loss + self.information_weight * self.code_loss(features, latents, training), {}
 
     def recognizer_loss(self, real, fake, labels, latents, training=True):
-        """What Q minimizes: the information that it does not find."""
+        """The recognizer's loss and logs: `(loss, logs)`."""
         _, features = self.discriminator(self.seen(fake), training=training)
         return self.code_loss(features, latents, training), {}
 
@@ -174,7 +174,7 @@ class InfoGAN(ImageGAN):
 
     @property
     def num_codes(self) -> int:
-        """How many numbers of a latent vector are codes."""
+        """How many components of a latent are codes."""
         return sum(self.categorical) + self.continuous
 
     def split_codes(self, codes):
@@ -235,15 +235,15 @@ class InfoGAN(ImageGAN):
         categories: ArrayLike | None = None,
         continuous: ArrayLike | None = None,
     ) -> np.ndarray:
-        """Draws images, with codes of one's choice or, where not given, random ones.
+        """Draws images with given codes; codes that are not given are random.
 
         Args:
             num_images, seed, truncation: as for `kerasgan.GAN.generate`.
             labels: None; there are no labels.
             categories: int for all images, or num_images ints; with several categorical codes
                 (num_images, codes).
-            continuous: one number for each continuous code, for all images, or
-                (num_images, codes); in training they are from -1 to 1.
+            continuous: a number for each continuous code, for all images, or an array (num_images,
+                codes); in training they are from -1 to 1.
 
         Returns:
             float32 array (num_images, height, width, channels) in [-1, 1].
@@ -261,7 +261,7 @@ class InfoGAN(ImageGAN):
         return self.generate_from(latents, labels=labels)
 
     def recognize(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The codes that Q sees in images.
+        """Predicts the codes of images with Q.
 
         Args:
             images: float array (num_images, height, width, channels) in [-1, 1].

@@ -10,9 +10,9 @@ class LSGAN(ImageGAN):
     """Least squares GAN: logits are pulled to 1 and 0 by their squared distance.
 
     The loss of the paper's equation 9, `kerasgan.losses.LeastSquares()`, with convolutional
-    networks: those of `DCGAN`, where the paper's have a few layers more for its 112x112 scenes, and
-    1,024 numbers of noise. Adam(2e-4, beta_1=0.5), the paper's for its characters; for its scenes
-    it has 1e-3.
+    networks: those of `DCGAN`, while the paper's for 112x112 scenes have a few more layers, and
+    noise vectors of length 1,024. Adam(2e-4, beta_1=0.5), as in the paper for characters; for
+    scenes it uses 1e-3.
 
     Args:
         *args, **kwargs: as for `kerasgan.ImageGAN`.

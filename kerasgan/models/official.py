@@ -1,4 +1,4 @@
-"""Finds the model of a published file."""
+"""Finds the model for a published file."""
 
 import importlib
 import os
@@ -12,25 +12,25 @@ from kerasgan.training.official import PublishedFile
 def load_official(
     path: str | os.PathLike, network: str | None = None, **settings: Any
 ) -> GenerativeModel:
-    """The model of a file that a paper's authors have published, with its weights.
+    """Creates a model with the weights of a file that a paper's authors have published.
 
-    Read are, without PyTorch and without executing anything in them, the kinds of files that
-    docs/published_files.md lists: network pickles of StyleGAN2-ADA and others, `.pth` files.
-    Each file has a licence of its authors, which holds for the weights wherever they are.
+    It reads the kinds of files that docs/published_files.md lists, such as network pickles of
+    StyleGAN2-ADA and `.pth` files, without PyTorch and without executing anything in them. Each
+    file has a licence of its authors, which also applies to the imported weights.
 
     Args:
-        path: the file; or a folder of checkpoints, of models whose networks have a file each.
-        network: None for each network of the file in its place; or the file's name of the generator
-            that is wanted, such as `"G_ema"`, where it has several.
-        **settings: arguments of the model which the file does not tell, such as `image_shape` of
-            `kerasgan.CycleGAN`.
+        path: the file; or a folder of checkpoints, for models with a file per network.
+        network: None to load every network of the file; or the name in the file of the generator to
+            use, such as `"G_ema"`, if it has several.
+        **settings: arguments of the model that the file does not determine, such as `image_shape`
+            of `kerasgan.CycleGAN`.
 
     Returns:
-        A model of the zoo. Its attribute `official` tells what was found in the file.
+        A model of the zoo. Its attribute `official` says what was found in the file.
 
     Raises:
         ValueError: for a file that is damaged or unknown.
-        OSError: if it cannot be opened.
+        OSError: for a file that cannot be opened.
 
     Example:
 

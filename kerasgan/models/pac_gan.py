@@ -16,27 +16,27 @@ from kerasgan.training.optimizers import adam
 class PacGAN(ImageGAN):
     """GAN whose discriminator sees packs of examples, all real or all generated.
 
-    A generator that misses modes gives itself away by packs that are too much alike. The networks
-    are those of the authors' program: for vectors four layers of 400 ReLUs with batch norm and
-    without biases against three layers of 200 maxout units with five pieces each, all from
-    N(0, 0.02), with Adam(1e-4, beta_1=0.8); for images DCGAN's, as in its experiments on stacked
-    MNIST. The first layer of the discriminator, `kerasgan.layers.Pack`, is all that packing is, and
-    can be the first layer of yours.
+    The packs of a generator that misses modes are too much alike, which the discriminator notices.
+    The networks are those of the authors' code. For vectors: a generator with four layers of 400
+    ReLUs with batch norm and without biases, a discriminator with three layers of 200 maxout units
+    with five pieces each, all initialized from N(0, 0.02), with Adam(1e-4, beta_1=0.8). For images:
+    DCGAN's, as in the experiments on stacked MNIST. Packing is only the first layer of the
+    discriminator, `kerasgan.layers.Pack`, which you can use in your own discriminator, too.
 
-    `fit`'s batch is cut into packs, so the paper's batch of 100 packs of m is one of 100 m here
-    (64 m for images). The paper counts an epoch by packs, 1,000 updates whatever m is, and has 400
-    of them; `fit` counts by points, so that an epoch has m times fewer updates. What was found in
-    short runs is in docs/mode_collapse.md.
+    `fit` splits its batch into packs, so the paper's batch of 100 packs of m is a batch of 100 m
+    here (64 m for images). The paper counts epochs in packs, with 1,000 updates per epoch for any
+    m, and trains for 400; `fit` counts points, so an epoch has m times fewer updates.
+    docs/mode_collapse.md has results of short runs.
 
-    Departures: the players move in turn, where the program for vectors moves both at once; batch
-    norm normalizes a whole batch, where the program normalizes each place of the packs by itself;
-    noise for images is normal, where the program's is uniform.
+    Departures: the two networks are updated in turn, while the code for vectors updates both at
+    once; batch norm normalizes a whole batch, while the code normalizes each position of the packs
+    by itself; noise for images is normal, while the code's is uniform.
 
     Args:
         image_shape: (size, size, channels), as for `kerasgan.ImageGAN`, or (n,) for vectors.
-        packing: int, the degree m: examples a pack; 1 is the GAN that it is compared with.
+        packing: int, the degree m, the number of examples per pack; 1 gives the ordinary GAN.
         latent_dim: int, length of the noise vector.
-        base_width: int, the width of DCGAN's networks; of no consequence for vectors.
+        base_width: int, the width of DCGAN's networks; ignored for vectors.
         ema_decay, seed, dtype, name: as for `kerasgan.ImageGAN`.
 
     Raises:

@@ -39,35 +39,36 @@ class Pix2Pix(TranslationModel):
 
     Section 3 of the paper: the generator minimizes the adversarial loss plus `l1_weight` times the
     mean absolute difference from the target; the discriminator sees source and target, or source
-    and translation, its loss halved. The noise is dropout, in training and afterwards alike; the
-    `seed` of `translate` says which. One update of each in turn, Adam(2e-4, beta_1=0.5), batches of
-    1, weights from N(0, 0.02).
+    and translation, its loss halved. The noise is dropout, in training and afterwards; the `seed`
+    of `translate` determines it. One update of each network in turn, Adam(2e-4, beta_1=0.5),
+    batches of 1, weights from N(0, 0.02).
 
-    Normalization takes its statistics of each image, which is what the paper's batch norm does to a
-    batch of one; larger batches are so many times the same. The generator is updated on the images
-    that the discriminator was shown, judged anew, as in the authors' code.
+    Normalization uses the statistics of each image, as the paper's batch norm does with a batch of
+    one; in larger batches, too, each image is normalized by itself. The generator is updated on the
+    images that the discriminator has just seen, judged again, as in the authors' code.
 
     Args:
         image_shape: (height, width, channels) of the target images, for example (256, 256, 3);
             height and width a multiple of 4. The depth of the U-Net follows: it halves until a side
             is odd, 8 times at most.
-        source_channels: int, channels of the source images; None for as many as the target's.
+        source_channels: int, channels of the source images; None for as many as the target images
+            have.
         base_width: int, feature maps next to the image.
         depth: None, or int of at least 2, how often the U-Net halves the image.
-        dropout_levels: None for the paper's, the first three layers up; or which layers up drop
-            their outputs, from 0 for that which doubles to the size of the image. The authors'
-            program for PyTorch has none in the first, and (4, 5, 6) of eight.
+        dropout_levels: the upsampling layers with dropout, numbered from 0 for the layer that
+            reaches the size of the image; None as in the paper, for the first three. The authors'
+            PyTorch code has no dropout in the first, and uses (4, 5, 6) of eight.
         receptive_field: 1, 16, 34, 70, 142 or 286, the patch that each of the discriminator's
             logits judges, in pixels.
         l1_weight: float, lambda of the paper.
-        seed: int or None, where the dropout starts.
+        seed: int or None, the seed of the dropout.
         dtype: None or a dtype policy such as `"mixed_bfloat16"`, for both networks.
         **kwargs: `name`, as for `keras.Model`.
 
     The data is (source, target).
 
     Raises:
-        ValueError: for an image_shape or receptive_field that cannot be had.
+        ValueError: for an image_shape or receptive_field that is not possible.
 
     Example:
 
@@ -217,13 +218,13 @@ class Pix2Pix(TranslationModel):
         return (self.generator(source, training=training),)
 
     def discriminator_loss(self, source, target, fake, training=True):
-        """What the discriminator minimizes, and logs: `(loss, logs)`."""
+        """The discriminator's loss and logs: `(loss, logs)`."""
         real_logits = self.discriminate(source, target, training)
         fake_logits = self.discriminate(source, fake, training)
         return 0.5 * self.adversarial_loss.discriminator(real_logits, fake_logits), {}
 
     def generator_loss(self, source, target, fake, training=True):
-        """What the generator minimizes, and logs: `(loss, logs)`."""
+        """The generator's loss and logs: `(loss, logs)`."""
         l1 = ops.mean(ops.abs(target - fake))
         fooling = self.fooling_loss(
             self.discriminate(source, fake, training),
@@ -232,7 +233,7 @@ class Pix2Pix(TranslationModel):
         return fooling + self.l1_weight * l1, {"l1_loss": l1}
 
     def discriminate(self, source, images, training):
-        """A map of logits for images beside what they were translated from."""
+        """A map of logits for images together with their source images."""
         return self.discriminator(ops.concatenate([source, images], axis=-1), training=training)
 
     def call(self, images, training=False):
@@ -263,12 +264,12 @@ class ConstantSeed(keras.random.SeedGenerator):
 class DropoutNoise(layers.Layer):
     """Dropout in training and afterwards, where it is the same at each call and for each image.
 
-    What it is afterwards is a function of the state of `sampling_seed`, so that an image becomes
-    the same whichever others are translated with it.
+    Afterwards it depends only on the state of `sampling_seed`, so that the translation of an image
+    does not depend on other images in the batch.
 
     Args:
-        rate: float, the share of the inputs that becomes zero.
-        seed: int or None, where the random numbers of training start.
+        rate: float, the share of the inputs to set to zero.
+        seed: int or None, the seed of the random numbers in training.
         **kwargs: `name` and `dtype`, as for `keras.layers.Layer`.
     """
 
@@ -326,9 +327,9 @@ def unet(
         depth: int of at least 2, how often the image is halved.
         source_channels, target_channels: int.
         base_width: int, feature maps next to the image, doubled up to three times.
-        seed: int or None, where the dropout of training starts.
+        seed: int or None, the seed of the dropout.
         name: str.
-        dropped: which layers up have dropout, see `Pix2Pix`; None for the paper's.
+        dropped: the upsampling layers with dropout, see `Pix2Pix`; None for the paper's.
 
     Returns:
         A `keras.Model` from (batch, height, width, source_channels) to (batch, height, width,

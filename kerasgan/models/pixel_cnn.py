@@ -11,24 +11,25 @@ from kerasgan.layers.causal import CausalConv2D, CausalNetwork
 class PixelCNN(AutoregressiveModel):
     """Convolutions that see the pixels above and to the left, and a softmax over pixel values.
 
-    The likelihood of an image is the product of those of its numbers, each given the ones before:
-    pixels row by row, and in a pixel red, green, blue. The first layer is a convolution of 7x7 with
-    mask A, so red sees nothing of its own pixel, green red, and blue both; residual blocks of 1x1,
-    3x3 and 1x1 follow, with mask B, by which a feature also sees its own channel's (figure 5,
-    left, and table 1). Two more layers of 1x1 lead to the softmax.
+    The likelihood of an image is the product of those of its values, each given the ones before:
+    pixels row by row, and within a pixel red, green, blue. The first layer is a 7x7 convolution
+    with mask A: red sees nothing of its own pixel, green sees red, and blue sees both. Residual
+    blocks of 1x1, 3x3 and 1x1 convolutions follow, with mask B, with which a feature also sees
+    features of its own channel (figure 5, left, and table 1). Two more 1x1 layers lead to the
+    softmax.
 
-    The triangle to the upper right of a pixel is never seen, whatever the depth, because the
-    kernels of 3x3 reach only one column to the right for each row up: the blind spot that
-    `GatedPixelCNN` does not have.
+    The network never sees a triangle to the upper right of a pixel, whatever its depth, because 3x3
+    kernels reach only one column to the right for each row up. `GatedPixelCNN` does not have this
+    blind spot.
 
     Args:
         image_shape: (height, width, channels).
         base_width: int, the paper's h: blocks have twice as many feature maps outside, h inside.
         num_blocks: int of at least 1, residual blocks.
-        levels: int of at least 2, values of each number: 256, or 2 for black and white.
-        binarization: `"dynamic"`, gray becomes black or white by chance, anew at each step of
-            training; or `"fixed"`, white above 0. For `levels=2`.
-        seed: int or None, where the random numbers of training start.
+        levels: int of at least 2, possible values of a channel: 256, or 2 for black and white.
+        binarization: for `levels=2`: `"dynamic"`, which draws gray as black or white at random,
+            anew at each training step; or `"fixed"`, which makes everything above 0 white.
+        seed: int or None, the seed of the random numbers in training.
         dtype: None or a dtype policy such as `"mixed_bfloat16"`.
         **kwargs: `name`, as for `keras.Model`.
 
@@ -49,8 +50,8 @@ class PixelCNN(AutoregressiveModel):
     Reference: Pixel Recurrent Neural Networks, van den Oord, Kalchbrenner & Kavukcuoglu, 2016,
     arXiv:1601.06759.
 
-    Of black and white the softmax has two values, where the paper has a sigmoid: the same
-    distributions. The paper sets RMSProp's rate by hand for each data set; here it is 1e-3.
+    For black and white the softmax has two values, while the paper uses a sigmoid, which gives the
+    same distributions. The paper sets RMSProp's rate by hand for each data set; here it is 1e-3.
     """
 
     default_batch_size = 16

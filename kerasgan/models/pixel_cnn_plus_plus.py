@@ -20,30 +20,31 @@ class PixelCNNPlusPlus(AutoregressiveModel):
 
     The likelihood of a pixel is a mixture of logistic distributions, rounded to the `levels`; all
     channels share the component, and the means of green and blue are linear in the channels before
-    (sections 2.1 and 2.2), so the network is computed once a pixel. Two stacks, of what is above
-    and of what is to the left as well, are gated residual networks of shifted convolutions, of 2x3
-    and 2x2; they go down to a quarter of the resolution by strides and up again, with short-cuts
-    between equal layers of both ways (sections 2.3 and 2.4). Dropout stands in every residual block
-    (section 2.5). Their nonlinearity is ELU of the features and of the negative ones.
+    (sections 2.1 and 2.2), so the network is computed once per pixel. Two stacks, one for the rows
+    above and one that also sees the pixels to the left, are gated residual networks of shifted
+    convolutions, of 2x3 and 2x2. They go down to a quarter of the resolution with strided
+    convolutions and up again, with short-cuts between corresponding layers (sections 2.3 and 2.4).
+    Every residual block has dropout (section 2.5). The nonlinearity is ELU of the features and of
+    their negatives.
 
-    A value is drawn as a whole number, where the cumulative distribution over all values passes a
-    uniform number, and only then seen by the network.
+    Values are drawn as whole numbers, by inverting the cumulative distribution at a uniform number.
 
     Args:
         image_shape: (height, width, channels), sides that are multiples of 4.
         base_width: int, feature maps.
-        num_blocks: int of at least 1, residual blocks for each resolution and way.
-        num_mixtures: int of at least 1, components.
-        dropout: float from 0 to below 1, the rate.
+        num_blocks: int of at least 1, residual blocks per resolution, on the way down and on the
+            way up.
+        num_mixtures: int of at least 1, the number of mixture components.
+        dropout: float from 0 to below 1, the dropout rate.
         num_classes: None, or int: `fit` then takes (images, labels), labels from 0 to num_classes -
             1, and `generate` and `log_likelihood` need labels.
-        levels: int of at least 2, values of each number.
-        seed: int or None, where the random numbers of training start.
+        levels: int of at least 2, possible values of a channel.
+        seed: int or None, the seed of the random numbers in training.
         dtype: None or a dtype policy such as `"mixed_bfloat16"`.
         **kwargs: `name`, as for `keras.Model`.
 
     Raises:
-        ValueError: for an argument out of range, sides that are no multiples of 4.
+        ValueError: for an argument out of range, or sides that are not multiples of 4.
 
     Example:
 
@@ -59,9 +60,10 @@ class PixelCNNPlusPlus(AutoregressiveModel):
     Reference: PixelCNN++: Improving the PixelCNN with Discretized Logistic Mixture Likelihood and
     Other Modifications, Salimans, Karpathy, Chen & Kingma, 2017, arXiv:1701.05517.
 
-    Weights are not normalized, and not averaged, as they are in the paper's program; its transposed
-    convolutions are wider than their strides, these are 2x2. Its likelihood is a sum of clamped
-    differences, ours is exact, and its program draws values between the whole numbers.
+    Departures: weights are neither normalized nor averaged, as they are in the paper's code; its
+    transposed convolutions are wider than their strides, these are 2x2. Its likelihood is a sum of
+    clamped differences, while this one is exact, and its code draws values between the whole
+    numbers.
     """
 
     default_batch_size = 192
@@ -231,8 +233,7 @@ class _Network(CausalNetwork):
         return ops.concatenate([images, ops.ones_like(images[..., :1])], axis=-1)
 
     def above(self, view, x, labels=None, training=False):
-        """What the stack of what is above gives to the first layer of the other one, and to each
-        of its blocks."""
+        """The outputs of the stack of rows above, for the first layer and blocks of the other."""
         x = view.row_above(x)
         found = [view(self.first_row_above, x)]
 

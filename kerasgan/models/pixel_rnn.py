@@ -14,14 +14,14 @@ VARIANTS = ("row", "diagonal")
 class PixelRNN(AutoregressiveModel):
     """Two-dimensional LSTMs, and a softmax over pixel values; very slow.
 
-    As `PixelCNN`, with LSTMs in place of the convolutions of its residual blocks. `"row"` is the
-    Row LSTM: its state goes down from row to row by a convolution of 1x3, so it sees a triangle
-    above a pixel (section 3.1). `"diagonal"` is the Diagonal BiLSTM: the image is skewed, each row
-    by one column more than the one above, and the state goes from column to column of that, by a
-    convolution of 2x1, from the left and above. A second one goes the other way; its map is shifted
-    down by one row, or it would see the future, and added. So the pixels before are seen with one
-    layer (section 3.2); all but the last one of the row above, of which the first layer's mask A
-    tells only the next row, and there no more than 3 columns to the left.
+    As `PixelCNN`, with LSTMs instead of the convolutions in its residual blocks. `"row"` is the Row
+    LSTM: its state moves down from row to row by a 1x3 convolution, so it sees a triangle above a
+    pixel (section 3.1). `"diagonal"` is the Diagonal BiLSTM: the image is skewed, each row by one
+    column more than the one above, and the state moves from column to column of the skewed image by
+    a 2x1 convolution, from the left and above. A second LSTM runs the other way; its map is shifted
+    down by one row, because it would see the future otherwise, and added. So a single layer sees
+    all earlier pixels (section 3.2), except for the last one of the row above, which through the
+    first layer's mask A reaches only the next row, and there no more than 3 columns to the left.
 
     Training runs in as many steps as there are rows, or diagonals. `generate` computes the whole
     network for each pixel.
@@ -29,12 +29,12 @@ class PixelRNN(AutoregressiveModel):
     Args:
         image_shape: (height, width, channels).
         base_width: int, the paper's h: blocks have twice as many feature maps outside, h inside.
-        num_blocks: int of at least 1, LSTMs.
+        num_blocks: int of at least 1, the number of LSTMs.
         variant: `"row"` or `"diagonal"`.
-        levels: int of at least 2, values of each number: 256, or 2 for black and white.
-        binarization: `"dynamic"`, gray becomes black or white by chance, anew at each step of
-            training; or `"fixed"`, white above 0. For `levels=2`.
-        seed: int or None, where the random numbers of training start.
+        levels: int of at least 2, possible values of a channel: 256, or 2 for black and white.
+        binarization: for `levels=2`: `"dynamic"`, which draws gray as black or white at random,
+            anew at each training step; or `"fixed"`, which makes everything above 0 white.
+        seed: int or None, the seed of the random numbers in training.
         dtype: None or a dtype policy such as `"mixed_bfloat16"`.
         **kwargs: `name`, as for `keras.Model`.
 
@@ -52,8 +52,8 @@ class PixelRNN(AutoregressiveModel):
     Reference: Pixel Recurrent Neural Networks, van den Oord, Kalchbrenner & Kavukcuoglu, 2016,
     arXiv:1601.06759.
 
-    Of black and white the softmax has two values, where the paper has a sigmoid: the same
-    distributions. The paper sets RMSProp's rate by hand for each data set; here it is 1e-3.
+    For black and white the softmax has two values, while the paper uses a sigmoid, which gives the
+    same distributions. The paper sets RMSProp's rate by hand for each data set; here it is 1e-3.
     """
 
     default_batch_size = 16

@@ -34,33 +34,34 @@ class ProGAN(GrowingGAN):
     """Grows from 4x4 to as much as 1024x1024 under `kerasgan.callbacks.ProgressiveGrowing`.
 
     Table 2 of the paper: a stage doubles the resolution, with two 3x3 convolutions in each network,
-    leaky ReLU, enlarging by the nearest neighbour and reducing by the mean. Learning rates are
-    equalized (section 4.1), the generator normalizes each pixel's features (4.2), the discriminator
-    sees the standard deviation over the minibatch (3). Appendix A.1: WGAN-GP with a drift of 0.001,
-    one update of each network in turn, Adam(1e-3, beta_1=0, beta_2=0.99, epsilon=1e-8), and an
-    average of the generator's weights of decay 0.999 samples. The paper's alternative is
+    leaky ReLU, nearest-neighbour upsampling and average pooling. Learning rates are equalized
+    (section 4.1), the generator normalizes each pixel's features (4.2), the discriminator sees the
+    standard deviation over the minibatch (3). Appendix A.1: WGAN-GP with a drift of 0.001, one
+    update of each network in turn, Adam(1e-3, beta_1=0, beta_2=0.99, epsilon=1e-8). Samples come
+    from an average of the generator's weights with decay 0.999. The paper's alternative is
     `compile(loss="least_squares", penalties=[])`.
 
     The paper's widths for 1024x1024 are the defaults: 16 feature maps next to the image, 512 at
     most. Its networks for a smaller image are the first stages of that, which
     `base_width=16 * 1024 // size` gives.
 
-    Departures: its images are not bounded, and what is sampled is cut to [-1, 1]; the least-squares
-    variant of the paper adds noise to the discriminator's layers.
+    Departures: the generator's output is not bounded, and samples are clipped to [-1, 1]; the
+    least-squares variant of the paper adds noise to the discriminator's layers, which this one does
+    not.
 
     Args:
         *args, **kwargs: as for `kerasgan.growing.model.GrowingGAN`: image_shape, latent_dim,
             base_width, max_width, ema_decay, seed, dtype.
         pool_first: True for the discriminator of the authors' released networks, which reduces
             features before it activates them; False for that of table 2, which does so after.
-        widths: None, or a tuple of the feature maps at each resolution from 4x4 on, in place of
-            what base_width and max_width say.
+        widths: None, or a tuple of the feature maps at each resolution from 4x4 on, instead of
+            base_width and max_width.
         first_bias: `"maps"` for a bias of each feature map after the generator's first layer, as in
             the authors' code; `"places"` for one at each place of each, as in FAIR's.
 
-    `from_official` reads files of pytorch_GAN_zoo (FAIR). Its discriminator measures the minibatch
-    without bias, and tells some images of other groups than their own: for batches of 4 the weights
-    make up for it, and for larger ones what it thinks of a batch is a little different here.
+    `from_official` reads files of pytorch_GAN_zoo (FAIR). Its discriminator computes the minibatch
+    standard deviation without bias, and gives some images the value of other groups: for batches of
+    4 the imported weights compensate for this; for larger batches the logits differ slightly here.
 
     Raises:
         ValueError: for an argument out of range.

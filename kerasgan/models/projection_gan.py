@@ -17,27 +17,28 @@ from kerasgan.training.optimizers import adam
 class ProjectionGAN(ImageGAN):
     """Conditional GAN whose logit is `psi(phi(x)) + <embedding(y), phi(x)>`.
 
-    The ResNets of SN-GAN: in the generator each class has scales and shifts of its own after batch
-    norm, in the discriminator, which is spectrally normalized, the embedding of the class is
-    projected on the last features. Hinge loss, Adam(2e-4, beta_1=0, beta_2=0.9), five updates of
-    the discriminator for one of the generator. Feature maps as in the authors' program: constant at
-    32 pixels, pyramids above; see `kerasgan.SNGAN`.
+    The ResNets of SN-GAN: the generator has conditional batch norm, and the discriminator, which is
+    spectrally normalized, adds the inner product of the last features and an embedding of the
+    class. Hinge loss, Adam(2e-4, beta_1=0, beta_2=0.9), five updates of the discriminator per
+    update of the generator. Feature maps as in the authors' program: constant at 32 pixels,
+    pyramids above; see `kerasgan.SNGAN`.
 
-    Departures: the learning rate is constant, where it falls linearly to zero in the last 50,000 of
-    450,000 updates, at 32 pixels in all; generated images have the labels of the real ones of their
-    batch, where the program draws them uniformly; the generator learns from as many images as the
-    discriminator, where the program shows it 128 at 32 pixels.
+    Departures: the learning rate is constant, while the paper's falls linearly to zero in the last
+    50,000 of 450,000 updates, or at 32 pixels over all updates; generated images have the labels of
+    the real ones in their batch, while the authors' code draws them uniformly; the generator learns
+    from as many images as the discriminator, while the code uses 128 at 32 pixels.
 
-    `fit` takes (images, labels). Its batch is cut into five, so the program's 64 images are a batch
-    of 320; at 128 pixels the paper has 256 images an update. `generate` needs `labels`.
+    `fit` takes (images, labels). It splits its batch into five, so the code's updates of 64 images
+    need a batch of 320; at 128 pixels the paper uses 256 images per update. `generate` needs
+    `labels`.
 
     Args:
         image_shape: (size, size, channels), as for `kerasgan.ImageGAN`.
         num_classes: int.
         latent_dim: as for `kerasgan.ImageGAN`.
-        base_width: int, or None for the paper's: up to 32 pixels the feature maps of the
-            discriminator (None is 128), of which the generator has twice as many; above, those next
-            to the image (64).
+        base_width: int, or None for the paper's. Up to 32 pixels it is the number of feature maps
+            of the discriminator (128 by default), of which the generator has twice as many; above,
+            the number next to the image (64 by default).
         **kwargs: as for `kerasgan.ImageGAN`.
 
     Raises:

@@ -31,21 +31,23 @@ class R3GAN(ImageGAN):
     """The modern baseline: relativistic loss in pairs, R1 and R2, ResNets without normalization.
 
     Section 3: the discriminator minimizes `E[f(D(x) - D(G(z)))]` with `f(t) = log(1 + exp(-t))`,
-    the generator the same with real and generated exchanged, and the discriminator pays
-    `gamma / 2 E[|grad D|^2]` at real images (R1) and at generated ones (R2); without either penalty
-    it need not converge. Section 4, configuration E: both networks are stages of two residual
-    blocks each, one stage a resolution, that mirror each other: 1x1 convolution to twice the width,
-    3x3 in groups of 16 maps, 1x1 back, LeakyReLU between, no normalization, initialized by their
-    number so that the variance stays (Fix-up). The average of the generator's weights samples.
+    the generator the same with real and generated exchanged. The discriminator's loss also has the
+    penalties `gamma / 2 E[|grad D|^2]` at real images (R1) and at generated ones (R2); without
+    either penalty training may not converge. Section 4, configuration E: the two networks mirror
+    each other, with one stage of two residual blocks per resolution. A block is a 1x1 convolution
+    to twice the width, a 3x3 convolution in groups of 16 maps, and a 1x1 convolution back, with
+    LeakyReLU between and no normalization. Their initialization depends on the number of blocks, so
+    that the variance is preserved (Fix-up). Samples come from the average of the generator's
+    weights.
 
-    What the paper does not tell is as in the authors' code: resolutions change by the filter
-    [1, 3, 3, 1] with zeros beyond the border; there are biases before each LeakyReLU and nowhere
-    else; an embedding of the class is joined to the noise, and the logit is the inner product of
-    the last features with another one. Images are not bounded, and what is sampled is cut to
-    [-1, 1].
+    Details that the paper does not state follow the authors' code: resampling uses the filter [1,
+    3, 3, 1] with zero padding; there are biases before each LeakyReLU and nowhere else; an
+    embedding of the class is concatenated to the noise, and the logit is the inner product of the
+    last features with another embedding. The generator's output is not bounded, and samples are
+    clipped to [-1, 1].
 
-    `R3GAN.from_preset("cifar10", weights=None)` has the paper's widths and schedules; so have
-    `"ffhq64"`, `"ffhq256"`, `"imagenet32"` and `"imagenet64"`.
+    `R3GAN.from_preset("cifar10", weights=None)` has the paper's widths and schedules, as do the
+    presets `"ffhq64"`, `"ffhq256"`, `"imagenet32"` and `"imagenet64"`.
 
     Departures: without `burn_in`, gamma (1), the learning rate and beta_2 (Adam(2e-4, beta_1=0,
     beta_2=0.99, epsilon=1e-8)) are constant. The paper augments the images that the discriminator
@@ -53,13 +55,12 @@ class R3GAN(ImageGAN):
 
     Args:
         image_shape, latent_dim: as for `kerasgan.ImageGAN`.
-        base_width: int, feature maps next to the image, twice as many after each halving. Where
-            it is no multiple of 8, the maps next to the image are one group.
+        base_width: int, feature maps next to the image, which double after each halving. If it is
+            not a multiple of 8, the maps next to the image form one group.
         max_width: int, the largest number of feature maps; None for eight times `base_width`.
         burn_in: None, or a `kerasgan.models.r3_gan.BurnIn`: the paper's schedules of gamma, the
             learning rate, beta_2 and the average.
-        ema_decay: None, or the decay of the averaged copy of the generator, which `burn_in`
-            overrules.
+        ema_decay: None, or the decay of the averaged copy of the generator; `burn_in` overrides it.
         num_classes, seed, dtype, name: as for `kerasgan.ImageGAN`.
 
     Raises:
@@ -373,9 +374,9 @@ class BurnIn:
     | half-life of the generator's average, in images | 0 | `ema_images` |
 
     Args:
-        images: int, how many real images the discriminator has seen at the end; after that
-            everything is constant.
-        batch_size: int, images an update.
+        images: int, how many real images the discriminator has seen at the end of the schedules;
+            after that everything is constant.
+        batch_size: int, images per update.
         gamma: float.
         ema_images: int.
 
@@ -406,7 +407,7 @@ class BurnIn:
         return cls(**config)
 
     def penalty_share(self, updates):
-        """The share of the first gamma that is left after so many updates: from 1 to 0.1."""
+        """The share of the initial gamma that is left after some updates: from 1 to 0.1."""
         return self._between(1.0, 0.1, updates)
 
     def ema_decay(self, updates):

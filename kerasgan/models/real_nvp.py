@@ -22,31 +22,32 @@ from kerasgan.layers.reversible import (
 class RealNVP(Flow):
     """Real-valued non-volume preserving transformations of images, or of vectors, to N(0, I).
 
-    Values of images come into (0, 1) and their logit is taken (section 4.1). Each scale has three
-    couplings of every second pixel, in turn the one kind and the other, a squeeze of 2x2 pixels
-    into channels, and three couplings of halves of the channels; then half of the channels leave
-    for the code. The last scale has four couplings of pixels only. Networks of couplings are
-    residual, and twice as wide from one scale to the next. See `kerasgan.density.Flow` for what the
-    likelihood of images of 8 bits is.
+    Image values are mapped into (0, 1), then to their logit (section 4.1). Each scale has three
+    checkerboard couplings with alternating masks, a squeeze of 2x2 pixels into channels, and three
+    couplings of halves of the channels; then half of the channels leave for the code. The last
+    scale has only four checkerboard couplings. The networks in couplings are residual, and their
+    width doubles from scale to scale. `kerasgan.density.Flow` explains the likelihood of 8-bit
+    images.
 
-    Vectors, such as the points of `"ring8"`, have couplings of their halves with dense networks of
-    two layers, and the likelihood of a density.
+    For vectors, such as the points of `"ring8"`, the couplings are of halves, with dense networks
+    of two layers, and the likelihood is a density.
 
     Args:
-        image_shape: (height, width, channels), sides even as often as there are scales after the
-            first; or (n,), n at least 2, for vectors.
-        base_width: int, feature maps of the networks of the first scale; of vectors the width of
+        image_shape: (height, width, channels), with sides that can be halved once per scale after
+            the first; or (n,), n at least 2, for vectors.
+        base_width: int, feature maps of the networks of the first scale; for vectors the width of
             the dense layers.
-        residual_blocks: int, of each network, of images.
-        scales: int, or None for as many as the sides can be halved, and one, at most 3.
-        couplings: int, or None: couplings in a row; the paper's 3 for images, 8 for vectors.
-        seed: int or None, where the random numbers of training start.
+        residual_blocks: int, residual blocks in each network, for images.
+        scales: int, or None for as many as the image size allows, at most 3.
+        couplings: int, couplings in a row; None for 3 as in the paper for images, and 8 for
+            vectors.
+        seed: int or None, the seed of the random numbers in training.
         dtype: None or a dtype policy such as `"mixed_bfloat16"`, for the networks of the
-            couplings. What is reversible computes in the type of the weights.
+            couplings. Reversible layers compute in the dtype of their weights.
         **kwargs: `name`, as for `keras.Model`.
 
     Raises:
-        ValueError: for an argument out of range, or sides that are odd where they are to be halved.
+        ValueError: for an argument out of range, or odd sides where they would be halved.
 
     Example:
 
@@ -64,10 +65,10 @@ class RealNVP(Flow):
     Reference: Density Estimation Using Real NVP, Dinh, Sohl-Dickstein & Bengio, 2017,
     arXiv:1605.08803.
 
-    Departures: `kerasgan.layers.reversible.ActNorm` of Glow is in the place of the batch norm
-    between couplings, so that an image has one code, and the networks have neither batch norm nor
-    weight norm. The logit is that of alpha + (1 - 2 alpha) x, alpha 0.05, rather than of
-    alpha + (1 - alpha) x, which is infinite for 1.
+    Departures: Glow's `kerasgan.layers.reversible.ActNorm` replaces the batch norm between
+    couplings, so that the code of an image does not depend on its batch, and the networks have
+    neither batch norm nor weight norm. The logit is that of alpha + (1 - 2 alpha) x, alpha 0.05,
+    rather than of alpha + (1 - alpha) x, which is infinite for 1.
     """
 
     def __init__(

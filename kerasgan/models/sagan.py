@@ -18,17 +18,17 @@ class SAGAN(ImageGAN):
     ResNets whose feature maps double at each lower resolution, with `SelfAttention2D` in the
     middle: in the paper, which makes 128x128 images, at 32x32. Hinge loss; as many updates of the
     discriminator as of the generator, at different rates instead: Adam(4e-4) and Adam(1e-4), both
-    with beta_1=0, beta_2=0.9; batches of 256. With `num_classes`, the paper's setting, the classes
-    have batch norms of their own and are projected.
+    with beta_1=0, beta_2=0.9; batches of 256. With `num_classes`, the paper's setting, the
+    generator has conditional batch norm and the discriminator projects the class.
 
-    Departure: batch norm keeps 0.9 of its moving averages and adds 2e-5 to variances, as in SN-GAN;
-    the authors' program keeps 0.999 and adds 1e-5.
+    Departure: batch norm has a momentum of 0.9 and an epsilon of 2e-5, as in SN-GAN; the authors'
+    code uses 0.999 and 1e-5.
 
     Args:
         image_shape, latent_dim, base_width: as for `kerasgan.ImageGAN`.
         num_classes: None, or int: the model is then conditional.
-        attention_size: None, or the size of the feature maps that are attended to; None is 32, or
-            half the image if that is smaller.
+        attention_size: int, the size of the feature maps with attention; None for 32, or half the
+            image size if that is smaller.
         **kwargs: as for `kerasgan.ImageGAN`; `conditioning` is `"projection"` by default.
 
     Raises:

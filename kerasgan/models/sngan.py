@@ -29,23 +29,25 @@ class SNGAN(ImageGAN):
     Adam(2e-4, beta_1=0.5), one update, as the paper's setting C).
 
     The ResNets are those of table 4 (32 pixels: 256 feature maps in the generator, 128 in the
-    discriminator), table 5 (48: STL-10) and table 6 (128: ImageNet), where the feature maps are
-    twice as many at each lower resolution, and for 64 and 256 pixels those of the authors' program
-    for projection discriminators. Other sizes follow the nearest of these.
+    discriminator), table 5 (48: STL-10) and table 6 (128: ImageNet), where the number of feature
+    maps doubles at each lower resolution, and for 64 and 256 pixels those of the authors' code for
+    projection discriminators. Other sizes follow the nearest of these.
 
-    Departures: the learning rate is constant, where it falls linearly to zero (in a shell
-    `--decay-from 0`); the generator learns from as many images as the discriminator, where the
-    program shows it 128 at 32 pixels; the program's discriminator for CIFAR-10 has no bias in its
-    last layer. In the other architecture the generator is DCGAN's, which has a layer less, and the
-    strided layers double the width, as in the authors' code.
+    Departures: the learning rate is constant, while the paper's falls linearly to zero (on the
+    command line, `--decay-from 0`); the generator learns from as many images as the discriminator,
+    while the authors' code uses 128 at 32 pixels; that code's discriminator for CIFAR-10 has no
+    bias in its last layer. With `"dcgan"` the generator is DCGAN's, which has one layer less, and
+    the strided layers double the width, as in the authors' code.
 
-    With `"resnet"`, `fit`'s batch is cut into five, so the paper's 64 images are a batch of 320.
+    With `"resnet"`, `fit` splits its batch into five, so the paper's updates of 64 images need a
+    batch of 320.
 
     Args:
         image_shape, latent_dim: as for `kerasgan.ImageGAN`.
-        base_width: int, or None for the paper's. Of ResNets: up to 32 pixels the feature maps of
-            the discriminator (None is 128), of which the generator has twice as many; above, those
-            next to the image (64). Of `"dcgan"`: those next to the image (64).
+        base_width: int, or None for the paper's. For ResNets up to 32 pixels it is the number of
+            feature maps of the discriminator (128 by default), of which the generator has twice as
+            many; above, the number next to the image (64). For `"dcgan"`, the number next to the
+            image (64).
         architecture: `"resnet"` or `"dcgan"`.
         **kwargs: as for `kerasgan.ImageGAN`.
 

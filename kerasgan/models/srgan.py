@@ -20,12 +20,12 @@ class SRGAN(SuperResolutionModel):
 
     Section 2.2 of the paper: the generator minimizes the content loss, the mean squared difference
     of the features of enlarged and true images, plus `adversarial_weight` times the adversarial
-    loss -log D(G(small)). Section 3.2: it is first trained on the mean squared error of the pixels
-    alone, which is `pretrain`; alone, that makes the paper's SRResNet. Adam(1e-4), batches of 16,
+    loss -log D(G(small)). Section 3.2: it is first trained only on the mean squared error of the
+    pixels, which `pretrain` does and which gives the paper's SRResNet. Adam(1e-4), batches of 16,
     crops of 96 pixels.
 
-    The paper divides VGG's features by 12.75; here the content loss is divided by the square, 0.006
-    of it being left, the same number.
+    The paper divides VGG's features by 12.75; dividing the content loss by the square, as here, is
+    the same. It leaves 0.006 of the loss.
 
     Args:
         image_shape: (height, width, channels) of the large images in training, multiples of
@@ -33,16 +33,16 @@ class SRGAN(SuperResolutionModel):
         scale: 2 or 4.
         base_width: int, feature maps.
         residual_blocks: int, B of the paper.
-        features: what the content loss compares: `"vgg19"` for the paper's VGG19 with the weights
-            of Keras, which are downloaded once; `"mobilenet_v2"`, not the paper's, for
+        features: the features of the content loss: `"vgg19"` for the paper's VGG19 with the weights
+            of Keras, which are downloaded once; `"mobilenet_v2"`, which the paper does not use, for
             `kerasgan.metrics.mobilenet`, whose weights come with a package;
             `"lpips:BACKBONE,HEADS"` for `kerasgan.metrics.features.lpips`; the path of a file with
             VGG19's weights (`.weights.h5` or `.h5`) or of a Keras model (`.keras`); any
             `keras.Model` from images in [-1, 1] to features; None for the pixels themselves, the
             paper's SRGAN-MSE. They are saved with the model and not trained.
-        feature_layer: str, the layer of VGG19, if the features are of it: `"block5_conv4"`, which
-            None is, for the paper's SRGAN-VGG54, `"block2_conv2"` for its SRGAN-VGG22. Of
-            MobileNetV2 `"block1"` to `"block17"`; None is `"block13"`.
+        feature_layer: str, the layer of VGG19, if the features come from it: `"block5_conv4"`, the
+            default, for the paper's SRGAN-VGG54, or `"block2_conv2"` for its SRGAN-VGG22. For
+            MobileNetV2, `"block1"` to `"block17"`, by default `"block13"`.
         feature_scale: float, by which features are multiplied; 1 / 12.75 in the paper. With 1.0 the
             content loss of `"lpips:..."` is LPIPS.
         adversarial_weight: float, 1e-3 in the paper.
@@ -53,8 +53,8 @@ class SRGAN(SuperResolutionModel):
     The data is (small images, large images): `kerasgan.data.paired(images, "super_resolve")`.
 
     Raises:
-        ValueError: for a scale or image_shape that cannot be had, features for other channels.
-        OSError: when VGG19's weights cannot be had; the message says how to get them.
+        ValueError: for an impossible scale or image_shape, or features for other channels.
+        OSError: when VGG19's weights are not available; the message says how to get them.
 
     Example:
 
@@ -105,7 +105,7 @@ class SRGAN(SuperResolutionModel):
     # The game ----------------------------------------------------------------------------------
 
     def pixel_loss(self, large, fake):
-        """What the generator minimizes in pre-training: float32 scalar."""
+        """The generator's loss in pre-training: float32 scalar."""
         return ops.mean(ops.square(large - fake))
 
     def content_loss(self, large, fake):
@@ -134,8 +134,8 @@ def srresnet(
 ) -> keras.Model:
     """Figure 4, above: k9n64s1, residual blocks, a skip around them, pixel shuffles, k9n3s1.
 
-    The output is not bounded in the paper and is not here, so that the squared error is of what was
-    computed; `translate` gives what it gives.
+    As in the paper the output is not bounded, so that the squared error applies to the unclipped
+    values; `translate` returns them as they are.
 
     Args:
         channels: int, of the images on both sides.

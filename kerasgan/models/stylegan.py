@@ -31,29 +31,29 @@ from kerasgan.training.optimizers import adam
 class StyleGAN(HasStyles, GrowingGAN):
     """A mapping network turns latents into styles; the synthesis network grows, as ProGAN does.
 
-    Section 2 of the paper: the latent z, normalized, becomes w by eight dense layers that learn at
-    a hundredth of the speed. The image starts from a learned constant; after each convolution come
+    Section 2 of the paper: eight dense layers, which learn at a hundredth of the rate, map the
+    normalized latent z to w. The image starts from a learned constant; after each convolution come
     noise of learned strength, bias, leaky ReLU, and AdaIN with a style that is an affine function
-    of w. Enlarged and reduced features are blurred, and the discriminator reduces them before the
-    last leaky ReLU of a stage, as in the authors' code. Section 3.1: nine in ten training images
-    mix the styles of two latents, from a layer drawn at random on. Appendices B and C: the mean of
-    w is tracked for truncation; the non-saturating loss with R1 of gamma 10; Adam(1e-3, beta_1=0,
-    beta_2=0.99, epsilon=1e-8); an average of the generator's weights of decay 0.999 samples.
-    Configurations before the last used `compile(loss=kerasgan.losses.Wasserstein(drift=1e-3),
-    penalties="wgan-gp")`.
+    of w. Upsampled and downsampled features are blurred, and the discriminator downsamples them
+    before the last leaky ReLU of a stage, as in the authors' code. Section 3.1: nine in ten
+    training images mix the styles of two latents, switching at a random layer. Appendices B and C:
+    the mean of w is tracked for truncation; the non-saturating loss with R1 of gamma 10; Adam(1e-3,
+    beta_1=0, beta_2=0.99, epsilon=1e-8). Samples come from an average of the generator's weights
+    with decay 0.999. The paper's earlier configurations correspond to
+    `compile(loss=kerasgan.losses.Wasserstein(drift=1e-3), penalties="wgan-gp")`.
 
-    Departures: the paper begins to grow at 8x8, here it is as `ProgressiveGrowing` is told; its
-    code mixes styles in the same way for a whole batch, here each image has its own; from 128x128
-    on it raises the learning rate. Its images are not bounded, and what is sampled is cut to [-1,
-    1]. `generate` and the endpoint `sample` draw noise from the seed, for each image its own;
-    `generate_from`, `style_mix` and `interpolate`, where images are compared, use one that was
-    drawn once for all; `stochastic_variation` draws it anew.
+    Departures: the paper starts to grow at 8x8, while here `ProgressiveGrowing` decides; its code
+    mixes styles in the same way for a whole batch, while here each image has its own mix; its
+    learning rate rises from 128x128 on, while here it is constant. The generator's output is not
+    bounded, and samples are clipped to [-1, 1]. `generate` and the endpoint `sample` draw separate
+    noise for each image from the seed; `generate_from`, `style_mix` and `interpolate`, where images
+    are compared, use the same fixed noise for all; `stochastic_variation` draws new noise.
 
     Args:
         *args, **kwargs: as for `kerasgan.growing.model.GrowingGAN`: image_shape, latent_dim (which
             is the length of z and of w), base_width, max_width, ema_decay, seed, dtype.
         mapping_layers: int of at least 1, the depth of the mapping network (the paper's table 4
-            compares several). For trainings of minutes see docs/growing.md.
+            compares several). For training within minutes see docs/growing.md.
         mixing_probability: float from 0 to 1, the share of training images with mixed styles (the
             paper's table 2).
 
@@ -112,7 +112,7 @@ class StyleGAN(HasStyles, GrowingGAN):
 
     @property
     def style_layers(self) -> int:
-        """How many layers of the current stage have a style: int, two a resolution."""
+        """How many layers of the current stage have a style: int, two per resolution."""
         return 2 * (self.stage + 1)
 
     @property

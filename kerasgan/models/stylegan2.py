@@ -122,21 +122,21 @@ def automatic(size: int, batch_size: int | None = None) -> Preset:
 class StyleGAN2(StyledGAN):
     """Styles scale the kernels of convolutions, networks sum images or residuals, nothing grows.
 
-    Section 2 of the paper: a style scales the input maps of a convolution, and demodulation divides
-    the output maps by the norm that the kernel then has, in the place of AdaIN; noise and bias come
-    after it. Section 4: the generator sums the images of its resolutions (`"skip"`), the
-    discriminator is a residual network. Section 3.1: R1 every 16 steps, lazily. Section 3.2: path
-    length regularization, every 4 steps, of half a batch: `(|J^T y| - a)^2` of weight 2, where J is
-    the Jacobian of images by styles, y noise, and a the running mean of the lengths. Further: the
-    non-saturating loss, mixed styles, equalized learning rates, the filter [1, 3, 3, 1] where
-    resolutions change, the standard deviation over the minibatch, Adam(beta_1=0, beta_2=0.99,
-    epsilon=1e-8), an average of the generator's weights whose half-life is in images.
+    Section 2 of the paper: instead of AdaIN a style scales the input maps of a convolution, and
+    demodulation divides the output maps by the norm of the scaled kernel; noise and bias come after
+    that. Section 4: the generator sums the images of its resolutions (`"skip"`), the discriminator
+    is a residual network. Section 3.1: lazy R1, every 16 steps. Section 3.2: path length
+    regularization every 4 steps on half a batch: `(|J^T y| - a)^2` with weight 2, where J is the
+    Jacobian of images with respect to styles, y noise, and a the running mean of the lengths.
+    Further: the non-saturating loss, style mixing, equalized learning rates, the filter [1, 3, 3,
+    1] for resampling, the standard deviation over the minibatch, Adam(beta_1=0, beta_2=0.99,
+    epsilon=1e-8), and an average of the generator's weights with a half-life given in images.
 
-    With `num_classes`, as in StyleGAN2-ADA: an embedding of the class joins the latent in the
-    mapping, and the logit is the inner product of the discriminator's features with a mapped
-    embedding.
+    With `num_classes`, as in StyleGAN2-ADA: the mapping network takes the latent joined with an
+    embedding of the class, and the logit is the inner product of the discriminator's features with
+    a mapped embedding.
 
-    `preset` is the published settings:
+    `preset` selects published settings:
 
     | preset | images an update | learning rate | gamma of R1 | half-life, images | mapping |
     |---|---|---|---|---|---|
@@ -146,38 +146,39 @@ class StyleGAN2(StyledGAN):
     | `"paper1024"` | 32 | 0.002 | 2 | 10,000 | 8 |
     | `"cifar"` | 64 | 0.0025 | 0.01 | 500,000 | 2 |
 
-    `"auto"`, of StyleGAN2-ADA, follows the image's size and the batch: 32 images an update, from
-    256x256 on 4096 / size; learning rate 0.0025, at 1024x1024 0.002; gamma 0.0002 size^2 / batch; a
-    half-life of 312.5 batches; 2 layers of mapping. With it and `"cifar"` the half-life is at most
-    a twentieth of the images so far.
-    `"cifar"` has the discriminator `"orig"`, no path lengths and no mixed styles.
+    `"auto"`, from StyleGAN2-ADA, depends on the image size and the batch: 32 images per update,
+    from 256x256 on 4096 / size; learning rate 0.0025, at 1024x1024 0.002; gamma 0.0002 size^2 /
+    batch; a half-life of 312.5 batches; 2 mapping layers. With it and `"cifar"` the half-life is at
+    most a twentieth of the images so far. `"cifar"` has the discriminator `"orig"`, no path length
+    regularization and no style mixing.
 
-    In mixed precision the four highest resolutions compute in half of it, activations are cut to
-    256, and in float16 kernels and styles are normalized before they meet, as published; the rest,
-    and the images that are summed, stay in float32.
+    In mixed precision the four highest resolutions compute in half precision, activations are
+    clipped to 256, and in float16 kernels and styles are normalized before they are multiplied, as
+    published; the rest, and the summed images, stay in float32.
 
-    Departures: the authors' code mixes styles from one layer on for a whole batch, here each image
-    has its own; the generator is updated on the images that the discriminator was shown, and the
-    average begins early, as in every `kerasgan.GAN`. Images are not bounded, and what is sampled is
-    cut to [-1, 1]. `generate` draws noise for each image, see `kerasgan.StyleGAN`.
+    Departures: the authors' code mixes styles from the same layer on for a whole batch, while here
+    each image has its own mix; the generator is updated on the images that the discriminator has
+    just seen, and averaging starts early, as in every `kerasgan.GAN`. The generator's output is not
+    bounded, and samples are clipped to [-1, 1]. `generate` draws noise for each image, see
+    `kerasgan.StyleGAN`.
 
     Args:
         image_shape: (size, size, channels): size is 4 doubled once or more often (8, 16, 32, ...,
             1024), channels is 1 or 3.
         latent_dim: int, length of z and of w.
-        base_width: int, feature maps next to the image, twice as many after each halving; None for
-            the published ones.
+        base_width: int, feature maps next to the image, which double after each halving; None for
+            the published number.
         max_width: int, the largest number of feature maps.
         preset: one of the names above.
         architecture: of the generator: `"skip"`, `"resnet"` or `"orig"`, without either.
         discriminator_architecture: the same of the discriminator; None for the preset's.
-        num_classes: None, or int: the game is then conditional.
+        num_classes: None, or int: the model is then conditional.
         mapping_layers: int of at least 1, or None for the preset's.
         mixing_probability: float from 0 to 1, the share of training images with mixed styles; None
             for the preset's.
-        batch_size: int, images an update, which `"auto"` follows; None for the published one.
-        activation_limit: float above 0, to whose range activations are cut, as in many published
-            networks, 256; None for that in mixed precision and no limit otherwise.
+        batch_size: int, images per update, on which `"auto"` depends; None for the published one.
+        activation_limit: float above 0, to which activations are clipped, 256 in many published
+            networks; None for 256 in mixed precision and no limit otherwise.
         seed, dtype, name: as for `kerasgan.ImageGAN`.
 
     Raises:

@@ -117,25 +117,26 @@ def automatic(size: int, batch_size: int | None = None) -> Preset:
 class StyleGAN3(MovesImages, StyledGAN):
     """The generator treats maps as samples of continuous signals, so nothing sticks to pixels.
 
-    Section 3 of the paper: the constant is replaced by Fourier features, sines of frequencies that
-    are drawn once, which an affine function of w turns and moves; noise, skips and mixed styles are
-    gone; maps have a margin beyond the image; and each leaky ReLU is filtered, see
+    Section 3 of the paper: Fourier features replace the constant, sines with frequencies that are
+    drawn once, which an affine function of w rotates and translates. There are no noise, skips or
+    style mixing. Maps have a margin beyond the image, and each leaky ReLU is filtered, see
     `kerasgan.layers.FilteredLeakyReLU`. Cutoffs rise from layer to layer to half the sampling rate
-    in the last two; in the others there is room between the cutoff and half the rate (section 3.2,
-    figure 4c). Before each convolution features are divided by the root of a running mean of their
-    squares. The discriminator is the residual one of `kerasgan.StyleGAN2`.
+    in the last two; the other layers keep a distance between the cutoff and half the rate (section
+    3.2, figure 4c). Before each convolution features are divided by the square root of a running
+    mean of their squares. The discriminator is the residual one of `kerasgan.StyleGAN2`.
 
-    `variant="t"` moves its images with its features; `"r"` also turns them: its convolutions are
-    1x1, with twice the maps, and its filters the same in all directions. There the discriminator
-    is shown blurred images at first: a Gaussian of 10 pixels that fades in the first 6,250 steps,
-    200,000 images of 32 a step (appendix D.2).
+    `variant="t"` is equivariant to translation, `"r"` also to rotation: its convolutions are 1x1,
+    with twice the maps, and its filters are the same in all directions. With `"r"` the
+    discriminator sees blurred images at first: with a Gaussian of 10 pixels that decays to 0 over
+    the first 6,250 steps, 200,000 images at 32 per step (appendix D.2).
 
-    Training: the non-saturating loss, R1 every 16 steps, lazily; Adam(beta_1=0, beta_2=0.99,
-    epsilon=1e-8) with learning rates of 0.0025 (generator) and 0.002; an average of the generator's
-    weights whose half-life is 312.5 batches, and at most a twentieth of the images so far; no path
-    lengths and no mixed styles. `num_classes` is as for `kerasgan.StyleGAN2`.
+    Training: the non-saturating loss; lazy R1 every 16 steps; Adam(beta_1=0, beta_2=0.99,
+    epsilon=1e-8) with learning rates of 0.0025 (generator) and 0.002 (discriminator); an average of
+    the generator's weights whose half-life is 312.5 batches, and at most a twentieth of the images
+    so far; no path length regularization and no style mixing. `num_classes` is as for
+    `kerasgan.StyleGAN2`.
 
-    `preset` says the rest, as published:
+    `preset` selects the other settings, as published:
 
     | preset | gamma of R1, `"t"` | `"r"` | images an update |
     |---|---|---|---|
@@ -145,35 +146,35 @@ class StyleGAN3(MovesImages, StyledGAN):
     | `"afhqv2"` (512x512) | 8.2 | 16.4 | 32 |
     | `"ffhqu256"` | 1 | 1 | 64, learning rate 0.0025 for both |
 
-    `"auto"` takes what the authors recommend for new data: gamma 2 at 256x256 and 32 images an
-    update, which grows with the square of the size and falls with the batch. Try 2 and 4 times as
-    much, and as little.
+    `"auto"` uses what the authors recommend for new data: gamma 2 at 256x256 and 32 images per
+    update, which grows with the square of the size and falls with the batch. Try gammas 2 and 4
+    times as large, and 2 and 4 times as small.
 
-    In mixed precision the layers of the four highest sampling rates compute in half of it, and
-    activations are cut to 256, as published.
+    In mixed precision the layers of the four highest sampling rates compute in half precision, and
+    activations are clipped to 256, as published.
 
-    Departures: the published number of layers is 14 for all sizes; below 256x256 there are here two
-    fewer for each halving, as there are fewer octaves. The generator is updated on the images that
-    the discriminator was shown, and the average begins early, as in every `kerasgan.GAN`; it takes
-    in running means, which the authors copy. Images are not bounded, and what is sampled is cut to
-    [-1, 1].
+    Departures: the published number of layers is 14 for all sizes; here there are two fewer for
+    each halving below 256x256, because there are fewer octaves. The generator is updated on the
+    images that the discriminator has just seen, and averaging starts early, as in every
+    `kerasgan.GAN`; running means are averaged, too, while the authors copy them. The generator's
+    output is not bounded, and samples are clipped to [-1, 1].
 
     Args:
         image_shape: (size, size, channels): size is 4 doubled once or more often (8, 16, 32, ...,
             1024), channels is 1 or 3.
         latent_dim: int, length of z and of w.
-        base_width: int, feature maps next to the image, twice as many after each halving of the
-            cutoff; None for the published ones.
+        base_width: int, feature maps next to the image, which double after each halving of the
+            cutoff; None for the published number.
         max_width: int, the largest number of feature maps.
         variant: `"t"` or `"r"`, whose generator has twice `base_width` and `max_width`.
         preset: one of the names above.
         num_layers: int of at least 3, layers of the generator before the one that makes an image;
             None for the published 14, or fewer for small images.
-        num_classes: None, or int: the game is then conditional.
+        num_classes: None, or int: the model is then conditional.
         mapping_layers: int of at least 1, or None for the published 2.
-        blur_sigma: float of at least 0, pixels, how much the images that the discriminator sees are
-            blurred at first; None for the published ones. Small images want less.
-        batch_size: int, images an update, which `"auto"` follows; None for the published one.
+        blur_sigma: float of at least 0, in pixels, the initial blur of the images that the
+            discriminator sees; None for the published one. Use less for small images.
+        batch_size: int, images per update, on which `"auto"` depends; None for the published one.
         seed, dtype, name: as for `kerasgan.ImageGAN`.
 
     Raises:
@@ -269,7 +270,7 @@ class StyleGAN3(MovesImages, StyledGAN):
         return {player: self.lazy_adam(player, rates[player]) for player in self.players}
 
     def seen(self, images):
-        """What the discriminator sees: in updates images are blurred at first, then augmented."""
+        """What the discriminator sees: in updates images are first blurred, then augmented."""
         if self.blur_sigma and self._view is not None:
             done = ops.cast(self.steps_trained, "float32") / BLURRED_STEPS
             sigma = self.blur_sigma * ops.maximum(1.0 - done, 0.0)

@@ -1,4 +1,4 @@
-"""GAN-CLS and GAN-INT, Reed et al. 2016: images of what a text says."""
+"""GAN-CLS and GAN-INT, Reed et al. 2016: generates images from texts."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -22,35 +22,35 @@ EXAMPLES = 64  # texts of the data that a model keeps, to draw them where nobody
 class TextGAN(ImageGAN):
     """DCGAN of images and embeddings of texts, whose discriminator is aware of what matches.
 
-    The data is (images, embeddings): `embeddings` is float (n, text_dim), what an encoder of
-    your choice makes of each image's caption: a mean of word vectors, a CLIP, a bag of words. Both
-    networks compress it to `text_width` numbers (a dense layer and LeakyReLU); the generator joins
-    these to z, the discriminator to each place of its last features, before a 1x1 convolution and
-    the logit.
+    The data is (images, embeddings): `embeddings` is float (n, text_dim), the encoding of each
+    image's caption by an encoder of your choice: a mean of word vectors, a CLIP, a bag of words.
+    Both networks compress it to `text_width` features (a dense layer and LeakyReLU). The generator
+    concatenates these to z, the discriminator to each position of its last features, before a 1x1
+    convolution and the logit.
 
     GAN-CLS, Algorithm 1: the discriminator sees a real image with its text, s_r, a real image with
     another text, s_w, and a generated image with the text it is of, s_f, and maximizes
     `log(s_r) + (log(1 - s_w) + log(1 - s_f)) / 2`; the generator maximizes `log(s_f)`. Without s_w
     the discriminator would have to find out by itself that texts matter. With another `loss` the
-    same holds: the discriminator's is the mean of that against generated images, and that against
-    images with another text.
+    discriminator's loss is likewise the mean of the loss against generated images and the loss
+    against images with another text.
 
-    GAN-INT, equation 5: with `interpolation=True` the generator also draws the midpoints of two
-    texts, to which there are no images, and its loss there is added to the other.
+    GAN-INT, equation 5: with `interpolation=True` the generator also draws images for the midpoints
+    of two texts, for which there are no real images, and its loss for these is added.
 
-    Adam(2e-4, beta_1=0.5), batches of 64, latents of 100 numbers, texts compressed to 128: the
-    paper's.
+    Adam(2e-4, beta_1=0.5), batches of 64, latents of length 100 and texts compressed to 128 are the
+    paper's settings.
 
     Departures: latents are from N(0, I), kernels are 4 and the last features are as in
-    `kerasgan.DCGAN` (7x7 of 28x28 images, say). The other text of an image is that of its neighbour
-    in the batch; where both texts are the same there is nothing that could be wrong, and s_f counts
-    in the place of s_w. The encoder of texts is not part of the model: the paper's is a
-    convolutional recurrent network, trained before and kept.
+    `kerasgan.DCGAN` (for example 7x7 for 28x28 images). The other text of an image is that of its
+    neighbour in the batch; if both texts are the same they match, and s_f replaces s_w. The text
+    encoder is not part of the model: the paper's is a convolutional recurrent network, trained
+    beforehand and fixed.
 
     Args:
         image_shape, latent_dim, base_width: as for `kerasgan.ImageGAN`.
         text_dim: int, the length of an embedding; None for the length of the vocabulary.
-        text_width: int, to how many numbers the networks compress it.
+        text_width: int, the number of features to which the networks compress it.
         interpolation: whether to train the generator on midpoints of texts, too.
         vocabulary: None, or a sequence of str: `encode_text` is then the bag of these words, which
             is saved with the model; see `kerasgan.data.captions`.
@@ -58,7 +58,7 @@ class TextGAN(ImageGAN):
 
     Attributes:
         encode_text: None, or the function from a list of n str to embeddings, float (n, text_dim),
-            by which `generate` takes texts; set it to the encoder that the data was made with. Only
+            with which `generate` encodes texts. Set it to the encoder of the training data. Only
             that of a vocabulary is saved.
 
     Raises:
@@ -135,7 +135,7 @@ class TextGAN(ImageGAN):
 
     @property
     def vocabulary(self) -> tuple[str, ...] | None:
-        """The words of the bag that `encode_text` is; None for another encoder."""
+        """The words of the bag of words `encode_text`; None for another encoder."""
         return self.encode_text.vocabulary if isinstance(self.encode_text, BagOfWords) else None
 
     @property
@@ -156,12 +156,12 @@ class TextGAN(ImageGAN):
             self.examples.assign(np.resize(ops.convert_to_numpy(texts), self.examples.shape))
 
     def all_classes(self, num_images: int) -> np.ndarray:
-        """Embeddings of texts of the data it was trained on: float32 (num_images, text_dim)."""
+        """Embeddings of texts from the training data: float32 (num_images, text_dim)."""
         examples = ops.convert_to_numpy(self.examples)
         return examples[np.arange(num_images) % len(examples)]
 
     def exports(self) -> Exports:
-        """Endpoints take texts if there is a `vocabulary`, which the card tells, or embeddings."""
+        """Endpoints take texts if there is a `vocabulary`, which the card has, else embeddings."""
         exports = super().exports()
         exports.card["vocabulary"] = self.vocabulary
         return exports
@@ -211,14 +211,14 @@ class TextGAN(ImageGAN):
         labels: Any = None,
         truncation: float | None = None,
     ) -> np.ndarray:
-        """Draws images of texts.
+        """Draws images from texts.
 
         Args:
             num_images: int, how many.
             text: str for all images, or a sequence of num_images of them, which `encode_text`
                 encodes; or embeddings, float (text_dim,) or (num_images, text_dim).
             seed, truncation: as for `kerasgan.GAN`.
-            labels: another name of `text`, which every conditional model has.
+            labels: another name for `text`, for code that handles any conditional model.
 
         Returns:
             float32 array (num_images, height, width, channels) in [-1, 1].

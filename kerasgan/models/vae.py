@@ -27,57 +27,59 @@ ROWS_AT_ONCE = 4096  # codes that are decoded together for `log_likelihood`
 class VAE(HasLatents, Encodes, GenerativeModel):
     """Variational autoencoder: codes from N(0, I), and a bound of the likelihood that is trained.
 
-    The encoder gives a normal distribution q(z|x) for the code z of an image x, the decoder a
-    distribution p(x|z). Training raises the bound of log p(x) that section 2.2 derives,
+    The encoder computes a normal distribution q(z|x) of the code z of an image x, the decoder a
+    distribution p(x|z). Training maximizes the lower bound of log p(x) from section 2.2,
 
     `elbo = E[log p(x|z)] - KL(q(z|x) || N(0, I))`,
 
     with the divergence in closed form (appendix B) and one code drawn for each image. Both terms
-    are **sums** over pixels and codes and means over the batch, so they are nats an image. What a
-    step logs: `reconstruction`, the first term with its sign turned; `kl`, the second; `elbo`,
-    which is better when higher; and `loss`, what is minimized,
+    are **sums** over pixels and code units and means over the batch, so they are in nats per image.
+    A step logs `reconstruction`, minus the first term; `kl`, the second; `elbo`, which is better
+    when higher; and the `loss`, which it minimizes,
 
     `loss = reconstruction + beta * sum(max(kl of a code, free_bits))`.
 
-    Two likelihoods: `"bernoulli"`, of pixels that are black or white, and `"gaussian"`, a density
-    of pixels in [-1, 1] with one `deviation`. Gray pixels are drawn anew as black or white, at each
-    use, with their brightness as probability (dynamic binarization), so the bound is one of a
-    probability. With `binarize=False` they are targets as they are, which is usual and trains as
-    well, but then the numbers are no likelihoods.
+    There are two likelihoods: `"bernoulli"`, for black and white pixels, and `"gaussian"`, a
+    density of pixels in [-1, 1] with a fixed `deviation`. With `"bernoulli"` gray pixels are drawn
+    anew at each use as black or white, with their brightness as the probability of white (dynamic
+    binarization), so that the bound is a bound of a probability. With `binarize=False` they are
+    used as targets directly. This is common and trains as well, but then the values are not
+    likelihoods.
 
-    `generate`, `decode` and `reconstruct` return the mean of p(x|z), not draws from it. The model
-    does not have the role `HasLikelihood`: its bound is random and not of 256 values a pixel.
-    `log_likelihood` is a method of its own.
+    `generate`, `decode` and `reconstruct` return the mean of p(x|z), not samples from it. The model
+    does not have the role `HasLikelihood`, because its bound is random and not for 256 values per
+    pixel. It has its own method `log_likelihood`.
 
-    The networks are made for an image shape, by default those of Burda et al. 2016 with one
-    stochastic layer, or given.
+    The networks are created for an image shape, by default those of Burda et al. 2016 with one
+    stochastic layer; or you give them.
 
     Args:
         image_shape: (height, width, channels); leave it out if you give networks. For
             `convolutional=True` (size, size, channels), size 4, 6 or 7 doubled once or more often.
         latent_dim: int, the length of a code.
         hidden_units: tuple of int, the widths of the encoder's dense layers; the decoder has them
-            in the other order.
-        activation: str, of these.
-        convolutional: bool, strided convolutions and a decoder that upsamples in their place.
+            in reverse order.
+        activation: str, the activation of these layers.
+        convolutional: bool, whether to use strided convolutions and an upsampling decoder instead.
         base_width: int, feature maps of the convolution next to the image.
         encoder: built Keras model from images to a list of two outputs (batch, n), the mean and the
             logarithm of the variance of the code; with `decoder` only.
         decoder: built Keras model from codes (batch, n) to (batch, height, width, channels): the
-            log-odds of white of `"bernoulli"` (no sigmoid), the mean of `"gaussian"`.
+            log-odds of white for `"bernoulli"` (no sigmoid), the mean for `"gaussian"`.
         likelihood: `"bernoulli"` or `"gaussian"`.
-        deviation: float above 0, of `"gaussian"`, where pixels are from -1 to 1.
-        binarize: bool, of `"bernoulli"`: see above.
-        beta: float of at least 0, the weight of the divergence; the bound is the loss with 1.
-        free_bits: float of at least 0, nats a code: the mean divergence of each code below which no
-            gradient lowers it further.
-        warmup_steps: int, updates in which the weight of the divergence rises from 0 to `beta`.
-        seed: int or None, where the random numbers of training start.
+        deviation: float above 0, the standard deviation of `"gaussian"`, where pixels are from -1
+            to 1.
+        binarize: bool, for `"bernoulli"`; see above.
+        beta: float of at least 0, the weight of the divergence; with 1 the loss is minus the bound.
+        free_bits: float of at least 0, in nats per code unit: the mean divergence of each unit is
+            not penalized below this value.
+        warmup_steps: int, updates over which the weight of the divergence rises from 0 to `beta`.
+        seed: int or None, the seed of the random numbers in training.
         dtype: None or a dtype policy such as `"mixed_bfloat16"`, for both networks.
         **kwargs: `name`, as for `keras.Model`.
 
     Raises:
-        ValueError: for an argument out of range, or networks that do not fit each other.
+        ValueError: for an argument out of range, or networks whose shapes do not match.
 
     Example:
 
@@ -95,10 +97,11 @@ class VAE(HasLatents, Encodes, GenerativeModel):
 
     Reference: Auto-Encoding Variational Bayes, Kingma & Welling, 2014, arXiv:1312.6114.
 
-    `beta` is of beta-VAE, Higgins et al. 2017 (ICLR). `log_likelihood` and the networks are of
-    Importance Weighted Autoencoders, Burda et al., 2016, arXiv:1509.00519; `free_bits` of Improving
-    Variational Inference with Inverse Autoregressive Flow, Kingma et al., 2016, arXiv:1606.04934;
-    `warmup_steps` of Ladder Variational Autoencoders, Sonderby et al., 2016, arXiv:1602.02282.
+    `beta` is from beta-VAE, Higgins et al. 2017 (ICLR). `log_likelihood` and the networks are from
+    Importance Weighted Autoencoders, Burda et al., 2016, arXiv:1509.00519; `free_bits` is from
+    Improving Variational Inference with Inverse Autoregressive Flow, Kingma et al., 2016,
+    arXiv:1606.04934; `warmup_steps` is from Ladder Variational Autoencoders, Sonderby et al., 2016,
+    arXiv:1602.02282.
     """
 
     loss_names = ("loss", "elbo", "kl", "reconstruction")
@@ -242,17 +245,17 @@ class VAE(HasLatents, Encodes, GenerativeModel):
     # Using what was trained ----------------------------------------------------------------------
 
     def start_at_mean(self, images: np.ndarray) -> None:
-        """Has an untrained model decode a code of 0 to the mean image, by its last bias.
+        """Sets the last bias so that an untrained model decodes a code of 0 to the mean image.
 
-        Call it before `fit`. The program of Burda et al. does so, too; without it the first epochs
-        go to learning the background.
+        Call it before `fit`, as the code of Burda et al. does; otherwise the first epochs are spent
+        on learning the background.
 
         Args:
             images: float array (num_images, height, width, channels) in [-1, 1], those of training.
 
         Raises:
-            ValueError: for images of another shape, or not in [-1, 1], and for networks that were
-                given.
+            ValueError: for images of another shape, or outside [-1, 1], and for a model whose
+                networks were given.
         """
         if self.networks_given:
             raise ValueError(
@@ -283,14 +286,14 @@ class VAE(HasLatents, Encodes, GenerativeModel):
     def log_likelihood(self, images: np.ndarray, samples: int = 100, seed: int = 0) -> np.ndarray:
         """An estimate of log p(x) by importance weighting, `log mean(p(x|z) p(z) / q(z|x))`.
 
-        Its expectation is a lower bound that rises with `samples`, to log p(x). With one sample it
-        is the `elbo`. Gray pixels are drawn as black or white as in training.
+        Its expectation is a lower bound that rises with `samples` towards log p(x). With one sample
+        it is the `elbo`. Gray pixels are drawn as black or white, as in training.
 
         Args:
             images: float array (num_images, height, width, channels) in [-1, 1].
-            samples: int, codes drawn from q(z|x) for each image.
-            seed: int, of the codes. An estimate depends on the place of its image in `images`, and
-                on no other image.
+            samples: int, how many codes to draw from q(z|x) for each image.
+            seed: int, the seed of the codes. An estimate depends on the position of its image in
+                `images`, but not on the other images.
 
         Returns:
             float32 array (num_images,) of nats: of the probability of all pixels for

@@ -1,5 +1,4 @@
-"""VAE-GAN, Larsen et al. 2016: a VAE whose likelihood is of features that a discriminator
-learns."""
+"""VAE-GAN, Larsen et al. 2016: a VAE whose likelihood is that of learned features."""
 
 import math
 from numbers import Real
@@ -30,31 +29,29 @@ class VAEGAN(HasLatents, Encodes, AdversarialModel):
 
     `likelihood = 1/2 sum (D_l(x) - D_l(reconstruction))^2`,
 
-    which is the negative log-likelihood of features with a deviation of 1, but for a constant, and
-    the loss of the game, in which real and made images weigh a half each and among the made ones
-    reconstructions and samples do,
+    which is the negative log-likelihood of features with a standard deviation of 1, up to a
+    constant. In the adversarial loss real and generated images have a weight of a half each, shared
+    equally by reconstructions and samples among the generated ones,
 
     `game = 1/2 (-log D(x)) + 1/4 (-log(1 - D(reconstruction))) + 1/4 (-log(1 - D(sample)))`:
 
-    - the encoder minimizes `KL(q(z|x) || N(0, I)) + likelihood`: no gradient of the game reaches
-      it;
-    - the generator minimizes `gamma * likelihood - game`: there is no loss of pixels;
-    - the discriminator minimizes `game`: the likelihood does not teach it.
+    - the encoder minimizes `KL(q(z|x) || N(0, I)) + likelihood`: it gets no gradient of `game`;
+    - the generator minimizes `gamma * likelihood - game`: there is no pixel loss;
+    - the discriminator minimizes `game`: it gets no gradient of `likelihood`.
 
     Divergence and likelihood are sums over codes and features, and means over the batch. A step
     logs the players' losses, `kl`, and the likelihood as `reconstruction`.
 
-    With `balance` a player pauses when it is ahead: the discriminator at a step at which one of the
-    costs, `-log D(x)` or the mean of those of the made images, is below 0.68 - 0.35, the generator
-    when one is above 0.68 + 0.35; if both were to pause, both move. Logged are
-    `discriminator_pauses` and `generator_pauses`, the shares of the steps. A paused player's loss
-    counts 0 times, so an optimizer with momentum still coasts.
+    With `balance` a network pauses when it is ahead. The discriminator pauses at a step where one
+    of the losses, `-log D(x)` or the mean of those for generated images, is below 0.68 - 0.35; the
+    generator when one is above 0.68 + 0.35; if both would pause, both are updated.
+    `discriminator_pauses` and `generator_pauses` log the shares of paused steps. The loss of a
+    paused network is multiplied by 0, so an optimizer with momentum still moves it.
 
-    Departures: the networks are those of DCGAN with kernels of 4 instead of 5, an encoder like
-        them,
-    and no dense layers between. The discriminator's update uses the images that were made before
-    the others moved, and the generator's the codes from before the encoder moved, as in the
-    program.
+    Departures: the networks are those of DCGAN with kernels of 4 instead of 5, the encoder has the
+    same form, and there are no dense layers between. As in the authors' code, the discriminator's
+    update uses the images from before the other networks were updated, and the generator's update
+    the codes from before the encoder was updated.
 
     Args:
         image_shape: (size, size, channels): size is 4, 6 or 7 doubled once or more often (8, 12,
@@ -62,16 +59,17 @@ class VAEGAN(HasLatents, Encodes, AdversarialModel):
         latent_dim: int, the length of a code.
         base_width: int, feature maps of the layer next to the image; each halving of the resolution
             doubles it.
-        gamma: float of at least 0, how much the likelihood weighs for the generator. It is a sum
-            over all features, hence so small; 5e-5 and, for CelebA, 1e-6 in the program.
-        balance: bool, whether players pause.
-        seed: int or None, where the codes of training start.
+        gamma: float of at least 0, the weight of the likelihood for the generator. It is small
+            because the likelihood is a sum over all features; 5e-5 and, for CelebA, 1e-6 in the
+            authors' code.
+        balance: bool, whether networks pause when they are ahead.
+        seed: int or None, the seed of the codes in training.
         dtype: None or a dtype policy such as `"mixed_bfloat16"`, for all networks.
         **kwargs: `name`, as for `keras.Model`.
 
     Raises:
-        ValueError: for an image_shape that cannot be reached, a negative gamma; from `compile`, for
-            a loss without probabilities if players pause.
+        ValueError: for an image_shape that the networks cannot generate, or a negative gamma; from
+            `compile`, for a loss without probabilities if `balance` is True.
 
     Example:
 
@@ -177,7 +175,7 @@ class VAEGAN(HasLatents, Encodes, AdversarialModel):
     # The game ----------------------------------------------------------------------------------
 
     def train_step(self, data):
-        """One update of each player, on the networks as they were when the step began."""
+        """Updates each player, on the networks as they were when the step began."""
         images, _ = self.real_batch(data)
         shape = (ops.shape(images)[0], self.latent_dim)
         samples_of = keras.random.normal(shape, dtype="float32", seed=self.seed_generator)
@@ -211,7 +209,7 @@ class VAEGAN(HasLatents, Encodes, AdversarialModel):
         return self.track(logs)
 
     def test_step(self, data):
-        """The losses of a batch; a pause is one that this batch would make."""
+        """The losses of a batch; the pauses are those that this batch would cause."""
         images, _ = self.real_batch(data)
         shape, seed = (ops.shape(images)[0], self.latent_dim), self.evaluation_seed
         samples_of = keras.random.normal(shape, dtype="float32", seed=seed)
@@ -223,7 +221,7 @@ class VAEGAN(HasLatents, Encodes, AdversarialModel):
         return self.track({**logs, **found, "discriminator_loss": loss})
 
     def encoder_loss(self, real, training=True):
-        """What the encoder minimizes, and logs; the codes that it drew are among the latter."""
+        """The encoder's loss and logs, which include the codes that it drew."""
         mean, log_variance = self.posterior_network(real, training=training)
         seed = self.seed_generator if training else self.evaluation_seed
         codes = drawn_code(mean, log_variance, seed)
@@ -235,12 +233,12 @@ class VAEGAN(HasLatents, Encodes, AdversarialModel):
         return kl + error, {"kl": kl, "reconstruction": error, "codes": codes}
 
     def generator_loss(self, real, codes, samples_of, training=True):
-        """What the generator minimizes, and logs: `(loss, logs)`.
+        """The generator's loss and logs: `(loss, logs)`.
 
         Args:
             real: images.
-            codes: those that the encoder drew for them.
-            samples_of: as many from N(0, I).
+            codes: the codes that the encoder drew for them.
+            samples_of: as many codes from N(0, I).
             training: False in evaluation.
         """
         made = [self.generator(z, training=training) for z in (codes, samples_of)]
@@ -254,7 +252,7 @@ class VAEGAN(HasLatents, Encodes, AdversarialModel):
         return self.gamma * error + game, logs
 
     def discriminator_loss(self, real, reconstructions, samples, training=True):
-        """What the discriminator minimizes, and logs: `(loss, logs)`."""
+        """The discriminator's loss and logs: `(loss, logs)`."""
         real_logits, _ = self.discriminator(real, training=training)
         loss = 0.0
         for images in (reconstructions, samples):

@@ -17,10 +17,10 @@ class VanillaGAN(GAN):
     Algorithm 1 of the paper is the training step of `kerasgan.GAN`. The loss is the one that
     section 3 recommends in practice, `"non_saturating"`; `compile(loss="minimax")` is equation 1.
 
-    The networks keep the paper's dense form, with LeakyReLU where it used maxout with dropout
-    (discriminator) and ReLU (generator), and Adam where it used momentum with settings for each
-    data set: one setting then serves digits and 2-D points alike. Noise is from N(0, I). Images are
-    in [-1, 1], so their output is tanh rather than the sigmoid.
+    The networks are dense as in the paper, with LeakyReLU instead of maxout with dropout
+    (discriminator) and ReLU (generator), and Adam instead of momentum with settings for each data
+    set: the same settings then work for digits and 2-D points. Noise is from N(0, I). Images are in
+    [-1, 1], so their output activation is tanh rather than the sigmoid.
 
     Args:
         image_shape: (height, width, channels) for images in [-1, 1], or (n,) for vectors of any
@@ -28,12 +28,12 @@ class VanillaGAN(GAN):
         latent_dim: int, length of the noise vector.
         hidden_units: widths of the hidden layers of both networks; `()` leaves a single layer.
         ema_decay: None, or the decay of an averaged copy of the generator; see `kerasgan.GAN`.
-        seed: int or None, where the latents of training start.
+        seed: int or None, the seed of the latents in training.
         dtype: None or a dtype policy such as `"mixed_bfloat16"`, for both networks.
         **kwargs: `name`, as for `keras.Model`.
 
     Raises:
-        ValueError: for an image_shape that is neither of an image nor of a vector.
+        ValueError: for an image_shape that is neither that of an image nor that of a vector.
 
     Example:
 

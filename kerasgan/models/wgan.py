@@ -10,20 +10,19 @@ from kerasgan.layers.constraints import ClipWeights
 class WGAN(ImageGAN):
     """Wasserstein GAN: a critic with clipped weights, trained five times as often.
 
-    Algorithm 1 of the paper: after each of its updates the critic's weights are clipped to
-    [-c, c], through the constraint that a Keras variable may have. Five updates of the critic for
-    one of the generator (the paper's 100 at the start and now and then are left out: the released
-    code has them, the algorithm has not), RMSprop(5e-5) with the program's rho of 0.99, networks of
-    DCGAN.
+    Algorithm 1 of the paper: after each update of the critic its weights are clipped to [-c, c],
+    with a Keras weight constraint. Five updates of the critic per update of the generator (without
+    the 100 updates at the start and at intervals, which are in the released code but not in the
+    algorithm), RMSprop(5e-5) with the code's rho of 0.99, DCGAN's networks.
 
-    Departures: the program draws new images for the generator's update and has a convolution
-    without bias in the place of the last layer; that layer's bias is clipped with the rest.
+    Departures: the authors' code draws new images for the generator's update, and its last layer is
+    a convolution without bias; here the last layer has a bias, which is clipped with the rest.
 
-    `fit`'s batch is cut into five, so the paper's 64 images are a batch of 320.
+    `fit` splits its batch into five, so the paper's updates of 64 images need a batch of 320.
 
     Args:
         image_shape, latent_dim, base_width: as for `kerasgan.ImageGAN`.
-        clip: float above 0, c.
+        clip: float above 0, the limit c.
         **kwargs: as for `kerasgan.ImageGAN`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""WGAN-GP, Gulrajani et al. 2017: a critic that pays for gradients whose norm is not 1."""
+"""WGAN-GP, Gulrajani et al. 2017: a critic with a penalty on gradients whose norm is not 1."""
 
 import functools
 from collections.abc import Callable
@@ -15,13 +15,14 @@ from kerasgan.training.optimizers import adam
 class WGANGP(ImageGAN):
     """Wasserstein GAN with gradient penalty.
 
-    Algorithm 1 of the paper: the critic pays `10 (|grad D(x)| - 1)^2` at a point drawn uniformly
-    between each real and each generated image, and is updated five times for one update of the
-    generator; Adam(1e-4, beta_1=0, beta_2=0.9). The networks are DCGAN's without batch norm in the
-    critic, which would make the penalty one for a whole batch rather than for an image. The
-    program's DCGAN has kernels of 5, here of 4, and 128 numbers of noise.
+    Algorithm 1 of the paper: the critic's loss has the penalty `10 (|grad D(x)| - 1)^2` at a point
+    drawn uniformly between each real and generated image, and the critic is updated five times per
+    update of the generator; Adam(1e-4, beta_1=0, beta_2=0.9). The networks are DCGAN's without
+    batch norm in the critic, with which the penalty would apply to a whole batch rather than to
+    single images. The DCGAN in the authors' code has kernels of 5, here 4, and noise vectors of
+    length 128.
 
-    `fit`'s batch is cut into five, so the paper's 64 images are a batch of 320.
+    `fit` splits its batch into five, so the paper's updates of 64 images need a batch of 320.
 
     Args:
         *args, **kwargs: as for `kerasgan.ImageGAN`.

@@ -1,4 +1,4 @@
-"""Which presets there are, and where one of a name is."""
+"""Lists presets and finds them by name."""
 
 import dataclasses
 import difflib
@@ -20,14 +20,15 @@ HUB = "hf://"
 
 @dataclasses.dataclass(frozen=True)
 class Preset:
-    """A model by name.
+    """A preset: a model with a name.
 
     Attributes:
         name: such as `"dcgan_mnist"`.
         config: dict, the model as Keras serializes it: `class_name`, `config`, `compile_config`.
-        folder: where its weights are, or None for the settings of a paper.
-        paper: dict with the `source` of a paper's settings, `batch_size`, its images an update,
-            and `parameters`, how many are counted by network or of `all`, if told; else empty.
+        folder: the folder of its weights, or None for the settings of a paper.
+        paper: dict with the `source` of a paper's settings, `batch_size`, the images per update,
+            and `parameters`, the number of weights per network or of `all`, if the paper reports
+            it; empty for a preset with weights.
     """
 
     name: str
@@ -42,13 +43,13 @@ class Preset:
 
     @property
     def weights(self) -> pathlib.Path | None:
-        """The file of its weights, or None for the settings of a paper."""
+        """The path of its weights, or None for the settings of a paper."""
         return None if self.folder is None else self.folder / WEIGHTS
 
 
 @functools.cache
 def presets() -> Mapping[str, Preset]:
-    """All presets that ship with the package, by name, those with weights first.
+    """Returns all presets that ship with the package, by name, those with weights first.
 
     Example:
 
@@ -67,13 +68,12 @@ def presets() -> Mapping[str, Preset]:
 
 
 def find(name: str | os.PathLike, class_name: str | None = None) -> Preset:
-    """The preset that a name, a folder or an address stands for.
+    """Finds the preset for a name, a folder or an address.
 
     Args:
-        name: the name of a preset of the package, also without the model's, `"cifar10"` for
-            `"r3_gan_cifar10"`, where `class_name` says it; the path of a folder; or
-            `"hf://user/name"`, a folder of the Hugging Face Hub, for which huggingface_hub has to
-            be installed.
+        name: the name of a preset of the package, which can leave out the model if `class_name`
+            gives it, such as `"cifar10"` for `"r3_gan_cifar10"`; the path of a folder; or
+            `"hf://user/name"`, a folder of the Hugging Face Hub, which needs huggingface_hub.
         class_name: the name of a model's class, or None.
 
     Raises:
@@ -109,16 +109,16 @@ def find(name: str | os.PathLike, class_name: str | None = None) -> Preset:
 
 
 def is_folder(path: str | os.PathLike) -> bool:
-    """Whether a path is that of a preset's folder."""
+    """Whether a path is the folder of a preset."""
     return (pathlib.Path(path) / CONFIG).is_file() and (pathlib.Path(path) / WEIGHTS).is_file()
 
 
 def read(folder: str | os.PathLike, name: str | None = None) -> Preset:
-    """The preset in a folder.
+    """Reads the preset in a folder.
 
     Args:
         folder: path.
-        name: what to call it; None for the folder's.
+        name: the name to give it; None for that of the folder.
 
     Raises:
         ValueError: for a folder that holds no preset, or a damaged one.
@@ -142,13 +142,13 @@ def read(folder: str | os.PathLike, name: str | None = None) -> Preset:
 
 
 def _short(name, class_name):
-    """A name without its model's, however that is written."""
+    """A preset's name without that of its model, however that is written."""
     plain = name.lower().replace("_", "").replace("-", "")
     return plain.removeprefix((class_name or "").lower())
 
 
 def _from_hub(address):
-    """The folder of a preset of the Hugging Face Hub, once its files have been fetched."""
+    """Downloads a preset from the Hugging Face Hub and returns its folder."""
     if re.fullmatch(r"hf://[\w.-]+/[\w.-]+", address) is None:
         raise ValueError(f"{address!r} is no address of a preset; use {HUB}user/name.")
     try:

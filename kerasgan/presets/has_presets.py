@@ -19,31 +19,31 @@ if TYPE_CHECKING:
 else:
     _Beside = object
 
-# What can be changed without changing what the layers are.
+# Arguments that can change without changing the layers.
 KEEPS_LAYERS = {"name", "seed"}
 
 
 class HasPresets(_Beside):
-    """What `GenerativeModel` does with presets: a base class beside `keras.Model`."""
+    """The methods of `GenerativeModel` for presets, a base class beside `keras.Model`."""
 
     @classmethod
     def from_preset(
         cls, preset: str | os.PathLike, /, *, weights: str | None = "preset", **settings: Any
     ) -> Self:
-        """The model of a preset, compiled with the preset's settings.
+        """Creates the model of a preset, compiled with the preset's settings.
 
-        Its optimizers and its augmentation begin anew, as does the memory of an average of weights;
-        `.keras` files are what training continues from bit for bit.
+        Its optimizers, its augmentation and averages of its weights start anew. To continue a
+        training run exactly, load a `.keras` file instead.
 
         Args:
             preset: the name of a preset of the package, which `kerasgan presets` lists (the model's
                 own name can be left out: `R3GAN.from_preset("cifar10", weights=None)`), the path of
-                a folder that `save_to_preset` wrote, or `"hf://user/name"`, such a folder of the
-                Hugging Face Hub, for which huggingface_hub has to be installed.
-            weights: `"preset"` for the preset's, None for random ones. The settings of a paper come
-                without weights.
-            **settings: arguments of the constructor in the place of the preset's. With weights only
-                those that leave the shapes of all weights as they are.
+                a folder that `save_to_preset` wrote, or `"hf://user/name"`, such a folder on the
+                Hugging Face Hub, which needs huggingface_hub.
+            weights: `"preset"` for the preset's weights, None for random ones. Presets that are
+                only a paper's settings have no weights.
+            **settings: arguments of the constructor that replace the preset's. With weights, only
+                those that keep the shapes of all weights.
 
         Raises:
             ValueError: for an unknown preset, one of another model, one without weights unless
@@ -81,15 +81,16 @@ class HasPresets(_Beside):
         return model
 
     def save_to_preset(self, folder: str | os.PathLike, *, card: str | None = None) -> None:
-        """Writes a folder from which `from_preset` makes the model again.
+        """Writes a folder from which `from_preset` can create the model again.
 
-        It gets `config.json`, `model.weights.h5`, `metadata.json` and, as `README.md`, the card.
-        Optimizers and where training stands are left out; see `from_preset`.
+        The folder gets `config.json`, `model.weights.h5`, `metadata.json` and, as `README.md`, the
+        card. The state of optimizers and of training is left out; see `from_preset`.
 
         Args:
-            folder: path. What was a preset there is replaced, other files stay.
+            folder: path. A preset in it is replaced; other files stay.
             card: str, Markdown that says what the model was trained on, how, and under which
-                licence it may be used; None for a page that has gaps for it, unless there is one.
+                licence it may be used; None for a page with gaps to fill in, unless the folder has
+                a card.
 
         Raises:
             NonFiniteError: when a weight is NaN or infinite.
@@ -115,7 +116,7 @@ class HasPresets(_Beside):
         texts = {catalogue.METADATA: _json(metadata), catalogue.CARD: card}
         if card is None and not (folder / catalogue.CARD).exists():
             texts[catalogue.CARD] = _card(folder.resolve().name, self)
-        texts[catalogue.CONFIG] = _json(config)  # the last one: without it the folder is no preset
+        texts[catalogue.CONFIG] = _json(config)  # last: without it the folder is not a preset
         for name, text in texts.items():
             if text is not None:
                 with atomic_path(folder / name) as temporary:
@@ -125,7 +126,7 @@ class HasPresets(_Beside):
 def from_preset(
     preset: str | os.PathLike, /, *, weights: str | None = "preset", **settings: Any
 ) -> Any:
-    """The model of a preset, whatever its class; see `kerasgan.GenerativeModel.from_preset`.
+    """Creates the model of a preset of any class; see `kerasgan.GenerativeModel.from_preset`.
 
     Example:
 
@@ -137,9 +138,9 @@ def from_preset(
 
 
 def _class_of(preset, asked):
-    """The class of a preset's model, which has to be the one that was asked, or a child of it.
+    """The class of a preset's model, which must be `asked` or a subclass of it.
 
-    Of what a file names, only classes are used that Keras has been told of.
+    Only classes that are registered with Keras are used, whatever the file names.
     """
     registered = preset.config["registered_name"]
     found = keras.saving.get_registered_object(registered)
@@ -158,7 +159,7 @@ def _class_of(preset, asked):
 
 
 def _load_weights(model, preset, settings):
-    """Gives a model that is not yet compiled, so has no optimizers, the weights of a preset."""
+    """Loads a preset's weights into a model that is not yet compiled, so has no optimizers."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a line for each layer, before the error
@@ -178,7 +179,7 @@ def _json(values):
 
 
 def _card(name, model):
-    """The page of a preset of which nothing else was said."""
+    """The default card of a preset."""
     settings = {n: v for n, v in model.get_config().items() if not isinstance(v, dict)}
     rows = "\n".join(f"| `{n}` | `{v!r}` |" for n, v in settings.items())
     return f"""---

@@ -1,4 +1,4 @@
-"""What a model can do: one role, one file."""
+"""Roles of models: what a model can do, one role per file."""
 
 import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__init__.py)
 

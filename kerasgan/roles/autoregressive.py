@@ -1,4 +1,4 @@
-"""The role of models that draw each pixel from a distribution that the pixels before it give."""
+"""The role of autoregressive models, which draw each pixel given the pixels before it."""
 
 import math
 from collections.abc import Callable
@@ -16,31 +16,33 @@ from kerasgan.sampling.compiled import compiled
 from kerasgan.sampling.normals import erf, standard_normal
 from kerasgan.sampling.pixels import draw_naively, draw_with_caches
 
-MANY = 16  # images from which on it pays to have XLA compile their drawing
+MANY = 16  # the number of images from which on compiling with XLA is worth it
 
 
 class Autoregressive(HasLikelihood, GeneratesImages):
-    """A model whose likelihood is the product of those of an image's numbers, each given the ones
-    before.
+    """An autoregressive model, which predicts each value of an image from the values before it.
 
-    Pixels come row by row from the top left, and the channels of a pixel one after the other. A
-    number that is drawn is where its cumulative distribution passes a uniform number, so an image
-    is a function of its own random numbers. Drawing keeps what layers have computed for the pixels
-    before; with `caches = False` it computes the whole network for each pixel, which draws the same
-    images and is very slow.
+    The likelihood of an image is the product of those of its values, each given the ones before.
 
-    A subclass owes, besides what `TakesImages` wants:
+    Pixels are drawn row by row from the top left, and the channels of a pixel one after the other.
+    Each value is drawn by inverting its cumulative distribution at a uniform number, so an image
+    depends only on its own random numbers. Drawing caches what layers have computed for earlier
+    pixels; with `caches = False` it computes the whole network for each pixel, which draws the same
+    images but is very slow.
+
+    A subclass must define, besides what `TakesImages` requires:
 
     - `network`: a built `kerasgan.layers.causal.CausalNetwork`.
 
     By default its parameters are the logits of all `levels` of each channel, (batch, height, width,
-    channels * levels), and the likelihood is a softmax's. A model of another distribution overrides
+    channels * levels), and the likelihood is that of a softmax. A model with another distribution
+    overrides
 
     - `log_likelihood_of_parameters(images, parameters)`: from images and the network's parameters
       for them to nats (batch,);
     - `log_probabilities(parameters, pixel, channel)`: from the parameters at one pixel (batch, n),
-      its channels (batch, channels) as far as they are known, and the number of one, to the
-      logarithm of the probability of each of its values, but for a constant: (batch, levels).
+      its channels (batch, channels) as far as they are known, and the number of a channel, to the
+      log-probability of each value of that channel, up to a constant: (batch, levels).
     """
 
     can = "complete images"
@@ -85,7 +87,7 @@ class Autoregressive(HasLikelihood, GeneratesImages):
         given = np.zeros_like(noise) if given is None else given
         temperatures = np.full((*noise.shape[:-1], 1), temperature, "float32")
         inputs = [noise, temperatures, known, given, *([] if labels is None else [labels])]
-        # Compiling takes XLA longer than drawing a few images takes without it.
+        # For a few images, compiling with XLA takes longer than drawing without it.
         with_xla = self.caches and len(noise) >= MANY and not backend.reason_for_single_steps()
         if self._samplers is None:
             self._samplers = {}
@@ -94,7 +96,7 @@ class Autoregressive(HasLikelihood, GeneratesImages):
                 self._pixel_by_pixel, [self.network], with_xla or "auto"
             )
         values = np.round(likelihoods.to_values(self._samplers[with_xla](inputs), self.levels))
-        # To the last bit the same for a value, however it was compiled.
+        # The same to the last bit for a value, however it was compiled.
         return likelihoods.to_images(values, self.levels).astype("float32")
 
     def _pixel_by_pixel(self, noise, temperature, known, given, labels=None):
@@ -111,7 +113,7 @@ class Autoregressive(HasLikelihood, GeneratesImages):
                 parameters = parameters_of(pixel)
             logits = self.log_probabilities(parameters, pixel, channel) / temperature
             up_to = ops.cumsum(ops.softmax(logits), axis=-1)
-            # Sums of rounded numbers do not end at 1.
+            # Rounded probabilities do not sum to exactly 1.
             passed = up_to <= uniform[:, channel, None] * up_to[:, -1:]
             value = ops.sum(ops.cast(passed, "float32"), axis=-1)
             value = ops.minimum(value, float(self.levels - 1))
@@ -133,16 +135,16 @@ class Autoregressive(HasLikelihood, GeneratesImages):
         """Draws images.
 
         Args:
-            num_images, seed, labels: as for other models that draw images.
-            truncation: None; noise is not truncated here.
-            temperature: float above 0, by which the logarithm of each probability is divided:
-                below 1 likely values become more likely.
+            num_images, seed, labels: as for other models that generate images.
+            truncation: None; these models do not support truncation.
+            temperature: float above 0, by which log-probabilities are divided: below 1 likely
+                values become more likely.
 
         Returns:
             float32 array (num_images, height, width, channels) in [-1, 1].
 
         Raises:
-            ValueError: for an argument out of range, labels that are missing or unexpected.
+            ValueError: for an argument out of range, or for labels that are missing or unexpected.
         """
         if truncation is not None:
             raise ValueError(
@@ -168,17 +170,19 @@ class Autoregressive(HasLikelihood, GeneratesImages):
         temperature: float = 1.0,
         labels: ArrayLike | None = None,
     ) -> np.ndarray:
-        """Draws the pixels of images that are not known.
+        """Completes images: draws their unknown pixels.
 
-        A pixel is drawn given the known and drawn ones before it; known ones after it do not change
-        it. So what lies below or right of what is known is completed, as in the paper's figures.
+        Each pixel is drawn given the known and drawn pixels before it; known pixels after it have
+        no influence. So use it to complete what lies below or to the right of known pixels, as in
+        the paper's figures.
 
         Args:
-            images: float array (num_images, height, width, channels) in [-1, 1]; what is not known
-                does not matter. A model of black and white takes gray above 0 for white.
-            mask: bool array, or one of 0 and 1, (height, width) for all images or (num_images,
-                height, width): True where a pixel is known, which then stays as it is.
-            seed: int, or None for new pixels at each call. What is drawn for image i of a seed does
+            images: float array (num_images, height, width, channels) in [-1, 1]; the values of
+                unknown pixels do not matter. A model of black and white images treats gray above 0
+                as white.
+            mask: array of bool or of 0 and 1, (height, width) for all images or (num_images,
+                height, width): True where a pixel is known and should not change.
+            seed: int, or None for new pixels at each call. With a seed, the result for image i does
                 not depend on the other images.
             temperature, labels: as for `generate`.
 
@@ -186,8 +190,8 @@ class Autoregressive(HasLikelihood, GeneratesImages):
             float32 array of the shape of `images`.
 
         Raises:
-            ValueError: for images of another shape, not in [-1, 1] or between the `levels`; for a
-                mask of another shape; for what `generate` refuses.
+            ValueError: for images of another shape, outside [-1, 1] or between the `levels`; for a
+                mask of another shape; as `generate`.
 
         Example:
 
@@ -199,7 +203,7 @@ class Autoregressive(HasLikelihood, GeneratesImages):
         """
         images, mask = checks.as_numpy(images), np.asarray(mask)
         height, width, _ = self.image_shape
-        # Their numbers are looked at where they are known.
+        # Their values are checked where they are known.
         checks.check_images(np.zeros(images.shape, "float32"), "the images", self.image_shape)
         if mask.shape not in ((height, width), (len(images), height, width)):
             raise ValueError(

@@ -1,4 +1,4 @@
-"""What a role is, and the two questions that other parts ask a model."""
+"""The base class of roles, and functions that check the roles of a model."""
 
 from typing import TYPE_CHECKING
 
@@ -9,19 +9,20 @@ else:
 
 
 class Role(_Beside):
-    """What a model can do; a base class beside `kerasgan.GenerativeModel`.
+    """A capability of a model; a base class to combine with `kerasgan.GenerativeModel`.
 
-    Callbacks, metrics, the command line and servers ask for roles, never for classes of models, so
-    a model that has a role works with all that needs it. Name the roles before the model's class:
+    Callbacks, metrics, the command line and servers check for roles, never for classes of models,
+    so a model with a role works with everything that needs it. List the roles before the model's
+    class:
 
     `class VAE(HasLatents, kerasgan.GenerativeModel)`.
 
     Attributes:
         can: str, what models of this role can do, after "can".
-        owes: dict from the name of what a subclass has to give, as method, property or attribute,
-            to what that is. `compile` refuses a model that lacks one.
-        cannot: dict from `can` of another role to a sentence that says why models of this role
-            lack it, where that is worth saying.
+        owes: dict from the name of each method, property or attribute that a subclass must define
+            to its description. `compile` raises an error for a model that lacks one.
+        cannot: dict from `can` of another role to a sentence that explains why models of this role
+            lack it, where an explanation helps.
     """
 
     can: str = ""
@@ -35,16 +36,16 @@ def has(model: object, role: type[Role]) -> bool:
 
 
 def require(model: object, role: type[Role], asker: str, instead: str = "") -> None:
-    """Makes sure that a model, or a class of models, has a role.
+    """Checks that a model, or a class of models, has a role.
 
     Args:
         model: a model, or its class.
         role: a subclass of `Role`.
-        asker: str, who needs it.
-        instead: str, a sentence that says what to do, if there is something.
+        asker: str, the name of the function that needs the role, for the error.
+        instead: str, a sentence that says what to do instead, if there is something.
 
     Raises:
-        ValueError: when it has not.
+        ValueError: when it does not.
     """
     if not has(model, role):
         model_class = model if isinstance(model, type) else type(model)
@@ -61,7 +62,7 @@ def require(model: object, role: type[Role], asker: str, instead: str = "") -> N
 
 
 def check_complete(model: object) -> None:
-    """Makes sure that a model gives what its base classes and its roles want of it.
+    """Checks that a model defines what its base classes and its roles require.
 
     Raises:
         NotImplementedError: when something is missing; the message says what each is.
@@ -69,7 +70,7 @@ def check_complete(model: object) -> None:
     missing = {}
     for base in type(model).__mro__:
         for name, what in vars(base).get("owes", {}).items():
-            # A property is not asked: it may need what `compile` has yet to make.
+            # Properties are not evaluated: they may need what `compile` has yet to create.
             if not (hasattr(type(model), name) or hasattr(model, name)):
                 missing[name] = what
     if missing:

@@ -1,4 +1,4 @@
-"""The role of models that turn images into codes and codes into images."""
+"""The role of models that encode images and decode codes."""
 
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -18,13 +18,13 @@ from kerasgan.utils.rows import some_at_a_time
 class Encodes(TakesImages):
     """A model that encodes images and decodes the codes.
 
-    A subclass owes, besides what `TakesImages` wants:
+    A subclass must define, besides what `TakesImages` requires:
 
     - `encoder`: the built Keras model from images to codes (batch, ...);
     - `decoder`: the built Keras model from codes to images in [-1, 1].
 
-    Both take what they need for each image from that image alone. A model that draws its codes (a
-    VAE) gives as `encoder` the network to the mean.
+    Both must treat each image independently of the others. In a model that samples its codes (a
+    VAE), `encoder` is the network to the mean.
     """
 
     can = "encode images"
@@ -34,7 +34,7 @@ class Encodes(TakesImages):
     }
 
     def encode(self, images: np.ndarray) -> np.ndarray:
-        """The codes of images.
+        """Encodes images.
 
         Args:
             images: float array (num_images, height, width, channels) in [-1, 1].
@@ -50,7 +50,7 @@ class Encodes(TakesImages):
         return some_at_a_time(partial(backend.predict, self.encoder), images.astype("float32"))
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
-        """The images of codes.
+        """Decodes codes to images.
 
         Args:
             codes: float array (num_images, ...), such as `encode` returns.
@@ -69,13 +69,13 @@ class Encodes(TakesImages):
         return some_at_a_time(partial(backend.predict, self.decoder), codes)
 
     def reconstruct(self, images: np.ndarray) -> np.ndarray:
-        """What is left of images once they are encoded and decoded; see `encode` and `decode`."""
+        """Encodes and decodes images; see `encode` and `decode`."""
         return self.decode(self.encode(images))
 
     def interpolate(
         self, first: np.ndarray, second: np.ndarray, num_images: int = 8, *, path: str = "lerp"
     ) -> np.ndarray:
-        """Images on the way from one image to another, between their codes.
+        """Interpolates between two images, along a path between their codes.
 
         Args:
             first, second: float arrays (height, width, channels) in [-1, 1].
@@ -93,7 +93,7 @@ class Encodes(TakesImages):
         return self.decode(way(codes[0], codes[1], num_images, path))
 
     def noisy(self, images, seed=0):
-        """Images as the encoder sees them in training: without noise, unless a model adds some."""
+        """Images as the encoder sees them in training; unchanged unless a model adds noise."""
         return images
 
     def exports(self) -> Exports:
@@ -124,7 +124,7 @@ class Encodes(TakesImages):
 
 
 class Reconstructs(Encodes):
-    """A model that is measured by what it makes of real images: an autoencoder."""
+    """An autoencoder, which is evaluated by its reconstructions of real images."""
 
     can = "reconstruct images"
     cannot = {

@@ -1,4 +1,4 @@
-"""The roles of models that make images from noise."""
+"""The roles of models that generate images from noise."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,14 +20,14 @@ from kerasgan.utils.rows import AT_ONCE
 
 
 class GeneratesImages(TakesImages):
-    """A model that makes images, or vectors, from random numbers.
+    """A model that generates images, or vectors, from random numbers.
 
-    Every image that it can make has a number. The random numbers that an image is made from are a
-    function of that number and of nothing else, here and in the endpoint `sample`.
+    Every image that it can generate has a number. The random numbers behind an image depend only on
+    that number, here and in the endpoint `sample`.
 
-    A subclass owes, besides what `TakesImages` wants:
+    A subclass must define, besides what `TakesImages` requires:
 
-    - `noise_shapes`: tuple of the shapes of the arrays from N(0, 1) that one image is made from;
+    - `noise_shapes`: tuple of the shapes of the arrays from N(0, 1) that one image needs;
     - `images_from_noise(noise, labels=None, truncation=None)`: written with `keras.ops`, from a
       list of float32 tensors (batch, *shape), one for each of `noise_shapes`, to images (batch,
       height, width, channels) in [-1, 1], or vectors (batch, n). `labels` is an int32 tensor
@@ -36,8 +36,8 @@ class GeneratesImages(TakesImages):
 
     It may set:
 
-    - `truncation_limits`: the smallest and the largest `truncation` of the endpoint, where the
-      paper has it; the largest changes nothing.
+    - `truncation_limits`: the smallest and the largest `truncation` of the endpoint, if the paper
+      has truncation; the largest changes nothing.
     """
 
     can = "draw images"
@@ -59,11 +59,11 @@ class GeneratesImages(TakesImages):
         """Draws images.
 
         Args:
-            num_images: int, how many.
-            seed: int, or None for new images at each call. Image i of a seed does not depend on
+            num_images: int, the number of images.
+            seed: int, or None for new images at each call. With a seed, image i does not depend on
                 `num_images`.
             labels: int for all images, or a sequence of num_images ints, or names of classes
-                instead; only, and always, for conditional models.
+                instead; required for conditional models, and only for these.
             truncation: None, or the largest absolute value of a latent: smaller values give
                 more typical and less varied images.
 
@@ -74,9 +74,9 @@ class GeneratesImages(TakesImages):
         Raises:
             ValueError: for an argument out of range, labels that are missing or unexpected.
 
-        Reference: the truncation trick is of Large Scale GAN Training for High Fidelity Natural
-        Image Synthesis, Brock et al., 2019, arXiv:1809.11096, who draw again what falls outside;
-        here the same distribution comes from the inverse of its cumulative distribution.
+        Reference: the truncation trick is from Large Scale GAN Training for High Fidelity Natural
+        Image Synthesis, Brock et al., 2019, arXiv:1809.11096, who draw values outside the limits
+        again; here the same distribution is drawn with its inverse cumulative distribution.
         """
         numbers = image_numbers(num_images, seed)
         return self.generate_numbers(numbers, labels=labels, truncation=truncation)
@@ -88,9 +88,10 @@ class GeneratesImages(TakesImages):
         labels: ArrayLike | None = None,
         truncation: float | None = None,
     ) -> np.ndarray:
-        """Draws the images that have these numbers among all that the model can make.
+        """Draws the images with these numbers.
 
-        `generate(n, seed=s)` makes those from s * 2**32 on. Endpoints call the numbers seeds.
+        `generate(n, seed=s)` draws the numbers from s * 2**32 on. Endpoints call these numbers
+        seeds.
 
         Args:
             numbers: sequence of int from 0 to 2**63 - 1.
@@ -117,7 +118,7 @@ class GeneratesImages(TakesImages):
         return ops.convert_to_numpy(self.images_from_noise(noise, labels, truncation))
 
     def some_at_a_time(self, draw: Callable, *inputs) -> np.ndarray:
-        """The images that a function of arrays makes, of at most `at_once` rows at each call."""
+        """Applies a function from arrays to images to at most `at_once` rows at a time."""
         count = len(inputs[0])
         images = np.empty((count, *self.image_shape), "float32")
         for start in range(0, count, self.at_once):
@@ -126,14 +127,14 @@ class GeneratesImages(TakesImages):
         return images
 
     def check_truncation(self, truncation: float | None) -> None:
-        """Raises a ValueError for what is neither None nor a number that `generate` takes."""
+        """Raises a ValueError for anything but None or a number that `generate` accepts."""
         is_number = isinstance(truncation, Real)
         if truncation is not None and not (is_number and truncation > 0):
             raise ValueError(f"truncation={truncation!r}; use None or a number above 0.")
 
     @property
     def draws_texts(self) -> bool:
-        """Whether it is told a text, or the embedding of one, to draw: bool."""
+        """Whether it draws from a text, or from the embedding of one: bool."""
         return self.condition is not None and self.condition.name == "text"
 
     @property
@@ -180,7 +181,7 @@ class GeneratesImages(TakesImages):
         """Generated images in the size of real ones and in [-1, 1]; vectors as they are."""
         if images.ndim != 4:
             return images
-        # One that grows makes smaller ones at first.
+        # A model that grows generates smaller ones at first.
         zoom = self.real_image_shape[0] // images.shape[1]
         images = images.repeat(zoom, axis=1).repeat(zoom, axis=2)
         return np.clip(images, -1.0, 1.0)
@@ -193,12 +194,12 @@ class GeneratesImages(TakesImages):
         return self.networks_and_averages
 
     def exports(self) -> Exports:
-        """Adds the endpoint `sample`, of models that make images.
+        """Adds the endpoint `sample`.
 
         It takes `seed`, int64 (batch), `label`, int32 (batch), if conditional, and `truncation`,
-        float32 (batch), -1 for none, of models whose papers have it, and returns `image_bytes`, a
-        PNG file each. The seeds are what `generate_numbers` takes. An image depends on its own seed
-        only.
+        float32 (batch), -1 for none, for models whose papers have it. It returns `image_bytes`, a
+        PNG file each. The seeds are the numbers that `generate_numbers` takes. An image depends
+        only on its own seed.
         """
         exports = super().exports()
         condition, truncation = self._inputs_beside_noise()
@@ -248,9 +249,9 @@ class GeneratesImages(TakesImages):
 
 
 class HasLatents(GeneratesImages):
-    """A model that makes each image from one vector of noise, its latent.
+    """A model that generates each image from one vector of noise, its latent.
 
-    A subclass owes, besides what `TakesImages` wants:
+    A subclass must define, besides what `TakesImages` requires:
 
     - `latent_dim`: int, the length of a latent;
     - `sampling_generator`: the built Keras model from latents (batch, latent_dim), or [latents,
@@ -258,11 +259,11 @@ class HasLatents(GeneratesImages):
 
     It may override:
 
-    - `to_latents(normal, truncation=None)`: from N(0, I) to what the generator takes, where that is
-      something else; then also `normal_latents = False`.
+    - `to_latents(normal, truncation=None)`: from N(0, I) to the generator's input, if its
+      distribution is another one; then also set `normal_latents = False`.
 
-    A model has spaces, by name: in each a point gives an image. `"z"` is that of latents; others
-    add some to `spaces`, of which the first is the one that is meant where a call does not say.
+    A model has named spaces, each point of which gives an image. `"z"` is the space of latents;
+    models can add others to `spaces`, whose first is the default in calls.
     """
 
     can = "make images from latents"
@@ -281,7 +282,7 @@ class HasLatents(GeneratesImages):
         return self.moved_images(noise, 0.0, "z", labels, truncation)
 
     def moved_images(self, noise, move, space, labels=None, truncation=None):
-        """As `images_from_noise`, of points that are moved after their truncation.
+        """As `images_from_noise`, but moves the points after truncation.
 
         Args:
             noise, labels, truncation: as there.
@@ -297,7 +298,7 @@ class HasLatents(GeneratesImages):
         return backend.predict(self.sampling_generator, self.with_labels(latents, labels))
 
     def to_latents(self, normal, truncation=None):
-        """Turns N(0, I) into latents: tensor (batch, latent_dim) to the same.
+        """Turns N(0, I) into latents: tensor (batch, latent_dim) to a tensor of the same shape.
 
         Args:
             normal: float32 tensor or array.
@@ -306,7 +307,7 @@ class HasLatents(GeneratesImages):
         return normal if truncation is None else truncated(normal, truncation)
 
     def with_labels(self, images_or_latents, labels):
-        """What a network takes: the labels as well if the model is conditional."""
+        """The inputs of a network: with the labels if the model is conditional."""
         return images_or_latents if self.condition is None else [images_or_latents, labels]
 
     def latents(
@@ -316,10 +317,10 @@ class HasLatents(GeneratesImages):
 
         Args:
             num_images: int, at least 0.
-            seed: int, or None for new ones at each call (`keras.utils.set_random_seed` makes
-                these reproducible, too). Row i of a seed does not depend on `num_images`.
-            truncation: None, or the largest absolute value wanted: latents then follow the
-                normal distribution truncated there. Each row moves continuously with it.
+            seed: int, or None for new latents at each call (`keras.utils.set_random_seed` makes
+                these reproducible, too). With a seed, row i does not depend on `num_images`.
+            truncation: None, or the largest absolute value: latents then follow the normal
+                distribution truncated there. Each row changes continuously with it.
 
         Returns:
             float32 array (num_images, latent_dim).
@@ -359,10 +360,10 @@ class HasLatents(GeneratesImages):
     # Spaces ------------------------------------------------------------------------------------
 
     def checked_space(self, space: str | None) -> str:
-        """The name of one of the model's spaces, for None of the first.
+        """Checks the name of a space, and returns it; for None, that of the first.
 
         Raises:
-            ValueError: for a space that it has not.
+            ValueError: for a space that the model does not have.
         """
         if space is None:
             return self.spaces[0]
@@ -399,7 +400,7 @@ class HasLatents(GeneratesImages):
         *,
         labels: ArrayLike | None = None,
     ) -> np.ndarray:
-        """The points of a space that latents stand for.
+        """Maps latents to points of a space.
 
         Args:
             latents: float array (num_points, latent_dim).
@@ -419,7 +420,7 @@ class HasLatents(GeneratesImages):
         *,
         labels: ArrayLike | None = None,
     ) -> np.ndarray:
-        """The images of points of a space.
+        """Generates images from points of a space.
 
         Args:
             points: float array (num_points, *point_shape(space)).
@@ -435,14 +436,14 @@ class HasLatents(GeneratesImages):
         return self.generate_from(self.checked_points(points, space), labels=labels)
 
     def images_from_points(self, points, space, labels=None, noise=None):
-        """The images of points, to be differentiated; values may leave [-1, 1] a little.
+        """The images of points, differentiable; values may be slightly outside [-1, 1].
 
         Args:
             points: float32 tensor (batch, *point_shape(space)).
             space: str, one of `spaces`.
             labels: int32 tensor (batch,) if the model is conditional.
-            noise: list of tensors, one for each of `noise_shapes` but the first; None for what the
-                network draws, or has drawn, by itself.
+            noise: list of tensors, one for each of `noise_shapes` but the first; None for the noise
+                that the network draws, or has drawn, by itself.
         """
         return self.sampling_generator(self.with_labels(points, labels), training=False)
 
@@ -456,22 +457,23 @@ class HasLatents(GeneratesImages):
         path: str | None = None,
         labels: ArrayLike | None = None,
     ) -> np.ndarray:
-        """Images on the way from one latent to another, both ends included.
+        """Interpolates between two latents, both ends included.
 
         Args:
-            first, second: float arrays (latent_dim,). Of a model that encodes images they may be
-                images, (height, width, channels) in [-1, 1], and the way is between their codes.
+            first, second: float arrays (latent_dim,). For a model that encodes images they may also
+                be images, (height, width, channels) in [-1, 1]; the path is then between their
+                codes.
             num_images: int, at least 2.
-            space: str, one of `spaces`, in which the way lies; None for the first.
-            path: `"lerp"`, along the straight line; `"slerp"`, along the great circle; None for
-                that in z where latents are from N(0, I), and the line otherwise.
-            labels: as for `generate`: one for all; in a space of styles also two, of the ends.
+            space: str, one of `spaces`, in which to interpolate; None for the first.
+            path: `"lerp"`, along the straight line; `"slerp"`, along the great circle; None for the
+                great circle in z if latents are from N(0, I), and for the line otherwise.
+            labels: as for `generate`: one for all; in a space of styles also two, one for each end.
 
         Returns:
             float32 array (num_images, height, width, channels).
 
         Raises:
-            ValueError: for another space or path, too few images, labels that are missing or
+            ValueError: for another space or path, too few images, or labels that are missing or
                 unexpected.
         """
         space = self.checked_space(space)
@@ -504,46 +506,46 @@ class HasLatents(GeneratesImages):
         file: str | os.PathLike | None = None,
         progress: bool = True,
     ) -> projection.Projection:
-        """Finds points of a space whose images are as near as can be to given ones.
+        """Projects images: finds the points of a space whose images are nearest to given ones.
 
-        The algorithm of StyleGAN2's paper, with its constants: points begin at the mean of w of
-        10,000 latents. Adam moves them, at a rate that rises to 0.1 in the first twentieth of the
-        steps and falls in the last quarter, and each layer's noise with them. In the first three
-        quarters random numbers that become smaller are added to the points, so that they look
-        around. The noise is made unlike its neighbours at all scales, and normal, so that it cannot
-        hold the image. In w all layers share a point; in w+ each has its own, which comes nearer to
-        images that the model would not make, and is worse to edit; in styles so does each channel
-        of each layer. In z, which the paper does not have, a latent keeps the length of its start,
-        the nearest of 1,000 random ones.
+        It is the algorithm of StyleGAN2's paper, with its constants. Points start at the mean of w
+        over 10,000 latents. Adam optimizes them together with each layer's noise, at a rate that
+        rises to 0.1 in the first twentieth of the steps and falls in the last quarter. In the first
+        three quarters decreasing random noise is added to the points, so that they explore. The
+        noise of the layers is regularized to be uncorrelated at all scales, and normal, so that it
+        cannot encode the image. In w all layers share a point. In w+ each layer has its own, which
+        gets nearer to images that the model would not generate, but is harder to edit; in styles
+        each channel of each layer has its own value. In z, which the paper does not use, a latent
+        keeps the length of its start, the nearest of 1,000 random latents.
 
         Args:
             images: float array (n, height, width, channels) in [-1, 1].
             space: str, one of `spaces`; None for the first.
             steps: int.
-            features: what else than the pixels' mean squared difference is to be alike: a
-                `keras.Model`, or function of tensors, from images to features, or to a dict with
-                `features`. Their squared distance, at length 1, is added; of
-                `kerasgan.metrics.features.lpips` LPIPS is. The paper takes that of a VGG16 alone.
-            start: where to begin: float array (n, *shape) of points; a network from images to
-                points, such as `kerasgan.control.train_encoder` makes; None as above.
-            refine: whether a copy of the generator learns the images at the points that were found,
-                in 350 further steps (pivotal tuning); the copy is the result's `model`, and this
-                one stays as it is.
-            labels: of a conditional model, as for `generate`.
-            seed: int, of all random numbers. The result for an image depends on its place among the
-                images, and not on the others, but for rounding.
-            batch_size: int, images at a time.
-            file: path where an unfinished projection is kept, once a minute and when it ends early.
-                The same call goes on from there, and equals an uninterrupted one; when it is
-                finished the file is removed.
-            progress: whether a bar is shown, in a terminal.
+            features: what to match besides the pixels, by mean squared difference: a `keras.Model`,
+                or function of tensors, from images to features, or to a dict with `features`. The
+                squared distance of the features, scaled to length 1, is added to the loss; with
+                `kerasgan.metrics.features.lpips`, LPIPS is. The paper uses only LPIPS with VGG16.
+            start: where to start: float array (n, *shape) of points; a network from images to
+                points, such as `kerasgan.control.train_encoder` returns; or None as above.
+            refine: whether to fine-tune a copy of the generator to the images at the points found,
+                in 350 further steps (pivotal tuning). The copy is the result's `model`; this model
+                does not change.
+            labels: for a conditional model, as for `generate`.
+            seed: int, the seed of all random numbers. The result for an image depends on its
+                position among the images but, except for rounding, not on the other images.
+            batch_size: int, how many images to project at a time.
+            file: path where an unfinished projection is saved, once a minute and when it is
+                interrupted. The same call goes on from there, with the same result as an
+                uninterrupted one, and removes the file when it is finished.
+            progress: whether to show a progress bar, in a terminal.
 
         Returns:
             `kerasgan.sampling.projection.Projection`: latents, images, distance, history.
 
         Raises:
-            ValueError: for images of another shape, or not in [-1, 1]; another space; a start of
-                another shape; features that are none; a file of another projection.
+            ValueError: for images of another shape, or outside [-1, 1]; another space; a start of
+                another shape; invalid features; a file of another projection.
 
         Example:
 
@@ -610,7 +612,7 @@ class HasLatents(GeneratesImages):
 
 
 def image_numbers(num_images: int, seed: int | None) -> np.ndarray:
-    """The numbers of the images of a seed, of a random one for None: int64 array (num_images,)."""
+    """The image numbers of a seed, or of a random one for None: int64 array (num_images,)."""
     if not isinstance(num_images, (int, np.integer)) or num_images < 0:
         raise ValueError(f"num_images={num_images!r}; use a whole number of at least 0.")
     seed = np.random.randint(2**31) if seed is None else seed

@@ -6,7 +6,7 @@ from kerasgan.roles.base import Role
 class Grows(Role):
     """A model that `kerasgan.callbacks.ProgressiveGrowing` can grow.
 
-    A subclass owes:
+    A subclass must define:
 
     - `stage`, `last_stage`: int, where it is and the final one;
     - `grow_to(stage, fade_images, batch_size, reset_optimizers)`: goes to a stage;

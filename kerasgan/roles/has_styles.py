@@ -1,4 +1,4 @@
-"""The role of models with a space of styles, w."""
+"""The role of models with a space of styles w, as StyleGAN."""
 
 from numbers import Real
 
@@ -16,7 +16,7 @@ SPACES = ("w", "w+", "styles", "z")  # of a model whose `synthesis` is a `Styled
 class HasStyles(HasLatents):
     """A model that turns latents into styles, and styles into images.
 
-    A subclass owes, besides what `HasLatents` wants:
+    A subclass must define, besides what `HasLatents` requires:
 
     - `style_layers`: int, how many layers have a style;
     - `noise_shapes`: the shape of a latent, and then those of the noise that `synthesis` takes;
@@ -27,11 +27,11 @@ class HasStyles(HasLatents):
     It may set:
 
     - `spaces = SPACES`, where `synthesis` is a `kerasgan.layers.styled_generator.StyledSynthesis`;
-    - `truncated_layers`: how many layers are truncated where the call does not say; None for all;
-    - `has_bounds`: whether `synthesis` cuts images to [-1, 1] unless it is called with
+    - `truncated_layers`: how many layers are truncated by default; None for all;
+    - `has_bounds`: whether `synthesis` clips images to [-1, 1] unless it is called with
       `bounded=False`.
 
-    One without such a network gives `styles` and `generate_from_styles` of its own.
+    A model without such a network defines its own `styles` and `generate_from_styles`.
     """
 
     can = "make images of styles"
@@ -49,14 +49,14 @@ class HasStyles(HasLatents):
         cutoff: int | None = None,
         labels: ArrayLike | None = None,
     ) -> np.ndarray:
-        """The styles w of latents, one for each layer.
+        """Maps latents to styles w, one for each layer.
 
         Args:
             latents: float array (num_images, latent_dim).
-            truncation: None, or psi: `w` becomes `mean + psi (w - mean)`, where mean is that of w
-                in training. 1 changes nothing, at 0 all images are the same "average" one.
-            cutoff: int, how many layers from the coarsest on are truncated; None for those of the
-                paper, up to 32x32 in StyleGAN and all in StyleGAN2.
+            truncation: None, or psi: `w` becomes `mean + psi (w - mean)`, where `mean` is the mean
+                of w in training. 1 changes nothing; at 0 all images are the same "average" image.
+            cutoff: int, how many layers to truncate, starting at the coarsest; None as in the
+                paper: up to 32x32 in StyleGAN, and all in StyleGAN2.
             labels: as for `generate`.
 
         Returns:
@@ -83,9 +83,8 @@ class HasStyles(HasLatents):
         Args:
             styles: float array (num_images, style_layers, latent_dim), as `styles` returns them,
                 or, with the space `"styles"`, (num_images, sum(style_widths)), as `channels` does.
-            noise: None for one that was drawn once for all images, or a list of arrays
-                (num_images, *shape), one for each of `noise_shapes` but the first, which is that
-                of latents.
+            noise: None for fixed noise, drawn once for all images; or a list of arrays (num_images,
+                *shape), one for each of `noise_shapes` but the first, which is that of latents.
 
         Returns:
             float32 array (num_images, height, width, channels) in [-1, 1].
@@ -98,11 +97,11 @@ class HasStyles(HasLatents):
 
     @property
     def style_widths(self) -> tuple[int, ...]:
-        """The channels of each layer's style, in their order in the space `"styles"`."""
+        """The number of channels of each layer's style, in their order in the space `"styles"`."""
         return self.sampling_generator.synthesis.style_widths
 
     def channels(self, styles: np.ndarray) -> np.ndarray:
-        """What the affine layers make of styles w: points of the space `"styles"`.
+        """Maps styles w to points of the space `"styles"`, the outputs of the affine layers.
 
         Args:
             styles: float array (num_images, style_layers, latent_dim), as `styles` returns them.
@@ -189,18 +188,18 @@ class HasStyles(HasLatents):
         *,
         labels: ArrayLike | None = None,
     ) -> np.ndarray:
-        """Images of the targets with some of their styles from the sources.
+        """Mixes styles: images of the targets with some styles from the sources.
 
         Args:
             sources, targets: float arrays (n, latent_dim) and (m, latent_dim), latents such as
                 `latents` returns.
-            layers: which styles come from the sources: a `range` of layers, of which there are
+            layers: which styles to take from the sources: a `range` of layers, of which there are
                 `style_layers`, or `"coarse"`, `"middle"` or `"fine"`. From 128x128 on these are the
-                paper's: up to 8x8, 16x16 to 32x32, the rest; for smaller images one resolution
-                each is coarse and middle.
+                paper's: up to 8x8, 16x16 to 32x32, and the rest; for smaller images coarse and
+                middle are one resolution each.
             truncation: as for `styles`.
-            labels: as for `generate`, of the sources and then of the targets: n + m, or one for
-                all.
+            labels: as for `generate`, first for the sources and then for the targets: n + m, or one
+                for all.
 
         Returns:
             float32 array (n, m, height, width, channels).
@@ -217,10 +216,10 @@ class HasStyles(HasLatents):
         return images.reshape(len(source), len(target), *self.image_shape)
 
     def chosen_layers(self, layers: str | range) -> list[int]:
-        """The numbers of the layers that `style_mix` takes by these words.
+        """The indices of the layers that these words of `style_mix` mean.
 
         Raises:
-            ValueError: for other words, or layers that there are not.
+            ValueError: for other words, or layers that do not exist.
         """
         part = 2 * min(2, max(1, self.style_layers // 6))
         everything = list(range(self.style_layers))
@@ -243,19 +242,19 @@ class HasStyles(HasLatents):
         *,
         label: int | str | None = None,
     ) -> np.ndarray:
-        """Images of one latent that differ in their noise.
+        """Generates images of one latent that differ only in their noise.
 
         Args:
             latent: float array (latent_dim,).
             num_images: int.
             seed: int, or None for new noise at each call.
-            label: int, or the name of a class; only, and always, for conditional models.
+            label: int, or the name of a class; required for conditional models, and only for these.
 
         Returns:
             float32 array (num_images, height, width, channels).
 
         Raises:
-            ValueError: when the model has no noise but the latent.
+            ValueError: when the model has no noise besides the latent.
         """
         if len(self.noise_shapes) == 1:
             raise ValueError(
@@ -316,7 +315,7 @@ class HasStyles(HasLatents):
         return self.unbounded_images(points, noise)
 
     def unbounded_images(self, styles, noise=None):
-        """Images of styles, not cut to [-1, 1], where a gradient would end.
+        """Images of styles, not clipped to [-1, 1], because clipping stops gradients.
 
         Args:
             styles: float32 tensor (batch, style_layers, latent_dim), or of the space `"styles"`.

@@ -17,27 +17,26 @@ BINARIZATIONS = ("dynamic", "fixed")
 
 
 class HasLikelihood(TakesImages):
-    """A model that gives the likelihood of an image, or a lower bound of it, and is trained by it.
+    """A model that computes the likelihood of an image, or a lower bound, and is trained with it.
 
-    A number of an image is a whole one: of 256 values, or of as many as `levels` says, which stand
-    for equal steps from -1 to 1. With two levels an image is black and white. A gray one is then
-    drawn as black or white, each pixel with its brightness as probability of white: anew at each
-    step of training, equally at each `evaluate` (dynamic binarization). With
-    `binarization = "fixed"` a pixel above 0 is white, always. Likelihoods of the two are of
-    different data; do not compare them.
+    The values of an image are discrete: 256 equal steps from -1 to 1, or as many as `levels` says.
+    With two levels images are black and white. Gray pixels are then drawn as black or white, with
+    their brightness as the probability of white: anew in each training step, and identically in
+    each `evaluate` (dynamic binarization). With `binarization = "fixed"` every pixel above 0 is
+    white. Likelihoods of the two binarizations belong to different data; do not compare them.
 
-    A step minimizes `nll`, the negative logarithm of the likelihood, in nats an image, and logs
-    `bits_per_dim`, the same in bits for each number of the image.
+    A step minimizes `nll`, the negative log-likelihood in nats per image, and logs `bits_per_dim`,
+    the same in bits per value of the image.
 
-    A subclass owes, besides what `TakesImages` wants:
+    A subclass must define, besides what `TakesImages` requires:
 
     - `log_likelihood_of(images, labels=None, training=False)`: written with `keras.ops`, from
-      float32 images (batch, height, width, channels) in [-1, 1], each number one of the `levels`,
-      to nats, float32 (batch,), of the whole image. `labels` is an int32 tensor (batch,) if the
-      model is conditional.
+      float32 images (batch, height, width, channels) in [-1, 1], each value one of the `levels`, to
+      nats per image, float32 (batch,). `labels` is an int32 tensor (batch,) if the model is
+      conditional.
 
-    It may set `levels`, `binarization`, or give a `batch_loss` of its own. The `levels` of data
-    that is no image, such as points in the plane, are None: nats are those of a density.
+    It may set `levels` and `binarization`, or define its own `batch_loss`. For data that is not
+    images, such as points in the plane, `levels` is None and nats are those of a density.
     """
 
     can = "tell the likelihood of images"
@@ -55,11 +54,11 @@ class HasLikelihood(TakesImages):
         return nll + regularization, {"nll": nll, "bits_per_dim": nll / self._nats_per_bit}
 
     def in_levels(self, images, uniform):
-        """Images whose numbers are of the `levels`: gray becomes black or white if there are two.
+        """Images with values of the `levels`: gray becomes black or white if there are two.
 
         Args:
             images: float32 tensor (batch, height, width, channels) in [-1, 1].
-            uniform: function without arguments that draws a number from 0 to 1 for each of an
+            uniform: function without arguments that draws a number from 0 to 1 for each value of an
                 image, for dynamic binarization.
         """
         if self.levels != 2:
@@ -86,7 +85,7 @@ class HasLikelihood(TakesImages):
     def _check_levels(self, images, what):
         if self.levels in (None, 2) or not isinstance(images, np.ndarray):
             return
-        for image in images:  # one by one: a copy of all can be as large as the memory
+        for image in images:  # one by one: a copy of all might not fit into memory
             values = likelihoods.to_values(np.float32(image), self.levels)
             off = np.abs(values - np.round(values)).max(initial=0.0)
             if off > 0.02:
@@ -98,19 +97,19 @@ class HasLikelihood(TakesImages):
                 )
 
     def log_likelihood(self, images: np.ndarray, *, labels: ArrayLike | None = None) -> np.ndarray:
-        """The logarithm of the likelihood of images.
+        """Computes the log-likelihood of images.
 
         Args:
-            images: float array (num_images, height, width, channels) in [-1, 1]. Gray of a model
-                of black and white is drawn with the same random numbers for each image.
+            images: float array (num_images, height, width, channels) in [-1, 1]. A model of black
+                and white images draws gray pixels with the same random numbers for each image.
             labels: int for all images, or a sequence of num_images ints, or names of classes
-                instead; only, and always, for conditional models.
+                instead; required for conditional models, and only for these.
 
         Returns:
             float32 array (num_images,) of nats.
 
         Raises:
-            ValueError: for images of another shape, not in [-1, 1] or between the `levels`; for
+            ValueError: for images of another shape, outside [-1, 1] or between the `levels`; for
                 labels that are missing, unexpected or out of range.
         """
         images = checks.as_numpy(images)
@@ -127,7 +126,7 @@ class HasLikelihood(TakesImages):
         return some_at_a_time(nats, images, *([] if labels is None else [labels]))
 
     def bits_per_dimension(self, images: np.ndarray, *, labels: ArrayLike | None = None) -> float:
-        """The mean of the negative `log_likelihood` in bits for each number of an image: float."""
+        """The mean negative `log_likelihood` in bits per value of an image: float."""
         return float(-self.log_likelihood(images, labels=labels).mean() / self._nats_per_bit)
 
     def exports(self) -> Exports:

@@ -1,4 +1,4 @@
-"""The role of models whose images move and turn with what they are made from."""
+"""The role of models that can translate and rotate their images, as StyleGAN3."""
 
 import numpy as np
 from keras import ops
@@ -8,9 +8,9 @@ from kerasgan.roles.has_styles import HasStyles
 
 
 class MovesImages(HasStyles):
-    """A model of styles that makes images of a canvas that is moved and turned.
+    """A model with styles that can translate and rotate the canvas of its images.
 
-    A subclass owes, besides what `HasStyles` wants:
+    A subclass must define, besides what `HasStyles` requires:
 
     - that the network `synthesis` takes [styles, backwards] as well, `backwards` (batch, 2, 3) as
       `inverse_transforms` returns it.
@@ -41,7 +41,7 @@ class MovesImages(HasStyles):
         Raises:
             ValueError: for an argument out of range, labels that are missing or unexpected.
         """
-        inverse_transforms(translate, rotate, num_images)  # or styles would be made in vain
+        inverse_transforms(translate, rotate, num_images)  # checks them first
         styles = self.styles(self.latents(num_images, seed=seed), truncation, labels=labels)
         return self.generate_from_styles(styles, translate=translate, rotate=rotate)
 
@@ -53,17 +53,17 @@ class MovesImages(HasStyles):
         translate: ArrayLike = (0.0, 0.0),
         rotate: ArrayLike = 0.0,
     ) -> np.ndarray:
-        """Turns styles into images, of a canvas that is turned and moved.
+        """Turns styles into images, with the canvas rotated and translated.
 
-        The canvas has no end: what was beyond the border comes in.
+        The canvas is infinite: content from beyond the border moves in.
 
         Args:
             styles: as for `HasStyles.generate_from_styles`.
-            noise: None, or an empty list, as there is none.
-            translate: (x, y), or array (num_images, 2), how far images are moved to the right and
-                down, in sizes of an image.
-            rotate: float, or array (num_images,), degrees by which they are first turned around
-                their centre, counterclockwise.
+            noise: None, or an empty list, because the model has no noise.
+            translate: (x, y), or array (num_images, 2), how far to move images to the right and
+                down, as fractions of the image size.
+            rotate: float, or array (num_images,), degrees by which to rotate them first,
+                counterclockwise around their centre.
 
         Returns:
             float32 array (num_images, height, width, channels) in [-1, 1].
@@ -77,7 +77,7 @@ class MovesImages(HasStyles):
     def uncut_images(
         self, styles: np.ndarray, translate: ArrayLike = (0.0, 0.0), rotate: ArrayLike = 0.0
     ) -> np.ndarray:
-        """What `generate_from_styles` makes, not cut to [-1, 1]: a cut makes new frequencies."""
+        """As `generate_from_styles`, but not clipped to [-1, 1], which would add frequencies."""
 
         def draw(*inputs):
             styles, backwards = (ops.convert_to_tensor(array) for array in inputs)
@@ -88,7 +88,7 @@ class MovesImages(HasStyles):
 
 
 def inverse_transforms(translate: ArrayLike, rotate: ArrayLike, num_images: int) -> np.ndarray:
-    """Where the points of turned and moved images come from: float32 (num_images, 2, 3).
+    """The inverse transforms of rotated and translated images: float32 (num_images, 2, 3).
 
     Args:
         translate, rotate: as for `MovesImages.generate_from_styles`.

@@ -1,4 +1,4 @@
-"""The role of models that are trained on images, or vectors, and perhaps their labels."""
+"""The role of models that are trained on images, or vectors, with or without labels."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -15,9 +15,9 @@ from kerasgan.roles.base import Role
 
 
 class TakesImages(Role):
-    """A model whose data is real images, or pairs of images and labels if it is conditional.
+    """A model whose data is real images, or pairs (images, labels) if it is conditional.
 
-    A subclass owes:
+    A subclass must define:
 
     - `image_shape`: (height, width, channels), or (n,) for vectors.
 
@@ -28,9 +28,9 @@ class TakesImages(Role):
 
     Its step gets the images as float32 with `self.real_batch(data)`.
 
-    Its attribute `class_names` says what the labels stand for: a tuple of str that `fit` takes from
-    data that has one (`kerasgan.data.class_names`), or that you set. It is saved and exported with
-    the model; data with other names is refused.
+    Its attribute `class_names` names the classes: a tuple of str that `fit` takes from the data if
+    it has names (`kerasgan.data.class_names`), or that you set. It is saved and exported with the
+    model, and data with other names raises an error.
     """
 
     owes = {"image_shape": "the shape of an image, (height, width, channels), or (n,) of a vector"}
@@ -69,7 +69,7 @@ class TakesImages(Role):
 
     @property
     def condition(self) -> Condition | None:
-        """What comes with each image in the data and in a network's inputs: its label, or None."""
+        """The condition that comes with each image in data and network inputs, or None."""
         if self.num_classes is None:
             return None
         return Condition("label", (), "int32", self.num_classes)
@@ -107,7 +107,7 @@ class TakesImages(Role):
         )
 
     def check_condition(self, labels) -> None:
-        """Raises a ValueError for a batch's labels, array or tensor, that cannot be right."""
+        """Raises a ValueError for invalid labels of a batch, array or tensor."""
         checks.check_labels(labels, "the labels", self.num_classes)
 
     @property
@@ -123,7 +123,7 @@ class TakesImages(Role):
         """The images and labels (None if unconditional) of a batch that `fit` was given.
 
         Raises:
-            ValueError: for what `check_batch` refuses.
+            ValueError: as `check_batch`.
         """
         self.check_batch(data)
         images, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
@@ -134,7 +134,7 @@ class TakesImages(Role):
         """The images of a batch as float32.
 
         Raises:
-            ValueError: for integers, for another image shape.
+            ValueError: for integers, or another image shape.
         """
         shape, wants = self.real_image_shape, "the generator makes"
         return checks.float_images(images, shape, "the real images", wants)
@@ -144,7 +144,7 @@ class TakesImages(Role):
 
         Args:
             labels: int for all images, or a sequence of num_images ints, or names of classes
-                instead; only, and always, for conditional models.
+                instead; required for conditional models, and only for these.
             num_images: int.
 
         Raises:

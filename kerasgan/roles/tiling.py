@@ -1,4 +1,4 @@
-"""Images of any size through a network that takes some."""
+"""Tiled translation, for images larger than a network accepts."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ def translate_tiled(
     least: int = 1,
     channels: int | None = None,
 ) -> np.ndarray:
-    """Applies a function of images to images that it could not take as they are.
+    """Applies a function to images that are too large for it, in overlapping tiles.
 
     Args:
         translate: function from float32 (batch, h, w, c) to (batch, h * scale, w * scale, d), for
@@ -23,7 +23,7 @@ def translate_tiled(
         images: float32 array (num_images, height, width, c).
         multiple: int.
         tile: int, the largest h and w; rounded down to a multiple.
-        overlap: int, how many pixels tiles share, over which one fades into the next.
+        overlap: int, how many pixels tiles share, over which they are blended.
         scale: int, by how much the function enlarges.
         least: int, the smallest h and w.
         channels: int, d; None for c.

@@ -1,4 +1,4 @@
-"""The role of models that turn an image into an image."""
+"""The role of models that translate images to images."""
 
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -14,25 +14,24 @@ from kerasgan.roles.tiling import translate_tiled
 
 
 class Translates(Role):
-    """A model whose data is pairs of images, and that makes images of images.
+    """A model that translates images to images, and whose data is pairs of images.
 
     Its data is a pair of batches of images, float NHWC in [-1, 1].
 
-    A subclass owes:
+    A subclass must define:
 
     - `takes`: the kind of its data, a name in `kerasgan.data.KINDS`: "pairs", "unpaired" or
       "super_resolve";
-    - `networks_by_direction`: dict from what `translate` takes as `to` to the network that does
-      it; the first is the one that an endpoint has by default. Models that translate one way only
-      have `None` as the key;
-    - `pair_names`: what the halves of a pair are called: two str;
+    - `networks_by_direction`: dict from values of `to` in `translate` to networks; the first is the
+      default of endpoints. Models that translate one way only use the key `None`;
+    - `pair_names`: the names of the halves of a pair, two str;
     - `pair_shapes`: the shapes of both halves of a pair in training, (height, width, channels)
       each;
-    - `size_multiple`: int, what heights and widths have to be a multiple of;
-    - `image_shape`: the shape of the images that it makes.
+    - `size_multiple`: int, of which heights and widths must be multiples;
+    - `image_shape`: the shape of its output images.
 
-    It may set `scale`, by how much it enlarges, and `least_size`, the height and width in pixels
-    that its networks need.
+    It may set `scale`, the factor by which it enlarges images, and `least_size`, the smallest
+    height and width in pixels that its networks accept.
     """
 
     can = "translate images"
@@ -77,7 +76,7 @@ class Translates(Role):
         """Both halves of a batch of pairs as float32.
 
         Raises:
-            ValueError: for what `check_batch` refuses.
+            ValueError: as `check_batch`.
         """
         self.check_batch(data)
         *halves, _ = keras.utils.unpack_x_y_sample_weight(data)
@@ -87,7 +86,7 @@ class Translates(Role):
         """The network that translates to a domain.
 
         Raises:
-            ValueError: for a domain that there is not.
+            ValueError: for a domain that does not exist.
         """
         networks = self.networks_by_direction
         if to not in networks:
@@ -97,7 +96,7 @@ class Translates(Role):
         return networks[to]
 
     def draw_noise_from(self, seed: int) -> None:
-        """Says which noise the networks, if they have any, add outside of training."""
+        """Seeds the noise that networks add outside training, if they add noise."""
 
     def translate(
         self,
@@ -110,29 +109,28 @@ class Translates(Role):
     ) -> np.ndarray:
         """Translates images of any size.
 
-        Images whose height or width the network cannot take are continued beyond their border by
-        reflection and cut back afterwards. Those larger than `tile` are translated in tiles, whose
-        overlaps are faded into each other; what a network does to a whole image, such as instance
-        normalization, it then does to each tile.
+        Images whose height or width the network does not accept are padded by reflection and
+        cropped afterwards. Images larger than `tile` are translated in tiles whose overlaps are
+        blended. Operations on a whole image, such as instance normalization, then act on each tile.
 
         Args:
             images: float array (num_images, height, width, channels) in [-1, 1].
-            to: the domain wanted, for models that translate both ways.
+            to: the target domain, for models that translate both ways.
             seed: int, or None for new noise at each call, for models that have noise.
-            tile: int, the largest height and width that is translated at once, in pixels.
+            tile: int, the largest height and width to translate at once, in pixels.
             overlap: int, how many pixels neighbouring tiles share.
 
         Returns:
             float32 array (num_images, height * scale, width * scale, channels) in [-1, 1].
 
         Raises:
-            ValueError: for integers, images of another number of dimensions or channels, a domain
-                or tile that cannot be had.
+            ValueError: for integers, for images with another number of dimensions or channels, or
+                for an invalid domain or tile.
         """
         images = checks.as_numpy(images)
         network = self.translator(to)
         channels = network.input_shape[-1]
-        shape = getattr(images, "shape", (0, 1, 1, channels))  # what is no array is refused below
+        shape = getattr(images, "shape", (0, 1, 1, channels))  # others raise an error below
         if len(shape) != 4 or shape[-1] != channels or 0 in shape[1:3]:
             raise ValueError(
                 f"the images have shape {shape}; use (num_images, height, width, {channels})."
@@ -155,8 +153,8 @@ class Translates(Role):
     def evaluate(self, *args, **kwargs) -> list[float] | dict[str, float]:
         """Losses and metrics of pairs; see `kerasgan.GenerativeModel.evaluate`.
 
-        Metrics compare the second half of each pair with what the first is translated to; there are
-        as many of each, so `num_generated` is refused. Noise in the networks is the same at every
+        Metrics compare the second half of each pair with the translation of the first. There are as
+        many of each, so `num_generated` is not accepted. Noise in the networks is the same at every
         call.
         """
         self.draw_noise_from(0)
@@ -180,24 +178,25 @@ class Translates(Role):
         """Adds `serving_default` and `translate`.
 
         - `serving_default` takes and returns `images`, float32 (batch, height, width, channels) in
-          [-1, 1] (what SRGAN returns can be a little outside) with any height and width that are
+          [-1, 1] (SRGAN's output can be slightly outside), with any height and width that are
           multiples of `size_multiple`.
-        - `translate` takes and returns `image_bytes`: PNG or JPEG files of any size up to
-          4096x4096, to PNG files of the same size (of SRGAN, `scale` times that), each as the
-          method `translate` makes it with `seed=0` and in one tile. Files are read as
-          `kerasgan.data` reads them: turned as the camera was held (EXIF, XMP), on black where they
-          are transparent. The few kinds of which it could not be sure are refused.
+        - `translate` takes and returns `image_bytes`: from PNG or JPEG files of any size up to
+          4096x4096 to PNG files of the same size (for SRGAN, `scale` times that). Each is the
+          result of the method `translate` with `seed=0` and a single tile. Files are read as
+          `kerasgan.data` reads them: rotated as their orientation (EXIF, XMP) says, with
+          transparent parts on black. The few kinds of files that it cannot read reliably raise an
+          error.
 
-        A model that translates both ways has both for each, `to_A` and `to_B`, `translate_to_A`
-        and `translate_to_B`; B is the default. Exported under JAX, images have to have the size of
-        those of training, there is no `translate`, and the networks alone are shown as `generator`,
-        or `generator_to_A` and `generator_to_B`; so export under TensorFlow.
+        A model that translates both ways has both endpoints in each direction: `to_A` and `to_B`,
+        `translate_to_A` and `translate_to_B`; B is the default. Export under TensorFlow if you can:
+        under JAX images must have the size of those in training, there is no `translate`, and the
+        bare networks are added as `generator`, or `generator_to_A` and `generator_to_B`.
         """
         exports = super().exports()
         networks = {f"to_{to}" if to else "": net for to, net in self.networks_by_direction.items()}
         channels = {direction: network.input_shape[-1] for direction, network in networks.items()}
-        # JAX cannot show of every size that a border can be mirrored, and that what was halved and
-        # doubled fits what it was.
+        # JAX cannot prove for every size that a border can be mirrored, and that halving and
+        # doubling gives the original size.
         fixed = keras.backend.backend() == "jax"
         size = self.pair_shapes[0][:2] if fixed else (None, None)
         names = {to: f"generator_{to}" if to else "generator" for to in networks}

@@ -1,4 +1,4 @@
-"""Points of a generator's space whose images are as near as can be to given ones."""
+"""Projection: finds points of a generator's space whose images are nearest to given ones."""
 
 import dataclasses
 import hashlib
@@ -36,16 +36,18 @@ DRAWN = 64  # steps whose random numbers are drawn together, which costs little 
 
 @dataclasses.dataclass(frozen=True)
 class Projection:
-    """What `project` found.
+    """The result of `project`.
 
     Attributes:
         latents: float32 array (n, *shape), points of `space`.
-        images: float32 array (n, height, width, channels), the images of these points, and noise.
-        distance: float32 array (n,), how far each is from what it should be.
-        history: float32 array (n, steps), the same at each step, of points with noise added.
+        images: float32 array (n, height, width, channels), the images of these points and this
+            noise.
+        distance: float32 array (n,), the distance of each image from the given one.
+        history: float32 array (n, steps), the distance at each step, for points with added noise.
         space: str.
-        noise: list of float32 arrays (n, *shape), that of the layers; empty for models without.
-        model: the model that makes these images: with `refine` a copy that was tuned.
+        noise: list of float32 arrays (n, *shape), the noise of the layers; empty for models without
+            noise.
+        model: the model that generates these images; with `refine` a fine-tuned copy.
     """
 
     latents: np.ndarray
@@ -57,7 +59,7 @@ class Projection:
     model: keras.Model
 
     def save(self, path: str | os.PathLike) -> None:
-        """Writes an `.npz` file of all but the model; the noise as `noise_0` and so on."""
+        """Writes an `.npz` file of all but the model, with the noise as `noise_0` and so on."""
         values: dict[str, Any] = {
             name: getattr(self, name)
             for name in ("latents", "images", "distance", "history", "space")

@@ -1,7 +1,7 @@
-"""What a generative model gives to others over the network.
+"""Serves generative models over the network.
 
-`Client` asks a server for pictures; `export_version` writes what a server serves. Both are loaded
-when they are first used: a client by REST needs neither Keras nor TensorFlow.
+`Client` requests pictures from a server; `export_version` writes a model for a server. Both are
+loaded when they are first used: a REST client needs neither Keras nor TensorFlow.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""Requests that come at the same time are computed together."""
+"""Batches requests that arrive at the same time."""
 
 import collections
 import dataclasses
@@ -12,15 +12,15 @@ from kerasgan.serving.errors import ServingError
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """What a server takes on at most.
+    """The limits of a server.
 
     Attributes:
-        request_bytes: int, the size of a request, and of what becomes of it before it is computed.
-        request_images: int, images that a request may ask for.
-        request_pixels: int, pixels that its images may have together.
+        request_bytes: int, the largest size of a request, and of its arrays before it is computed.
+        request_images: int, how many images a request may ask for.
+        request_pixels: int, how many pixels its images may have together.
         request_seconds: float, how long a request may wait for its answer.
-        queue: int, requests that may be waiting.
-        batch: int, images that are computed together.
+        queue: int, how many requests may wait.
+        batch: int, how many images are computed together.
     """
 
     request_bytes: int = 16 * 2**20
@@ -42,10 +42,10 @@ class _Task:
 
 
 class Batcher:
-    """A queue of requests, computed by one thread, those together that can be.
+    """A queue of requests, which one thread computes in batches where possible.
 
-    While something is computed, requests gather; none waits for others to come. TensorFlow
-    divides a batch among all cores, so that a second thread would only get in the way.
+    Requests gather while a batch is computed; a request never waits for others to arrive.
+    TensorFlow spreads a batch over all cores, so a second thread would not help.
 
     Args:
         limits: `Limits`.
@@ -64,17 +64,17 @@ class Batcher:
         """Puts a request into the queue.
 
         Args:
-            key: what requests have in common that can be computed together, or None.
+            key: a key that is equal for requests that can be computed together, or None.
             compute: function from dict of arrays to dict of arrays, batch first.
             inputs: dict of arrays.
             size: int, their batch.
-            pixels: int, what their images have together.
+            pixels: int, the number of pixels of all their images.
 
         Returns:
             A `concurrent.futures.Future` of `compute`'s result for these inputs.
 
         Raises:
-            ServingError: when the queue is full, or the server is about to end.
+            ServingError: when the queue is full, or the server is shutting down.
         """
         task = _Task(key, compute, inputs, size, pixels, futures.Future())
         with self._changed:
@@ -93,7 +93,7 @@ class Batcher:
         return task.future
 
     def drain(self, timeout):
-        """Takes no more requests and waits until those in the queue are answered.
+        """Stops accepting requests and waits until those in the queue are answered.
 
         Args:
             timeout: float, seconds to wait at most.
@@ -116,13 +116,13 @@ class Batcher:
                 self._running = len(tasks)
             # A client that has gone away has cancelled its future.
             _compute([task for task in tasks if task.future.set_running_or_notify_cancel()])
-            del tasks  # or they, and the model that they were for, stay until the next ones come
+            del tasks  # otherwise they, and their model, stay in memory until the next ones come
             with self._changed:
                 self._running = 0
                 self._changed.notify_all()
 
     def _next(self):
-        """The first task, and those behind it that can be computed with it, in their order."""
+        """The first task, and the tasks behind it that can be computed with it, in order."""
         tasks = [self._waiting.popleft()]
         first, size, pixels = tasks[0], tasks[0].size, tasks[0].pixels
         if first.key is None:
@@ -130,7 +130,8 @@ class Batcher:
         others = collections.deque()
         while self._waiting:
             task = self._waiting.popleft()
-            # No batch takes longer than a request may, or others would wait for that.
+            # No batch may take longer than a single request may, because other requests wait for
+            # it.
             fits = (
                 size + task.size <= self.limits.batch
                 and pixels + task.pixels <= self.limits.request_pixels
@@ -155,7 +156,7 @@ def _compute(tasks):
             tasks[0].future.set_exception(error)
             return
         for task in tasks:
-            _compute([task])  # one of them is wrong, the others are not
+            _compute([task])  # one of them is invalid, the others are not
         return
     for task, result in zip(tasks, results, strict=True):
         task.future.set_result(result)

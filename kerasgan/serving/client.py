@@ -1,4 +1,4 @@
-"""Asks TensorFlow Serving, or `kerasgan serve`, for pictures."""
+"""A client of TensorFlow Serving or `kerasgan serve`."""
 
 import base64
 import io
@@ -16,7 +16,7 @@ from kerasgan.utils.image_numbers import numbers_of_images
 from kerasgan.utils.images import png
 
 LONGEST_PAUSE = 2.0  # seconds between two tries
-LARGEST_CHUNK = 3 * 2**20  # bytes, of which JSON makes five times as many
+LARGEST_CHUNK = 3 * 2**20  # bytes; as JSON they are five times as large
 NO_TRUNCATION = -1.0
 
 
@@ -25,21 +25,21 @@ class Client:
 
     Args:
         address: str, "host:port" for gRPC, "http://host:port" or "https://..." for REST.
-        model: str, its name on the server. TensorFlow Serving started with one model and no name
-            calls it "default"; `kerasgan serve` takes that for its only model.
+        model: str, its name on the server. TensorFlow Serving calls a single model without a name
+            "default"; `kerasgan serve` accepts that name for its only model.
         version: None for the newest, or int.
         label: None, or str, such as "stable" or "canary".
-        timeout: float, seconds that an answer may take.
-        retries: int, how often a request is sent again to a server that cannot be reached or says
-            that it is UNAVAILABLE, after pauses that double, from a tenth of a second to two.
-        chunk: int, how many images are asked for at once; fewer if they are large, or the server
-            refuses as many.
+        timeout: float, the longest time to wait for an answer, in seconds.
+        retries: int, how often to repeat a request to a server that cannot be reached or says that
+            it is UNAVAILABLE, after pauses that double, from a tenth of a second to two.
+        chunk: int, how many images to request at once; fewer if they are large, or if the server
+            refuses that many.
 
     Raises:
         ValueError: when both version and label are given, or an argument is out of range.
         ModuleNotFoundError: for gRPC without tensorflow-serving-api.
 
-    Every method raises `ServingError` when the server does not answer, or refuses.
+    Every method raises `ServingError` when the server does not answer, or refuses the request.
 
     Example (with `kerasgan serve savedmodels/` running):
 
@@ -82,21 +82,22 @@ class Client:
         truncation: float | None = None,
         text: str | Sequence[str] | ArrayLike | None = None,
     ) -> np.ndarray:
-        """Images of a model that makes them of noise: those of `generate(num, seed=seed)`.
+        """Requests images from a generator: the same as those of `generate(num, seed=seed)`.
 
         Args:
-            num: int, how many.
+            num: int, the number of images.
             seed: int from 0 to 2**31 - 1. Image i does not depend on `num`.
-            labels: int for all images, or a sequence of num; for conditional models.
-            truncation: None, or a number; for models that have it.
-            text: for models that draw what a text says, one for all images or a sequence of num;
-                or embeddings, (text_dim,) or (num, text_dim), of a model without a vocabulary.
+            labels: int for all images, or a sequence of `num` ints; for conditional models.
+            truncation: None, or a number as for `generate`; for models that support it.
+            text: for models that draw from texts, a text for all images or a sequence of `num`
+                texts; for a model without a vocabulary, embeddings (text_dim,) or (num, text_dim).
 
         Returns:
             uint8 array (num, height, width, channels).
 
         Raises:
-            ValueError: for an argument that the model does not take, or does not do without.
+            ValueError: for an argument that the model does not take, or a missing one that it
+                needs.
         """
         if not isinstance(num, (int, np.integer)) or num < 1:
             raise ValueError(f"num={num!r}; use a whole number of at least 1.")
@@ -137,18 +138,18 @@ class Client:
     def translate(
         self, images: np.ndarray | Sequence[np.ndarray] | Sequence[bytes], to: str | None = None
     ) -> list[np.ndarray]:
-        """What a model that translates makes of images.
+        """Translates images with a model on the server.
 
         Args:
             images: uint8 array (num, height, width, channels), or a sequence of such (height,
                 width, channels) of any sizes, or of PNG or JPEG files as bytes.
-            to: the domain wanted, for models that translate both ways.
+            to: str, the target domain, for models that translate both ways.
 
         Returns:
             List of uint8 arrays (height, width, channels).
 
         Raises:
-            ValueError: for other images, or a domain that there is not.
+            ValueError: for other images, or a domain that does not exist.
         """
         signature = "translate" if to is None else f"translate_to_{to}"
         self._signature(signature)
@@ -161,7 +162,7 @@ class Client:
     def predict(
         self, inputs: dict[str, np.ndarray], signature: str = "serving_default"
     ) -> dict[str, np.ndarray]:
-        """The outputs of a signature, asked for in chunks.
+        """Requests the outputs of a signature, in chunks.
 
         Args:
             inputs: dict from a name to an array whose first axis is the batch.
@@ -171,7 +172,7 @@ class Client:
             Dict of arrays.
 
         Raises:
-            ValueError: for a signature that there is not, or inputs of different lengths.
+            ValueError: for a signature that does not exist, or inputs of different lengths.
         """
         outputs = self._signature(signature)["outputs"]
         sizes = {name: len(array) for name, array in inputs.items()}
@@ -185,10 +186,10 @@ class Client:
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def metadata(self) -> dict:
-        """What the model is asked with: dict with its `version` and its `signatures`.
+        """The interface of the model: dict with its `version` and its `signatures`.
 
-        A signature is a dict of `inputs` and `outputs`, each from a name to `dtype` and `shape`, in
-        which None is any.
+        A signature is a dict of `inputs` and `outputs`, each a dict from a name to `dtype` and
+        `shape`, in which None stands for any size.
         """
         return _metadata(self._ask("metadata"))
 
@@ -197,7 +198,7 @@ class Client:
         return sorted(_status(self._ask("status")), key=lambda status: -status["version"])
 
     def close(self) -> None:
-        """Ends the connection."""
+        """Closes the connection."""
         self._server.close()
 
     def __enter__(self):
@@ -217,7 +218,7 @@ class Client:
         return self._signatures[signature]
 
     def _ask_for(self, inputs, signature, outputs):
-        """The answers to a request, or to halves of it if the server does not take it whole."""
+        """The answers to a request, or to its halves if the server does not accept it whole."""
         size = len(next(iter(inputs.values())))
         try:
             return [self._ask("predict", signature, inputs, outputs)]
@@ -290,7 +291,7 @@ class _Grpc:
         request.model_spec.name, version, label = self._of_model
         if version is not None:
             request.model_spec.version.value = version
-        if label is not None:  # an empty one would take the version's place
+        if label is not None:  # an empty label would replace the version
             request.model_spec.version_label = label
         return request
 
@@ -322,7 +323,7 @@ class _Rest:
         columns = {name: _json_values(array) for name, array in inputs.items()}
         request = {"signature_name": signature, "inputs": columns}
         answer = self._call("POST", ":predict", json=request)["outputs"]
-        if len(outputs) == 1:  # of which the name is left out
+        if len(outputs) == 1:  # whose name is left out
             answer = dict.fromkeys(outputs, answer)
         return {name: _array(answer[name], info["dtype"]) for name, info in outputs.items()}
 
@@ -361,7 +362,7 @@ class _Rest:
 
 
 def _chunks(inputs, most):
-    """Slices of at most so many examples, and of so many bytes if there are several in one."""
+    """Slices of at most `most` examples, and of limited bytes if a slice has several examples."""
     arrays = list(inputs.values())
     start = size = 0
     for index, example in enumerate(zip(*arrays, strict=True)):

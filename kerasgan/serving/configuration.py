@@ -1,4 +1,4 @@
-"""The files with which TensorFlow Serving serves a folder of models."""
+"""Writes the configuration of TensorFlow Serving for a folder of models."""
 
 import os
 import pathlib
@@ -17,10 +17,10 @@ LOADED_VERSIONS = 2  # so that there can be a stable version and a canary
 
 
 def labels_of(versions):
-    """What the labels `stable` and `canary` mean: dict to a version's number.
+    """The versions of the labels `stable` and `canary`: dict from label to version number.
 
-    The canary is the newest version; the stable one is that before it, or the same if there is
-    no other.
+    The canary is the newest version. The stable version is the one before it, or the same if there
+    is no other.
 
     >>> labels_of([1, 2, 3])
     {'stable': 2, 'canary': 3}
@@ -32,12 +32,13 @@ def labels_of(versions):
 
 
 def write_configuration(folder: str | os.PathLike) -> list[pathlib.Path]:
-    """Writes the files with which TensorFlow Serving serves a folder's models.
+    """Writes the files that TensorFlow Serving needs to serve the models in a folder.
 
     - `models.config`: every model, its two newest versions, and the labels `stable` and `canary`;
-    - `batching_parameters.txt`: requests are put together, to batches of a few sizes;
-    - `monitoring.config`: figures for Prometheus, on the REST port;
-    - `docker-compose.yml`: TensorFlow Serving with them, on a CPU or, `--profile gpu`, on a GPU.
+    - `batching_parameters.txt`: combines requests into batches of a few sizes;
+    - `monitoring.config`: metrics for Prometheus, on the REST port;
+    - `docker-compose.yml`: runs TensorFlow Serving with these files, on a CPU or, with `--profile
+      gpu`, on a GPU.
 
     Args:
         folder: path, such as `savedmodels`.
@@ -46,7 +47,8 @@ def write_configuration(folder: str | os.PathLike) -> list[pathlib.Path]:
         List of the files' paths.
 
     Raises:
-        ValueError: when there are no models in it, or files of these names by somebody else.
+        ValueError: when the folder has no models, or files with these names that kerasgan did not
+            write.
     """
     folder = pathlib.Path(folder)
     models = {name: versions(f) for name, f in model_folders(folder).items()}

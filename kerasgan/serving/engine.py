@@ -1,11 +1,11 @@
-"""What both protocols ask: a model's answer to a request, computed together with others."""
+"""The engine behind both protocols: computes a model's answers to requests, in batches."""
 
 from kerasgan.serving.batching import Batcher
 from kerasgan.serving.errors import ServingError
 
 
 class Engine:
-    """Models and a queue.
+    """The models of a server and the queue of their requests.
 
     Args:
         models: `Models`.
@@ -67,10 +67,10 @@ class Engine:
         )
 
     def result(self, future):
-        """The result of what `predict` returned, once it is there.
+        """Waits for the result of a future that `predict` returned.
 
         Raises:
-            ServingError: when that takes too long, or what the computation raised.
+            ServingError: when that takes too long, or when the computation raised it.
         """
         try:
             return future.result(self.limits.request_seconds)
@@ -79,6 +79,6 @@ class Engine:
             raise self.too_late() from None
 
     def too_late(self):
-        """The error for a request whose answer is not there in time."""
+        """The error for a request that is not answered in time."""
         seconds = self.limits.request_seconds
         return ServingError("DEADLINE_EXCEEDED", f"no answer within {seconds:g} s; try again later")

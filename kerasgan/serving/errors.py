@@ -1,4 +1,4 @@
-"""What can go wrong between a client and a server, in the words of gRPC and of HTTP."""
+"""Errors between client and server, with the codes of gRPC and of HTTP."""
 
 HTTP_STATUS = {
     "INVALID_ARGUMENT": 400,
@@ -12,7 +12,7 @@ HTTP_STATUS = {
 }
 
 
-LONGEST_MESSAGE = 1000  # characters, of which a client may have sent millions
+LONGEST_MESSAGE = 1000  # characters; an error may quote millions that a client sent
 
 
 class ServingError(Exception):
@@ -20,7 +20,7 @@ class ServingError(Exception):
 
     Attributes:
         code: str, the name of gRPC's status code, such as "INVALID_ARGUMENT".
-        message: str.
+        message: str, what went wrong.
     """
 
     def __init__(self, code: str, message: str):
@@ -32,7 +32,7 @@ class ServingError(Exception):
 
 
 def code_of_http(status):
-    """The name of gRPC's code for a status of HTTP; None for one that is no error."""
+    """The name of gRPC's code for an HTTP status; None for a status that is not an error."""
     if status < 400:
         return None
     codes = {http: code for code, http in HTTP_STATUS.items()}

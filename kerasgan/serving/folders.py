@@ -1,4 +1,4 @@
-"""How SavedModels lie in folders: savedmodels/NAME/VERSION."""
+"""The folder layout of SavedModels: savedmodels/NAME/VERSION."""
 
 import json
 import pathlib
@@ -13,8 +13,8 @@ EXPORTED = re.compile(
 CONFIG = "models.config"
 CONFIGURATION = (CONFIG, "batching_parameters.txt", "monitoring.config", "docker-compose.yml")
 WRITTEN_BY = "# Written by `kerasgan serving-config`."  # begins each of these
-BATCH_SIZES = (1, 2, 4, 8, 16, 32)  # to which TensorFlow Serving fills batches up
-LARGEST_VERSION = 2**63 - 1  # which the protocols have room for
+BATCH_SIZES = (1, 2, 4, 8, 16, 32)  # to which TensorFlow Serving pads batches
+LARGEST_VERSION = 2**63 - 1  # the largest that fits the protocols
 
 
 def versions(folder):
@@ -29,7 +29,8 @@ def versions(folder):
 def version_folders(folder):
     """The folders of a model's versions: dict from int to path, in ascending order.
 
-    As for TensorFlow Serving, `00000001` is version 1. Where there is a `1`, too, that is it.
+    As for TensorFlow Serving, `00000001` is version 1; if there is also a folder `1`, that one is
+    used.
 
     Args:
         folder: path of the model's folder, which need not exist.
@@ -44,7 +45,7 @@ def version_folders(folder):
 
 
 def version_number(name):
-    """The version that a folder of this name is, or None if it is none.
+    """The version number of a folder with this name, or None if it is not a version.
 
     >>> version_number("00000012"), version_number("v12")
     (12, None)
@@ -56,10 +57,10 @@ def version_number(name):
 
 
 def model_folders(folder):
-    """The models of a folder by name: dict to paths.
+    """The models in a folder: dict from name to path.
 
     Args:
-        folder: path of a folder with a folder for each model, or of a model's own.
+        folder: path of a folder with a folder for each model, or of a single model's folder.
     """
     folder = pathlib.Path(folder)
     if versions(folder):
@@ -68,7 +69,7 @@ def model_folders(folder):
 
 
 def misplaced(folder):
-    """SavedModels that are no version because of their place or their name: list of paths.
+    """SavedModels whose place or name keeps them from being a version: list of paths.
 
     Args:
         folder: as for `model_folders`.
@@ -82,7 +83,7 @@ def misplaced(folder):
 
 
 def is_exported(path):
-    """Whether a folder is a SavedModel that kerasgan wrote, by its model card."""
+    """Whether a folder is a SavedModel that kerasgan wrote, which its model card shows."""
     card = pathlib.Path(path) / MODEL_CARD
     try:
         return "kerasgan" in json.loads(card.read_text(encoding="utf-8"))
@@ -91,7 +92,7 @@ def is_exported(path):
 
 
 def foreign_files(path):
-    """What is in the folder of a version and not part of a SavedModel: a list of paths."""
+    """Files in the folder of a version that are not part of a SavedModel: a list of paths."""
     path = pathlib.Path(path)
     return [
         file

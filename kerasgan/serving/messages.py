@@ -4,7 +4,7 @@ from google.protobuf import json_format
 
 
 def as_json(message):
-    """What `json` writes of a message: dict, in which whole numbers of 64 bits are str."""
+    """A message as a dict for `json`, in which 64-bit integers are str."""
     return json_format.MessageToDict(
         message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
     )

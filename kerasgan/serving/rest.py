@@ -22,7 +22,7 @@ PLACES = (MODEL, f"{MODEL}/versions/<int:version>", f"{MODEL}/labels/<word:label
 
 
 class Word(routing.BaseConverter):
-    """A part of a path before the colon of a method: GET `NAME:predict` is no status of a model."""
+    """A path component without the colon of a method: GET `NAME:predict` is no status request."""
 
     regex = "[^/:]+"
 
@@ -32,7 +32,7 @@ def create_app(engine, host="127.0.0.1"):
 
     Args:
         engine: `Engine`.
-        host: str, the address or name that the server is bound to.
+        host: str, the address or name that the server listens on.
 
     Returns:
         `flask.Flask`.
@@ -50,14 +50,14 @@ def create_app(engine, host="127.0.0.1"):
         return {"error": error.message}, HTTP_STATUS[error.code]
 
     def predict(name, version=None, label=None):
-        # JSON becomes up to thirty times its size in memory until it is an array.
+        # JSON takes up to thirty times its size in memory until it is an array.
         with parsing if _is_large() else contextlib.nullcontext():
             by_row, future = submit(name, version, label)
         outputs = engine.result(future)
         return as_rows(outputs) if by_row else as_columns(outputs)
 
     def submit(*place):
-        # The images of a request have a list for each of their pixels and rows.
+        # A request has a list for each pixel and row of its images.
         request = _request(2 * engine.limits.request_pixels)
         servable = models.get(*place)
         signature = request.get("signature_name") or "serving_default"
@@ -105,7 +105,7 @@ def create_app(engine, host="127.0.0.1"):
 
 
 def _images_at_most(card, limits):
-    """How many images of noise a request may ask for."""
+    """How many generated images a request may ask for."""
     of_one = math.prod(card.get("image_shape", (1,))[:2])
     return max(1, min(limits.request_images, limits.request_pixels // of_one))
 
@@ -116,7 +116,7 @@ def _is_large():
 
 
 def _request(most):
-    """The body of a request for a prediction, of at most so many lists and objects: dict."""
+    """The body of a prediction request, with at most `most` lists and objects: dict."""
     body = flask.request.get_data(cache=False)
     parts = body.count(b"[") + body.count(b"{")
     if parts > most:
@@ -137,7 +137,7 @@ def _request(most):
 
 
 def _without_duplicates(pairs):
-    """An object of JSON; one that has a name twice means different things to different readers."""
+    """Parses a JSON object; duplicate names are errors, because parsers treat them differently."""
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError("an object has a name twice")
@@ -145,7 +145,7 @@ def _without_duplicates(pairs):
 
 
 def of_rows(instances, definition):
-    """The inputs of a request with an example a row: dict from a name to a list."""
+    """The inputs of a request with a row per example: dict from a name to a list."""
     if not isinstance(instances, list) or not instances:
         raise ServingError("INVALID_ARGUMENT", "'instances' has to be a list of at least one")
     names = set(definition.inputs)
@@ -161,7 +161,7 @@ def of_rows(instances, definition):
 
 
 def of_columns(inputs, definition):
-    """The inputs of a request with a list a name: dict from a name to a list."""
+    """The inputs of a request with a list per name: dict from a name to a list."""
     names = set(definition.inputs)
     if len(names) == 1 and not (isinstance(inputs, dict) and set(inputs) == names):
         inputs = dict.fromkeys(names, inputs)

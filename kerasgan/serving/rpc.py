@@ -20,24 +20,24 @@ from kerasgan.serving.servables import check_type
 
 POINTER = 8  # bytes
 HANDSHAKE_SECONDS = 10
-CONNECTION_SECONDS = 300  # then a client is asked to connect anew, which gRPC's do by themselves
+CONNECTION_SECONDS = 300  # then a client is asked to reconnect, which gRPC clients do by themselves
 
 
 class RpcServer:
-    """A gRPC server in a thread of its own, not started yet.
+    """A gRPC server that runs in a thread of its own once started.
 
-    One event loop reads all requests. With a thread for each, who sends halves of requests would
-    leave none for others.
+    One event loop reads all requests. With a thread per request, clients that send incomplete
+    requests could occupy all threads.
 
     Args:
         engine: `Engine`.
-        address: str, "host:port"; port 0 for any that is free.
+        address: str, "host:port"; port 0 for any free port.
 
     Attributes:
         port: int.
 
     Raises:
-        RuntimeError: for an address that cannot be had.
+        RuntimeError: for an address that is not available.
     """
 
     def __init__(self, engine, address):
@@ -51,11 +51,11 @@ class RpcServer:
             raise
 
     def start(self):
-        """Answers from now on."""
+        """Starts answering requests."""
         self._run(self._server.start())
 
     def stop(self, seconds):
-        """Takes no new requests, and waits so long for the answers to those that came before."""
+        """Stops accepting requests, and waits up to `seconds` for the answers to earlier ones."""
         if not self._loop.is_closed():
             self._run(self._server.stop(seconds))
             self._end()
@@ -103,7 +103,7 @@ async def _make_server(engine, address):
 
 
 def _handler(message, method):
-    """What answers a method's requests, be they messages or not, in gRPC's codes."""
+    """The handler of a method's requests, which reports errors with gRPC's codes."""
 
     async def answer(body, context):
         try:
@@ -112,7 +112,7 @@ def _handler(message, method):
             code, reason = error.code, error.message
         except DecodeError as error:
             code, reason = "INVALID_ARGUMENT", str(error)
-        # Not above, where the errors would keep the request until garbage is collected.
+        # Not above, where the errors would keep the request alive until garbage collection.
         del body
         await context.abort(getattr(grpc.StatusCode, code), reason)
 
@@ -122,10 +122,10 @@ def _handler(message, method):
 
 
 class Service:
-    """What is answered: coroutines from a message to a message.
+    """The service: coroutines from a message to a message.
 
-    What is for classifiers is UNIMPLEMENTED, and so is what changes models: they are those of the
-    folder.
+    Methods for classifiers are UNIMPLEMENTED, as are those that change models: the models are those
+    of the folder.
 
     Args:
         engine: `Engine`.
@@ -161,7 +161,7 @@ class Service:
         return response
 
     def _arrays(self, request, servable, signature):
-        # A shape is a few bytes, whatever it promises: it is looked at before it is filled.
+        # A few bytes can declare a huge shape, so it is checked before it is filled.
         wanted = servable.wanted(signature, request.inputs)
         shapes = {
             name: [dim.size for dim in request.inputs[name].tensor_shape.dim] for name in wanted
@@ -201,7 +201,7 @@ class Service:
 
 
 def signatures(servable):
-    """What a model is asked with: a `SignatureDefMap`."""
+    """The signatures of a model: a `SignatureDefMap`."""
     message = get_model_metadata_pb2.SignatureDefMap()
     for name, definition in servable.definitions.items():
         message.signature_def[name].CopyFrom(definition)
@@ -239,7 +239,7 @@ def _describe(spec, servable, signature=""):
 
 
 def _bytes_of(proto, size):
-    """How many bytes a `TensorProto` of so many elements becomes, its last value being repeated."""
+    """How many bytes a `TensorProto` of `size` elements becomes when its last value is repeated."""
     if proto.dtype != types_pb2.DT_STRING:
         return size * tf.as_dtype(proto.dtype).size
     given = len(proto.string_val)

@@ -1,4 +1,4 @@
-"""SavedModels as TensorFlow Serving wants them: versions, model cards, warm-up requests."""
+"""SavedModels for TensorFlow Serving: versions, model cards, warm-up requests."""
 
 import contextlib
 import io
@@ -36,21 +36,22 @@ def export_version(
     model_card: dict | None = None,
     directions: Directions | None = None,
 ) -> pathlib.Path:
-    """Exports a model as the next version in a folder that a server may be watching.
+    """Exports a model as the next version in a folder, which a server may be watching.
 
-    What is half written is never seen under a version's number.
+    A server never sees a half-written version.
 
     Args:
         model: a kerasgan model.
         folder: path of the model's folder, such as `savedmodels/digits`.
-        keep: None, or int of at least 1: how many versions stay, the newest ones.
+        keep: None to keep all versions, or int of at least 1: how many of the newest to keep.
         jit_compile, model_card, directions: as for the model's `export`.
 
     Returns:
-        The path of the version. It has warm-up requests if tensorflow-serving-api is installed.
+        The path of the version. It contains warm-up requests if tensorflow-serving-api is
+        installed.
 
     Raises:
-        ValueError: for another `keep`, or when an old version's folder has other files in it.
+        ValueError: for another `keep`, or when the folder of an old version holds other files.
         RuntimeError: under PyTorch, which cannot write a SavedModel.
 
     Example:
@@ -72,7 +73,7 @@ def export_version(
 
 @contextlib.contextmanager
 def _alone(folder):
-    """Waits until no other process exports to a folder, where the system can tell."""
+    """Waits until no other process exports to a folder, on systems with file locks."""
     try:
         import fcntl
     except ModuleNotFoundError:
@@ -80,7 +81,7 @@ def _alone(folder):
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)  # which a killed process lets go
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # released even if the process is killed
         yield
     finally:
         os.close(descriptor)
@@ -100,7 +101,7 @@ def _export_next(model, folder, keep, arguments):
     for left in folder.glob(f"{REMOVED}*"):  # by a process that was killed
         shutil.rmtree(left)
     for old in outdated:
-        # Renamed first, so that no server sees a version that is half deleted.
+        # Renamed first, so that no server sees a half-deleted version.
         removed = folder / f"{REMOVED}{old.name}"
         move(old, removed)
         shutil.rmtree(removed)
@@ -110,7 +111,7 @@ def _export_next(model, folder, keep, arguments):
 def write_version(model, path, *, jit_compile=False, **arguments):
     """Exports a model to the folder of a version, with warm-up requests if they can be written."""
     path = pathlib.Path(path)
-    check_destination(path)  # the model is told of a temporary one
+    check_destination(path)  # the model gets a temporary path
     with atomic_path(path) as temporary:
         model.export(temporary, jit_compile=jit_compile, **arguments)
         sizes = BATCH_SIZES if jit_compile else (1,)
@@ -118,15 +119,15 @@ def write_version(model, path, *, jit_compile=False, **arguments):
 
 
 def write_warmup_requests(path, name, batch_sizes=(1,)):
-    """Writes requests that TensorFlow Serving answers for itself before it answers others.
+    """Writes warm-up requests, which TensorFlow Serving answers before all others.
 
     Args:
         path: the folder of a version.
-        name: str, the model's.
-        batch_sizes: how many examples the requests have; each signature gets one of each size.
+        name: str, the name of the model.
+        batch_sizes: the batch sizes of the requests; each signature gets one request of each size.
 
     Returns:
-        Whether they could be written: tensorflow-serving-api has the format.
+        Whether they could be written, which needs tensorflow-serving-api.
     """
     try:
         from tensorflow_serving.apis import prediction_log_pb2
@@ -158,13 +159,13 @@ def signature_defs(path):
 
 
 def read_model_card(path):
-    """What an exported model tells of itself: dict, empty for a model of somebody else's."""
+    """Reads the model card of an exported model: dict, empty if kerasgan did not export it."""
     card = pathlib.Path(path) / MODEL_CARD
     return json.loads(card.read_text(encoding="utf-8")) if card.exists() else {}
 
 
 def example_inputs(definition, card, batch_size):
-    """Inputs that a signature of ours accepts: dict of arrays.
+    """Example inputs for a signature that kerasgan exported: dict of arrays.
 
     Args:
         definition: a `SignatureDef`.

@@ -1,4 +1,4 @@
-"""The models in a folder, loaded, and looked after while versions come and go."""
+"""Loads the models in a folder and keeps them up to date while versions come and go."""
 
 import contextlib
 import dataclasses
@@ -31,7 +31,7 @@ GRAPH_NOISE = (
     "[[",
     "Function",
 )
-# A graph says what is wrong as the model's own does.
+# Run as a graph, so that its errors read like those of a model's own graph.
 sides_of_file = tf.function(sides, input_signature=[tf.TensorSpec((), tf.string)], autograph=False)
 CODES = {
     tf.errors.INVALID_ARGUMENT: "INVALID_ARGUMENT",
@@ -42,14 +42,14 @@ CODES = {
 
 @dataclasses.dataclass
 class Version:
-    """A version of a model, and how it is.
+    """A version of a model, and its state.
 
     Attributes:
         number: int.
-        state: str, of TensorFlow Serving's: "LOADING", "AVAILABLE" or "END".
+        state: str, as in TensorFlow Serving: "LOADING", "AVAILABLE" or "END".
         error: str, why it could not be loaded, or "".
         servable: `Servable` if it is available.
-        stamp: what tells whether its files have changed.
+        stamp: a value that changes when its files change.
     """
 
     number: int
@@ -68,7 +68,7 @@ class Servable:
         path: folder of the version.
 
     Raises:
-        Exception: of TensorFlow, when the files are damaged.
+        Exception: from TensorFlow, when the files are damaged.
     """
 
     def __init__(self, name, version, path):
@@ -80,21 +80,21 @@ class Servable:
             self.compute(signature, inputs)
 
     def compute(self, signature, inputs):
-        """The outputs of a signature: dict of arrays to dict of arrays."""
+        """Computes a signature: dict of arrays to dict of arrays."""
         tensors = {name: tf.constant(array) for name, array in inputs.items()}
         with _errors_of_tensorflow():
             outputs = self._loaded.signatures[signature](**tensors)
         return {name: tensor.numpy() for name, tensor in outputs.items()}
 
     def pixels(self, signature, arrays):
-        """How many pixels a model of ours computes for some inputs: int; 0 for others' models.
+        """How many pixels a kerasgan model computes for some inputs: int; 0 for other models.
 
         Args:
             signature: str.
-            arrays: what `arrays` returned.
+            arrays: the result of `arrays`.
 
         Raises:
-            ServingError: for bytes that are no picture.
+            ServingError: for bytes that are not a picture.
         """
         if "size_multiple" in self.card:  # it translates pictures of any size
             multiple, scale = self.card["size_multiple"], self.card["scale"]
@@ -128,7 +128,7 @@ class Servable:
         return self.definitions[signature]
 
     def arrays(self, signature, inputs):
-        """Inputs as arrays of the types and ranks that a signature wants.
+        """Converts inputs to arrays of the types and ranks that a signature requires.
 
         Args:
             signature: str.
@@ -151,7 +151,7 @@ class Servable:
             shapes: dict from a name to a sequence of int.
 
         Raises:
-            ServingError: when they are not those that the signature wants.
+            ServingError: when they are not those that the signature requires.
         """
         wanted = self.wanted(signature, shapes)
         for name, info in wanted.items():
@@ -170,14 +170,14 @@ class Servable:
         return next(iter(sizes.values()))
 
     def wanted(self, signature, inputs):
-        """What a signature takes: dict from a name to a `TensorInfo`.
+        """The inputs that a signature requires: dict from a name to a `TensorInfo`.
 
         Args:
             signature: str.
-            inputs: what is given; dict from a name to anything.
+            inputs: the given inputs, a dict from a name to anything.
 
         Raises:
-            ServingError: when these are not the names.
+            ServingError: when the names differ.
         """
         wanted = self.definition(signature).inputs
         if len(inputs) != len(wanted) or set(inputs) != set(wanted):
@@ -191,16 +191,16 @@ class Servable:
 class Models:
     """The models in a folder, in their newest versions.
 
-    None is loaded yet; `watch` and `refresh` do that. A version is served from when it has been
-    loaded and has answered its warm-up requests, until enough newer ones are. One that cannot be
-    loaded changes nothing; it is tried again when its files change. One whose files vanish goes on,
-    one whose files are replaced is loaded anew.
+    The constructor loads none; `watch` and `refresh` do. A version is served once it has been
+    loaded and has answered its warm-up requests, until enough newer versions are served. A version
+    that cannot be loaded changes nothing; loading it is tried again when its files change. A
+    version whose files vanish stays available; one whose files are replaced is loaded again.
 
     Args:
-        folder: path of a folder with a folder for each model, or of a model's own.
+        folder: path of a folder with a folder for each model, or of a single model's folder.
 
     Attributes:
-        looked: `threading.Event`, that whatever there was at first has been tried.
+        looked: `threading.Event`, set once loading has been tried for all initial versions.
     """
 
     def __init__(self, folder):
@@ -213,13 +213,13 @@ class Models:
         self._announce()
 
     def watch(self, seconds):
-        """Loads what there is and looks for new versions every so many seconds, in a thread."""
+        """Loads the models and looks for new versions every `seconds` seconds, in a thread."""
 
         def work():
             while not self._stopped.is_set():
                 try:
                     self.refresh()
-                except Exception:  # whatever it is, it may be over the next time
+                except Exception:  # the problem may be gone the next time
                     logger.exception("%s cannot be looked at", self.folder)
                 self.looked.set()
                 self._stopped.wait(seconds)
@@ -227,29 +227,29 @@ class Models:
         threading.Thread(target=work, name="versions", daemon=True).start()
 
     def stop(self):
-        """Looks for new versions no longer."""
+        """Stops looking for new versions."""
         self._stopped.set()
 
     def refresh(self):
-        """Loads what is new among the newest versions, and lets go what they replace."""
+        """Loads new ones among the newest versions, and releases those that they replace."""
         with self._refreshing:
             replaced = False
             for name, present in self._announce().items():
                 served = 0
                 for number, path in reversed(present.items()):
                     if served == LOADED_VERSIONS or self._stopped.is_set():
-                        break  # older ones are for when newer ones are damaged
+                        break  # older ones are only used if newer ones are damaged
                     before = self._servable(name, number)
                     served += self._load(name, number, path)
                     replaced |= before not in (None, self._servable(name, number))
                     del before
                 replaced |= self._release(name, present)
             if replaced:
-                # TensorFlow's functions refer to each other in circles, tens of megabytes a model.
+                # TensorFlow's functions form reference cycles of tens of megabytes per model.
                 gc.collect()
 
     def _announce(self):
-        """The versions in the folder by model; those that will be loaded are LOADING from now."""
+        """The versions in the folder by model; those to be loaded are marked LOADING."""
         found = {name: version_folders(f) for name, f in model_folders(self.folder).items()}
         with self._lock:
             for name, present in found.items():
@@ -263,7 +263,7 @@ class Models:
         return version and version.servable
 
     def _load(self, name, number, path):
-        """Loads a version if that has to be tried; returns whether it is served."""
+        """Loads a version if it should be tried; returns whether it is served."""
         version = self._versions.get(name, {}).get(number)
         try:
             stamp = _stamp(path)
@@ -278,7 +278,7 @@ class Models:
         version.stamp = stamp
         try:
             servable = Servable(name, number, path)
-        except Exception as error:  # of a damaged file: TensorFlow raises nearly everything
+        except Exception as error:  # damaged files make TensorFlow raise nearly any type
             message = _in_one_line(str(error)) or type(error).__name__
             logger.warning("%s version %d cannot be served: %s", name, number, message)
             if version.servable is None:
@@ -290,9 +290,9 @@ class Models:
         return True
 
     def _release(self, name, present):
-        """Lets go what newer versions replace, and forgets what is neither served nor there.
+        """Releases replaced versions, and forgets those neither served nor in the folder.
 
-        Returns whether it let any go.
+        Returns whether it released any.
         """
         with self._lock:
             known = self._versions.get(name, {})
@@ -313,12 +313,12 @@ class Models:
             )
 
     def loading(self):
-        """The models of which nothing can be served yet: list of str."""
+        """The models without a version that can be served yet: list of str."""
         with self._lock:
             return sorted(n for n in self._versions if self._is_loading(n))
 
     def errors(self):
-        """What keeps versions from being served: list of str."""
+        """The errors that keep versions from being served: list of str."""
         with self._lock:
             return [
                 f"{name} version {version.number}: {version.error}"
@@ -331,7 +331,7 @@ class Models:
         """The versions of a model: list of `Version`, the newest first.
 
         Raises:
-            ServingError: for a model, version or label that there is not.
+            ServingError: for a model, version or label that does not exist.
         """
         if version is not None or label is not None:
             version = self._number(name, version, label)
@@ -344,12 +344,12 @@ class Models:
         return sorted(found, key=lambda v: -v.number)
 
     def get(self, name, version=None, label=None):
-        """The `Servable` of a model's newest version, or of that of a number or label.
+        """The `Servable` of a model's newest version, or of the version with a number or label.
 
         Raises:
             ServingError: when there is none.
         """
-        with self._lock:  # or what a label means could be released before it is found
+        with self._lock:  # otherwise the version of a label could be released before it is found
             name = self._name(name)
             number = self._number(name, version, label)
             if number is None:
@@ -362,7 +362,7 @@ class Models:
         return found.servable
 
     def labels(self, name):
-        """What labels mean for a model: dict from a label to a version's number."""
+        """The labels of a model: dict from label to version number."""
         available = self._available(name)
         config = self.folder / CONFIG
         if not config.exists():
@@ -380,14 +380,14 @@ class Models:
             for label, number in model.version_labels.items()
             if model.name == name and number in available
         }
-        # It is from a time when there were other versions, perhaps.
+        # It may date from a time with other versions.
         return {**labels_of(available), **configured}
 
     def _name(self, name):
         known = self.names()
         to_come = self.loading()
         if name == "default" and name not in known and len(known + to_come) == 1:
-            return (known + to_come)[0]  # what a client asks for that was told no name
+            return (known + to_come)[0]  # for clients that were given no name
         if not self._versions.get(name):
             raise ServingError(
                 "NOT_FOUND",
@@ -426,7 +426,7 @@ class Models:
 
 
 def _stamp(path):
-    """What changes when files of a version are written anew."""
+    """A value that changes when files of a version are rewritten."""
     return sorted((f.as_posix(), f.stat().st_mtime_ns, f.stat().st_size) for f in path.rglob("*"))
 
 
@@ -445,7 +445,7 @@ def _warmup_requests(path):
 
 
 def _still_loading(what):
-    # What a client gets of TensorFlow Serving, which does not listen before.
+    # A client of TensorFlow Serving, which does not listen before this, gets the same error.
     return ServingError("UNAVAILABLE", f"{what} is being loaded; try again")
 
 
@@ -469,7 +469,7 @@ def _wanted(name, info):
 
 
 def check_type(name, dtype, info):
-    """Makes sure of the type of an input.
+    """Checks the type of an input.
 
     Args:
         name: str.
@@ -477,7 +477,7 @@ def check_type(name, dtype, info):
         info: the `TensorInfo` of the input.
 
     Raises:
-        ServingError: when it has another.
+        ServingError: when it has another type.
     """
     if dtype != info.dtype:
         known = dtype in types_pb2.DataType.values() and dtype != types_pb2.DT_INVALID
@@ -487,7 +487,7 @@ def check_type(name, dtype, info):
 
 def _check_shape(name, shape, info):
     sizes = [d.size for d in info.tensor_shape.dim]
-    # TensorFlow's kernels are not made for axes of length 0.
+    # TensorFlow's kernels do not support axes of length 0.
     if (
         len(shape) != len(sizes)
         or any(have < 1 for have in shape)
@@ -497,7 +497,7 @@ def _check_shape(name, shape, info):
 
 
 def _array(name, values, info):
-    """One input as an array of the type and rank that its `TensorInfo` says."""
+    """Converts an input to an array of the type and rank in its `TensorInfo`."""
     dtype = tf.as_dtype(info.dtype)
     rank = len(info.tensor_shape.dim)
     wanted = _wanted(name, info)
@@ -513,7 +513,7 @@ def _array(name, values, info):
             raise ServingError("INVALID_ARGUMENT", f"{wanted}: {error}") from error
         kinds = "iu" if dtype.is_integer else "iuf"
         right = array.dtype.kind in kinds
-        if array is values:  # a tensor, which has a type, where lists of numbers have none
+        if array is values:  # a tensor, which has a type, unlike a list of numbers
             right = array.dtype == dtype.as_numpy_dtype
         if right and dtype.is_integer:
             limits = np.iinfo(dtype.as_numpy_dtype)
@@ -530,7 +530,7 @@ def _array(name, values, info):
 
 
 def _in_one_line(message):
-    """What TensorFlow says, without where in its graph."""
+    """TensorFlow's error message without the location in its graph."""
     lines = (line.strip() for line in message.splitlines())
     useful = [line for line in lines if line and not line.startswith(GRAPH_NOISE)]
     text = " ".join(useful).removeprefix("assertion failed: ")

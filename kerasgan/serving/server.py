@@ -1,4 +1,4 @@
-"""A server for machines without a container: TensorFlow Serving's protocols on a folder."""
+"""A development server without containers: TensorFlow Serving's protocols for a folder."""
 
 import threading
 import time
@@ -13,17 +13,17 @@ from kerasgan.serving.servables import Models
 class Server:
     """Serves a folder of SavedModels by gRPC and REST, for development.
 
-    Production is TensorFlow Serving, which is faster, runs on GPUs, and is watched by others.
-    Models are loaded, one after the other, when it has started; it answers UNAVAILABLE for those
-    to come, and its attribute `models` tells how they are.
+    Use TensorFlow Serving in production: it is faster, runs on GPUs, and is maintained for that.
+    Models are loaded one after the other once the server has started. Until a model is loaded the
+    server answers UNAVAILABLE; the attribute `models` has the state of each.
 
     Args:
-        folder: path of a folder with a folder for each model, or of a model's own.
-        host: str, the address that it listens at; by default programs of this machine only can ask.
-        port: int, of gRPC; 0 for any that is free.
+        folder: path of a folder with a folder for each model, or of a single model's folder.
+        host: str, the address to listen on; by default only programs on this machine can connect.
+        port: int, the port for gRPC; 0 for any free port.
         rest_listening: a socket from `kerasgan.serving.web.listen`, for REST.
         limits: `Limits`.
-        poll_seconds: float, how often it looks for new versions.
+        poll_seconds: float, the time between two checks for new versions.
 
     Attributes:
         models: `kerasgan.serving.servables.Models`.
@@ -32,7 +32,7 @@ class Server:
 
     Raises:
         ValueError: when there is no SavedModel in the folder.
-        RuntimeError: for a port that cannot be had.
+        RuntimeError: for a port that is not available.
     """
 
     def __init__(self, folder, host, port, rest_listening, limits=None, poll_seconds=1.0):
@@ -48,7 +48,8 @@ class Server:
         self._rest = web.make_server(
             rest.create_app(self.engine, host),
             rest_listening,
-            # Who sends somewhat too much gets an answer; who sends far more, a closed connection.
+            # A client that sends slightly too much gets an answer; one that sends far more, a
+            # closed connection.
             4 * limits.request_bytes,
             threads=limits.queue + 8,
         )
@@ -56,16 +57,16 @@ class Server:
         self._poll_seconds = poll_seconds
 
     def start(self):
-        """Answers from now on, in threads."""
+        """Starts answering requests, in threads."""
         self._rpc.start()
         self._rest_thread.start()
         self.models.watch(self._poll_seconds)
 
     def stop(self, seconds=30.0):
-        """Takes no new requests, answers those that came before, and ends.
+        """Stops accepting requests, answers earlier ones, and shuts down.
 
         Args:
-            seconds: float, how long the answers may take.
+            seconds: float, the longest time to wait for answers.
 
         Returns:
             Whether all were answered.
@@ -74,7 +75,8 @@ class Server:
         end = time.monotonic() + seconds
         answered = self.engine.batcher.drain(seconds)
         self._rpc.stop(max(0.0, end - time.monotonic()))
-        # An answer is on its way when the queue is empty: waitress sends it from another thread.
+        # When the queue is empty an answer may still be on its way: waitress sends it from another
+        # thread.
         while time.monotonic() < end and self._busy():
             time.sleep(0.02)
         if self._rest_thread.is_alive():
@@ -83,16 +85,16 @@ class Server:
         return answered
 
     def wait(self, seconds=None):
-        """Waits until each model has been loaded or given up.
+        """Waits until every model has been loaded or has failed to load.
 
         Args:
-            seconds: float, for how long at most; None for ever.
+            seconds: float, the longest time to wait; None for no limit.
 
         Returns:
-            Whether it is so far.
+            Whether all have been loaded or have failed.
 
         Raises:
-            ValueError: when none can be served.
+            ValueError: when no model can be served.
         """
         looked = self.models.looked.wait(seconds)
         if looked and not self.models.names():
@@ -108,7 +110,7 @@ class Server:
 
 
 def _hint(folder):
-    """What a folder holds that nearly is a model's version."""
+    """A hint at folders that are almost a model's version."""
     found = misplaced(folder)
     if not found:
         return ""

@@ -1,4 +1,4 @@
-"""What the servers of web pages have in common: who may ask, and how errors look."""
+"""Shared parts of the web servers: access control, errors and connections."""
 
 import ipaddress
 import json
@@ -11,7 +11,7 @@ import waitress
 from waitress import channel, wasyncore
 from werkzeug import exceptions
 
-CONNECTIONS = 500  # that are held at a time
+CONNECTIONS = 500  # kept open at a time
 REQUEST_SECONDS = 30  # within which a request has to have arrived
 
 CONTENT_SECURITY_POLICY = (
@@ -22,12 +22,12 @@ CONTENT_SECURITY_POLICY = (
 
 
 def guard(app, host, programs=False):
-    """Lets an application answer its own page, and no page of another site.
+    """Lets an application answer its own page, but not pages of other sites.
 
     Args:
         app: a `flask.Flask`.
-        host: str, the address or name that the server is bound to.
-        programs: whether programs that are no browsers may send something, too.
+        host: str, the address or name that the server listens on.
+        programs: whether programs other than browsers may send data, too.
     """
     names = {"localhost", "127.0.0.1", "::1", host, socket.gethostname().lower()}
 
@@ -52,7 +52,7 @@ def guard(app, host, programs=False):
 
 
 def errors_as_json(app):
-    """Lets an application say what is wrong as `{"error": "..."}`."""
+    """Lets an application report errors as `{"error": "..."}`."""
 
     @app.errorhandler(exceptions.HTTPException)
     def in_one_line(error):
@@ -63,11 +63,11 @@ def errors_as_json(app):
 
 
 def listen(host, port):
-    """A socket that takes connections already, so that a port in use is found out early.
+    """Opens a socket that already accepts connections, so that a port in use is noticed early.
 
     Args:
         host: str, an address or name of this machine.
-        port: int, 0 for any that is free.
+        port: int, 0 for any free port.
 
     Raises:
         OSError: for a port in use, or an address that this machine does not have.
@@ -85,10 +85,10 @@ def url_of(listening):
 
 
 class Channel(channel.HTTPChannel):
-    """A connection, which keeps nobody else from being heard.
+    """A connection that cannot block others.
 
-    A request has to arrive within a time that does not begin anew with each byte of it, and a new
-    connection takes the place of that which has said nothing for the longest time.
+    A request must arrive within a total time, which does not restart with each byte, and a new
+    connection replaces the one that has been idle longest.
     """
 
     def __init__(self, server, *arguments, **keywords):
@@ -111,10 +111,10 @@ def make_server(app, listening, largest_body, **settings):
     Args:
         app: a WSGI application.
         listening: a socket from `listen`.
-        largest_body: int, bytes that a request may have.
-        **settings: of waitress.
+        largest_body: int, the largest size of a request in bytes.
+        **settings: settings of waitress.
     """
-    # It would write a line for every request that finds no thread free.
+    # It would log a line for every request that finds no free thread.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     server = waitress.create_server(
         app,
@@ -124,7 +124,7 @@ def make_server(app, listening, largest_body, **settings):
         connection_limit=2 * CONNECTIONS,
         channel_timeout=REQUEST_SECONDS,
         cleanup_interval=1,
-        asyncore_use_poll=True,  # select() knows files of numbers below 1024 only
+        asyncore_use_poll=True,  # select() supports only file numbers below 1024
         **settings,
     )
     server.channel_class = Channel
@@ -137,7 +137,7 @@ def stop(server):
     Args:
         server: from `make_server`.
     """
-    # What another thread closes while the server waits for it would be an error there.
+    # Closing a connection from another thread while the server waits for it would cause an error.
     server.trigger.pull_trigger(lambda: wasyncore.close_all(server._map))
     server.task_dispatcher.shutdown()
 

@@ -1,4 +1,4 @@
-"""Costs that are dear to compute, paid in updates of their own, Karras et al. 2020."""
+"""Lazy regularization: expensive penalties in updates of their own, Karras et al. 2020."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,10 +14,10 @@ from kerasgan.losses.penalties import Penalty
 
 
 class LazyCost(NamedTuple):
-    """What a player pays in one of `every` steps.
+    """A regularization term that a player minimizes in one of `every` steps.
 
     Attributes:
-        name: str, under which it is logged.
+        name: str, the name under which it is logged.
         every: int of at least 2.
         of: function from a `kerasgan.core.gan.Shown` to a float32 scalar.
     """
@@ -28,20 +28,20 @@ class LazyCost(NamedTuple):
 
 
 class LazilyRegularizedGAN(ImageGAN):
-    """An `ImageGAN` some of whose costs are updates of their own, in one of several steps.
+    """An `ImageGAN` with lazy regularization: some penalties have updates of their own.
 
-    Karras et al. 2020, section 3.1: what a player pays for gradients changes slowly, and is dear.
-    In one step of `every` its own update follows the player's ordinary one, of the cost times
-    `every`. Adam then moves the player k + 1 times where it moved it k times, so its learning rate
-    is multiplied by c = k / (k + 1), and its betas are raised to the power c: `lazy_adam`.
+    Karras et al. 2020, section 3.1: penalties on gradients change slowly and are expensive. In one
+    of `every` steps the player's ordinary update is followed by an update on the penalty times
+    `every`. Adam then makes k + 1 updates instead of k, so its learning rate is multiplied by c = k
+    / (k + 1), and its betas are raised to the power c: `lazy_adam`.
 
     Which updates a step has depends only on the number of steps before it. So `fit` chooses among
-    compiled steps, one for each combination, outside of their graphs: a condition inside would
-    trace an update of the optimizer that may not take place, and compute its state anyway. The
-    number of steps is part of the file.
+    compiled steps, one for each combination, outside their graphs: a condition inside would trace
+    an optimizer update that may not take place, and compute its state anyway. The number of steps
+    is saved with the model.
 
-    Gradient penalties with `every` above 1 are such costs of the discriminator. A subclass adds
-    others by `lazy_costs`.
+    Gradient penalties with `every` above 1 are such penalties of the discriminator. A subclass adds
+    others in `lazy_costs`.
 
     Args:
         As for `kerasgan.ImageGAN`.
@@ -64,7 +64,7 @@ class LazilyRegularizedGAN(ImageGAN):
         self._due: tuple[bool, ...] | None = None
 
     def lazy_costs(self, player: str) -> list[LazyCost]:
-        """What a player pays in some steps only: list of `LazyCost`."""
+        """The terms that a player minimizes in some steps only: list of `LazyCost`."""
         if player != "discriminator":
             return []
         return [
@@ -88,9 +88,9 @@ class LazilyRegularizedGAN(ImageGAN):
         """Prepares for training; see `kerasgan.GAN.compile`.
 
         Args:
-            optimizer: as there; optimizers of your own are taken as they are.
+            optimizer: as there; your own optimizers are used without correction.
             loss, penalties, augmentation, discriminator_steps, metrics, jit_compile: as there.
-            steps_per_execution: 1 or `"auto"`: not all steps are the same here.
+            steps_per_execution: 1 or `"auto"`, because steps differ here.
 
         Raises:
             ValueError: for more steps, or an optimizer that accumulates gradients.
@@ -124,7 +124,7 @@ class LazilyRegularizedGAN(ImageGAN):
     def lazy_adam(
         self, player: str, learning_rate: float, beta_1: float = 0.0, beta_2: float = 0.99
     ) -> keras.Optimizer:
-        """Adam corrected for a player's further updates."""
+        """Adam, corrected for a player's additional updates."""
         ordinary = 1.0 / (1.0 + self._further_updates(player))
         return keras.optimizers.Adam(
             learning_rate * ordinary, beta_1**ordinary, beta_2**ordinary, epsilon=1e-8

@@ -1,4 +1,4 @@
-"""What StyleGAN2 and StyleGAN3 have in common, Karras et al. 2020 and 2021."""
+"""The base class of StyleGAN2 and StyleGAN3, Karras et al. 2020 and 2021."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -13,9 +13,9 @@ R1_EVERY = 16
 
 
 class StyledGAN(HasStyles, LazilyRegularizedGAN):
-    """Settings that were published together, lazy R1, and an average whose half-life is in images.
+    """A GAN with published settings, lazy R1, and an average with a half-life in images.
 
-    A subclass gives a generator that is a `StyledGenerator`, whose synthesis takes `bounded`, and
+    A subclass defines a generator that is a `StyledGenerator`, whose synthesis takes `bounded`, and
 
     - `presets`: dict from a name to settings that have `batch_size`, int, images an update;
     - `published`: the settings of this model, with `gamma`, float, of R1, `ema_images`, float, in
@@ -37,7 +37,7 @@ class StyledGAN(HasStyles, LazilyRegularizedGAN):
 
     @classmethod
     def batch_size_for(cls, /, **settings) -> int:
-        """The batch of `fit` as published; see `kerasgan.GAN.batch_size_for`."""
+        """The published batch size of `fit`; see `kerasgan.GAN.batch_size_for`."""
         given, preset = settings.get("batch_size"), cls.presets.get(settings.get("preset", "auto"))
         if isinstance(given, int) and given > 0:
             return given
@@ -47,7 +47,7 @@ class StyledGAN(HasStyles, LazilyRegularizedGAN):
         return GradientPenalty.r1(self.published.gamma, every=R1_EVERY)
 
     def ema_decay_after(self, updates, batch_size):
-        """Half in so many images, at first in a share of those so far."""
+        """The decay for the half-life in images, which is at first a share of the images so far."""
         batch = ops.cast(batch_size, "float32")
         half_life = ops.convert_to_tensor(self.published.ema_images, "float32")
         if self.published.ema_ramp is not None:
@@ -73,7 +73,7 @@ def check_settings(
     batch_size: int | None,
     mapping_layers: int | None,
 ) -> None:
-    """Raises a ValueError for a preset, batch size or depth of the mapping that cannot be."""
+    """Raises a ValueError for an invalid preset, batch size or depth of the mapping."""
     names = ("auto", *presets)
     if preset not in names:
         raise ValueError(f"preset={preset!r}; use one of {', '.join(map(repr, names))}.")

@@ -1,4 +1,4 @@
-"""What surrounds a step: optimizers, averages, the order of the data, the watch on losses."""
+"""Everything around a training step: optimizers, averages, the order of data, checks of losses."""
 
 import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__init__.py)
 

@@ -1,4 +1,4 @@
-"""What the discriminator of a GAN sees, and what it pays beside the game."""
+"""Augmentation and penalties of a GAN's discriminator."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ else:
 
 
 class Discriminates(_Beside):
-    """What a `kerasgan.GAN` does with an augmentation and with penalties, apart from the game.
+    """The methods of `kerasgan.GAN` for augmentation and penalties.
 
     Attributes:
         penalties: list of `kerasgan.losses.Penalty`, once it is compiled.
@@ -59,22 +59,22 @@ class Discriminates(_Beside):
             self.augmentation.look_back()
 
     def freeze_discriminator(self, layers: int) -> list[str]:
-        """FreezeD: the discriminator's layers nearest to the image keep their weights in training.
+        """FreezeD: freezes the discriminator's layers nearest to the image.
 
-        They know what pictures are made of, and a small data set would only spoil them. Use it on a
-        model that has weights, from `kerasgan.load_model` or `kerasgan.transfer`. A compiled model
-        is compiled again with the same arguments; its optimizers begin anew.
+        These layers extract general features of images, which a small data set would only spoil.
+        Use it on a trained model, from `kerasgan.load_model` or `kerasgan.transfer`. A compiled
+        model is compiled again with the same arguments; its optimizers start anew.
 
         Args:
-            layers: int of at least 0 and less than the number of the discriminator's layers with
-                weights. 0 lets all layers learn again.
+            layers: int, how many layers to freeze: at least 0, and less than the number of the
+                discriminator's layers with weights. 0 unfreezes all layers.
 
         Returns:
-            The names of the layers that keep their weights, from the image on.
+            The names of the frozen layers, starting at the image.
 
         Raises:
-            ValueError: for another number, or a discriminator whose layers have no order, such as
-                one that grows.
+            ValueError: for a number out of range, or for a discriminator whose layers have no fixed
+                order, such as one that grows.
 
         Reference: Freeze the Discriminator: a Simple Baseline for Fine-Tuning GANs, Mo, Cho & Shin,
         2020, arXiv:2002.10964.

@@ -1,4 +1,4 @@
-"""The names of metrics, and how they are fed with real and generated images."""
+"""Metrics by name, and how they are updated with real and generated images."""
 
 import inspect
 import itertools

@@ -1,4 +1,4 @@
-"""Models out of the files that papers' authors have published."""
+"""Loads models from files that papers' authors have published."""
 
 import dataclasses
 import math
@@ -120,26 +120,26 @@ class ReadsOfficialFiles:
     def from_official(
         cls, path: str | os.PathLike, network: str | None = None, **settings: Any
     ) -> Self:
-        """A model with the weights of a file that the paper's authors have published.
+        """Creates a model with the weights of a file that the paper's authors have published.
 
-        The file is read as data: nothing in it is executed, and PyTorch is not needed. The model
-        is not compiled; what the file says of a training is in `official.training`, arguments of
+        The file is read as data: nothing in it is executed, and PyTorch is not needed. The model is
+        not compiled; `official.training` has the training settings in the file, as arguments of
         `compile`. docs/published_files.md lists the kinds of files.
 
         Args:
-            path: the file, `.pkl`, `.pth` or `.bin`; or a folder of checkpoints, of models whose
-                networks have a file each.
-            network: None for each network of the file in its place; or the file's name of the
-                generator that is wanted, such as `"G"`, where it has several.
-            **settings: arguments of the model which the file does not tell, such as `seed`.
+            path: the file, `.pkl`, `.pth` or `.bin`; or a folder of checkpoints, for models with a
+                file per network.
+            network: None to load every network of the file; or the name in the file of the
+                generator to use, such as `"G"`, if it has several.
+            **settings: arguments of the model that the file does not determine, such as `seed`.
 
         Returns:
-            The model. Its attribute `official`, a `kerasgan.training.official.Published`, tells
-            what was found in the file, and is not saved with the model.
+            The model. Its attribute `official`, a `kerasgan.training.official.Published`, says what
+            was found in the file; it is not saved with the model.
 
         Raises:
             ValueError: for a file that is damaged, unknown, or of another model.
-            OSError: if it cannot be opened.
+            OSError: for a file that cannot be opened.
         """
         file = PublishedFile.read(path)
         model = cls.from_published_file(file, network, settings)

@@ -1,4 +1,4 @@
-"""Where in its data a model in training is, so that an epoch goes on where it was interrupted."""
+"""The position of a model in its data, so that an interrupted epoch can go on where it stopped."""
 
 import warnings
 

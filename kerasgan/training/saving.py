@@ -1,4 +1,4 @@
-"""Models as files: everything that training needs to go on bit for bit."""
+"""Saves and loads models with everything that training needs to go on bit for bit."""
 
 import os
 import pathlib
@@ -26,10 +26,10 @@ NETWORKS = ("generator", "discriminator", "encoder", "decoder")
 
 
 class SavesExactly(_Beside):
-    """What `GenerativeModel` does with files, apart from it: a base class beside `keras.Model`.
+    """The methods of `GenerativeModel` for files, a base class beside `keras.Model`.
 
     A file holds the networks, optimizers, averages, seeds and counters, the settings that users
-    made on layers, and, of an epoch that is half done, where it is.
+    made on layers, and the position in an unfinished epoch.
     """
 
     networks_version = 1  # raised when the same weights begin to compute something else
@@ -42,8 +42,8 @@ class SavesExactly(_Beside):
     def save(self, filepath: str | os.PathLike, overwrite: bool = True, **kwargs) -> None:
         """Saves everything: networks, optimizers, averages, seeds, counters.
 
-        As `keras.Model.save`, except that an existing file is replaced in one move when the new
-        one is complete, and that weights which are not numbers are not written.
+        As `keras.Model.save`, except that an existing file is replaced in one step once the new one
+        is complete, and that NaN or infinite weights raise an error.
 
         Args:
             filepath: a path that ends in `.keras`.
@@ -62,7 +62,7 @@ class SavesExactly(_Beside):
         self._write(super().save, filepath, overwrite, kwargs)
 
     def save_weights(self, filepath: str | os.PathLike, overwrite: bool = True, **kwargs) -> None:
-        """Saves the same state as `save`, without the configuration; see there.
+        """Saves the same state as `save`, without the configuration; see `save`.
 
         Args:
             filepath: a path that ends in `.weights.h5`.
@@ -72,7 +72,7 @@ class SavesExactly(_Beside):
         self._write(super().save_weights, filepath, overwrite, kwargs)
 
     def save_networks(self, filepath: str | os.PathLike) -> None:
-        """Saves what `save_weights` does without optimizers and without where an epoch stands.
+        """Saves what `save_weights` does, without optimizers and the position in an epoch.
 
         Args:
             filepath: a path that ends in `.weights.h5`, for `load_weights` before `compile`.
@@ -105,7 +105,7 @@ class SavesExactly(_Beside):
             self._remember(filepath)
 
     def load_weights(self, filepath: str | os.PathLike, *args, **kwargs) -> None:
-        """Restores what `save_weights` or `save` wrote, as `keras.Model.load_weights`.
+        """Restores what `save_weights` or `save` wrote; see `keras.Model.load_weights`.
 
         Raises:
             ValueError: when the file holds another model, or, if this model is compiled, other
@@ -118,7 +118,7 @@ class SavesExactly(_Beside):
         self.last_saved = (pathlib.Path(filepath), self.how_far())
 
     def how_far(self) -> str | None:
-        """Such as `"after 2 epochs"`, `"at epoch 3, step 120 of 600"`, or None before training."""
+        """`"after 2 epochs"`, `"at epoch 3, step 120 of 600"` or such; None before training."""
         if self.position.step:
             return f"at {self.position}"
         if not self.epochs_trained:
@@ -208,7 +208,7 @@ class SavesExactly(_Beside):
         ]
 
     def model_card(self) -> dict:
-        """What an exported file tells of the model: dict that JSON can hold."""
+        """The description of the model in an exported file: dict for JSON."""
         config = self.get_config()
         return {
             "model": type(self).__name__,
@@ -302,7 +302,7 @@ class SavesExactly(_Beside):
 
 
 def load_model(path: str | os.PathLike) -> keras.Model:
-    """Loads a model with all that its training needs, as `keras.saving.load_model` does.
+    """Loads a model with everything that training needs, as `keras.saving.load_model` does.
 
     Args:
         path: a `.keras` file, or the folder of a run of `kerasgan train`.
@@ -312,7 +312,8 @@ def load_model(path: str | os.PathLike) -> keras.Model:
 
     Raises:
         FileNotFoundError: when there is no such file.
-        ValueError: when it is no `.keras` file, or of other networks than this kerasgan makes.
+        ValueError: when it is not a `.keras` file, or has networks that differ from those of this
+            version.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""What watches every `fit`: which epoch it is, and whether the losses are still numbers."""
+"""The callback in every `fit` that counts epochs and checks that losses are finite."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Training that starts from a trained model: what fits is taken, and some of it may be kept."""
+"""Transfer learning: starts training from the weights of a trained model."""
 
 from typing import NamedTuple
 
@@ -10,13 +10,13 @@ from kerasgan.backend import private
 
 
 class Transfer(NamedTuple):
-    """What a model took from another one.
+    """The weights that a model took from another one.
 
     Attributes:
         taken: list of the names of the weights that fit, such as `"generator/up1/kernel"`.
         left: dict from the name of a weight of the model that did not fit to the reason, such as
             `"(3, 32) there, (10, 32) here"`.
-        share: float from 0 to 1, of the model's numbers that were taken.
+        share: float from 0 to 1, the share of the model's weights that were taken.
     """
 
     taken: list[str]
@@ -33,16 +33,16 @@ class Transfer(NamedTuple):
 
 
 def transfer(donor: keras.Model, model: keras.Model) -> Transfer:
-    """Gives a new model the weights of a trained one, wherever name and shape are the same.
+    """Copies the weights of a trained model to a new one, wherever name and shape are the same.
 
-    The two may have other numbers of classes, sizes of images, losses or penalties. What differs in
-    shape, such as an embedding of the classes, starts anew. Optimizers and the count of epochs do,
-    too. An average of the generator is taken from that of the donor or, if it has none, from its
-    generator.
+    The two may differ in the number of classes, the image size, losses or penalties. Weights of
+    another shape, such as an embedding of the classes, start anew, as do the optimizers and the
+    count of epochs. The averaged generator is copied from that of the donor or, if it has none,
+    from its generator.
 
     Args:
-        donor: the trained model, which is not changed.
-        model: the model that is to be trained.
+        donor: the trained model; it does not change.
+        model: the model to train.
 
     Returns:
         A `Transfer`; print it to see what did not fit.

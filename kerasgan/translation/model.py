@@ -1,4 +1,4 @@
-"""Translation models whose networks play against each other."""
+"""The base class of adversarial translation models."""
 
 import numpy as np
 
@@ -9,13 +9,14 @@ from kerasgan.training.optimizers import all_layers
 
 
 class TranslationModel(Translates, AdversarialModel):
-    """An `AdversarialModel` whose generators take images.
+    """An `AdversarialModel` whose generators translate images.
 
-    A subclass owes what `AdversarialModel` and `kerasgan.roles.Translates` want, and, unless it
-    overrides `train_step`:
+    A subclass must define what `AdversarialModel` and `kerasgan.roles.Translates` require and,
+    unless it overrides `train_step`:
 
-    - `generated(first, second, training)`: what the generators make of a pair of batches, a tuple;
-    - `generator_loss` and `discriminator_loss`: from a pair of batches, what was generated and
+    - `generated(first, second, training)`: the outputs of the generators for a pair of batches, a
+      tuple;
+    - `generator_loss` and `discriminator_loss`: from a pair of batches, the generated images and
       `training` to `(loss, logs)`.
     """
 

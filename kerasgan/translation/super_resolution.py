@@ -1,4 +1,4 @@
-"""Models that learn to enlarge images, of pairs of small and large ones."""
+"""Super-resolution models, which learn from pairs of small and large images."""
 
 from collections.abc import Callable
 from typing import Self
@@ -13,19 +13,18 @@ from kerasgan.translation.model import TranslationModel
 
 
 class SuperResolutionModel(TranslationModel):
-    """What SRGAN and those that follow it share.
+    """The base class of SRGAN and its successors.
 
-    A generator enlarges. It is first trained on the pixels alone, which is `pretrain`, and then
-    against a discriminator and on the features that another network finds in images. Adam(1e-4),
-    batches of 16.
+    A generator enlarges images. It is first trained on the pixels alone, with `pretrain`, and then
+    against a discriminator and on the features of another network. Adam(1e-4), batches of 16.
 
-    A subclass owes:
+    A subclass must define:
 
-    - `pixel_loss(large, fake)`: what `pretrain` minimizes, float32 scalar, and `pixel_loss_name`,
-      as which it is logged;
+    - `pixel_loss(large, fake)`: the loss of `pretrain`, float32 scalar, and `pixel_loss_name`, the
+      name under which it is logged;
     - `generator_loss(small, large, fake, training)`: `(loss, logs)` with `content_loss`, and
       `pixel_loss_name` if it is another name, among the logs;
-    - in its constructor, an argument `features`, which its config has as a network.
+    - in its constructor, an argument `features`, which its config stores as a network.
 
     Args:
         image_shape: (height, width, channels) of the large images in training, multiples of
@@ -41,7 +40,7 @@ class SuperResolutionModel(TranslationModel):
         **kwargs: `name`, as for `keras.Model`.
 
     Raises:
-        ValueError: for a scale or image_shape that cannot be had.
+        ValueError: for an impossible scale or image_shape.
     """
 
     takes = "super_resolve"
@@ -110,9 +109,9 @@ class SuperResolutionModel(TranslationModel):
     def pretrain(self, *args, **kwargs) -> keras.callbacks.History:
         """Trains the generator alone on the pixels.
 
-        Its epochs count: `pretrain(data, epochs=100)`, then `fit(data, initial_epoch=100,
-        epochs=150)`. The generator's optimizer goes on with the moments that it has. What is logged
-        is the loss of the pixels, as `generator_loss` and as the model calls it.
+        Its epochs count: call `pretrain(data, epochs=100)`, then `fit(data, initial_epoch=100,
+        epochs=150)`. The generator's optimizer keeps its moments. It logs the pixel loss as
+        `generator_loss` and under the model's own name for it.
 
         Args:
             *args, **kwargs: as for `fit`.
@@ -161,7 +160,7 @@ class SuperResolutionModel(TranslationModel):
         )
 
     def discriminator_loss(self, small, large, fake, training=True):
-        """What the discriminator minimizes, and logs: `(loss, logs)`."""
+        """The discriminator's loss and logs: `(loss, logs)`."""
         loss = self.adversarial_loss.discriminator(
             self.discriminator(large, training=training),
             self.discriminator(fake, training=training),
