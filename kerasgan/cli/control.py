@@ -69,7 +69,7 @@ def check_outs(outs, kinds):
 @label
 @out_option(ANIMATED)
 def interpolate(run_or_file, seeds, ends, num, space, path, label, outs):
-    """Draw the way between images of a run folder or a .keras file."""
+    """Draw interpolations between images of a run folder or a .keras file."""
     check_outs(outs, ANIMATED)
     model, _ = runs.load_run(run_or_file)
     import numpy as np
@@ -84,7 +84,7 @@ def interpolate(run_or_file, seeds, ends, num, space, path, label, outs):
             roles.require(model, roles.HasLatents, "kerasgan interpolate")
             points = [model.latents(1, seed=number)[0] for number in numbers(seeds)]
         if len(points) < 2:
-            raise ValueError("a way has two ends: give two seeds or pictures, or more.")
+            raise ValueError("an interpolation has two ends: give two seeds or pictures, or more.")
         given = {"space": space, "path": path, "labels": _labels(model, label)}
         given = {name: value for name, value in given.items() if value is not None}
         if not roles.has(model, roles.HasLatents) and "space" in given:
@@ -99,7 +99,8 @@ def interpolate(run_or_file, seeds, ends, num, space, path, label, outs):
         else:
             images = [ways[0][0], *(image for way in ways for image in way[1:])]
             pictures.write_animation(file, [pictures.draw(image[None]) for image in images])
-    click.echo(f"{len(ways)} way{'s' * (len(ways) > 1)} of {num} images in {_listed(outs)}")
+    plural = "s" * (len(ways) > 1)
+    click.echo(f"{len(ways)} interpolation{plural} of {num} images in {_listed(outs)}")
 
 
 @click.command(cls=TakesPreset)

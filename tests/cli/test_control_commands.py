@@ -47,7 +47,7 @@ class ControlCommandsTest(CommandTestCase):
         gif.write_bytes(b"GIF89a of somebody")
         self.assert_refused(command, "way.gif is there already")
         for arguments, message in (
-            (["--seeds", "1"], "a way has two ends"),
+            (["--seeds", "1"], "an interpolation has two ends"),
             (["--seeds", "a,b"], "--seeds a,b: use whole numbers with commas"),
             (["--space", "s"], "space='s': StyleGAN2 has no such"),
             (["--path", "x"], "path='x'; use 'lerp' or 'slerp'"),
