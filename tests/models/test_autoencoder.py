@@ -221,7 +221,7 @@ class BadInputTest(tf.test.TestCase, parameterized.TestCase):
 
         for network, settings, message in (
             (decoder(length=2), {}, r"takes inputs of shape \(2,\), but the codes of the encoder"),
-            (decoder("sigmoid"), {}, "ends in sigmoid, so it makes no images"),
+            (decoder("sigmoid"), {}, "ends in sigmoid, so it cannot make images"),
             (decoder("tanh"), {"loss": "binary_crossentropy"}, "ends in tanh, but binary_cross"),
             (decoder(), {"sparsity": "kl"}, "encoder ends in linear, but sparsity=.kl. needs"),
         ):
