@@ -202,7 +202,7 @@ def _read(argument, path):
     path = pathlib.Path(path)
     if not path.is_file():
         raise FileNotFoundError(
-            f"{argument}={str(path)!r} is no file; LPIPS takes {FORM}: torchvision's file of "
+            f"{argument}={str(path)!r} is not a file; LPIPS takes {FORM}: torchvision's file of "
             "AlexNet or VGG16, and that of the package lpips with the weights for it."
         )
     return read_tensors(path)

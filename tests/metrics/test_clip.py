@@ -184,7 +184,7 @@ class KerasHubCLIPTest(tf.test.TestCase):
     def test_a_clip_of_arrays_does_not_steer(self):
         gan = kerasgan.DCGAN((8, 8, 1), latent_dim=6, base_width=4)
         alike = kerasgan.metrics.text_likeness(Arrays(), "a two")
-        with self.assertRaisesRegex(ValueError, "objective gives ndarray, which has no gradient"):
+        with self.assertRaisesRegex(ValueError, "objective returns ndarray, which has no gradient"):
             kerasgan.control.steer(gan, gan.latents(1, seed=0), alike)
 
     @needs_backend("tensorflow", reason="keras-hub's preprocessors are TensorFlow's")
