@@ -135,7 +135,7 @@ class LPIPSTest(tf.test.TestCase):
             ),
             ((folder / "no.pth", vgg_heads), "backbone='.*no.pth' is not a file"),
             ((written("a", short), vgg_heads), "taken for VGG16, lacks features.28.bias"),
-            ((written("b", more), vgg_heads), "beyond what is known, features.30.bias"),
+            ((written("b", more), vgg_heads), "has the unknown features.30.bias"),
             ((written("c", other), vgg_heads), "no features.0.weight with kernels of 11x11 or 3x3"),
             ((vgg_heads, vgg), "no features.0.weight"),
             ((vgg, vgg), "has to be such as lpips/weights/v0.1/vgg.pth, lacks lin0.model.1.weight"),
