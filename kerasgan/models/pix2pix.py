@@ -184,8 +184,8 @@ class Pix2Pix(TranslationModel):
             for argument, value in own.items():
                 if settings.setdefault(argument, value) != value:
                     raise ValueError(
-                        f"its networks have {argument}={settings[argument]} and {value}; "
-                        "those of a Pix2Pix have one."
+                        f"its networks have {argument}={settings[argument]} and {value}; those of "
+                        "a Pix2Pix have the same."
                     )
         if "discriminator" in found:
             both = channels_seen(found["discriminator"][1])

@@ -100,8 +100,8 @@ class R3GAN(ImageGAN):
         widest = 8 * base_width if max_width is None else max_width
         if widest < base_width:
             raise ValueError(
-                f"max_width={max_width!r} is below base_width={base_width!r}; use at least that, "
-                "or None."
+                f"max_width={max_width!r} is below base_width={base_width!r}; use at least "
+                "base_width, or None."
             )
         super().__init__(
             image_shape,

@@ -66,7 +66,7 @@ def check_tensors(
     """
     for names, what in (
         (set(shapes) - set(tensors), "lacks"),
-        (set(tensors) - set(shapes), "has, beyond what is known,"),
+        (set(tensors) - set(shapes), "has the unknown"),
     ):
         if names:
             raise ValueError(f"{network} {what} {', '.join(n[:100] for n in sorted(names)[:3])}.")
@@ -77,4 +77,4 @@ def check_tensors(
                 f"{network} has {name[:100]} of shape {array.shape}, not {tuple(shape)}."
             )
         if array.dtype.kind != "f" or not np.all(np.isfinite(array)):
-            raise ValueError(f"{network} has {name[:100]} with what are no finite floats.")
+            raise ValueError(f"{network} has {name[:100]} with values that are not finite floats.")

@@ -276,7 +276,7 @@ class EvaluateTest(CommandTestCase):
             (evaluate(file, "--metrics", ", "), ["--metrics is empty; choose from c2st"]),
             (evaluate(file, "--out", folder), ["--out", "is a folder; name a file"]),
             (evaluate(file, "--features", "none.pth"), ["features='none.pth' does not exist"]),
-            (evaluate(file, data=folder / "broken.npz"), ["broken.npz is no .npz file"]),
+            (evaluate(file, data=folder / "broken.npz"), ["broken.npz is not an .npz file"]),
             (call("compare", folder / "damaged"), ["run.json is damaged"]),
             (
                 call("compare", other, "--out", folder / "page.html"),

@@ -434,4 +434,4 @@ class FaultsTest(CommandTestCase):
         self.assert_fails(ended, 2, r"\Akerasgan: \S+other\.keras cannot be loaded as a kerasgan")
         self.assertIn("model: the file holds version 7 of VanillaGAN's networks", ended.err)
         self.assertNotIn("objects could not", ended.err)
-        self.assertTrue(ended.err.endswith("are served as before.\n"), ended.err)
+        self.assertTrue(ended.err.endswith("still work.\n"), ended.err)

@@ -89,7 +89,7 @@ class WithScoresTest(tf.test.TestCase, parameterized.TestCase):
 
     @parameterized.parameters(
         ({"method": "svm"}, "method='svm'; use one of 'logistic', 'linear', 'sefa', 'pca'"),
-        ({"space": "w"}, "space='w': LinearModel has no such; use 'z'"),
+        ({"space": "w"}, "space='w': LinearModel has no such space; use 'z'"),
         ({"scores": None}, "method='logistic' needs scores; give scores, or use 'sefa' or 'pca'"),
         ({"method": "pca"}, "method='pca' takes no scores"),
         ({"scores": 3}, "scores=3; use a function of images, or a dict"),

@@ -231,7 +231,7 @@ class BadInputTest(tf.test.TestCase, parameterized.TestCase):
     def test_data(self):
         model = small(noise="gaussian")
         model.compile()
-        with self.assertRaisesRegex(ValueError, "give the clean images alone, and noise="):
+        with self.assertRaisesRegex(ValueError, "give only the clean ones, and noise="):
             model.fit(images(4), images(4), verbose=0)
         with self.assertRaisesRegex(ValueError, "labels"):
             model.fit(images(4), np.zeros(4, "int32"), verbose=0)
