@@ -206,7 +206,7 @@ def as_examples(array, labels=None, class_names=None):
         if class_names is not None and labels.max() >= len(class_names):
             raise ValueError(
                 f"class_names has {len(class_names)} names, but there is a label {labels.max()}; "
-                "give a name for each class, the name of class 0 first."
+                "give one name for each class, the name of class 0 first."
             )
     return Examples(images, labels, class_names)
 

@@ -325,7 +325,8 @@ class Detector(keras.Model):
 
 def _lost_function(captions):
     raise ValueError(
-        "the function that encodes captions is not in the file; set detector.encode_text to it."
+        "the function that encodes captions is not in the file; set detector.encode_text to this "
+        "function."
     )
 
 

@@ -437,8 +437,8 @@ def _labels_to_ask(model, real, num_images):
     if model.num_classes < classes or model.num_classes != (real.width or model.num_classes):
         raise ValueError(
             f"the model has {model.num_classes} classes, but the groups are "
-            f"{max(classes, real.width or 0)}; leave the reference's labels out, or give images "
-            "and the labels= of their groups."
+            f"{max(classes, real.width or 0)}; leave the labels of the reference out, or give "
+            "images and their groups as labels=."
         )
     return np.sort(real.labels)[np.arange(num_images) * len(real.labels) // num_images]
 

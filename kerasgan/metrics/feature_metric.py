@@ -55,8 +55,8 @@ class FeatureMetric(keras.metrics.Metric):
         if self._lacks_weights:
             raise ValueError(
                 f"{self.name}: the weights of the network that was given as features are not part "
-                "of a configuration, and so they are lost; give the network anew, or load the "
-                ".keras file of the model that the metric belongs to."
+                "of a configuration, so they are lost; give the network again, or load the .keras "
+                "file of the model that the metric belongs to."
             )
         return extractor(self.features)
 

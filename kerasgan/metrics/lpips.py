@@ -148,7 +148,9 @@ def lpips(
         f"heads={str(heads)!r}, which for this {plan.name} has to be such as {plan.heads},",
     )
     if any(weights[name].min() < 0.0 for name in wanted):
-        raise ValueError(f"heads={str(heads)!r} has weights below 0, which LPIPS never has.")
+        raise ValueError(
+            f"heads={str(heads)!r} has weights below 0, but the weights of LPIPS are at least 0."
+        )
     with measuring_networks():
         images = keras.Input((None, None, 3), name="images")
         network = LPIPSNetwork(images, _outputs(images, plan, shapes, as_mean), name="lpips")

@@ -200,7 +200,7 @@ class FeatureStatistics:
         with opened(path) as file:
             if not {"mu", "sigma"} <= set(file.files):
                 found = ", ".join(file.files) or "nothing"
-                raise ValueError(f"it holds {found}; statistics are `mu` and `sigma`.")
+                raise ValueError(f"it holds {found}, but statistics are `mu` and `sigma`.")
             mu, sigma = (np.asarray(file[name], "float64") for name in ("mu", "sigma"))
             count = int(file["count"]) if "count" in file.files else 0
             made_by = tuple(map(str, file["made_by"])) if "made_by" in file.files else None
@@ -233,7 +233,7 @@ def opened(path):
     try:
         loaded = np.load(path, allow_pickle=False)
         if not isinstance(loaded, np.lib.npyio.NpzFile):
-            raise ValueError("it is one array, without a name.")
+            raise ValueError("it holds a single array without a name.")
         with loaded as file:
             yield file
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:

@@ -573,7 +573,7 @@ def check_filters(tensors: Mapping[str, np.ndarray], network: str) -> None:
     for name in _filters(tensors):
         found = tensors[name]
         if not np.allclose(found / found.sum(), filters, atol=1e-6):
-            raise ValueError(f"{network} has {name}, another filter than [1, 3, 3, 1].")
+            raise ValueError(f"{network} has {name}, which is not the filter [1, 3, 3, 1].")
 
 
 def _filters(tensors):

@@ -133,7 +133,7 @@ class Storages:
         if key in self.by_key:
             known = self.by_key[key].numbers
             if (known.dtype, len(known)) != (dtype, length):
-                raise RefusalError("it describes one storage in two ways")
+                raise RefusalError("it describes the same storage in two ways")
             return self.by_key[key]
         size = length * dtype.itemsize
         self.left -= size

@@ -31,7 +31,7 @@ def module_tensors(network: Record) -> dict[str, np.ndarray]:
         path, module = waiting.pop()
         seen += 1
         if seen > MOST_MODULES or len(path) > MOST_DEPTH:
-            raise ValueError("has modules within modules without end; it is damaged.")
+            raise ValueError("has modules that contain each other without end; it is damaged.")
         parts: dict[str, Any] = {}
         for kind in ("_parameters", "_buffers", "_modules"):
             parts[kind] = module.state.get(kind, {}) if isinstance(module, Record) else None
@@ -41,7 +41,7 @@ def module_tensors(network: Record) -> dict[str, np.ndarray]:
             if value is None:
                 continue
             if not isinstance(value, np.ndarray):
-                raise ValueError(f"has {name[:100]!r}, which is no array; it is damaged.")
+                raise ValueError(f"has {name[:100]!r}, which is not an array; it is damaged.")
             found[".".join((*path, name))] = value
         modules = [((*path, n), m) for n, m in parts["_modules"].items() if m is not None]
         waiting.extend(reversed(modules))

@@ -212,7 +212,7 @@ class ConditionedDetectorTest(tf.test.TestCase):
         path = f"{self.get_temp_dir()}/detector.keras"
         detector.save(path)
         again = keras.saving.load_model(path)
-        with self.assertRaisesRegex(ValueError, "set detector.encode_text to it"):
+        with self.assertRaisesRegex(ValueError, "set detector.encode_text to this function"):
             again.probability_real(images, captions=unseen.captions)
         again.encode_text = BrightnessCLIP().encode_texts
         self.assertAllClose(again.probability_real(images, captions=unseen.captions), judged)

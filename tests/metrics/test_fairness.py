@@ -279,8 +279,8 @@ class FairnessReportTest(tf.test.TestCase, parameterized.TestCase):
             ((bright, logits, pair), {}, r"the generated images go from -1 to 200; use images in"),
             ((np.zeros((4, 2, 2, 1), "uint8"), logits, pair), {}, "generated images are uint8"),
             ((images[:1], logits, pair), {}, "the generated images are only 1; a comparison needs"),
-            ((images, logits, images[:1]), {}, "the reference images are 1"),
-            ((images, logits, []), {}, "the reference images are 0"),
+            ((images, logits, images[:1]), {}, "the reference images are only 1"),
+            ((images, logits, []), {}, "the reference images are only 0"),
             ((images[..., 0], logits, pair), {}, r"generated images have shape \(3, 2, 2\)"),
             (
                 (images.repeat(3, -1), logits, pair),

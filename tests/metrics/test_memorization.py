@@ -187,8 +187,8 @@ class MemorizationReportTest(tf.test.TestCase):
                 {},
                 "the generated images are only 1; a comparison needs at least",
             ),
-            ((images, images[:1]), {}, "the training images are 1"),
-            ((images, images, images[:1]), {}, "the held-out images are 1"),
+            ((images, images[:1]), {}, "the training images are only 1"),
+            ((images, images, images[:1]), {}, "the held-out images are only 1"),
             (
                 (images, images.repeat(2, axis=1)),
                 {},

@@ -138,7 +138,9 @@ class FeatureStatisticsTest(tf.test.TestCase):
         with self.assertRaisesRegex(ValueError, "damaged"):
             FeatureStatistics.load(folder / "half.npz")
         np.savez(folder / "other.npz", images=np.zeros(3))
-        with self.assertRaisesRegex(ValueError, "holds images; statistics are `mu` and `sigma`"):
+        with self.assertRaisesRegex(
+            ValueError, "holds images, but statistics are `mu` and `sigma`"
+        ):
             FeatureStatistics.load(folder / "other.npz")
         np.savez(folder / "pickle.npz", mu=np.array([{}]), sigma=np.eye(1))
         with self.assertRaisesRegex(ValueError, "damaged"):

@@ -313,10 +313,13 @@ class OfficialTest(tf.test.TestCase, parameterized.TestCase):
             ({n: a for n, a in arrays.items() if n != name}, f"generator lacks {name}"),
             ({**arrays, name: arrays[name][:2]}, rf"{name} of shape \(2, 16, 3, 3\), not \(4,"),
             ({**arrays, "RRDB_trunk.0.RDB1.conv1x1.weight": np.zeros((1, 1))}, "has the unknown"),
-            ({**arrays, "upconv3.weight": arrays["upconv2.weight"]}, "enlarges by 8; ESRGAN does"),
+            (
+                {**arrays, "upconv3.weight": arrays["upconv2.weight"]},
+                "enlarges by 8, but ESRGAN enlarges",
+            ),
             (
                 {**arrays, "conv_first.weight": np.zeros((8, 48, 3, 3))},
-                "makes 3 channels of 48",
+                "makes 3 channels from 48",
             ),
         ):
             with self.assertRaisesRegex(ValueError, rf"RRDB_ESRGAN_x4\.pth: .*{reason}"):

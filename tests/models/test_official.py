@@ -147,7 +147,7 @@ class OfficialTest(tf.test.TestCase, parameterized.TestCase):
         wanted = published.outputs(f"{name}.discriminator").reshape(found.shape)
         self.assertAllClose(found, wanted, rtol=0.0, atol=1e-5)
         tensors["G_ema.Model.MainLayers.1.Layers.0.Resampler.Kernel"] = np.ones((4, 4))
-        with self.assertRaisesRegex(ValueError, r"another filter than \[1, 3, 3, 1\]"):
+        with self.assertRaisesRegex(ValueError, r"not the filter \[1, 3, 3, 1\]"):
             kerasgan.load_official(self.write(snapshot(tensors)))
 
     def test_snapshots_that_do_not_fit_are_refused(self):
