@@ -334,7 +334,9 @@ class OutputsTest(tf.test.TestCase):
             {"x": np.zeros(2), "y": np.array(3)},
             {"x": np.zeros(2), "y": np.zeros(3)},
         ):
-            with self.assertRaisesRegex(ServingError, "INVALID_ARGUMENT.*ask with 'inputs'"):
+            with self.assertRaisesRegex(
+                ServingError, "INVALID_ARGUMENT.*send 'inputs' instead of 'instances'"
+            ):
                 rest.as_rows(outputs)
 
 
