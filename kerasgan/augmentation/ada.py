@@ -125,10 +125,10 @@ class ADA(Augmentation):
         limited = p >= self.max_p and overfitting > self.target
         if limited and not self._was_limited:
             warnings.warn(
-                f"augmentation_p is at max_p={self.max_p:g} and goes no further, but overfitting "
-                f"is {overfitting:.2f}, above target={self.target:g}: the discriminator has "
-                "collapsed, or there are too few images for it; docs/few_images.md says what else "
-                "there is.",
+                f"augmentation_p has reached max_p={self.max_p:g} and cannot rise further, but "
+                f"overfitting is {overfitting:.2f}, above target={self.target:g}. The "
+                "discriminator has collapsed, or there are too few images for it; "
+                "docs/few_images.md says what else helps.",
                 OverfittingWarning,
                 stacklevel=2,
             )

@@ -71,7 +71,7 @@ class Augmentation(keras.layers.Layer):
         if len(image_shape) != 3 or image_shape[-1] not in (1, 3):
             raise ValueError(
                 f"augmentation={type(self).__name__} changes images (height, width, 1 or 3), but "
-                f"the model makes {tuple(image_shape)}; leave it out."
+                f"the model makes {tuple(image_shape)}; leave the augmentation out."
             )
 
 

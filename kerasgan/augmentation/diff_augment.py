@@ -42,8 +42,8 @@ class DiffAugment(Augmentation):
         unknown = [name for name in names if name not in CHANGES]
         if unknown:
             raise ValueError(
-                f"policy={policy!r} has {unknown[0]!r}; use some of {', '.join(CHANGES)}, "
-                "separated by commas."
+                f"policy={policy!r} has the unknown change {unknown[0]!r}; use one or more of "
+                f"{', '.join(CHANGES)}, separated by commas."
             )
         super().__init__(**kwargs)
         self.policy = policy

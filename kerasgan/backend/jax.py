@@ -175,7 +175,9 @@ def devices(count):
     """A scope for several devices; see `kerasgan.backend.tensorflow.devices`."""
     jax.config.update("jax_num_cpu_devices", count)  # without effect where there are GPUs
     if count > jax.device_count():
-        raise ValueError(f"devices={count}: this machine has {jax.device_count()}.")
+        raise ValueError(
+            f"devices={count}, but this machine has {jax.device_count()}; use at most that many."
+        )
     return keras.distribution.DataParallel(
         devices=keras.distribution.list_devices()[:count]
     ).scope()

@@ -55,7 +55,7 @@ def layer_before(tensor):
     Args:
         tensor: `keras.KerasTensor`.
     """
-    return _of(tensor, "_keras_history", "see how a network ends").operation
+    return _of(tensor, "_keras_history", "find the last layer of a network").operation
 
 
 def made_from(tensor):
@@ -74,7 +74,7 @@ def variables_moved_by(optimizer):
 
     Publicly an optimizer lists its own variables only, such as moments.
     """
-    return _of(optimizer, "_trainable_variables", "tell whether some variables rest")
+    return _of(optimizer, "_trainable_variables", "find out whether some variables are frozen")
 
 
 def calls_of(optimizer):

@@ -14,7 +14,7 @@ if onednn.is_missed(private.uses_onednn()):
     warnings.warn(
         "TensorFlow was imported before kerasgan and does not use oneDNN, so convolutions take up "
         "to twice as long; import kerasgan first, or set the environment variable "
-        f"{onednn.VARIABLE} to 1, or to 0 to leave it so without this warning.",
+        f"{onednn.VARIABLE} to 1. To keep oneDNN off without this warning, set it to 0.",
         stacklevel=2,
     )
 
@@ -305,7 +305,9 @@ def devices(count):
     """
     gpus = tf.config.list_physical_devices("GPU")
     if gpus and count > len(gpus):
-        raise ValueError(f"devices={count}: this machine has {len(gpus)}.")
+        raise ValueError(
+            f"devices={count}, but this machine has {len(gpus)}; use at most that many."
+        )
     if not gpus:
         cpu = tf.config.list_physical_devices("CPU")[0]
         parts = [tf.config.LogicalDeviceConfiguration()] * count

@@ -82,7 +82,7 @@ class Autosave(keras.callbacks.Callback):
             if signal.getsignal(again) == self._note:
                 signal.signal(again, signal.SIG_DFL)
         what = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
-        print(f"\n{what}: saving after this step; once more ends at once.", file=sys.stderr)
+        print(f"\n{what}: saving after this step. Send it again to end at once.", file=sys.stderr)
 
     def on_train_begin(self, logs=None):
         self.saved = time.monotonic()

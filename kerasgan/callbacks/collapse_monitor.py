@@ -80,7 +80,10 @@ class CollapseMonitor(RunHistory):
         self.real = real
         checks.check_images(real, "the examples in data", self.model.real_image_shape)
         if not mean_distance(real):
-            raise ValueError("data holds the same example again and again, which has no distance.")
+            raise ValueError(
+                "data holds only copies of one example, so there are no distances; use different "
+                "examples."
+            )
 
     def on_epoch_end(self, epoch, logs=None):
         logs = {} if logs is None else logs
@@ -133,7 +136,9 @@ def first_examples(data, count):
         if sum(len(images) for images, _ in found) >= count:
             break
     if sum(len(images) for images, _ in found) < 2:
-        raise ValueError("data holds fewer than two examples, which have no distance.")
+        raise ValueError(
+            "data holds fewer than two examples, so there are no distances; use at least 2."
+        )
     images, labels = zip(*found, strict=True)
     labels = None if labels[0] is None else np.concatenate(labels)[:count]
     return np.concatenate(images)[:count], labels

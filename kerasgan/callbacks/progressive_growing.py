@@ -124,8 +124,8 @@ class ProgressiveGrowing(keras.callbacks.Callback):
         unknown = sorted(set(schedule) - set(sizes))
         if unknown or max(sizes) not in schedule:
             raise ValueError(
-                f"schedule has the resolutions {sorted(schedule)}; use some of {list(sizes)}, and "
-                "the last of these among them."
+                f"schedule has the resolutions {sorted(schedule)}; use some of "
+                f"{list(sizes)}, including the last one."
             )
         return {sizes[size]: schedule[size] for size in sorted(schedule)}
 
@@ -178,9 +178,10 @@ class ProgressiveGrowing(keras.callbacks.Callback):
         elif stage < self.model.stage:
             planned, has = (START_SIZE * 2**s for s in (stage, self.model.stage))
             raise ValueError(
-                f"after {self.seen:,} images the schedule is at {planned}x{planned}, but the model "
-                f"has grown to {has}x{has}; use a schedule that is there by then, such as the one "
-                f"that it has been trained with, or call grow_to({stage}) if it shall shrink."
+                f"after {self.seen:,} images the schedule is at {planned}x{planned}, but the "
+                f"model has grown to {has}x{has}; use a schedule that has reached this size by "
+                f"then, such as the one that the model was trained with, or call grow_to({stage}) "
+                "to shrink the model."
             )
 
     def on_train_batch_begin(self, batch, logs=None):

@@ -53,7 +53,7 @@ class ReconstructionGrid(EpochPictures):
         self.images: np.ndarray | None = None
 
     def on_train_begin(self, logs=None):
-        instead = "SampleGrid draws models that make images from noise."
+        instead = "Use SampleGrid for models that make images from noise."
         roles.require(self.model, roles.Encodes, "ReconstructionGrid", instead)
         if self.images is None:  # the same ones when training goes on
             self.images = first_images(self.data, self.num_images)

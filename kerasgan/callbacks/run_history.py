@@ -85,7 +85,7 @@ def read_history(folder):
         if first != "epoch":
             raise ValueError("it does not begin with the column epoch")
         if not text.endswith("\n"):
-            raise ValueError("its last line has no end")
+            raise ValueError("its last line is not complete")
         rows = {}
         for epoch, *values in lines:
             named = zip(names, values, strict=True)
@@ -93,6 +93,6 @@ def read_history(folder):
         return rows
     except (ValueError, csv.Error) as error:
         raise ValueError(
-            f"{path} is damaged ({error}). Put a copy of it back, or remove it: "
-            "without it a run goes on, but its curves begin where it does."
+            f"{path} is damaged ({error}). Restore it from a copy, or remove it: the run then "
+            "continues, but its curves begin at that point."
         ) from error

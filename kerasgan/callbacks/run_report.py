@@ -81,7 +81,7 @@ class RunReport(RunHistory):
             "Settings": [page.table(self._settings().items())],
         }
         if self.command is not None:
-            sections["How to train it again"] = [page.code(self.command)]
+            sections["How to repeat this training"] = [page.code(self.command)]
         with atomic_path(self.folder / "report.html") as temporary:
             temporary.write_text(page.page(title, sections), encoding="utf-8")
 
@@ -93,7 +93,7 @@ class RunReport(RunHistory):
             now = datetime.datetime.now().astimezone()
             figures["last epoch finished"] = f"{now:%Y-%m-%d %H:%M %Z}"
             figures["time since the last start"] = duration(took)
-            figures["seconds an epoch (since the last start)"] = f"{took / self.epochs_here:.2f}"
+            figures["seconds per epoch (since the last start)"] = f"{took / self.epochs_here:.2f}"
         return figures | {name: f"{value:.4g}" for name, value in self.rows[last].items()}
 
     def _samples(self):
@@ -104,13 +104,15 @@ class RunReport(RunHistory):
         if pictures_so_far.unfinished.exists():
             chosen.append(pictures_so_far.unfinished)
         if not chosen:
-            return [page.paragraph("No samples were drawn (kerasgan.callbacks.SampleGrid).")]
+            return [
+                page.paragraph("No samples were drawn; kerasgan.callbacks.SampleGrid draws them.")
+            ]
         shown = [
             page.figure(picture, _epoch_of(frame))
             for frame in dict.fromkeys(chosen)
             if (picture := pictures.read(frame)) is not None
         ]
-        return [page.paragraph("The same latents, or images, in every picture."), *shown]
+        return [page.paragraph("Every picture shows the same latents or images."), *shown]
 
     def _real_images(self):
         return page.figure(pictures.draw(self.real), "what the generator learns from")
@@ -146,5 +148,5 @@ def _short(value):
 
 def _epoch_of(frame):
     if frame.stem == "unfinished":
-        return "as it was interrupted"
+        return "when it was interrupted"
     return f"epoch {int(frame.stem.removeprefix('epoch_'))}"

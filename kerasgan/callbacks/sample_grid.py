@@ -58,7 +58,10 @@ class SampleGrid(EpochPictures):
         self.limits = None
 
     def on_train_begin(self, logs=None):
-        instead = "TranslationGrid draws those that translate, ReconstructionGrid that encode."
+        instead = (
+            "Use TranslationGrid for models that translate, ReconstructionGrid for those that "
+            "encode."
+        )
         roles.require(self.model, roles.GeneratesImages, "SampleGrid", instead)
         if self.labels is not None:  # now rather than after an epoch
             self.model.checked_labels(self.labels, self._count())

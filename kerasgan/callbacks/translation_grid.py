@@ -57,7 +57,7 @@ class TranslationGrid(EpochPictures):
         self.halves: tuple = ()
 
     def on_train_begin(self, logs=None):
-        instead = "SampleGrid draws models that make images from noise."
+        instead = "Use SampleGrid for models that make images from noise."
         roles.require(self.model, roles.Translates, "TranslationGrid", instead)
         if not self.halves:  # the same ones when training goes on
             self.halves = first_pairs(self.data, self.num_images)

@@ -94,7 +94,9 @@ def checked_data(x, y, check, limits):
     if any(parent.__module__.startswith("torch.utils.data") for parent in type(x).__mro__):
         return _checking(x, "__iter__", lambda batches: _checked(batches, check))
     if hasattr(x, "__next__"):
-        raise ValueError("x is an iterator, which can be read once; give what it is of.")
+        raise ValueError(
+            "x is an iterator, which can be read only once; pass the iterable that it comes from."
+        )
     if x is None or isinstance(x, (str, list, tuple, dict)) or callable(x):
         raise ValueError(f"x is {_described(x)}")
     if hasattr(x, "shape"):
@@ -103,7 +105,7 @@ def checked_data(x, y, check, limits):
         counts = [len(array) for array in arrays]
         if not counts[0] or counts[0] != counts[-1]:
             raise ValueError(
-                f"the arrays have {counts} examples; give as many of each, at least one."
+                f"the arrays have {counts} examples; use the same number of each, at least one."
             )
     return x
 
@@ -131,6 +133,6 @@ def refuse_weights(**weights):
     for name, value in weights.items():
         if value is not None:
             raise ValueError(
-                f"{name} is given, but the losses of a game weigh all examples alike; leave it "
-                "out. Show examples more often instead, by repeating them in the data."
+                f"{name} is given, but adversarial losses weight all examples equally; leave it "
+                "out. To show some examples more often, repeat them in the data."
             )

@@ -23,8 +23,8 @@ def checked(names, num_classes=None):
     different = len(set(map(str, found))) == len(found) > 0
     if not different or not all(isinstance(name, str) for name in found):
         raise ValueError(
-            f"class_names={names!r}; give different str, the name of class 0 first, for example "
-            "('cat', 'dog')."
+            f"class_names={names!r}; use strings that all differ, the name of class 0 first, for "
+            "example ('cat', 'dog')."
         )
     if num_classes is not None and len(found) != num_classes:
         raise ValueError(
@@ -59,8 +59,8 @@ def compare(names, others, whose, whose_others):
             raise ValueError(
                 f"label {label} is {other!r} in {whose_others}, but in {whose} {meaning}: "
                 f"{whose_others} has the classes {listed(others)}, {whose} {listed(names)}. Load "
-                "the data with class_names=model.class_names, and labels mean what they meant "
-                "(kerasgan.data.load, from_array)."
+                "the data with class_names=model.class_names (kerasgan.data.load, from_array), so "
+                "that the labels keep their meaning."
             )
 
 
@@ -78,8 +78,8 @@ def renumbered(names, wanted, data):
     unknown = [name for name in names if name not in wanted]
     if unknown:
         raise ValueError(
-            f"{printable(data)} has the classes {listed(names)}, of which class_names="
-            f"{listed(wanted)} lacks {listed(unknown)}; add or remove them."
+            f"{printable(data)} has the classes {listed(names)}, but class_names={listed(wanted)} "
+            f"lacks {listed(unknown)}; add these names, or remove the classes from the data."
         )
     return np.array([wanted.index(name) for name in names], "int32")
 

@@ -31,8 +31,8 @@ def check_images(images, what, shape=None, wants="others have"):
     dtype = dtype_name(images)
     if not dtype.startswith(("float", "bfloat")):
         raise ValueError(
-            f"{what} are {dtype}; use float images in [-1, 1]: images / 127.5 - 1 of 0..255 "
-            "integers, which kerasgan.data.from_array(images) does."
+            f"{what} are {dtype}; use float images in [-1, 1]. For integers from 0 to 255 compute "
+            "images / 127.5 - 1, as kerasgan.data.from_array(images) does."
         )
     if _rank(images) is None:
         return None
@@ -59,16 +59,16 @@ def _check_values(images, what):
             block = images[start : start + BLOCK].astype("float32")
             wrong = ~np.isfinite(block).reshape(len(block), -1).all(axis=1)
             raise ValueError(
-                f"{what} hold NaN or infinite numbers, the first in number "
-                f"{start + int(np.argmax(wrong))} of these {len(images)} (counted from 0); look at "
-                "the data."
+                f"{what} hold NaN or infinite numbers, first in image "
+                f"{start + int(np.argmax(wrong))} of {len(images)} (counted from 0); check the "
+                "data."
             )
     low = float(min(low for _, low, _ in ends))
     high = float(max(high for _, _, high in ends))
     if images.ndim == 4 and (low < -LARGEST or high > LARGEST):
         raise ValueError(
-            f"{what} go from {low:.4g} to {high:.4g}; use images in [-1, 1]: "
-            "images / 127.5 - 1 of 0..255, 2 * images - 1 of 0..1."
+            f"{what} go from {low:.4g} to {high:.4g}; use images in [-1, 1]: images / 127.5 - 1 "
+            "for values in 0..255, 2 * images - 1 for values in 0..1."
         )
     return low, high
 
@@ -120,11 +120,11 @@ def check_labels(labels, what, num_classes=None, count=None):
     shape = tuple(labels.shape)
     advice = ""
     if rank == 2:
-        advice = f" {what.split()[-1]}[:, 0] is that." if shape[1] == 1 else ""
+        advice = f" Use {what.split()[-1]}[:, 0]." if shape[1] == 1 else ""
         if shape[1] not in (1, None):
-            advice = " One-hot vectors become that by np.argmax(labels, axis=-1)."
+            advice = " Convert one-hot vectors with np.argmax(labels, axis=-1)."
     elif dtype.startswith(("float", "bfloat")):
-        advice = ' labels.astype("int32") is that.'
+        advice = ' Convert them with labels.astype("int32").'
     elif not dtype.startswith(("int", "uint")):
         advice = " np.unique(labels, return_inverse=True)[1] numbers the names of classes."
     if (
@@ -142,8 +142,8 @@ def check_labels(labels, what, num_classes=None, count=None):
         if low < 0 or (num_classes is not None and high >= num_classes):
             found = f"are {low}" if low == high else f"go from {low} to {high}"
             raise ValueError(
-                f"{what} {found}; use whole numbers {classes}: number the classes "
-                "from 0, and give the model as many as there are (num_classes)."
+                f"{what} {found}; use whole numbers {classes}: number the classes from 0, and "
+                "give the model the number of classes (num_classes)."
             )
 
 
@@ -177,7 +177,7 @@ def _shape_advice(found, shape):
     if len(found) == 3 and found != shape and found[1:] + found[:1] == shape:
         return "put the channels last: np.moveaxis(images, 1, -1)"
     if len(found) < len(shape) - 1:
-        return "give images first, labels second, and one image as images[None]"
+        return "pass the images first and the labels second, and a single image as images[None]"
     return "resize the data (kerasgan.data: image_size=...) or give the model that image_shape"
 
 

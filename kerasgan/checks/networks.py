@@ -93,14 +93,14 @@ def check_autoencoder(encoder, decoder, image_shape, code_outputs=1):
         return None
     if image_shape is not None:
         raise ValueError(
-            f"image_shape={tuple(image_shape)} beside networks, which have a shape of their own; "
-            "leave it out."
+            f"image_shape={tuple(image_shape)} is given together with networks, which define the "
+            "shape; leave image_shape out."
         )
     for role, network in (("encoder", encoder), ("decoder", decoder)):
         if not getattr(network, "outputs", None) or len(network.inputs) != 1:
             raise ValueError(
                 f"{role}={network!r}; use a built Keras model with one input, keras.Sequential "
-                "with a keras.Input or a functional one: both networks, or none."
+                "with a keras.Input or a functional one, and pass both networks or none."
             )
     shapes = [tuple(output.shape[1:]) for output in encoder.outputs]
     if len(shapes) != code_outputs or len(set(shapes)) != 1 or len(shapes[0]) != 1:
@@ -115,7 +115,7 @@ def check_autoencoder(encoder, decoder, image_shape, code_outputs=1):
     if shape != made or len(shape) != 3 or None in shape:
         raise ValueError(
             f"the encoder takes images of shape {shape}, but the decoder makes {made}; both have "
-            "to be one (height, width, channels)."
+            "to be the same (height, width, channels)."
         )
     return shape, shapes[0][0]
 
@@ -125,8 +125,8 @@ def check_generator(network, image_shape):
     activation = last_activation(network)
     if len(image_shape) == 3 and activation in PROBABILITIES + POSITIVE:
         raise ValueError(
-            f"the generator ends in {activation}, so it makes no images in [-1, 1], which the data "
-            'is; end it in "tanh".'
+            f"the generator ends in {activation}, so it cannot make images in [-1, 1], the range "
+            'of the data; end it in "tanh".'
         )
 
 

@@ -62,7 +62,7 @@ def preset_folder(name):
         raise click.UsageError(str(error)) from error
     if preset.folder is None:
         raise click.UsageError(
-            f"the preset {name} is the settings of a paper and has no weights: in Python, "
-            f"kerasgan.from_preset({name!r}, weights=None) is the model to train."
+            f"the preset {name} has only the settings of a paper and no weights; to train its "
+            f"model, make it in Python with kerasgan.from_preset({name!r}, weights=None)."
         )
     return preset.folder

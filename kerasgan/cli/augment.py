@@ -43,7 +43,7 @@ def augment(run_or_file, per_class, seed, truncation, out):
         )
     if len(gan.image_shape) != 3 or gan.image_shape[-1] not in (1, 3):
         raise click.UsageError(
-            f"{type(gan).__name__} makes {gan.image_shape}, which are no images."
+            f"{type(gan).__name__} makes examples of shape {gan.image_shape}, which are not images."
         )
     names = gan.class_names or tuple(map(str, range(gan.num_classes)))
     for name in names:

@@ -68,8 +68,8 @@ def compare(folders, out):
         temporary.write_text(page.page(outputs.COMPARISON, sections), encoding="utf-8")
     click.echo("\n".join(in_columns([header, *different], left=len(header))))
     if not any((folder / results.RESULTS).exists() for folder in folders):
-        click.echo("\nNone of these was measured: kerasgan evaluate RUN --data DATA")
-    click.echo(f"\nWith pictures{', and what is the same' if same else ''}: {out}")
+        click.echo("\nNone of these runs was measured; use kerasgan evaluate RUN --data DATA.")
+    click.echo(f"\nThe page with pictures{', and with what is the same' if same else ''}: {out}")
 
 
 def _flat(settings):

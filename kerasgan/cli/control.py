@@ -84,11 +84,13 @@ def interpolate(run_or_file, seeds, ends, num, space, path, label, outs):
             roles.require(model, roles.HasLatents, "kerasgan interpolate")
             points = [model.latents(1, seed=number)[0] for number in numbers(seeds)]
         if len(points) < 2:
-            raise ValueError("an interpolation has two ends: give two seeds or pictures, or more.")
+            raise ValueError("an interpolation has two ends; give at least two seeds or pictures.")
         given = {"space": space, "path": path, "labels": _labels(model, label)}
         given = {name: value for name, value in given.items() if value is not None}
         if not roles.has(model, roles.HasLatents) and "space" in given:
-            raise ValueError(f"--space {space}: {type(model).__name__} has codes alone.")
+            raise ValueError(
+                f"--space {space}: {type(model).__name__} has only codes; leave --space out."
+            )
         pairs = itertools.pairwise(points)
         ways = [model.interpolate(*pair, num, **given) for pair in pairs]
     for file in outs:
@@ -270,7 +272,9 @@ def numbers(seeds):
     try:
         return [int(number) for number in seeds.split(",")]
     except ValueError as error:
-        raise ValueError(f"--seeds {seeds}: use whole numbers with commas, 0,1,2.") from error
+        raise ValueError(
+            f"--seeds {seeds}: use whole numbers separated by commas, such as 0,1,2."
+        ) from error
 
 
 def score_functions(names):

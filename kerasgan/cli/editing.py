@@ -54,9 +54,13 @@ def _editor(path, directions, clip=None):
     version = _saved_model(path)
     if version is not None:
         if clip is not None:
-            raise click.UsageError("--clip: a SavedModel cannot be steered; give the run.")
+            raise click.UsageError(
+                "--clip: a text cannot steer a SavedModel; give the run instead."
+            )
         if directions is not None:
-            raise click.UsageError("--directions: those of a SavedModel are in it.")
+            raise click.UsageError(
+                "--directions: a SavedModel already contains its directions; leave the option out."
+            )
         with usage_errors():
             return editors.served(version, str(path))
     model, _ = runs.load_run(path)
@@ -66,9 +70,15 @@ def _editor(path, directions, clip=None):
         if roles.has(model, roles.Translates):
             if directions is not None:
                 name = type(model).__name__
-                raise ValueError(f"--directions: {name} translates images, it has no latents.")
+                raise ValueError(
+                    f"--directions: {name} translates images and has no latents; leave the option "
+                    "out."
+                )
             if clip is not None:
-                raise ValueError(f"--clip: {type(model).__name__} translates what you draw.")
+                raise ValueError(
+                    f"--clip: {type(model).__name__} translates what you draw, not texts; leave "
+                    "the option out."
+                )
             settings = _settings(path)
             pictures = _pictures(model, settings)
             erases = settings.get("task") == "inpaint"
@@ -98,7 +108,10 @@ def _clip(name):
     clip = model_classes.own_function(name)()
     missing = [m for m in ("encode_images", "encode_texts") if not callable(getattr(clip, m, None))]
     if missing:
-        raise ValueError(f"--clip {name} returns {type(clip).__name__}, without {missing[0]}.")
+        raise ValueError(
+            f"--clip {name} returns {type(clip).__name__}, which has no method {missing[0]}; "
+            "return an object with encode_images and encode_texts."
+        )
     return clip
 
 
@@ -132,7 +145,11 @@ def _pictures(model, settings):
         examples = kind.load(kind.fitted(model, settings), training=False)
         batches = list(examples.unbatch().take(EXAMPLES).as_numpy_iterator())
     except (OSError, ValueError) as error:
-        click.echo(f"kerasgan: note: without the data, the brushes are a choice: {error}", err=True)
+        click.echo(
+            "kerasgan: note: the data cannot be read, so the brushes have default colours: "
+            f"{error}",
+            err=True,
+        )
         return {}
     halves = (to_uint8(np.stack(half)) for half in zip(*batches, strict=True))
     return dict(zip(model.networks_by_direction, halves, strict=False))

@@ -80,7 +80,6 @@ def listen(host, port, option="--port"):
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise click.UsageError(
-                f"{option} {port} of {host} is in use; choose another one, or 0 for any that is "
-                "free."
+                f"{option} {port} of {host} is in use; choose another one, or 0 for any free port."
             ) from error
         raise click.UsageError(f"--host {host} {option} {port}: {error.strerror}.") from error

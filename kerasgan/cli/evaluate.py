@@ -91,8 +91,8 @@ def evaluate(run_file_or_folder, metrics, out, **options):
         if reference is not None and set(names) - WITHOUT_REAL:
             raise click.UsageError(
                 f"{options['data']} holds statistics, not images: only "
-                f"{', '.join(sorted(WITHOUT_REAL))} can be had of it, not "
-                f"{', '.join(sorted(set(names) - WITHOUT_REAL))}; choose --metrics."
+                f"{', '.join(sorted(WITHOUT_REAL))} can be computed from it, not "
+                f"{', '.join(sorted(set(names) - WITHOUT_REAL))}; choose with --metrics."
             )
         common = {"features": options["features"], "reference": reference}
         common = {name: value for name, value in common.items() if value is not None}
@@ -221,8 +221,8 @@ def _images(path, options, reference, paired):
 
 def _refuse_pairs(paired, why):
     raise click.UsageError(
-        f"--metrics with {', '.join(paired)}: {why}; these are for models that make an image of "
-        "each image."
+        f"--metrics with {', '.join(paired)}: {why}; use these metrics for models that make one "
+        "image from each image."
     )
 
 
@@ -232,7 +232,9 @@ def _of_model(model, path, options):
 
     name, num = type(model).__name__, options["num"]
     if num and model.compares_pairs:
-        raise click.UsageError(f"--num {num}: {name} makes one image of every image of the data.")
+        raise click.UsageError(
+            f"--num {num}: {name} makes one image from each image of the data; leave --num out."
+        )
     num = None if model.compares_pairs else num or NUM
     folder = runs.run_of(path)
     trained = {"set": {}} if folder is None else runs.read_settings(folder)
@@ -258,7 +260,7 @@ def _generated(model, options):
     from kerasgan.data import kind_of
     from kerasgan.utils.image_numbers import numbers_of_images
 
-    instead = "Give --data images that it can work on."
+    instead = "For --data, give images that the model can work on."
     roles.require(model, roles.GeneratesImages, "--data with statistics", instead)
     kind_of(model).fitted(model, {}, options["image_size"])  # which refuses what it cannot be
     num = options["num"] or NUM

@@ -77,8 +77,8 @@ def fakes(run_or_file, num, seed, name, caption, jpeg, out, from_captions, **opt
     draws_texts = roles.has(model, roles.GeneratesImages) and model.draws_texts
     if draws_texts and model.vocabulary is None:
         raise click.UsageError(
-            f"this {type(model).__name__} has no vocabulary to read the captions of its data with; "
-            "use --from-captions FILE."
+            f"this {type(model).__name__} has no vocabulary and cannot read the captions of its "
+            "data; use --from-captions FILE."
         )
     settings = {**options, "seed": seed, "set": {}}
     kind = kind_of(model)
@@ -127,8 +127,8 @@ def _from_captions(model, table, out, pictures, name, seed, how):
         own_name = type(gan).__name__
         if not roles.has(gan, roles.GeneratesImages) or not gan.draws_texts:
             raise click.UsageError(
-                f"--from-captions needs a model that draws texts, and {own_name} does not; use a "
-                "run of text_gan, or a function from texts to images, FILE.py:FUNCTION."
+                f"--from-captions needs a model that draws images from texts, but {own_name} does "
+                "not; use a run of text_gan, or a function from texts to images, FILE.py:FUNCTION."
             )
         drawn = 0
 

@@ -139,11 +139,14 @@ def _generator(run_or_file, num, seed, label, image_size, skip_damaged=False):
     instead = instead if roles.has(gan, roles.Translates) else ""
     roles.require(gan, roles.GeneratesImages, "kerasgan hype", instead)
     if len(gan.image_shape) != 3:
-        raise ValueError(f"{type(gan).__name__} makes vectors here, and people judge images.")
+        raise ValueError(
+            f"{type(gan).__name__} makes vectors here, but people judge images; use a model of "
+            "images."
+        )
     if label is not None and gan.draws_texts:
         raise ValueError(
-            f"--label {label}: {type(gan).__name__} has no classes, but texts; leave --label out, "
-            "and it draws those of its data."
+            f"--label {label}: {type(gan).__name__} takes texts and has no classes; leave --label "
+            "out, and it draws the texts of its data."
         )
     if label is not None:
         label = int(gan.checked_labels(read_label(gan, label), 1)[0])
@@ -169,8 +172,8 @@ def _real_images(name, num, generator, **how):
     label = generator.label
     if height != width:
         raise ValueError(
-            f"the generated images are {height}x{width}, and real ones become squares; give "
-            "--image-size to cut both alike."
+            f"the generated images are {height}x{width}, but real ones become squares; give "
+            "--image-size to make both the same size."
         )
     images = data.load(
         name,

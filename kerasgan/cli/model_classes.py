@@ -83,7 +83,9 @@ def own_function(name):
     """
     where, _, function_name = name.rpartition(":")
     if not where:
-        raise click.UsageError(f"there is no {name!r}; a function of a file is FILE.py:FUNCTION.")
+        raise click.UsageError(
+            f"there is no {name!r}; to name a function in a file, write FILE.py:FUNCTION."
+        )
     function = getattr(_imported(where), function_name, None)
     if not callable(function):
         raise click.UsageError(f"{where} has no function {function_name!r}.")
@@ -118,8 +120,9 @@ def _own_class(where, class_name):
     model = found[class_name]
     if keras.saving.get_registered_object(keras.saving.get_registered_name(model)) is not model:
         raise click.UsageError(
-            f"{class_name} of {where} is unknown to Keras, which could not load what it saves; put "
-            '@keras.saving.register_keras_serializable(package="my_models") before the class.'
+            f"{class_name} of {where} is not registered with Keras, which could not load a saved "
+            'model of it; put @keras.saving.register_keras_serializable(package="my_models") '
+            "before the class."
         )
     return model
 
@@ -135,7 +138,7 @@ def _module_of(where):
         if error.name is None or not f"{where}.".startswith(f"{error.name}."):
             raise
         raise click.UsageError(
-            f"there is no module {error.name!r}; a class of a file is FILE.py:CLASS."
+            f"there is no module {error.name!r}; to name a class in a file, write FILE.py:CLASS."
         ) from error
 
 

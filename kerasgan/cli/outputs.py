@@ -40,7 +40,9 @@ def check_by_suffix(option, path, kinds):
     named = [kind for kind in kinds if KINDS[kind][0] == path.suffix.lower()]
     if not named:
         accepted = ", ".join(f"{KINDS[kind][0]} ({KINDS[kind][1]})" for kind in kinds)
-        raise click.UsageError(f"{option} {path}: its suffix says what is written: {accepted}.")
+        raise click.UsageError(
+            f"{option} {path}: the suffix says what to write; use one of {accepted}."
+        )
     check_file(option, path, named[0])
 
 
@@ -50,10 +52,12 @@ def check_existing(option, path, kind):
         return
     _, what, is_written = KINDS[kind]
     if run_folder.is_of_a_run(path):
-        raise click.UsageError(f"{option}: {path} belongs to the run there; choose another name.")
+        raise click.UsageError(
+            f"{option}: {path} is a file of the run in this folder; choose another name."
+        )
     if not path.is_file() or not is_written(path):
         raise click.UsageError(
-            f"{option}: {path} is there already and not {what} of kerasgan's, so it is not "
+            f"{option}: {path} exists already and is not {what} that kerasgan wrote, so it is not "
             "replaced; move it away, or choose another name."
         )
 
@@ -111,7 +115,7 @@ def _is_arrays(path):
 
 KINDS = {
     "arrays": (".npz", "arrays", _is_arrays),
-    "comparison": (".html", "a page with runs compared", _is_comparison),
+    "comparison": (".html", "a page that compares runs", _is_comparison),
     "evaluation": (".json", "the results of an evaluation", _is_evaluation),
     "model": (".keras", "a model", _is_model),
     "gif": (".gif", "an animation", _is_animation),

@@ -34,7 +34,11 @@ def presets(name):
         click.echo(json.dumps({**settings, **preset.paper}, indent=2))
         return
     card = preset.folder / catalogue.CARD
-    click.echo(card.read_text(encoding="utf-8") if card.exists() else f"{preset.folder} has none")
+    click.echo(
+        card.read_text(encoding="utf-8")
+        if card.exists()
+        else f"{preset.folder} has no {catalogue.CARD}."
+    )
 
 
 def _row(preset):

@@ -36,7 +36,7 @@ def measured(folder):
         return _numbers(runs.read_json(file))
     except (KeyError, TypeError) as error:
         raise click.UsageError(
-            f"{file} is not what `kerasgan evaluate` writes; move it away and measure the run "
+            f"{file} was not written by `kerasgan evaluate`; move it away and measure the run "
             f"again: kerasgan evaluate {folder} --data DATA"
         ) from error
 

@@ -91,8 +91,8 @@ def prepare(out, overwrite):
         raise click.UsageError(f"{error.message} So --overwrite leaves {out} alone.") from error
     if pathlib.Path.cwd().is_relative_to(folder):
         raise click.UsageError(
-            f"--overwrite moves the old run aside, and {out} is the folder that you are in, or "
-            "around it; change to another folder first."
+            f"--overwrite moves the old run aside, but {out} is the current folder or contains "
+            "it; change to another folder first."
         )
     foreign = foreign_files(folder)
     if foreign:
@@ -117,8 +117,8 @@ def begin(out, overwrite):
             prepare(out, overwrite)
             _set_aside(folder)
         click.echo(
-            f"The run that was in {out} is in {_listed(runs.replaced(folder))} until this one has "
-            "finished an epoch."
+            f"The previous run of {out} stays in {_listed(runs.replaced(folder))} until this one "
+            "has finished an epoch."
         )
     replaced = runs.replaced(folder)
     files.make_folder(folder)
@@ -199,8 +199,8 @@ def locked(out):
             holder = os.read(descriptor, 1000).decode(errors="replace").strip()
             os.close(descriptor)
             raise click.UsageError(
-                f"{out} is in use: {holder or 'another process'} trains in it. Wait for its end, "
-                "end it, or choose another --out."
+                f"{out} is in use: {holder or 'another process'} trains in it. Wait until it "
+                "ends, stop it, or choose another --out."
             )
         if _is_at(path, descriptor):
             break

@@ -64,13 +64,13 @@ def read_settings(folder):
     if not path.exists():
         raise click.UsageError(f"{folder} is not a run folder: it has no {SETTINGS}.")
     settings = read_json(path)
-    what_to_do = "Put a copy of it back, or train anew in another folder; the model is as it was."
+    what_to_do = "Restore it from a copy, or train again in another folder; the model is unchanged."
     if not isinstance(settings, dict):
         raise click.UsageError(f"{path} is damaged: it holds no settings. {what_to_do}")
     for name, types in TYPES.items():
         value = settings.setdefault(name, None)
         if type(value) not in types:
-            found = "it has no" if value is None else f"{value!r} is no"
+            found = "it has no" if value is None else f"{value!r} is not a valid"
             raise click.UsageError(f"{path} is damaged: {found} {name!r}. {what_to_do}")
     return settings
 
@@ -145,12 +145,12 @@ def load_run(run_or_file):
     file = path / MODEL if path.is_dir() else path
     mention_replaced(path)
     if not file.is_file():  # reading a pipe would block
-        what = f"{path} is no file" if path.exists() else f"{path} does not exist"
+        what = f"{path} is not a file" if path.exists() else f"{path} does not exist"
         what = f"the folder {path} holds no {MODEL}" if path.is_dir() else what
         raise click.UsageError(f"{what}; give a run folder or a .keras file.")
     if not zipfile.is_zipfile(file):
         raise click.UsageError(
-            f"{file} cannot be loaded: it is damaged, or no .keras file; put a copy of it back."
+            f"{file} cannot be loaded: it is damaged, or not a .keras file; restore it from a copy."
         )
     keras = import_keras()
     from kerasgan import GenerativeModel, roles
@@ -206,7 +206,8 @@ def import_own_class(path):
             model_classes.model_class(model)
         except click.UsageError as error:
             raise click.UsageError(
-                f"{folder / SETTINGS}: {error.message} If it is elsewhere now, write there where."
+                f"{folder / SETTINGS}: {error.message} If it has moved, write its new place into "
+                "this file."
             ) from error
 
 
@@ -216,8 +217,8 @@ def _reason(error, file):
         with zipfile.ZipFile(file) as archive:
             name = json.loads(archive.read("config.json"))["class_name"]
         return (
-            f"{name} is no class of kerasgan's. If it is one of yours, give its run folder, whose "
-            f"{SETTINGS} says where the class is; in Python, import it first."
+            f"{name} is not a class of kerasgan. If it is your own, give its run folder, whose "
+            f"{SETTINGS} says where the class is; in Python, import the class first."
         )
     reason = str(error).split("List of objects that could not be loaded")[0]
     for introduction in ("Example error message for object", "Exception encountered:"):

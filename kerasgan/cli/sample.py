@@ -40,7 +40,10 @@ def sample(run_or_file, num, seed, label, truncation, out, individual):
     The same seed always gives the same samples. A larger --num adds samples to them.
     """
     if (out is None) == (individual is None):
-        raise click.UsageError("say where to: --out grid.png for one picture, or --individual DIR.")
+        raise click.UsageError(
+            "no output was given; use --out grid.png for one picture, or --individual DIR for one "
+            "per image."
+        )
     if out is not None:
         outputs.check_file("--out", out, "picture")
         files = []
@@ -58,10 +61,13 @@ def sample(run_or_file, num, seed, label, truncation, out, individual):
     with usage_errors():
         roles.require(gan, roles.GeneratesImages, "kerasgan sample", instead)
     if label is None and gan.draws_texts:
-        raise click.UsageError(f"{type(gan).__name__} draws what a text says: give --label TEXT.")
+        raise click.UsageError(
+            f"{type(gan).__name__} draws what a text says; give the text with --label TEXT."
+        )
     if label is None and gan.num_classes is not None:
         raise click.UsageError(
-            f"{type(gan).__name__} is conditional: say which --label, 0 to {gan.num_classes - 1}"
+            f"{type(gan).__name__} is conditional; choose a class with --label, 0 to "
+            f"{gan.num_classes - 1}"
             f"{', or a name: ' + ', '.join(gan.class_names) if gan.class_names else ''}."
         )
     with usage_errors():
@@ -77,7 +83,8 @@ def sample(run_or_file, num, seed, label, truncation, out, individual):
         )
     if samples.shape[-1] > 4:
         raise click.UsageError(
-            f"--individual writes PNG files, which have no {samples.shape[-1]} channels; use --out."
+            f"--individual writes PNG files, which cannot have {samples.shape[-1]} channels; use "
+            "--out."
         )
     for file, image in zip(files, to_uint8(samples), strict=True):
         pictures.write_png(file, image)

@@ -61,7 +61,10 @@ def export(run_or_file, directory, keep, jit_compile, directions):
         click.echo("It has no warm-up requests, which need: pip install 'kerasgan[serving]'")
     config = path.parent.parent / "models.config"
     if config.exists():
-        click.echo(f"Labels are as before: kerasgan serving-config {config.parent} renews them.")
+        click.echo(
+            f"The version labels have not changed; kerasgan serving-config {config.parent} "
+            "updates them."
+        )
 
 
 def _portable(settings):
@@ -199,7 +202,7 @@ def serve(
             server.stop()
             raise click.UsageError(str(error)) from error
         end.wait()
-        click.echo("Answering what was asked before ...")
+        click.echo("Answering the requests that are still open ...")
         if not server.stop():
             click.echo("kerasgan: some requests were not answered within 30 s.", err=True)
             os._exit(1)  # threads that wait for answers would keep the process alive

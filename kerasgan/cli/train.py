@@ -159,7 +159,7 @@ def train(
     with `kerasgan train --resume --out DIR`; add --epochs to make it longer.
     """
     if resume and overwrite:
-        raise click.UsageError("--resume and --overwrite exclude each other.")
+        raise click.UsageError("--resume and --overwrite cannot be used together.")
     if resume and out is None and model is None:
         raise click.UsageError("--resume needs --out, the folder of the run.")
     if model is not None:
@@ -176,7 +176,7 @@ def train(
     game = {name: value for name, value in game.items() if value}
     if "none" in penalties:
         if len(penalties) > 1:
-            raise click.UsageError("--penalty none excludes other penalties.")
+            raise click.UsageError("--penalty none cannot be used together with other penalties.")
         game["penalties"] = []
     if assignments or game:
         given["set"] = {**parse_assignments(assignments), **game}
@@ -187,7 +187,7 @@ def train(
         if settings.get("decay_from") is not None and (epochs or 0) > settings["epochs"]:
             raise click.UsageError(
                 f"--epochs {epochs}: the learning rate of the run in {out} has fallen to zero at "
-                f"epoch {settings['epochs']}; start a longer one."
+                f"epoch {settings['epochs']}; start a new run with more epochs."
             )
     else:
         settings = _new_settings(given)
@@ -208,26 +208,27 @@ def _settings_of_run(out):
     runs.import_own_class(out)
     if not (out / runs.MODEL).exists():
         raise click.UsageError(
-            f"{out / runs.MODEL} is missing, so there is nothing to continue; put it back, or "
-            "begin anew with --overwrite."
+            f"{out / runs.MODEL} is missing, so there is nothing to continue; restore it, or "
+            "start again with --overwrite."
         )
     return settings
 
 
 def _new_settings(given):
     if "model" not in given:
-        raise click.UsageError("which MODEL? `kerasgan models` lists them.")
+        raise click.UsageError("no MODEL was given; `kerasgan models` lists them.")
     if "data" not in given:
-        raise click.UsageError("which --data? For example --data digits.")
+        raise click.UsageError("no --data was given; use for example --data digits.")
     if "freeze_discriminator" in given and "start_from" not in given:
         raise click.UsageError(
-            "--freeze-discriminator keeps trained weights; say of which model with --from."
+            "--freeze-discriminator keeps trained weights; give the model that has them with "
+            "--from."
         )
     for name in ("features", "validation_split"):
         if name in given and "metrics" not in given:
             option = name.replace("_", "-")
             raise click.UsageError(
-                f"--{option} is for --metrics; say which, such as --metrics fid."
+                f"--{option} works only with --metrics; give some, such as --metrics fid."
             )
     defaults = {
         "split": "train",

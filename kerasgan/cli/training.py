@@ -80,7 +80,10 @@ def _choose_size(settings, model_class):
             settings["image_size"], why = kind_of(model_class).image_size(settings)
         if why:
             size = settings["image_size"]
-            click.echo(f"Images of {size}x{size}, cut from the middle: {why}. Or say --image-size.")
+            click.echo(
+                f"Images of {size}x{size}, cut from the middle: {why}. Choose another size with "
+                "--image-size."
+            )
 
 
 def _say_if_few(gan, examples, settings):
@@ -91,8 +94,9 @@ def _say_if_few(gan, examples, settings):
     count = len(examples) * settings["batch_size"]
     if roles.has(gan, Discriminates) and gan.augmentation is None and count < FEW:
         click.echo(
-            f"About {count} images are few, and the discriminator may learn them by heart; "
-            "--augmentation ada is against that, and --mirror doubles them (docs/few_images.md)."
+            f"About {count} images are few, and the discriminator may memorize them; "
+            "--augmentation ada works against that, and --mirror doubles the images "
+            "(docs/few_images.md)."
         )
 
 
@@ -109,7 +113,8 @@ def _check_options(settings, model_class):
         if settings.get(name):
             option = "--" + name.replace("_", "-")
             raise click.UsageError(
-                f"{option}={settings[name]}: {model_class.__name__} has no use for it here."
+                f"{option}={settings[name]}: {model_class.__name__} cannot use it here; leave it "
+                "out."
             )
 
 
@@ -124,10 +129,10 @@ def _say_what_differs(out, before, now):
     )
     how = ""
     if names == ["oneDNN"]:
-        how = f"; {onednn.VARIABLE}={int(before['oneDNN'] == 'on')} would go on as it was"
+        how = f"; {onednn.VARIABLE}={int(before['oneDNN'] == 'on')} keeps them the same"
     click.echo(
-        f"kerasgan: warning: the run in {out} was computed with {had}, and goes on with {has}: it "
-        f"continues, but not bit for bit{how}.",
+        f"kerasgan: warning: the run in {out} was computed with {had}, and continues with {has}: "
+        f"its results will not be the same bit for bit{how}.",
         err=True,
     )
 
@@ -158,11 +163,11 @@ def _train_here(out, settings, resume, overwrite, donor):
     done = gan.epochs_trained
     if done >= settings["epochs"]:
         click.echo(
-            f"{out} is trained for {_epochs(done)} already; to go on, give --epochs {2 * done}."
+            f"{out} is trained for {_epochs(done)} already; to continue, give --epochs {2 * done}."
         )
         return
     if gan.position.step:
-        click.echo(f"Going on at {gan.position}.")
+        click.echo(f"Continuing at {gan.position}.")
     with usage_errors():
         if measures:
             gan.real_and_generated([])  # which says so if it has none
@@ -229,7 +234,7 @@ def _say_what_is_saved(gan, out):
     _, how_far = gan.last_saved
     saved = f"The model {how_far} is saved in {out}" if how_far else "Nothing saved yet"
     click.echo(
-        f"\nInterrupted. {saved}; this goes on from there:\n"
+        f"\nInterrupted. {saved}; this command continues from there:\n"
         f"    kerasgan train --resume --out {shlex.quote(str(out))}"
     )
 
@@ -296,7 +301,7 @@ def _check_classes(names, settings):
     raise ValueError(
         f"the run began with the classes {listed(began)}, and --data {settings['data']} has "
         f"{listed(names)} ({'; '.join(changed) or 'in another order'}), so labels would change "
-        "their meaning. Make the classes those again, or train anew in another --out."
+        "their meaning. Restore the classes, or start a new run in another --out."
     )
 
 
@@ -313,8 +318,8 @@ def _check_model(gan, file, settings, arguments):
             for kind, of in ((type(gan), found), (model_class, wanted))
         ]
         raise click.UsageError(
-            f"{file} is {what[0]}, and the settings and the data of the run make {what[1]}; put "
-            "the run's own model back, or train anew in another --out."
+            f"{file} is {what[0]}, but the settings and the data of the run make {what[1]}; "
+            "restore the run's own model, or start a new run in another --out."
         )
 
 
@@ -333,7 +338,8 @@ def _new_model(settings, arguments, steps_per_epoch, measures, donor):
     decay_from = settings.get("decay_from")
     if decay_from is not None and decay_from >= settings["epochs"]:
         raise click.UsageError(
-            f"--decay-from {decay_from} is not before the end, --epochs {settings['epochs']}."
+            f"--decay-from {decay_from} is not before the end, --epochs {settings['epochs']}; use "
+            "an earlier epoch."
         )
     for part in gan.parts:
         optimizer = gan.optimizer[part]
@@ -367,9 +373,10 @@ def _start_from(donor, gan, settings):
         return
     if not roles.has(gan, Discriminates):
         raise ValueError(
-            f"--freeze-discriminator {layers}: {type(gan).__name__} is no GAN of images from noise."
+            f"--freeze-discriminator {layers}: {type(gan).__name__} is not a GAN that makes "
+            "images from noise."
         )
-    click.echo(f"These layers stay as they are: {', '.join(gan.freeze_discriminator(layers))}.")
+    click.echo(f"These layers stay frozen: {', '.join(gan.freeze_discriminator(layers))}.")
 
 
 def split_arguments(model_class, values):

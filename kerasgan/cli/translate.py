@@ -86,7 +86,9 @@ def translate_files(model, inputs, out, *, to, seed, tile, skip_damaged):
             relative = file.relative_to(path) if path.is_dir() else pathlib.Path(file.name)
             target = out / relative.with_suffix(".png")
             if target in files:
-                raise ValueError(f"{files[target]} and {file} would both become {target}.")
+                raise ValueError(
+                    f"{files[target]} and {file} would both become {target}; rename one of them."
+                )
             if target.resolve() == file.resolve():
                 raise ValueError(f"{target} would replace what it is made from; use another --out.")
             outputs.check_existing("--out", target, "picture")

@@ -29,7 +29,9 @@ def by_roles(model, examples, out, settings):
     if roles.has(model, roles.Grows):
         watching.append(callbacks.ProgressiveGrowing(_stage(model, settings)))
     elif settings.get("stage_epochs"):
-        raise click.UsageError(f"--stage-epochs: {type(model).__name__} does not grow.")
+        raise click.UsageError(
+            f"--stage-epochs: {type(model).__name__} does not grow; leave it out."
+        )
     if roles.has(model, roles.Translates):
         shown = data.kind_of(model).load(settings, training=False)
         grid = callbacks.TranslationGrid(shown, out, every=every(settings))

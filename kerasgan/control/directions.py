@@ -85,8 +85,8 @@ class Directions:
         points = np.asarray(points, "float32")
         if points.shape[1:] != vector.shape:
             raise ValueError(
-                f"points have shape {points.shape}, the directions {vector.shape}; use points of "
-                f"{self.space} of the model that the directions are of."
+                f"points have shape {points.shape}, but the directions have shape {vector.shape}; "
+                f"use points in {self.space} of the model that the directions were found for."
             )
         steps = np.broadcast_to(np.asarray(deviations, "float32"), len(points))
         steps = steps.reshape(-1, *(1 for _ in vector.shape)) * self.deviations[number]
@@ -108,7 +108,7 @@ class Directions:
             ValueError: when it is damaged or holds something else.
         """
         if not pathlib.Path(path).is_file():
-            raise FileNotFoundError(f"the directions {path} do not exist, or are no file.")
+            raise FileNotFoundError(f"the directions {path} do not exist, or are not a file.")
         try:
             with np.load(path, allow_pickle=False) as file:
                 found = dict(file)
@@ -118,10 +118,10 @@ class Directions:
             space, method = str(found["space"]), str(found["method"])
         except (ValueError, OSError, EOFError, KeyError, TypeError, zipfile.BadZipFile) as error:
             raise ValueError(
-                f"{path} holds no directions of kerasgan's, or is damaged: {error}"
+                f"{path} does not hold directions of kerasgan, or is damaged: {error}"
             ) from error
         if not len(names) == len(vectors) == len(deviations) == len(quality):
-            raise ValueError(f"{path} is damaged: names and directions are not as many.")
+            raise ValueError(f"{path} is damaged: the numbers of names and directions differ.")
         return cls(names, space, vectors, deviations, quality, method)
 
 
@@ -199,11 +199,13 @@ def directions(
     whole_number("num_directions", num_directions, 1)
     learns = method in ("logistic", "linear")
     if learns and scores is None:
-        raise ValueError(f"method={method!r} needs scores; or use 'sefa' or 'pca' without.")
+        raise ValueError(f"method={method!r} needs scores; give scores, or use 'sefa' or 'pca'.")
     if not learns and scores is not None:
-        raise ValueError(f"scores: method={method!r} takes none; use 'logistic' or 'linear'.")
+        raise ValueError(
+            f"method={method!r} takes no scores; leave them out, or use 'logistic' or 'linear'."
+        )
     if method == "sefa" and space == "styles":
-        raise ValueError("method='sefa' looks at the layers that make styles; use it in 'w'.")
+        raise ValueError("method='sefa' looks at the layers that make styles; use space='w'.")
     kept = _orthonormal(against, model.point_shape(space), space)
     latents = model.latents(num_points, seed=seed)
     points = model.points(latents, space, labels=labels)
@@ -226,7 +228,9 @@ def directions(
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     for name, length in zip(names, lengths[:, 0], strict=True):
         if length < 1e-6 * np.abs(flat).max():
-            raise ValueError(f"against: nothing is left of {name!r}, which lies among these.")
+            raise ValueError(
+                f"against: nothing is left of {name!r}, which is a combination of these directions."
+            )
     vectors = (vectors / lengths).astype("float32")
     return Directions(
         names,
@@ -248,7 +252,7 @@ def _orthonormal(against, shape, space):
     if vectors.ndim != 1 + len(shape) or vectors.shape[1:] != shape or other:
         found = f"{against.space}, {vectors.shape}" if other else vectors.shape
         wanted = ", ".join(map(str, ("k", *shape)))
-        raise ValueError(f"against is of {found}; use directions of {space}, ({wanted}).")
+        raise ValueError(f"against has {found}; use directions in {space} of shape ({wanted}).")
     basis, triangle = np.linalg.qr(vectors.reshape(-1, size).T)
     return basis.T[np.abs(np.diag(triangle)) > 1e-9]
 
@@ -271,8 +275,8 @@ def _logistic(points, scores, name):
         if len(set(scores[rows].tolist())) < 2:
             few = int(min(scores.sum(), (~scores).sum()))
             raise ValueError(
-                f"scores: of {len(scores)} images {few} are on one side of {name!r}, too few to "
-                "learn from; use more num_points, or other scores."
+                f"scores: only {few} of {len(scores)} images are on one side of {name!r}, too few "
+                "to learn from; use more num_points, or other scores."
             )
     plane = LogisticRegression(class_weight="balanced", max_iter=1000, C=REGULARIZATION)
     plane.fit(points[learn], scores[learn])

@@ -29,13 +29,16 @@ def add_edit(exports: Exports, model: keras.Model, directions: Directions) -> No
     """
     require(model, HasLatents, "export with directions")
     if len(model.image_shape) != 3:
-        raise ValueError(f"directions: {type(model).__name__} makes vectors here, and no images.")
+        raise ValueError(
+            f"directions: {type(model).__name__} makes vectors here, not images; leave directions "
+            "out."
+        )
     space, count = model.checked_space(directions.space), len(directions)
     shape = model.point_shape(space)
     if directions.vectors.shape != (count, *shape):
         raise ValueError(
-            f"directions have shape {directions.vectors.shape[1:]}, and points of {space} of this "
-            f"{type(model).__name__} {shape}; use directions of this model."
+            f"directions have shape {directions.vectors.shape[1:]}, but points in {space} of this "
+            f"{type(model).__name__} have shape {shape}; use directions of this model."
         )
     steps = directions.vectors.reshape(count, -1) * directions.deviations[:, None]
     sampler = exports.computations["sampler"]

@@ -267,7 +267,9 @@ def mig(codes: ArrayLike, factors: ArrayLike) -> float:
         told = sorted((mutual_info_score(column, code) for code in binned), reverse=True)
         entropy = mutual_info_score(column, column)
         if not entropy:
-            raise ValueError("factors: one has the same value for all examples; leave it out.")
+            raise ValueError(
+                "factors: one factor has the same value for all examples; leave it out."
+            )
         gaps.append((told[0] - (told[1] if len(told) > 1 else 0.0)) / entropy)
     return float(np.mean(gaps))
 
@@ -285,7 +287,8 @@ def _known(codes, factors):
     codes, factors = np.asarray(codes, "float64"), np.asarray(factors)
     if codes.ndim != 2 or factors.ndim != 2 or len(codes) != len(factors) or not codes.size:
         raise ValueError(
-            f"codes have shape {codes.shape}, factors {factors.shape}; use (n, k) and (n, m)."
+            f"codes have shape {codes.shape} and factors {factors.shape}; use shapes (n, k) and "
+            "(n, m)."
         )
     if not (np.all(np.isfinite(codes)) and np.all(np.isfinite(factors.astype("float64")))):
         raise ValueError("codes or factors hold NaN or infinite numbers.")

@@ -34,7 +34,9 @@ def scored(scores: Scores, images: np.ndarray, varied: bool = True) -> dict[str,
         name = getattr(scores, "__name__", "")  # which a lambda has, too
         functions = {name if name.isidentifier() else "score": scores}
     else:
-        raise ValueError(f"scores={scores!r}; use a function of images, or a dict of such by name.")
+        raise ValueError(
+            f"scores={scores!r}; use a function of images, or a dict from names to such functions."
+        )
     found: dict[str, list] = {}
     for start in range(0, len(images), AT_ONCE):
         some = images[start : start + AT_ONCE]
@@ -58,7 +60,7 @@ def _checked(values, name, count):
         values = values[:, 0]
     if values.shape != (count,) or values.dtype.kind not in "biuf":
         raise ValueError(
-            f"scores: {name!r} gives {values.dtype} of shape {values.shape} for {count} images; it "
-            f"has to be one number or bool for each, ({count},)."
+            f"scores: {name!r} returns {values.dtype} of shape {values.shape} for {count} images; "
+            f"it has to return one number or bool for each, shape ({count},)."
         )
     return values if values.dtype == bool else values.astype("float64")

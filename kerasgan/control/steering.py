@@ -185,11 +185,11 @@ def check_gradient(images, function, name):
     images = ops.convert_to_tensor(images)
     value = function(images)
     if not ops.is_tensor(value):
-        raise ValueError(f"{name} gives {type(value).__name__}, which has no gradient; {advice}.")
+        raise ValueError(f"{name} returns {type(value).__name__}, which has no gradient; {advice}.")
     if tuple(value.shape) != (len(images),):
         raise ValueError(
-            f"{name} gives shape {tuple(value.shape)} for {len(images)} images; it has to be one "
-            f"number for each, ({len(images)},)."
+            f"{name} returns shape {tuple(value.shape)} for {len(images)} images; it has to "
+            f"return one number for each, shape ({len(images)},)."
         )
 
     def both(images):
@@ -201,7 +201,7 @@ def check_gradient(images, function, name):
     except (TypeError, RuntimeError, NotImplementedError) as error:
         raise ValueError(f"{name} has no gradient; {advice}: {error}") from error
     if not np.all(np.isfinite(gradient)):
-        raise ValueError(f"{name} has a gradient that is NaN or infinite; look at its numbers.")
+        raise ValueError(f"{name} has a gradient that is NaN or infinite; check what it computes.")
     if not gradient.any():
         raise ValueError(f"{name} has no gradient with respect to the images; {advice}.")
 

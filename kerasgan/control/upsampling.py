@@ -107,9 +107,9 @@ def upsample(
         or shape[0] * small.shape[1] != (shape[1] * small.shape[0])
     ):
         raise ValueError(
-            f"small_image has shape {small.shape}; use (height, width, {shape[2]}), smaller by a "
-            f"whole number than the model's {shape[0]}x{shape[1]}, such as "
-            f"({shape[0] // 2}, {shape[1] // 2}, {shape[2]})."
+            f"small_image has shape {small.shape}; use (height, width, {shape[2]}), the model's "
+            f"{shape[0]}x{shape[1]} divided by a whole number, such as ({shape[0] // 2}, "
+            f"{shape[1] // 2}, {shape[2]})."
         )
     check_images(small[None], "the small image")
     labels = model.checked_labels(labels, num_answers)

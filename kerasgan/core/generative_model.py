@@ -217,8 +217,8 @@ class GenerativeModel(
         for metric in generative_metrics:
             if getattr(metric, "paired", False) and not self.compares_pairs:
                 raise ValueError(
-                    f"metrics holds {type(metric).__name__}, which compares images in pairs; "
-                    "images made from noise have no partners. It is for models that translate."
+                    f"metrics holds {type(metric).__name__}, which compares images in pairs, but "
+                    "images made from noise have no partners. Use it for models that translate."
                 )
         optimizers = make_optimizers(
             optimizer, self.default_optimizers(), self.parts, self._moved_variables()

@@ -69,10 +69,12 @@ class ImageGAN(GAN):
             raise ValueError(f"conditioning={conditioning!r}; use one of {accepted}.")
         if num_classes is None and self.needs_classes:
             raise ValueError(
-                f"num_classes=None; {type(self).__name__} needs how many classes there are."
+                f"num_classes=None; {type(self).__name__} needs the number of classes."
             )
         if networks is not None and type(self) is ImageGAN:
-            raise ValueError("networks is for subclasses; kerasgan.GAN takes networks of your own.")
+            raise ValueError(
+                "networks is only for subclasses; for networks of your own, use kerasgan.GAN."
+            )
         make_generator, make_discriminator = networks or self.networks()
         of_classes = {"num_classes": num_classes, "conditioning": conditioning}
         image_shape = tuple(image_shape)

@@ -166,7 +166,9 @@ class BagOfWords:
     def __init__(self, vocabulary: Sequence[str]):
         self.vocabulary = tuple(vocabulary)
         if not self.vocabulary or len(set(self.vocabulary)) < len(self.vocabulary):
-            raise ValueError(f"vocabulary={vocabulary!r}; use at least one word, and each once.")
+            raise ValueError(
+                f"vocabulary={vocabulary!r}; use at least one word, and each word only once."
+            )
 
     def __call__(self, captions: Sequence[str]) -> np.ndarray:
         position = {word: number for number, word in enumerate(self.vocabulary)}

@@ -97,7 +97,7 @@ def _pictures(folder, left_out):
         identity = status.st_dev, status.st_ino
         if identity in inside:
             raise ValueError(
-                f"{printable(here)} is a link that leads back to a folder that it is in; remove it."
+                f"{printable(here)} is a link to a folder that contains it; remove the link."
             )
         for path in contents(here):
             try:
@@ -231,6 +231,6 @@ def regular_file(path):
         raise FileNotFoundError(f"{printable(path)} does not exist.")
     if not path.is_file():
         raise ValueError(
-            f"{printable(path)} is no file; a folder, a pipe or a device cannot be read."
+            f"{printable(path)} is not a file; a folder, a pipe or a device cannot be read."
         )
     return path

@@ -111,10 +111,12 @@ class Images(Kind):
     def fitted(self, model, settings, image_size=None):
         name, shape = type(model).__name__, model.real_image_shape
         if image_size not in (None, shape[0]):
-            raise ValueError(f"image_size={image_size}: {name} makes {shape}.")
+            raise ValueError(
+                f"image_size={image_size}, but {name} makes {shape}; leave image_size out."
+            )
         if len(shape) == 3 and shape[0] != shape[1]:
             raise ValueError(
-                f"{name} makes images of {shape[0]}x{shape[1]}, and data becomes squares; measure "
+                f"{name} makes images of {shape[0]}x{shape[1]}, but data becomes squares; measure "
                 "this model in Python, with data of its shape."
             )
         size, channels = (shape[0], shape[-1]) if len(shape) == 3 else (None, None)
@@ -143,8 +145,9 @@ class Captioned(Images):
         names = loading.class_names(examples)
         if loading.num_classes(examples) != 10 or names not in (None, tuple("0123456789")):
             raise ValueError(
-                f"data={settings['data']!r}: captions are made of digits only (digits, mnist). "
-                "Give fit the images and the embeddings of your own captions in Python."
+                f"data={settings['data']!r}: captions can be made only for digits (digits, "
+                "mnist). For other data, call fit in Python with the images and the embeddings of "
+                "your captions."
             )
         images, labels = (np.concatenate(part) for part in zip(*examples, strict=True))
         texts = captions.digit_words()(captions.of_digits(images, labels))
@@ -160,7 +163,7 @@ class Captioned(Images):
         if model.vocabulary != captions.digit_words().vocabulary:
             raise ValueError(
                 f"{type(model).__name__} was trained with embeddings of another encoder; measure "
-                "it in Python, with data of the same."
+                "it in Python, with embeddings of the same encoder."
             )
         return found
 
@@ -177,7 +180,8 @@ class Pairs(Kind):
         task = settings.get("task")
         if task == "super_resolve":
             raise ValueError(
-                f"task={task!r} is what the models srgan and esrgan are for; use another task."
+                f"task={task!r} is only for the models srgan and esrgan; use one of these, or "
+                "another task."
             )
         if task:
             return tasks.paired(_pictures(settings, training), task, seed=settings["seed"])

@@ -194,7 +194,9 @@ def _loaded_size(image_size, batch_size, channels, augment):
     check(image_size, batch_size, channels)
     for name, value in {"image_size": image_size, "channels": channels}.items():
         if value is None:
-            raise ValueError(f"{name}=None; pairs and domains need one, for example the default.")
+            raise ValueError(
+                f"{name}=None; pairs and domains need a value, for example the default."
+            )
     return round(image_size * 286 / 256) if augment else image_size
 
 
@@ -227,8 +229,8 @@ def _find_halves(name, split, data_dir):
     if folder == path and (wanted != "train" or folders.split_folders(path)):
         raise ValueError(
             f"split={split!r}: the folder {printable(path)} has no subfolder {printable(split)}, "
-            f"and none called {printable(split)}A and {printable(split)}B; without such all of its "
-            "pictures are split='train'."
+            f"and none called {printable(split)}A and {printable(split)}B; without these, all of "
+            "its pictures are split='train'."
         )
     inside = folders.subfolders(folder)
     full = [half for half in inside if folders.has_pictures(half)]
@@ -270,8 +272,8 @@ def _side_by_side(folder, image_size, channels, swap, cache, skip_damaged):
     files = [file for file in found if file.parent == folder]
     if not files:
         raise ValueError(
-            f"the folder {printable(folder)} holds no pictures; it needs some that hold both "
-            "halves side by side, or two subfolders with pictures, and no third."
+            f"the folder {printable(folder)} holds no pictures; it needs pictures that hold both "
+            "halves side by side, or exactly two subfolders with pictures."
         )
     deeper = [file for file in found if file.parent != folder]
     folders.report(folder, {"pictures in subfolders": deeper} if deeper else {})
@@ -297,8 +299,8 @@ def _twins(first, second, image_size, channels, cache, skip_damaged):
             if names
         )
         raise ValueError(
-            f"{printable(first)} and {printable(second)} have to hold pictures of the same names; "
-            f"add or remove {listed or 'some, there are none'}."
+            f"{printable(first)} and {printable(second)} have to hold pictures with the same "
+            f"names; add or remove {listed or 'some, there are none'}."
         )
 
     def read_file(pair):
@@ -327,7 +329,7 @@ def _by_name(folder):
 def _joined(first, second, name):
     if len(first.images) != len(second.images):
         raise ValueError(
-            f"{name!r} has {len(first.images)} and {len(second.images)} images, which are no "
-            "pairs; kerasgan.data.load_unpaired takes them."
+            f"{name!r} has {len(first.images)} and {len(second.images)} images, so they are not "
+            "pairs; load them with kerasgan.data.load_unpaired."
         )
     return Examples(np.concatenate([first.images, second.images], axis=-1))

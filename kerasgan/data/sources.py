@@ -142,7 +142,9 @@ def _mixture(name, split, image_size, channels):
     """The 2-D Gaussian mixtures of the mode-collapse papers; the label is the mode."""
     _choose_split(name, split, ("train", "test"))
     if image_size is not None or channels is not None:
-        raise ValueError(f"{name!r} holds 2-D points, which have no image_size and no channels.")
+        raise ValueError(
+            f"{name!r} holds 2-D points, which have no image_size and no channels; leave these out."
+        )
     modes, sigma = mixture(name)
     rng = np.random.default_rng({"train": 0, "test": 1}[split])
     count = {"train": 100_000, "test": 10_000}[split]
@@ -168,7 +170,7 @@ def _npz(path, split, class_names):
         if image_name is None:
             raise ValueError(
                 f"{printable(path)} holds the arrays {printable(', '.join(names))}, none of which "
-                f"is split={split!r}; the images are looked for as {', '.join(images)}."
+                f"is split={split!r}; name the array of images {' or '.join(images)}."
             )
         labels = arrays[label_name] if label_name else None
         return as_examples(arrays[image_name], labels, class_names)
@@ -204,7 +206,7 @@ def as_examples(array, labels=None, class_names=None):
         if class_names is not None and labels.max() >= len(class_names):
             raise ValueError(
                 f"class_names has {len(class_names)} names, but there is a label {labels.max()}; "
-                "give a name for each class, the name of class 0 first."
+                "give one name for each class, the name of class 0 first."
             )
     return Examples(images, labels, class_names)
 
@@ -212,7 +214,10 @@ def as_examples(array, labels=None, class_names=None):
 def _of_texts(images, embeddings):
     checks.check_images(embeddings, "the embeddings")
     if len(embeddings) != len(images):
-        raise ValueError(f"there are {len(images)} images and {len(embeddings)} embeddings.")
+        raise ValueError(
+            f"there are {len(images)} images and {len(embeddings)} embeddings; give one embedding "
+            "for each image."
+        )
     return Examples(images, embeddings.astype("float32"))
 
 
@@ -235,7 +240,7 @@ def resized(examples, image_size, channels, fit):
     images = examples.images
     if images.ndim != 4:
         if image_size is not None or channels is not None:
-            raise ValueError("vectors have no image_size and no channels.")
+            raise ValueError("vectors have no image_size and no channels; leave these out.")
         return examples
     right_size = image_size is None or images.shape[1:3] == (image_size, image_size)
     if right_size and channels in (None, images.shape[-1]):
@@ -392,7 +397,7 @@ def open_tfds(name, split, image_size, channels, fit, cache, data_dir):
     except Exception as error:
         raise OSError(
             f"{name!r} is not prepared in {builder.data_dir} and could not be downloaded: "
-            f"{type(error).__name__}. Give the data_dir that holds it, or a network."
+            f"{type(error).__name__}. Give the data_dir that holds it, or connect to the network."
         ) from error
     info = builder.info
     image_key = next(

@@ -51,14 +51,14 @@ def paired(images: "tf.data.Dataset", task: str, *, seed: int = 0, **options) ->
     for option in options:
         if option not in known:
             has = f"it has {', '.join(known)}" if known else "it has none"
-            raise ValueError(f"{option}={options[option]!r} is no option of {task!r}; {has}.")
+            raise ValueError(f"{option}={options[option]!r} is not an option of {task!r}; {has}.")
     if (
         not isinstance(images, tf.data.Dataset)
         or len(getattr(images.element_spec, "shape", ())) != 4
     ):
         raise ValueError(
-            "images is no data set of batches of images; kerasgan.data.load(...) gives one, and "
-            "kerasgan.data.from_array(...) of an array. Leave labels out."
+            "images is not a data set of batches of images; kerasgan.data.load(...) returns one, "
+            "and kerasgan.data.from_array(...) makes one from an array. Leave labels out."
         )
     steps = int(images.cardinality())
     if steps < 0:
@@ -102,7 +102,7 @@ def _super_resolve(images, random, scale=4):
         raise ValueError(f"scale={scale!r}; use a whole number of at least 1.")
     if height % scale or width % scale:
         raise ValueError(
-            f"scale={scale}: images of {height}x{width} pixels cannot be reduced by it; choose "
+            f"scale={scale}: images of {height}x{width} pixels cannot be divided by this; choose "
             "another image_size."
         )
     size = (height // scale, width // scale)

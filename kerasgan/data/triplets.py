@@ -104,7 +104,9 @@ def triplets(
             raise ValueError(f"split={split!r}; use one of {', '.join(map(repr, SPLITS))} or None.")
         rows = [row for row in rows if row["split"] == split]
         if not rows:
-            raise ValueError(f"split={split!r}: {printable(folder / TABLE)} has none of it.")
+            raise ValueError(
+                f"split={split!r}: {printable(folder / TABLE)} has no triplets of this split."
+            )
     files = {side: [_picture(folder / side, row["id"]) for row in rows] for side in SIDES}
     every = [file for side in SIDES for file in files[side]]
     images = {
@@ -151,7 +153,7 @@ def read_table(folder):
             )
         if not row["id"] or row["id"] in seen or pathlib.PurePath(row["id"]).name != row["id"]:
             raise ValueError(
-                f"{printable(path)}, line {number}: id={row['id']!r}; use a name of its own, "
+                f"{printable(path)}, line {number}: id={row['id']!r}; use a different name, "
                 "without a folder, for each triplet."
             )
         seen.add(row["id"])
@@ -206,7 +208,7 @@ def write(
     if not len(original) == len(generated) == len(captions) or original.shape != generated.shape:
         raise ValueError(
             f"original has shape {original.shape}, generated {generated.shape}, and there are "
-            f"{len(captions)} captions; use as many of each, of one shape."
+            f"{len(captions)} captions; use the same number of each, and one shape for all images."
         )
     rows = read_table(folder) if (folder / TABLE).exists() else []
     names = [f"{generator}-{start + number:06d}" for number in range(len(original))]
@@ -311,7 +313,9 @@ def _captioned(table):
         rows = list(reader)
     for number, row in enumerate(rows, 2):
         if not row["file"] or not row["caption"]:
-            raise ValueError(f"{printable(table)}, line {number}: the file or the caption is gone.")
+            raise ValueError(
+                f"{printable(table)}, line {number}: the file or the caption is missing."
+            )
     if not rows:
         raise ValueError(f"{printable(table)} lists no pictures.")
     return rows
@@ -322,8 +326,8 @@ def _as_pictures(made, count):
     images = np.asarray(as_numpy(made))
     if images.ndim != 4 or len(images) != count or images.shape[-1] not in (1, 3):
         raise ValueError(
-            f"text_to_image gives {images.dtype} of shape {images.shape} for {count} captions; it "
-            f"has to give ({count}, height, width, 1 or 3)."
+            f"text_to_image returns {images.dtype} of shape {images.shape} for {count} captions; "
+            f"it has to return images of shape ({count}, height, width, 1 or 3)."
         )
     if images.dtype == np.uint8:
         return images

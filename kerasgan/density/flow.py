@@ -208,6 +208,6 @@ def scales_of(model: str, image_shape: tuple, scales: int | None, halvings_befor
         raise ValueError(
             f"image_shape={tuple(image_shape)}: with scales={scales} {model} halves the sides "
             f"{scales - 1 + halvings_before} times, so height and width have to be multiples of "
-            f"{multiple}; resize the data (kerasgan.data: image_size=...) or take fewer scales."
+            f"{multiple}; resize the data (kerasgan.data: image_size=...) or use fewer scales."
         )
     return scales

@@ -170,7 +170,10 @@ class Detector(keras.Model):
             ValueError: while the length is unknown.
         """
         if self.network is None:
-            raise ValueError("which words are there? Call examples(triplets) of training first.")
+            raise ValueError(
+                "the words of the captions are not known yet; call examples(triplets) with the "
+                "training triplets first."
+            )
         return self.network
 
     # Data ----------------------------------------------------------------------------------------
@@ -191,8 +194,8 @@ class Detector(keras.Model):
         """
         if triplets.original.shape[1:] != self.image_shape:
             raise ValueError(
-                f"the triplets have images {triplets.original.shape[1:]}; this detector takes "
-                f"{self.image_shape}."
+                f"the triplets have images of shape {triplets.original.shape[1:]}, but this "
+                f"detector takes {self.image_shape}."
             )
         if self.network is None:
             self._learn_text(triplets.captions)
@@ -322,7 +325,8 @@ class Detector(keras.Model):
 
 def _lost_function(captions):
     raise ValueError(
-        "the function that encodes captions is not in the file; set detector.encode_text to it."
+        "the function that encodes captions is not in the file; set detector.encode_text to this "
+        "function."
     )
 
 

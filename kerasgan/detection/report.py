@@ -90,7 +90,9 @@ def leave_one_out(
     """
     names = sorted(set(train.generators))
     if len(names) < 2:
-        raise ValueError(f"train has the generators {names}; to leave one out takes two or more.")
+        raise ValueError(
+            f"train has the generators {names}; to leave one out, it needs at least two."
+        )
     found = {}
     for name in names:
         seen = np.array([generator != name for generator in train.generators])

@@ -57,8 +57,8 @@ def _first_caption(model):
         return None
     if model.encode_text is None:
         raise ValueError(
-            f"{type(model).__name__} was trained with an encoder of texts that is not in the file; "
-            "give --clip CLIP, if it was that of a CLIP."
+            f"{type(model).__name__} was trained with an encoder of texts that is not in the "
+            "file; if it was the encoder of a CLIP, give it with --clip CLIP."
         )
     if model.vocabulary is None:
         return "a photo"
@@ -86,7 +86,7 @@ class LiveEditor:
     def __init__(self, model, directions, name, hint="", clip=None):
         roles.require(model, roles.HasLatents, "kerasgan edit")
         if len(model.image_shape) != 3:
-            raise ValueError(f"{type(model).__name__} makes vectors here, and no images.")
+            raise ValueError(f"{type(model).__name__} makes vectors here, not images.")
         self.model, self.directions, self.clip = model, directions, clip
         self.has_styles = roles.has(model, roles.HasStyles)
         # In w+ a picture is found best; but what moves in z has to begin there.
@@ -97,9 +97,9 @@ class LiveEditor:
             shape = model.point_shape(model.checked_space(directions.space))
             if directions.vectors.shape[1:] != shape:
                 raise ValueError(
-                    f"the directions have shape {directions.vectors.shape[1:]}, and points of "
-                    f"{directions.space} of this {type(model).__name__} {shape}; use directions of "
-                    "this model."
+                    f"the directions have shape {directions.vectors.shape[1:]}, but points in "
+                    f"{directions.space} of this {type(model).__name__} have shape {shape}; use "
+                    "directions of this model."
                 )
             widths = directions.deviations.reshape(-1, *(1 for _ in shape))
             self.steps = directions.vectors * widths
@@ -139,11 +139,13 @@ class LiveEditor:
     def check(self, edit):
         model, count = self.model, 0 if self.steps is None else len(self.steps)
         if len(edit.offsets) not in (0, count):
-            raise ValueError(f"there are {len(edit.offsets)} offsets; this model has {count}.")
+            raise ValueError(
+                f"there are {len(edit.offsets)} offsets, but this model takes {count}."
+            )
         model.checked_labels(edit.label, 1)
         model.check_truncation(edit.truncation)
         if edit.mix and not self.has_styles:
-            raise ValueError(f"{type(model).__name__} has no styles to be mixed.")
+            raise ValueError(f"{type(model).__name__} has no styles to mix.")
 
     def project(self, file, label):
         """The point whose image is nearest to a picture, and how far the image is off.
@@ -178,7 +180,7 @@ class LiveEditor:
             ValueError: for what the model has not, or without a CLIP.
         """
         if self.clip is None:
-            raise ValueError("without a CLIP nothing tells what a text means; give --clip CLIP.")
+            raise ValueError("only a CLIP can tell what a text means; give one with --clip CLIP.")
         self.check(edit)
         ways = np.array([edit.way])
         if not self.has_styles:
@@ -261,7 +263,7 @@ class LiveEditor:
     def _shape(self, edit):
         shape = self.model.point_shape(self.space)
         if edit.point.size != np.prod(shape):
-            raise ValueError("the point in the link is of another model.")
+            raise ValueError("the point in the link belongs to another model.")
         return shape
 
     def _between(self, first, second, ways, path):
@@ -328,7 +330,7 @@ class ServedEditor:
             inputs["label"] = np.array([-1 if edit.label is None else edit.label], "int32")
         if self.encode_text is not None:
             if type(edit.label) is not str:
-                raise ValueError("label: use a text, which this model draws")
+                raise ValueError("label: use a text, because this model draws texts")
             inputs["text"] = self.encode_text([edit.label])
         if self.limits:
             none = edit.truncation is None
@@ -448,7 +450,7 @@ def served(path, name):
     except Exception as error:
         raise ValueError(f"{path} cannot be loaded as a SavedModel: {error}") from error
     if "image_shape" not in servable.card:
-        raise ValueError(f"{path} is no SavedModel of an image model of kerasgan's.")
+        raise ValueError(f"{path} is not a SavedModel of an image model of kerasgan.")
     if "translate" in servable.definitions:
         return served_painter(servable, name)
     return ServedEditor(servable, name)

@@ -89,7 +89,7 @@ def check_label(label):
 def check_text(name, text):
     """Raises a ValueError for what is no text, or a long one."""
     if type(text) is not str or not 0 < len(text.strip()) <= LONGEST_TEXT:
-        raise ValueError(f"{name}: use a text of up to {LONGEST_TEXT} letters")
+        raise ValueError(f"{name}: use a text of up to {LONGEST_TEXT} characters")
 
 
 def decoded(text):
@@ -101,7 +101,7 @@ def decoded(text):
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, TypeError, ValueError) as error:
-        raise ValueError("that is no base64") from error
+        raise ValueError("the data is not valid base64") from error
 
 
 def _is_number(value, low, high):

@@ -287,7 +287,7 @@ def _checks(first, given, condition, strength=None, limits=None):
 
 def _as_many(first, tensor, name):
     equal = tf.shape(tensor)[0] == tf.shape(first)[0]
-    return check(equal, f"{name}: there have to be as many as images", tensor)
+    return check(equal, f"{name}: give one for each image", tensor)
 
 
 def _mirrored(image, axis, length, multiple, least_size):

@@ -222,9 +222,9 @@ class GrowingGAN(Grows, GAN):
         if size is None or wanted < 1 or (size > wanted and size % wanted):
             has = "batches of unknown size" if size is None else f"batches of {size}"
             raise ValueError(
-                f"batch_size={self.batch_size} at {self.image_shape[0]}x{self.image_shape[0]}, but "
-                f"the data has {has} (of one device); use batches of which that is a divisor and "
-                "without a smaller last one: kerasgan.data.from_array for arrays, "
+                f"batch_size={self.batch_size} at {self.image_shape[0]}x{self.image_shape[0]}, "
+                f"but the data has {has} (of one device); use batches whose size is a multiple of "
+                "it, without a smaller last one: kerasgan.data.from_array for arrays, "
                 ".batch(size, drop_remainder=True) for a tf.data.Dataset."
             )
         count = max(1, size // wanted)

@@ -104,8 +104,8 @@ def exposure_threshold(
     """
     if len(blocks) != len(participants) or not len(blocks):
         raise ValueError(
-            f"there are {len(blocks)} blocks of {len(participants)} participants; give the "
-            "participant of each block, at least one."
+            f"there are {len(blocks)} blocks and {len(participants)} participants; give one "
+            "participant for each block, and at least one block."
         )
     modes = np.array([modal_exposure(block) for block in blocks])
     _, whose = np.unique(participants, return_inverse=True)

@@ -71,7 +71,9 @@ class Answers:
             except (csv.Error, UnicodeDecodeError):
                 header = None  # no text at all
             if header != COLUMNS:
-                raise ValueError(f"{self.path} holds no answers of this command; use another file.")
+                raise ValueError(
+                    f"{self.path} does not hold answers of this command; use another file."
+                )
             rows = []
             for values in reader:
                 if len(values) != len(COLUMNS):
@@ -211,7 +213,7 @@ class Study:
         with self._lock:
             session = self._sessions[token]
             if trial != session.trial + 1 or session.trial == self.num:
-                raise ValueError("that image is not the one to be judged")
+                raise ValueError("this is not the image to judge now")
             truth, index = session.order[session.trial]
             correct = answer == truth
             timed = self.mode == "time"
@@ -277,16 +279,15 @@ class Study:
             rate = rates["all"]
             headline = f"{percent(rate.value)} wrong"
             meaning = (
-                f"95 % confidence interval: {percent(rate.low)} to {percent(rate.high)}. "
-                "Who cannot tell the images apart has 50 %."
+                f"95 % confidence interval: {percent(rate.low)} to {percent(rate.high)}. Someone "
+                "who cannot tell the images apart gets 50 %."
             )
         else:
             threshold = exposure_threshold(whole_blocks(rows))
             headline = milliseconds_text(threshold.value)
             meaning = (
-                "That is about how long you have to see an image to tell. 95 % confidence "
-                f"interval: {milliseconds_text(threshold.low)} to "
-                f"{milliseconds_text(threshold.high)}."
+                "You need to see an image for about this long to tell. 95 % confidence interval: "
+                f"{milliseconds_text(threshold.low)} to {milliseconds_text(threshold.high)}."
             )
         return {"headline": headline, "text": [meaning, mistaken]}
 
@@ -295,8 +296,8 @@ def check_num(num, mode):
     """Raises a ValueError for a number of images that a participant cannot be shown."""
     multiple = 2 * (BLOCKS if mode == "time" else 1)
     if num < multiple or num % multiple:
-        halves = "half of them" if mode == "infinity" else f"half of each of {BLOCKS} blocks"
-        raise ValueError(f"num={num}: {halves} is real; use a multiple of {multiple}.")
+        halves = "half of the images" if mode == "infinity" else f"half of each of {BLOCKS} blocks"
+        raise ValueError(f"num={num}: {halves} has to be real; use a multiple of {multiple}.")
 
 
 def _of(rate, count):
@@ -337,7 +338,7 @@ def create_app(study, host="127.0.0.1"):
     def image(name):
         picture = study.picture(name)
         if picture is None:
-            flask.abort(404, "there is no such image to be judged")
+            flask.abort(404, "there is no such image to judge")
         return flask.Response(picture, mimetype="image/png")
 
     @app.post("/participants")
@@ -345,7 +346,7 @@ def create_app(study, host="127.0.0.1"):
         (name,) = _body("name")
         name = name.strip() if isinstance(name, str) else None
         if name is None or (name and not NAME.fullmatch(name)):
-            flask.abort(400, "a name has up to 40 letters, digits, spaces, and . - _ inside")
+            flask.abort(400, "use a name of up to 40 letters, digits, spaces, and . - _ inside")
         return study.start(name)
 
     @app.post("/answers")
@@ -361,7 +362,7 @@ def create_app(study, host="127.0.0.1"):
             or not _is_time(milliseconds)
             or not seen_as_said
         ):
-            flask.abort(400, "that is no answer")
+            flask.abort(400, "the answer has wrong values")
         try:
             return study.answer(session, trial, said, milliseconds, shown_ms)
         except KeyError:

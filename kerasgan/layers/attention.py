@@ -45,8 +45,8 @@ class SelfAttention2D(layers.Layer):
         _, *sizes, channels = input_shape
         if len(sizes) != 2 or None in input_shape[1:] or any(n % 2 for n in sizes) or channels < 2:
             raise ValueError(
-                f"SelfAttention2D got inputs of shape {tuple(input_shape)}; it takes an even "
-                "height and width and at least 2 channels."
+                f"SelfAttention2D got inputs of shape {tuple(input_shape)}; it needs an even "
+                "height and width, and at least 2 channels."
             )
 
         def conv(filters, shape, name):

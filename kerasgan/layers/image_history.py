@@ -56,8 +56,8 @@ class ImageHistory(layers.Layer):
         batch = images.shape[0]
         if batch is None or batch > self.size:
             raise ValueError(
-                f"a history of {self.size} images was given a batch of {batch}; use batches of a "
-                "known size (drop_remainder=True) up to that, or a larger history."
+                f"a history of {self.size} images cannot take a batch of {batch}; use batches of "
+                "a known size up to that (drop_remainder=True), or a larger history."
             )
         next_places = self.count + ops.arange(batch, dtype="int32")
         fills = next_places < self.size

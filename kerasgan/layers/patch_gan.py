@@ -56,7 +56,7 @@ def patch_discriminator(
     if size is not None and strided and size // 2**strided < 3:
         raise ValueError(
             f"receptive_field={receptive_field} needs images of at least {3 * 2**strided} pixels, "
-            f"and image_shape is {tuple(image_shape)}; use a smaller field."
+            f"but image_shape is {tuple(image_shape)}; use a smaller field."
         )
     normalization = normalization or instance_normalization
     images = keras.Input(image_shape)

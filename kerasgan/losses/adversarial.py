@@ -281,8 +281,8 @@ class Relativistic(AdversarialLoss):
         shapes = tuple(real_logits.shape), tuple(fake_logits.shape)
         if not self.average and not alike(*shapes):
             raise ValueError(
-                f"real and generated logits have the shapes {shapes[0]} and {shapes[1]}; pairs of "
-                "them need one shape."
+                f"real and generated logits have the shapes {shapes[0]} and {shapes[1]}; to form "
+                "pairs, they need the same shape."
             )
         if not self.average:
             return ops.mean(_minus_log_sigmoid(real_logits - fake_logits))
@@ -292,7 +292,8 @@ class Relativistic(AdversarialLoss):
     def generator(self, fake_logits, real_logits=None):
         if real_logits is None:
             raise ValueError(
-                "the relativistic generator's loss compares with real_logits, which were not given."
+                "real_logits=None; the relativistic loss of the generator compares with them, so "
+                "pass them."
             )
         return self.discriminator(fake_logits, real_logits)
 

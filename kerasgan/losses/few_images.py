@@ -45,7 +45,9 @@ class ConsistencyPenalty(Penalty):
             if not isinstance(weight, Real) or weight < 0.0:
                 raise ValueError(f"{name}={weight!r}; use a number of at least 0.")
         if real == fake == 0.0:
-            raise ValueError("real=0, fake=0: the penalty is nothing; use a weight above 0.")
+            raise ValueError(
+                "real=0, fake=0: the penalty is always 0; use at least one weight above 0."
+            )
         self.weights = {"real": real, "fake": fake}
         self.augmentation = augmentation or DiffAugment("flip,translation")
 

@@ -96,8 +96,8 @@ class GradientPenalty(Penalty):
             raise ValueError(f"at={at!r}; use one of {', '.join(map(repr, PLACES))}.")
         if center < 0.0 or (one_sided and center == 0.0):
             raise ValueError(
-                f"center={center!r}, one_sided={one_sided!r}; use a norm of at least 0, and "
-                "above 0 if only larger ones cost."
+                f"center={center!r}, one_sided={one_sided!r}; use a center of at least 0, and "
+                "above 0 with one_sided=True."
             )
         if not isinstance(every, int) or every < 1:
             raise ValueError(f"every={every!r}; use a whole number of at least 1.")
@@ -167,8 +167,8 @@ class GradientPenalty(Penalty):
             shapes = tuple(real.shape), tuple(fake.shape)
             if not alike(*shapes):
                 raise ValueError(
-                    f"real and generated images have the shapes {shapes[0]} and {shapes[1]}; a "
-                    "point between them needs one shape."
+                    f"real and generated images have the shapes {shapes[0]} and {shapes[1]}; for "
+                    "points between them, they need the same shape."
                 )
             return real + share * (fake - real)
         seed = seed + 1 if isinstance(seed, int) else seed  # not the share's seed

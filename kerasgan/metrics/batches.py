@@ -47,7 +47,9 @@ def blocks(data, what, shape=None, wants=None):
             yield images[rows].astype("float32"), None if labels is None else labels[rows]
         count += len(images)
     if count < 2:
-        raise ValueError(f"{what} are {count}; a comparison needs at least 2, better thousands.")
+        raise ValueError(
+            f"{what} are only {count}; a comparison needs at least 2, and better thousands."
+        )
 
 
 def checked(examples, what):
@@ -87,7 +89,7 @@ def checked_pair(real, fake, what):
     if real.shape != fake.shape:
         raise ValueError(
             f"{what} compares images in pairs, but the real ones have shape {real.shape} and the "
-            f"generated ones {fake.shape}; give as many of each, of one size."
+            f"generated ones {fake.shape}; give the same number of each, and one size for all."
         )
     return real, fake
 

@@ -80,7 +80,7 @@ class ClassificationAccuracyScore(FeatureMetric):
 
     def prepare(self, vectors: bool = False) -> None:
         if vectors:
-            raise ValueError(f"{self.name}: it classifies images, not vectors.")
+            raise ValueError(f"{self.name}: this metric classifies images, not vectors.")
 
     def update_state(self, real, fake, real_labels, fake_labels, sample_weight=None):
         """Adds images with their classes.
@@ -103,7 +103,8 @@ class ClassificationAccuracyScore(FeatureMetric):
     def look(self, examples):
         if examples.ndim != 4:
             raise ValueError(
-                f"{self.name}: the examples have shape {examples.shape}; it classifies images."
+                f"{self.name}: the examples have shape {examples.shape}, but this metric "
+                "classifies images."
             )
         return to_uint8(examples)
 
@@ -139,8 +140,8 @@ class ClassificationAccuracyScore(FeatureMetric):
         fits = all(has in (None, wants) for has, wants in zip(takes, shape, strict=False))
         if not fits or len(makes) != 2 or makes[1] < classes:
             raise ValueError(
-                f"classifier makes {makes[1:]} of {takes}; use one that makes ({classes},) of "
-                f"images {shape}."
+                f"classifier returns shape {makes[1:]} for inputs of shape {takes}; use one that "
+                f"returns ({classes},) for images of shape {shape}."
             )
 
     def _train(self, network, images, labels):

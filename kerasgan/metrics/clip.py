@@ -73,7 +73,7 @@ class KerasHubCLIP:
             backbone = keras_hub.models.CLIPBackbone.from_preset(preset)
             tokenize = keras_hub.models.CLIPPreprocessor.from_preset(preset)
         except (OSError, ValueError, TypeError, KeyError) as error:
-            raise ValueError(f"{preset} is no CLIP of keras-hub: {error}") from error
+            raise ValueError(f"{preset} is not a CLIP of keras-hub: {error}") from error
         return cls(backbone, tokenize)
 
     def encode_images(self, images: np.ndarray) -> Any:
@@ -175,7 +175,7 @@ def _encoded_texts(clip, texts, length=None):
     if length not in (None, found.shape[1]):
         raise ValueError(
             f"encode_images gives vectors of {length} numbers and encode_texts of "
-            f"{found.shape[1]}; both have to be in one space."
+            f"{found.shape[1]}; both have to be in the same space."
         )
     return found
 
@@ -184,7 +184,8 @@ def _unit(vectors, count, of):
     array = np.asarray(checks.as_numpy(vectors), "float64")
     if array.ndim != 2 or len(array) != count or not np.all(np.isfinite(array)):
         raise ValueError(
-            f"{of} gives an array {array.shape}; it has to be finite numbers ({count}, d)."
+            f"{of} returns an array of shape {array.shape}; it has to return finite numbers of "
+            f"shape ({count}, d)."
         )
     return array / np.maximum(np.linalg.norm(array, axis=1, keepdims=True), 1e-12)
 
@@ -254,7 +255,7 @@ class CLIPScore(keras.metrics.Metric):
         """
         images = checked(images, "the images")
         if isinstance(texts, str) or len(texts) != len(images):
-            raise ValueError(f"there are {len(images)} images; give as many texts, one for each.")
+            raise ValueError(f"there are {len(images)} images; give one text for each.")
         prompts = [self.prompt.replace("{}", text) for text in texts]
         different = list(dict.fromkeys(prompts))
         table = cosines(self.clip, images, different)

@@ -103,7 +103,7 @@ def _keras_hub():
     try:
         import keras_hub
     except ImportError as error:
-        raise OSError(f"DINOv2 is keras-hub's, which is not installed: {INSTALL}.") from error
+        raise OSError(f"DINOv2 needs keras-hub, which is not installed: {INSTALL}.") from error
     return keras_hub
 
 

@@ -177,7 +177,7 @@ class EQR(_Equivariance):
         if size < 3 * REACH:
             raise ValueError(
                 f"images of {size} pixels are too small for EQR, which leaves out {REACH} at each "
-                f"side; use a model of at least {3 * REACH}."
+                f"side; use a model of images of at least {3 * REACH}."
             )
 
     def pairs(

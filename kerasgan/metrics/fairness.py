@@ -289,7 +289,9 @@ def fairness_report(
             "model with generate."
         )
     if is_model and labels is not None:
-        raise ValueError("labels are for images; a conditional model is asked for its own.")
+        raise ValueError(
+            "labels are only for arrays of images; leave them out for a model, which draws its own."
+        )
     if labels is not None:
         labels = checked_labels(labels, len(images_or_model), "the generated images")
     if is_model:
@@ -421,9 +423,9 @@ def _groups(output, count):
             raise ValueError("the attribute_classifier returned NaN.")
         return np.argmax(output, axis=1), output.shape[1]
     raise ValueError(
-        f"the attribute_classifier made {output.dtype} of shape {output.shape} of {count} images; "
-        f"use logits or probabilities ({count}, groups) with two groups or more, or the groups "
-        f"themselves, whole numbers from 0 or booleans ({count},)."
+        f"the attribute_classifier returned {output.dtype} of shape {output.shape} for {count} "
+        f"images; it has to return logits or probabilities ({count}, groups) with two groups or "
+        f"more, or the groups themselves, whole numbers from 0 or booleans ({count},)."
     )
 
 
@@ -435,8 +437,8 @@ def _labels_to_ask(model, real, num_images):
     if model.num_classes < classes or model.num_classes != (real.width or model.num_classes):
         raise ValueError(
             f"the model has {model.num_classes} classes, but the groups are "
-            f"{max(classes, real.width or 0)}; leave the reference's labels out, or give images "
-            "and the labels= of their groups."
+            f"{max(classes, real.width or 0)}; leave the labels of the reference out, or give "
+            "images and their groups as labels=."
         )
     return np.sort(real.labels)[np.arange(num_images) * len(real.labels) // num_images]
 
@@ -454,7 +456,8 @@ def _names_of_groups(names, *sides):
     names = tuple(map(str, range(width or needed) if names is None else names))
     if len(names) != (width or len(names)) or len(names) < needed:
         raise ValueError(
-            f"group_names has {len(names)} names ({', '.join(names)}) for {width or needed} groups."
+            f"group_names has {len(names)} names ({', '.join(names)}) for {width or needed} "
+            "groups; give one name for each group."
         )
     return names
 

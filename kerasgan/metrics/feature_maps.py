@@ -68,9 +68,10 @@ def vgg19_features(
 
 
 _ADVICE = (
-    "Where there is a network, keras.applications.VGG19(include_top=False)."
-    'save_weights("vgg19.weights.h5") writes them; give features="vgg19.weights.h5" then. Or give '
-    "any keras.Model from images in [-1, 1] to features, or features=None for the pixels."
+    "Where there is a network connection, "
+    'keras.applications.VGG19(include_top=False).save_weights("vgg19.weights.h5") writes them; '
+    'then give features="vgg19.weights.h5". Or give any keras.Model from images in [-1, 1] to '
+    "features, or features=None for the pixels."
 )
 
 

@@ -55,8 +55,8 @@ class FeatureMetric(keras.metrics.Metric):
         if self._lacks_weights:
             raise ValueError(
                 f"{self.name}: the weights of the network that was given as features are not part "
-                "of a configuration, and so they are lost; give the network anew, or load the "
-                ".keras file of the model that the metric belongs to."
+                "of a configuration, so they are lost; give the network again, or load the .keras "
+                "file of the model that the metric belongs to."
             )
         return extractor(self.features)
 
@@ -95,8 +95,9 @@ class FeatureMetric(keras.metrics.Metric):
                 channels = examples.shape[-1]
                 if self._channels not in (None, channels):
                     raise ValueError(
-                        f"{what} have {channels} channels, others here {self._channels}; compare "
-                        "images with the same number (kerasgan.data: channels=...)."
+                        f"{what} have {channels} channels, but other images here have "
+                        f"{self._channels}; compare images with the same number (kerasgan.data: "
+                        "channels=...)."
                     )
                 self._channels = channels
             batches.append(examples)
@@ -113,9 +114,9 @@ class FeatureMetric(keras.metrics.Metric):
             if self._width not in (None, width):
                 size = "x".join(map(str, examples.shape[1:]))
                 raise ValueError(
-                    f"{self.name}: of examples of {size} numbers there are {width} features, of "
-                    f"others {self._width}; compare images of the same size, or use features= of a "
-                    "network that takes any size."
+                    f"{self.name}: examples of {size} numbers have {width} features, but other "
+                    f"examples have {self._width}; compare images of the same size, or use "
+                    "features= of a network that takes any size."
                 )
             self._width = width
 
@@ -149,7 +150,7 @@ class FeatureMetric(keras.metrics.Metric):
             if count < least:
                 raise ValueError(
                     f"{type(self).__name__} has seen {count} {what} image{'s' * (count != 1)}; it "
-                    f"needs at least {least}, and thousands for a number to rely on."
+                    f"needs at least {least}, and thousands for a reliable value."
                 )
 
     def warn_of_few(self, message: str) -> None:

@@ -149,8 +149,8 @@ class Extractor:
         for kind, values in outputs.items():
             if not np.all(np.isfinite(values)):
                 raise ValueError(
-                    f"features={self.name}: the network makes {kind} that are NaN or infinite of "
-                    "finite images; look at its weights."
+                    f"features={self.name}: the network makes {kind} that are NaN or infinite "
+                    "from finite images; check its weights."
                 )
         return outputs
 
@@ -246,10 +246,10 @@ def _named(features):
             return Extractor(inception_fid(resize=INCEPTIONS[features]), features)
         except OSError as error:
             raise OSError(
-                f"{error} Or take the small network of digits in the package, whose numbers cannot "
-                "be compared with published ones: on the command line --features digits, in Python "
-                'features="digits", as in compile(metrics=[kerasgan.metrics.FrechetDistance('
-                'features="digits")]).'
+                f"{error} Or use the package's small network of digits, whose values cannot be "
+                "compared with published ones: on the command line --features digits, in Python "
+                'features="digits", as in '
+                'compile(metrics=[kerasgan.metrics.FrechetDistance(features="digits")]).'
             ) from error
     if features == MOBILENET:
         return Extractor(mobilenet_v2(), features)
@@ -268,7 +268,7 @@ def _named(features):
         missing = "does not exist" if path.suffix in (".keras", ".pth") else "is no such name"
         raise ValueError(f"features={features!r} {missing}; use {CHOICES}.")
     if not zipfile.is_zipfile(path):
-        raise ValueError(f"features={features!r} is damaged, or no .keras file; write it anew.")
+        raise ValueError(f"features={features!r} is damaged, or not a .keras file; save it again.")
     network = keras.saving.load_model(path)
     if not isinstance(network, keras.Model) or roles.has(network, GenerativeModel):
         raise ValueError(

@@ -84,7 +84,7 @@ class FrechetDistance(FeatureMetric):
         default = _default_name(features)
         if name == FRECHET != default:
             raise ValueError(
-                f"{FRECHET} is of DINOv2's features, not of features={features!r}; use "
+                f"{FRECHET} needs DINOv2's features, not features={features!r}; use "
                 "features='dinov2:PRESET_OR_FOLDER'."
             )
         super().__init__(features, name or default, **kwargs)
@@ -115,7 +115,7 @@ class FrechetDistance(FeatureMetric):
             self._check_reference(self.looked_through)
         if self._given is not None and features.shape[1] != len(self._given.mean):
             raise ValueError(
-                f"{self.name}: the reference has {len(self._given.mean)} features, "
+                f"{self.name}: the reference has {len(self._given.mean)} features, but "
                 f"{self.looked_through.name} makes {features.shape[1]}; use a reference that was "
                 "made with these features."
             )
@@ -129,8 +129,8 @@ class FrechetDistance(FeatureMetric):
         if made_by is not None and network is not VECTORS and made_by[1] != network.digest:
             raise ValueError(
                 f"{self.name}: the reference was made with features={made_by[0]}, and "
-                f"features={network.name} here is another network, or resizes otherwise; use the "
-                "same features, or make the reference anew."
+                f"features={network.name} here is another network, or resizes differently; use "
+                "the same features, or make the reference again."
             )
 
     def counts(self) -> tuple[int, int]:
@@ -148,7 +148,7 @@ class FrechetDistance(FeatureMetric):
             self.warn_of_few(
                 f"{fewest} images for {len(fake.mean)} features: the covariance is singular and "
                 "the distance much too large. Use more images, or compare it only with distances "
-                "of as many."
+                "of the same number of images."
             )
         root = factor(real.covariance)
         distance = distance_from_factor(real, root, fake)

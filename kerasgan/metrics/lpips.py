@@ -148,7 +148,9 @@ def lpips(
         f"heads={str(heads)!r}, which for this {plan.name} has to be such as {plan.heads},",
     )
     if any(weights[name].min() < 0.0 for name in wanted):
-        raise ValueError(f"heads={str(heads)!r} has weights below 0, which LPIPS never has.")
+        raise ValueError(
+            f"heads={str(heads)!r} has weights below 0, but the weights of LPIPS are at least 0."
+        )
     with measuring_networks():
         images = keras.Input((None, None, 3), name="images")
         network = LPIPSNetwork(images, _outputs(images, plan, shapes, as_mean), name="lpips")
@@ -202,7 +204,7 @@ def _read(argument, path):
     path = pathlib.Path(path)
     if not path.is_file():
         raise FileNotFoundError(
-            f"{argument}={str(path)!r} is no file; LPIPS takes {FORM}: torchvision's file of "
+            f"{argument}={str(path)!r} is not a file; LPIPS takes {FORM}: torchvision's file of "
             "AlexNet or VGG16, and that of the package lpips with the weights for it."
         )
     return read_tensors(path)

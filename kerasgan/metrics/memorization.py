@@ -40,7 +40,7 @@ class MemorizationReport:
     def reading(self) -> str:
         """What the z-score means by the paper, at the 5 % level of the two-sided test: str."""
         if self.z_score is None:
-            return "without held-out images nobody knows how near is too near"
+            return "without held-out images there is no telling how near is too near"
         if self.z_score < -1.96:
             return "nearer to the training images than new real ones: copying"
         if self.z_score > 1.96:
@@ -219,8 +219,9 @@ class _Nearest:
             points = np.asarray(outputs(self.features, block, "features"), "float32")
             if not points.shape or len(points) != len(block) or not np.all(np.isfinite(points)):
                 raise ValueError(
-                    f"features made shape {points.shape} of {len(block)} images, or values that "
-                    f"are not finite; use finite features ({len(block)}, ...)."
+                    f"features returned shape {points.shape} for {len(block)} images, or values "
+                    "that are not finite; it has to return finite features of shape "
+                    f"({len(block)}, ...)."
                 )
             found.append(points.reshape(len(block), -1))
         return np.concatenate(found)

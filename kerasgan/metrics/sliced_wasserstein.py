@@ -104,8 +104,8 @@ class SlicedWasserstein(FeatureMetric):
         self.need(1, real=len(real), generated=len(fake))
         if set(real) != set(fake):
             raise ValueError(
-                f"the real images have {max(real)} pixels, the generated ones {max(fake)}; compare "
-                "images of the same size."
+                f"the real images have {max(real)} pixels, but the generated ones have "
+                f"{max(fake)}; compare images of the same size."
             )
         rng = np.random.default_rng(self.seed + 1)
         result = {}

@@ -86,14 +86,14 @@ class FeatureStatistics:
         apart = np.abs(covariance - covariance.T).max(initial=0.0)
         if apart > 1e-3 * np.abs(covariance).max(initial=0.0):
             raise ValueError(
-                f"sigma is not symmetric (two numbers that should be equal differ by {apart:.3g}), "
-                "so it is no covariance; make the statistics anew."
+                "sigma is not symmetric (two numbers that should be equal differ by "
+                f"{apart:.3g}), so it is not a covariance; make the statistics again."
             )
         lowest, highest = _eigenvalues(covariance)
         if lowest < -1e-3 * highest:  # rounding makes some a little negative
             raise ValueError(
-                f"sigma has eigenvalues from {lowest:.3g} to {highest:.3g}, and those of a "
-                "covariance are at least 0; make the statistics anew."
+                f"sigma has eigenvalues from {lowest:.3g} to {highest:.3g}, but those of a "
+                "covariance are at least 0; make the statistics again."
             )
         statistics = cls()
         statistics._count, statistics._mean = count, mean
@@ -135,8 +135,8 @@ class FeatureStatistics:
     def _need_count(self):
         if self._count is None:
             raise ValueError(
-                "the statistics do not say of how many examples they are (a file without count), "
-                "so nothing can be added."
+                "the statistics do not say how many examples they were made from (a file without "
+                "count), so nothing can be added."
             )
 
     def _add_waiting(self):
@@ -200,7 +200,7 @@ class FeatureStatistics:
         with opened(path) as file:
             if not {"mu", "sigma"} <= set(file.files):
                 found = ", ".join(file.files) or "nothing"
-                raise ValueError(f"it holds {found}; statistics are `mu` and `sigma`.")
+                raise ValueError(f"it holds {found}, but statistics are `mu` and `sigma`.")
             mu, sigma = (np.asarray(file[name], "float64") for name in ("mu", "sigma"))
             count = int(file["count"]) if "count" in file.files else 0
             made_by = tuple(map(str, file["made_by"])) if "made_by" in file.files else None
@@ -229,12 +229,14 @@ def opened(path):
     """
     path = pathlib.Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"the statistics {path} do not exist, or are no file.")
+        raise FileNotFoundError(f"the statistics {path} do not exist, or are not a file.")
     try:
         loaded = np.load(path, allow_pickle=False)
         if not isinstance(loaded, np.lib.npyio.NpzFile):
-            raise ValueError("it is one array, without a name.")
+            raise ValueError("it holds a single array without a name.")
         with loaded as file:
             yield file
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is no .npz file, a damaged one or another: {error}") from error
+        raise ValueError(
+            f"{path} is not an .npz file of this kind, or is damaged: {error}"
+        ) from error

@@ -51,7 +51,9 @@ def features(model: keras.Model, images: np.ndarray) -> np.ndarray:
     if images.shape[1:] != tuple(picture.shape[1:]):
         raise ValueError(f"images has shape {images.shape}; use (n, {picture.shape[1:]}).")
     if images.size and not np.abs(images).max() <= 1.0:
-        raise ValueError("images has values outside of [-1, 1]; use images as models make them.")
+        raise ValueError(
+            "images has values outside of [-1, 1]; use images in [-1, 1], as models make them."
+        )
     network = keras.Model(picture, tensors)
     found = []
     for start in range(0, len(images), 256):
@@ -87,8 +89,8 @@ def activations(discriminator: keras.Model) -> list:
         of_others(output)
     if not found:
         raise ValueError(
-            f"{type(discriminator).__name__} has no convolutions with activations that see the "
-            "image alone; use the discriminator of an unconditional GAN of images, a functional "
+            f"{type(discriminator).__name__} has no convolutions with activations that see only "
+            "the image; use the discriminator of an unconditional GAN of images, a functional "
             "Keras model."
         )
     return found

@@ -188,8 +188,8 @@ class Autoencoder(Reconstructs, GenerativeModel):
         images, second, _ = keras.utils.unpack_x_y_sample_weight(data)
         if second is not None and len(second.shape) == len(images.shape):
             raise ValueError(
-                "the data is pairs of images; an Autoencoder makes the noisy ones itself and "
-                "restores the clean ones: give the clean images alone, and noise='gaussian'."
+                "the data is pairs of images, but an Autoencoder makes the noisy images itself; "
+                "give only the clean ones, and noise='gaussian'."
             )
         return super().check_batch(data)
 

@@ -213,7 +213,7 @@ class BigGANDeep(LargeScaleGAN):
         sets, classes = self.standing_statistics, self.num_classes
         if sets is None or classes is None:
             raise ValueError(
-                "the model has moving statistics only; make it with standing_statistics=51."
+                "the model has only moving statistics; make it with standing_statistics=51."
             )
         whole_number("batches", batches, 1)
         whole_number("batch_size", batch_size, 2)
@@ -441,15 +441,17 @@ def checked_blocks(blocks: Sequence[Sequence], doublings: int) -> tuple[Block, .
         if not isinstance(doubles, bool) or not _at_least(outputs, 1):
             raise ValueError(f"blocks has {block!r}; use a bool and two whole numbers.")
         if not _at_least(inputs, outputs):
-            raise ValueError(f"blocks has {block!r}; outputs are at most as many as inputs.")
+            raise ValueError(f"blocks has {block!r}; use at most as many outputs as inputs.")
         if before not in (None, inputs):
-            raise ValueError(f"blocks has {block!r} after one with {before} outputs.")
+            raise ValueError(
+                f"blocks has {block!r} after one with {before} outputs; use as many inputs."
+            )
         found.append((doubles, inputs, outputs))
         before = outputs
     doubled = sum(doubles for doubles, *_ in found)
     if doubled != doublings:
         raise ValueError(
-            f"blocks double the size {doubled} times, which image_shape needs {doublings} times."
+            f"blocks double the size {doubled} times, but image_shape needs {doublings} times."
         )
     return tuple(found)
 
@@ -569,7 +571,7 @@ def settings_of_generator(
         raise ValueError(f"its config says output_dim={config['output_dim']!r}, not {size}.")
     epsilon = config.get("eps", 1e-4)
     if not isinstance(epsilon, float) or not 0.0 < epsilon < 1.0:
-        raise ValueError(f"its config says eps={epsilon!r}, which is none.")
+        raise ValueError(f"its config says eps={epsilon!r}, which is not between 0 and 1.")
     settings = {
         "image_shape": (size, size, 3),
         "num_classes": num_classes,

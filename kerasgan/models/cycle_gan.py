@@ -179,8 +179,8 @@ class CycleGAN(TranslationModel):
             for argument, value in own.items():
                 if settings.setdefault(argument, value) != value:
                     raise ValueError(
-                        f"its networks have {argument}={settings[argument]} and {value}; "
-                        "those of a CycleGAN have one."
+                        f"its networks have {argument}={settings[argument]} and {value}; those of "
+                        "a CycleGAN have the same."
                     )
             is_generator = "residual_blocks" in own
             ours = PLACES[is_generator].get(name, PLACES[is_generator][""])

@@ -398,13 +398,13 @@ def published_layers(
     unshuffle = {channels: 1, 4 * channels: 2}.get(inputs)
     if unshuffle is None:
         raise ValueError(
-            f"its generator makes {channels} channels of {inputs}; ESRGAN takes as many as it "
-            "makes, or those of blocks of 2x2 pixels."
+            f"its generator makes {channels} channels from {inputs}; ESRGAN takes as many "
+            "channels as it makes, or those of blocks of 2x2 pixels."
         )
     ups = [name for name in names.ups if f"{name}.weight" in tensors]
     scale = 2 ** len(ups) // unshuffle
     if scale not in (2, 4):
-        raise ValueError(f"its generator enlarges by {scale}; ESRGAN does by 2 or 4.")
+        raise ValueError(f"its generator enlarges by {scale}, but ESRGAN enlarges by 2 or 4.")
     found = []
 
     def add(ours, theirs, outputs, inputs):

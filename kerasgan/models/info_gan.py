@@ -102,8 +102,8 @@ class InfoGAN(ImageGAN):
         num_codes = sum(sizes) + continuous
         if latent_dim <= num_codes:
             raise ValueError(
-                f"latent_dim={latent_dim}; the codes take {num_codes} of it, so use more, with "
-                "room for the noise."
+                f"latent_dim={latent_dim}; the codes take {num_codes} of these numbers; use more, "
+                "so that there is room for the noise."
             )
         super().__init__(
             image_shape,
@@ -290,7 +290,8 @@ class InfoGAN(ImageGAN):
         ):
             raise ValueError(
                 f"categories={categories!r}; the categorical codes have the sizes "
-                f"{self.categorical}: use whole numbers below, for each of {num_images} images."
+                f"{self.categorical}: use whole numbers from 0 to below these, for each of "
+                f"{num_images} images."
             )
         return array
 

@@ -46,7 +46,7 @@ def load_official(
         if model is not None:
             return model
     raise ValueError(
-        f"{path} is a file of weights, but of no model that is known here. "
-        "docs/published_files.md lists the files that are; kerasgan.weight_files.read_tree shows "
-        "what is in this one."
+        f"{path} is a file of weights, but not of a model that kerasgan knows. "
+        "docs/published_files.md lists the known files; kerasgan.weight_files.read_tree shows "
+        "what this one holds."
     )

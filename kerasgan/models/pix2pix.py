@@ -184,15 +184,17 @@ class Pix2Pix(TranslationModel):
             for argument, value in own.items():
                 if settings.setdefault(argument, value) != value:
                     raise ValueError(
-                        f"its networks have {argument}={settings[argument]} and {value}; "
-                        "those of a Pix2Pix have one."
+                        f"its networks have {argument}={settings[argument]} and {value}; those of "
+                        "a Pix2Pix have the same."
                     )
         if "discriminator" in found:
             both = channels_seen(found["discriminator"][1])
             if "generator" not in found:
                 settings |= {"target_channels": both // 2, "source_channels": (both + 1) // 2}
             elif both != settings["target_channels"] + settings["source_channels"]:
-                raise ValueError(f"its discriminator sees {both} channels, not the generator's.")
+                raise ValueError(
+                    f"its discriminator sees {both} channels, which are not those of the generator."
+                )
         channels = settings.pop("target_channels")
         size = max(2 ** settings["depth"], 32) if "depth" in settings else PUBLISHED_SIZE
         settings["image_shape"] = (size, size, channels)

@@ -324,7 +324,7 @@ def settings_of_generator(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
     while f"scaleLayers.{len(widths) - 1}.0.weight" in tensors and len(widths) < MOST_STAGES:
         widths.append(tensors[f"scaleLayers.{len(widths) - 1}.0.weight"].shape[0])
     if len(widths) < 2:
-        raise ValueError("its generator is of 4x4; ProGAN has 8x8 and more.")
+        raise ValueError("its generator makes images of 4x4, but ProGAN makes 8x8 and more.")
     size = START_SIZE * 2 ** (len(widths) - 1)
     return {
         "image_shape": (size, size, tensors["toRGBLayers.0.weight"].shape[0]),

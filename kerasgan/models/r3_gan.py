@@ -100,8 +100,8 @@ class R3GAN(ImageGAN):
         widest = 8 * base_width if max_width is None else max_width
         if widest < base_width:
             raise ValueError(
-                f"max_width={max_width!r} is below base_width={base_width!r}; use at least that, "
-                "or None."
+                f"max_width={max_width!r} is below base_width={base_width!r}; use at least "
+                "base_width, or None."
             )
         super().__init__(
             image_shape,
@@ -573,7 +573,7 @@ def check_filters(tensors: Mapping[str, np.ndarray], network: str) -> None:
     for name in _filters(tensors):
         found = tensors[name]
         if not np.allclose(found / found.sum(), filters, atol=1e-6):
-            raise ValueError(f"{network} has {name}, another filter than [1, 3, 3, 1].")
+            raise ValueError(f"{network} has {name}, which is not the filter [1, 3, 3, 1].")
 
 
 def _filters(tensors):

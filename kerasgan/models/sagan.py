@@ -67,8 +67,8 @@ class SAGAN(ImageGAN):
             attention_size = min(32, sizes[-1])
         if attention_size not in possible:
             raise ValueError(
-                f"attention_size={attention_size!r}; the feature maps of even size that images of "
-                f"{image_shape[0]} have are of {', '.join(map(str, possible)) or 'none'}."
+                f"attention_size={attention_size!r}; use one of the even sizes of feature maps "
+                f"that images of {image_shape[0]} have: {', '.join(map(str, possible)) or 'none'}."
             )
         settings: dict[str, Any] = {
             "spectral": True,

@@ -663,7 +663,7 @@ def settings_of_generator(tensors: Mapping[str, np.ndarray]) -> dict:
         if match
     )
     if len(found) < 4 or [number for number, *_ in found] != list(range(len(found))):
-        raise ValueError(f"its generator has {len(found)} layers, numbered otherwise than known.")
+        raise ValueError(f"its generator has {len(found)} layers, with unknown numbers.")
     _, size, channels = found[-1]
     image_shape, num_layers = (size, size, channels), len(found) - 1
     doublings_to(image_shape, (START_SIZE,))
@@ -675,7 +675,7 @@ def settings_of_generator(tensors: Mapping[str, np.ndarray]) -> dict:
     designs = layer_designs(image_shape, num_layers=num_layers, **doubled)
     names = [f"L{number}_{size}_{width}" for number, size, width in found]
     if [design.name for design in designs] != names:
-        raise ValueError(f"its layers are {', '.join(names)}, other ones than StyleGAN3's.")
+        raise ValueError(f"its layers are {', '.join(names)}, which are not those of StyleGAN3.")
     return {
         "image_shape": image_shape,
         **widths,

@@ -101,7 +101,7 @@ class TextGAN(ImageGAN):
         text_dim = words if text_dim is None else text_dim
         if text_dim is None:
             raise ValueError(
-                "text_dim=None; say how long the embeddings of texts are, or give a vocabulary."
+                "text_dim=None; give the length of the embeddings of texts, or a vocabulary."
             )
         checks.whole_number("text_dim", text_dim, 1)
         checks.whole_number("text_width", text_width, 1)
@@ -180,15 +180,15 @@ class TextGAN(ImageGAN):
         """
         if labels is None:
             raise ValueError(
-                "TextGAN draws what a text says: give text=..., one for all images or one each."
+                "TextGAN draws what a text says: give text=..., one for all images or one for each."
             )
         texts = [labels] if isinstance(labels, str) else labels
         is_text = len(texts) > 0 and all(isinstance(text, str) for text in texts)
         if is_text and self.encode_text is None:
             raise ValueError(
                 f"text={texts[0]!r}: this TextGAN does not know how to encode texts; give "
-                "embeddings, or set its attribute encode_text to the function that made those of "
-                "the data."
+                "embeddings, or set its attribute encode_text to the function that made the "
+                "embeddings of the data."
             )
         given = self.encode_text(list(texts)) if is_text and self.encode_text else texts
         array = np.asarray(checks.as_numpy(given), "float32")
@@ -227,7 +227,7 @@ class TextGAN(ImageGAN):
             ValueError: for an argument out of range, texts that are missing or cannot be encoded.
         """
         if text is not None and labels is not None:
-            raise ValueError("text and labels are the same here; give one of them.")
+            raise ValueError("text and labels mean the same here; give only one of them.")
         labels = labels if text is None else text
         return super().generate(num_images, seed=seed, labels=labels, truncation=truncation)
 

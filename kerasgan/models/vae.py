@@ -259,8 +259,8 @@ class VAE(HasLatents, Encodes, GenerativeModel):
         """
         if self.networks_given:
             raise ValueError(
-                "start_at_mean is for networks that the VAE makes; set the last bias of your own "
-                "decoder."
+                "start_at_mean is only for networks that the VAE makes; set the last bias of your "
+                "own decoder yourself."
             )
         images = self._checked(images)
         layer = self.pixel_network.get_layer("images" if self.convolutional else "pixels")

@@ -161,8 +161,9 @@ class VAEGAN(HasLatents, Encodes, AdversarialModel):
         chosen = losses.get(self.default_loss if loss is None else loss)
         if self.balance and not isinstance(chosen, (losses.Minimax, losses.NonSaturating)):
             raise ValueError(
-                f"loss={loss!r} has no probabilities, by which balance=True sees who is ahead; use "
-                "'minimax' or 'non_saturating', or a VAEGAN with balance=False."
+                f"loss={loss!r} gives no probabilities, which balance=True needs to see which "
+                "network is ahead; use 'minimax' or 'non_saturating', or a VAEGAN with "
+                "balance=False."
             )
         super().compile(
             optimizer,

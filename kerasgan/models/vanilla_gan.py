@@ -66,7 +66,9 @@ class VanillaGAN(GAN):
                 "image nor (n,) of a vector."
             )
         if not isinstance(hidden_units, (tuple, list)):
-            raise ValueError(f"hidden_units={hidden_units!r}; use a tuple of widths: (256, 256).")
+            raise ValueError(
+                f"hidden_units={hidden_units!r}; use a tuple of widths such as (256, 256)."
+            )
         for width in hidden_units:
             whole_number("a width in hidden_units", width, 1)
         with dtype_policy(dtype):

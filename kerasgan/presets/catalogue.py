@@ -97,14 +97,14 @@ def find(name: str | os.PathLike, class_name: str | None = None) -> Preset:
     if os.path.isdir(text):
         return read(text)
     if isinstance(name, os.PathLike) or os.sep in text:
-        raise ValueError(f"{text} is no folder, so it holds no preset.")
+        raise ValueError(f"{text} is not a folder, so it holds no preset.")
     near = difflib.get_close_matches(text, [*of_class, *short, *known], n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     names = ", ".join(of_class or known)
     whose = f"of {class_name} " if of_class else ""
     raise ValueError(
-        f"there is no preset {text!r}; those {whose}are {names}. A folder or {HUB}user/name is a "
-        f"preset, too.{hint}"
+        f"there is no preset {text!r}; those {whose}are {names}. You can also use a folder or "
+        f"{HUB}user/name.{hint}"
     )
 
 
@@ -137,7 +137,9 @@ def read(folder: str | os.PathLike, name: str | None = None) -> Preset:
     except (ValueError, TypeError, KeyError):
         whole = False
     if not whole:
-        raise ValueError(f"{folder / CONFIG} is damaged, or not of a model; put a copy of it back.")
+        raise ValueError(
+            f"{folder / CONFIG} is damaged, or not of a model; restore it from a copy."
+        )
     return Preset(name or folder.resolve().name, config, folder)
 
 
@@ -150,7 +152,7 @@ def _short(name, class_name):
 def _from_hub(address):
     """Downloads a preset from the Hugging Face Hub and returns its folder."""
     if re.fullmatch(r"hf://[\w.-]+/[\w.-]+", address) is None:
-        raise ValueError(f"{address!r} is no address of a preset; use {HUB}user/name.")
+        raise ValueError(f"{address!r} is not the address of a preset; use {HUB}user/name.")
     try:
         import huggingface_hub
     except ImportError as error:

@@ -65,7 +65,7 @@ class HasPresets(_Beside):
         model_class = _class_of(found, cls)
         if weights is not None and found.weights is None:
             raise ValueError(
-                f"the preset {found.name} is the settings of a paper and has no weights; use "
+                f"the preset {found.name} has only the settings of a paper and no weights; use "
                 "weights=None and train it."
             )
         config = {**found.config["config"], **settings}

@@ -148,7 +148,7 @@ class Reconstructs(Encodes):
         if num_generated is not None:
             raise ValueError(
                 f"num_generated={num_generated}: {type(self).__name__} reconstructs each image of "
-                "the data once; leave it out."
+                "the data once; leave num_generated out."
             )
         for batch in batches:
             images, _ = self.real_batch(batch)

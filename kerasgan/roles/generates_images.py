@@ -369,7 +369,9 @@ class HasLatents(GeneratesImages):
             return self.spaces[0]
         if space not in self.spaces:
             accepted = " or ".join(map(repr, self.spaces))
-            raise ValueError(f"space={space!r}: {type(self).__name__} has no such; use {accepted}.")
+            raise ValueError(
+                f"space={space!r}: {type(self).__name__} has no such space; use {accepted}."
+            )
         return space
 
     def point_shape(self, space: str | None = None) -> tuple[int, ...]:
@@ -390,7 +392,7 @@ class HasLatents(GeneratesImages):
             space = self.checked_space(space)
             raise ValueError(f"points of {space} have shape {array.shape}; use ({wanted}).")
         if not np.all(np.isfinite(array)):
-            raise ValueError("the points hold NaN or infinite numbers; look at where they are of.")
+            raise ValueError("the points hold NaN or infinite numbers; check where they come from.")
         return array
 
     def points(

@@ -258,8 +258,8 @@ class HasStyles(HasLatents):
         """
         if len(self.noise_shapes) == 1:
             raise ValueError(
-                f"{type(self).__name__} has no noise beside the latent, so its images of one do "
-                "not differ; use latents that do, or styles."
+                f"{type(self).__name__} has no noise beside the latent, so it makes only one "
+                "image of each latent; use different latents, or styles."
             )
         styles = self.styles(np.asarray(latent, "float32")[None], labels=label)
         random = np.random.default_rng(np.random.randint(2**31) if seed is None else seed)

@@ -90,10 +90,9 @@ class HasLikelihood(TakesImages):
             off = np.abs(values - np.round(values)).max(initial=0.0)
             if off > 0.02:
                 raise ValueError(
-                    f"{what} hold numbers between the {self.levels} values from -1 to 1 whose "
-                    f"likelihood {type(self).__name__} tells; round them: "
-                    f"np.round((images + 1) * {(self.levels - 1) / 2:g}) / "
-                    f"{(self.levels - 1) / 2:g} - 1."
+                    f"{what} hold numbers between the {self.levels} values from -1 to 1 for which "
+                    f"{type(self).__name__} computes a likelihood; round them: np.round((images + "
+                    f"1) * {(self.levels - 1) / 2:g}) / {(self.levels - 1) / 2:g} - 1."
                 )
 
     def log_likelihood(self, images: np.ndarray, *, labels: ArrayLike | None = None) -> np.ndarray:

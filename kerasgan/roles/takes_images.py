@@ -47,8 +47,8 @@ class TakesImages(Role):
     def class_names(self, names: Sequence[str] | None) -> None:
         if names is not None and self.num_classes is None:
             raise ValueError(
-                f"class_names={names!r}: this {type(self).__name__} is unconditional, it has no "
-                "classes."
+                f"class_names={names!r}: this {type(self).__name__} is unconditional and has no "
+                "classes; leave class_names out."
             )
         self._class_names = None if names is None else naming.checked(names, self.num_classes)
 
@@ -58,8 +58,8 @@ class TakesImages(Role):
             return
         if self.class_names is None and len(names) > self.num_classes:
             raise ValueError(
-                f"the data has {len(names)} classes ({naming.listed(names)}), and "
-                f"{type(self).__name__} num_classes={self.num_classes}; make a model with "
+                f"the data has {len(names)} classes ({naming.listed(names)}), but "
+                f"{type(self).__name__} has num_classes={self.num_classes}; make a model with "
                 f"num_classes={len(names)}, or choose other data."
             )
         naming.compare(self.class_names, names, f"this {type(self).__name__}", "the data")
@@ -153,13 +153,15 @@ class TakesImages(Role):
         name = type(self).__name__
         if self.num_classes is None:
             if labels is not None:
-                raise ValueError(f"{name} is unconditional: generate takes no labels.")
+                raise ValueError(
+                    f"{name} is unconditional: generate takes no labels; leave them out."
+                )
             return None
         classes = f"0 to {self.num_classes - 1}"
         if labels is None:
             raise ValueError(
-                f"{name} is conditional: generate needs labels, one for all images or one each, "
-                f"from {classes}."
+                f"{name} is conditional: generate needs labels, one for all images or one for "
+                f"each, from {classes}."
             )
         array = np.asarray(naming.to_numbers(labels, self.class_names))
         array = np.broadcast_to(array, (num_images,)) if array.ndim == 0 else array

@@ -59,8 +59,9 @@ class Translates(Role):
         checks.refuse_weights(sample_weight=weights)
         if halves[1] is None:
             raise ValueError(
-                f"{name} takes pairs of images, ({first}, {second}), but the data is no pair; give "
-                "fit(x, y), or a data set of (x, y) such as kerasgan.data.load_pairs gives."
+                f"{name} takes pairs of images, ({first}, {second}), but the data is not pairs; "
+                "call fit(x, y), or give a data set of (x, y) such as kerasgan.data.load_pairs "
+                "returns."
             )
         found = {}
         for images, shape, half in zip(halves, self.pair_shapes, self.pair_names, strict=True):
@@ -166,7 +167,7 @@ class Translates(Role):
         if num_generated is not None:
             raise ValueError(
                 f"num_generated={num_generated}: {type(self).__name__} translates each image of "
-                "the data once; leave it out."
+                "the data once; leave num_generated out."
             )
         self.draw_noise_from(seed)
         for batch in batches:

@@ -347,8 +347,8 @@ class Progress:
             ) from error
         if identity != self.identity:
             raise ValueError(
-                f"file={str(self.path)!r} is of another projection: of other images, weights or "
-                "arguments; give these again, or remove it."
+                f"file={str(self.path)!r} is of another projection, with other images, weights or "
+                "arguments; use the same ones again, or remove the file."
             )
         groups: list[dict] = [{} for _ in range(count + 1)]
         for name, array in found.items():
@@ -458,8 +458,8 @@ def starts_of(model, space, start, images, labels, seed):
         given = np.asarray(start, "float32")
         if given.shape != points.shape:
             raise ValueError(
-                f"start has shape {given.shape}; use {points.shape}, one point of {space} for each "
-                "image, or a network from images to these."
+                f"start has shape {given.shape}; use {points.shape}, one point of {space} for "
+                "each image, or a network from images to such points."
             )
         points = model.checked_points(given, space)
     return points, deviation

@@ -104,18 +104,25 @@ class Client:
         takes = self._signature("sample")["inputs"]
         inputs = {"seed": numbers_of_images(seed, range(num))}
         if labels is not None and "label" not in takes:
-            raise ValueError(f"labels={labels!r}: {self.model} has no classes.")
+            raise ValueError(
+                f"labels={labels!r}: the model {self.model!r} has no classes; leave labels out."
+            )
         if truncation is not None and "truncation" not in takes:
-            raise ValueError(f"truncation={truncation!r}: {self.model} has none.")
+            raise ValueError(
+                f"truncation={truncation!r}: the model {self.model!r} takes no truncation; leave "
+                "it out."
+            )
         if "label" in takes:
             if labels is None or np.shape(labels) not in ((), (num,)):
-                raise ValueError(f"labels={labels!r}; give {self.model} one, or {num} of them.")
+                raise ValueError(
+                    f"labels={labels!r}; give the model {self.model!r} one label, or {num} of them."
+                )
             labels = np.broadcast_to(labels, num)
             if labels.dtype.kind not in "iu" or np.any(labels != labels.astype("int32")):
                 raise ValueError(f"labels={labels!r}; use whole numbers.")
             inputs["label"] = labels.astype("int32")
         if text is not None and "text" not in takes:
-            raise ValueError(f"text: {self.model} takes none.")
+            raise ValueError(f"text: the model {self.model!r} takes no text; leave it out.")
         if "text" in takes:
             inputs["text"] = self._texts(text, num, takes["text"])
         if "truncation" in takes:
@@ -132,7 +139,9 @@ class Client:
             (num, *shape),
         ):
             one = "a text" if in_words else f"an embedding of {shape[0]} numbers"
-            raise ValueError(f"text={text!r}; give {self.model} {one}, or {num} of them.")
+            raise ValueError(
+                f"text={text!r}; give the model {self.model!r} {one}, or {num} of them."
+            )
         return np.broadcast_to(array if in_words else array.astype("float32"), (num, *shape))
 
     def translate(
@@ -177,7 +186,7 @@ class Client:
         outputs = self._signature(signature)["outputs"]
         sizes = {name: len(array) for name, array in inputs.items()}
         if len(set(sizes.values())) != 1:
-            raise ValueError(f"the inputs have to be of one number of examples, and are {sizes}.")
+            raise ValueError(f"all inputs need the same number of examples, but they have {sizes}.")
         parts = [
             part
             for some in _chunks(inputs, self.chunk)
@@ -212,7 +221,7 @@ class Client:
             self._signatures = self.metadata()["signatures"]
         if signature not in self._signatures:
             raise ValueError(
-                f"{self.model} has no signature {signature!r}; it has "
+                f"the model {self.model!r} has no signature {signature!r}; it has "
                 f"{', '.join(sorted(self._signatures))}."
             )
         return self._signatures[signature]
@@ -346,14 +355,14 @@ class _Rest:
         except requests.Timeout as error:
             raise ServingError("DEADLINE_EXCEEDED", f"no answer in {self._timeout} s") from error
         except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
-            message = f"nothing answers at {self._address}, or nothing that speaks HTTP"
+            message = f"no HTTP server answers at {self._address}"
             raise ServingError("UNAVAILABLE", message) from error
         except requests.exceptions.InvalidJSONError as error:
             raise ServingError("INVALID_ARGUMENT", f"JSON cannot hold that: {error}") from error
         try:
             content = answer.json()
         except ValueError:
-            content = {"error": f"no JSON, but {answer.text[:80]!r}"}
+            content = {"error": f"the answer is not JSON, but {answer.text[:80]!r}"}
         code = code_of_http(answer.status_code)
         if code or not isinstance(content, dict) or "error" in content:
             message = content.get("error", content) if isinstance(content, dict) else content

@@ -54,8 +54,8 @@ def write_configuration(folder: str | os.PathLike) -> list[pathlib.Path]:
     models = {name: versions(f) for name, f in model_folders(folder).items()}
     if not models or versions(folder):
         raise ValueError(
-            f"{folder} has to hold a folder for each model, and that one for each version: "
-            "savedmodels/digits/1; `kerasgan export RUN savedmodels/digits` makes them."
+            f"{folder} has to hold a folder for each model, with a folder for each version, such "
+            "as savedmodels/digits/1; `kerasgan export RUN savedmodels/digits` makes them."
         )
     paths = [folder / name for name in CONFIGURATION]
     for path in paths:

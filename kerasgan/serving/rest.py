@@ -128,7 +128,7 @@ def _request(most):
     try:
         request = json.loads(body, object_pairs_hook=_without_duplicates)
     except (ValueError, RecursionError) as error:
-        raise ServingError("INVALID_ARGUMENT", f"the request is no JSON: {error}") from error
+        raise ServingError("INVALID_ARGUMENT", f"the request is not JSON: {error}") from error
     if not isinstance(request, dict) or ("instances" in request) == ("inputs" in request):
         raise ServingError("INVALID_ARGUMENT", "send an object with either 'instances' or 'inputs'")
     if not isinstance(request.get("signature_name", ""), str):
@@ -140,14 +140,16 @@ def _without_duplicates(pairs):
     """Parses a JSON object; duplicate names are errors, because parsers treat them differently."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("an object has a name twice")
+        raise ValueError("an object has the same name twice")
     return found
 
 
 def of_rows(instances, definition):
     """The inputs of a request with a row per example: dict from a name to a list."""
     if not isinstance(instances, list) or not instances:
-        raise ServingError("INVALID_ARGUMENT", "'instances' has to be a list of at least one")
+        raise ServingError(
+            "INVALID_ARGUMENT", "'instances' has to be a list of at least one instance"
+        )
     names = set(definition.inputs)
     if len(names) == 1 and not all(isinstance(i, dict) and set(i) == names for i in instances):
         (name,) = names
@@ -175,14 +177,16 @@ def of_columns(inputs, definition):
             inputs[name] = [_bytes(value) for value in _list(inputs[name])]
         elif not _are_numbers(inputs[name], rank):
             raise ServingError(
-                "INVALID_ARGUMENT", f"{name!r} has to be numbers in lists, {rank} deep"
+                "INVALID_ARGUMENT", f"{name!r} has to be lists of numbers, {rank} deep"
             )
     return inputs
 
 
 def _list(values):
     if not isinstance(values, list):
-        raise ServingError("INVALID_ARGUMENT", "what has the batch as its first axis is a list")
+        raise ServingError(
+            "INVALID_ARGUMENT", "an input with a batch as its first axis has to be a list"
+        )
     return values
 
 
@@ -197,7 +201,7 @@ def _bytes(value):
         try:
             return value.encode("utf-8")
         except UnicodeEncodeError as error:  # half of a pair of surrogates
-            raise ServingError("INVALID_ARGUMENT", f"a string is no Unicode: {error}") from error
+            raise ServingError("INVALID_ARGUMENT", f"a string is not Unicode: {error}") from error
     if isinstance(value, dict) and list(value) == ["b64"] and isinstance(value["b64"], str):
         try:
             return base64.b64decode(value["b64"], validate=True)
@@ -211,7 +215,8 @@ def as_rows(outputs):
     lengths = {array.shape[:1] for array in outputs.values()}
     if len(lengths) != 1 or () in lengths:
         raise ServingError(
-            "INVALID_ARGUMENT", "the outputs have no batch in common; ask with 'inputs'"
+            "INVALID_ARGUMENT",
+            "the outputs do not share a batch; send 'inputs' instead of 'instances'",
         )
     columns = {name: _values(name, array) for name, array in outputs.items()}
     if len(columns) == 1:

@@ -143,7 +143,7 @@ class Service:
         if not wanted <= set(definition.outputs):
             raise ServingError(
                 "INVALID_ARGUMENT",
-                f"output_filter: {sorted(wanted)}; there are {sorted(definition.outputs)}",
+                f"output_filter has {sorted(wanted)}; the outputs are {sorted(definition.outputs)}",
             )
         future = self.engine.predict(
             servable, signature, self._arrays(request, servable, signature)
@@ -183,7 +183,9 @@ class Service:
                 raise ValueError(f"it holds more values than {size}")
             return tf.make_ndarray(proto)
         except (TypeError, ValueError, KeyError) as error:
-            raise ServingError("INVALID_ARGUMENT", f"{name!r} is no tensor: {error}") from error
+            raise ServingError(
+                "INVALID_ARGUMENT", f"{name!r} is not a valid tensor: {error}"
+            ) from error
 
     async def metadata(self, request):
         """Answers a `GetModelMetadataRequest`."""

@@ -94,8 +94,8 @@ def _export_next(model, folder, keep, arguments):
     foreign = [file for old in outdated for file in foreign_files(old)]
     if foreign:
         raise ValueError(
-            f"keep={keep} would remove {foreign[0]}, which is no part of a SavedModel of "
-            "kerasgan's; move it away."
+            f"keep={keep} would remove {foreign[0]}, which is not part of a SavedModel of "
+            "kerasgan; move it away."
         )
     write_version(model, path, **arguments)
     for left in folder.glob(f"{REMOVED}*"):  # by a process that was killed

@@ -165,7 +165,7 @@ class Servable:
         if len(set(sizes.values())) > 1:
             raise ServingError(
                 "INVALID_ARGUMENT",
-                f"the inputs have to be of one number of examples, and are {sizes}",
+                f"all inputs need the same number of examples, but they have {sizes}",
             )
         return next(iter(sizes.values()))
 
@@ -391,7 +391,7 @@ class Models:
         if not self._versions.get(name):
             raise ServingError(
                 "NOT_FOUND",
-                f"there is no model {name[:80]!r}; served are {', '.join(known) or 'none'}",
+                f"there is no model {name[:80]!r}; the server has {', '.join(known) or 'none'}",
             )
         return name
 

@@ -37,10 +37,10 @@ def guard(app, host, programs=False):
         # send requests here; it can hide neither its name nor, in a POST, where it is from.
         name = _host_name(flask.request.headers.get("Host", ""))
         if name not in names and not (_is_everywhere(host) and _is_address(name)):
-            flask.abort(403, "this server does not go by that name")
+            flask.abort(403, "this server does not have that name")
         own = {f"http://{flask.request.headers['Host']}", *([None] if programs else [])}
         if flask.request.method == "POST" and flask.request.headers.get("Origin") not in own:
-            flask.abort(403, "answers are taken from the page of this server only")
+            flask.abort(403, "this server accepts data only from its own page")
 
     @app.after_request
     def forbid_the_rest(response):

@@ -106,9 +106,9 @@ class LazilyRegularizedGAN(ImageGAN):
             accumulated = getattr(each, "gradient_accumulation_steps", None) or 1
             if accumulated > 1:
                 raise ValueError(
-                    f"optimizer accumulates the gradients of {accumulated} steps, which "
-                    f"{type(self).__name__} cannot, as some steps have further updates; use larger "
-                    "batches."
+                    f"optimizer accumulates the gradients of {accumulated} steps, but "
+                    f"{type(self).__name__} cannot do this, because some steps have further "
+                    "updates; use larger batches."
                 )
         super().compile(
             optimizer,

@@ -31,7 +31,7 @@ def assign_published(
     """
     missing, unknown = set(places) - set(tensors), set(tensors) - set(places) - set(filters)
     if missing or unknown:
-        what = "lacks" if missing else "has, beyond this network's,"
+        what = "lacks" if missing else "has what this network does not have,"
         raise ValueError(
             f"tensors {what} {', '.join(sorted(missing or unknown)[:3])}; use a model with the "
             "architecture, sizes and classes of the published one."
@@ -40,16 +40,16 @@ def assign_published(
         found, ours = np.asarray(tensors[name]), filters[name]
         if found.shape != ours.shape or not np.allclose(found, ours, atol=1e-6):
             raise ValueError(
-                f"tensors has {name}, another filter than this network's; use a model with the "
-                "settings of the published one."
+                f"tensors has {name}, which is not the filter of this network; use a model with "
+                "the settings of the published one."
             )
     arrays = {}
     for name, variable in places.items():
         array = as_ours(name, np.asarray(tensors[name], "float32"))
         if array.shape != tuple(variable.shape):
             raise ValueError(
-                f"tensors has {name} of shape {np.shape(tensors[name])}, this network's weight has "
-                f"{tuple(variable.shape)}; use a model of the published sizes."
+                f"tensors has {name} of shape {np.shape(tensors[name])}, but this network's "
+                f"weight has {tuple(variable.shape)}; use a model of the published sizes."
             )
         arrays[name] = array
     for name, variable in places.items():

@@ -48,7 +48,7 @@ def restore(networks, recorded):
         raise ValueError(
             "the file holds the settings of other layers than this model makes. If its networks "
             "were replaced after it was made, save the networks themselves, or give them to "
-            "kerasgan.GAN; else it is of another version of kerasgan."
+            "kerasgan.GAN; otherwise another version of kerasgan wrote the file."
         )
     for layer, wanted in zip(layers, recorded["layers"], strict=True):
         _restore_settings(layer, wanted)

@@ -38,8 +38,8 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         if not initial_learning_rate > 0 or constant_steps < 0 or decay_steps < 1:
             raise ValueError(
                 f"initial_learning_rate={initial_learning_rate!r}, "
-                f"constant_steps={constant_steps!r}, decay_steps={decay_steps!r}; use a rate above "
-                "0, at least 0 and at least 1 steps."
+                f"constant_steps={constant_steps!r}, decay_steps={decay_steps!r}; use a rate "
+                "above 0, constant_steps of at least 0 and decay_steps of at least 1."
             )
         self.initial_learning_rate = initial_learning_rate
         self.constant_steps, self.decay_steps = constant_steps, decay_steps

@@ -116,13 +116,13 @@ def prepare(metrics, x, vectors, labelled):
     """
     if metrics and hasattr(x, "__next__"):
         raise ValueError(
-            "the data is an iterator, which can be read once; evaluate reads it again for the "
-            "metrics. Give arrays, a tf.data.Dataset or a keras.utils.PyDataset."
+            "the data is an iterator, which can be read only once, but evaluate reads it again "
+            "for the metrics. Give arrays, a tf.data.Dataset or a keras.utils.PyDataset."
         )
     for metric in metrics:
         if getattr(metric, "labelled", False) and not labelled:
             raise ValueError(
-                f"{metric.name} compares classes, and the generated images have none; it is for "
+                f"{metric.name} compares classes, but the generated images have none; use it for "
                 "conditional models, such as kerasgan.CGAN."
             )
         if hasattr(metric, "prepare"):

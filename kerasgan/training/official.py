@@ -49,8 +49,8 @@ class PublishedFile:
         files = [file for file in files if "_optim" not in file.stem]
         if not 0 < len(files) <= MOST_FILES:
             raise ValueError(
-                f"{path} has {len(files)} files .pth; use a file, or a folder with one a network, "
-                "such as latest_net_G_A.pth."
+                f"{path} has {len(files)} .pth files; use a file, or a folder with one file for "
+                "each network, such as latest_net_G_A.pth."
             )
         return cls(path, {file.stem: read_tree(file) for file in files})
 
@@ -145,8 +145,9 @@ class ReadsOfficialFiles:
         model = cls.from_published_file(file, network, settings)
         if model is None:
             raise ValueError(
-                f"{path} is no file of a published {cls.__name__}; kerasgan.load_official finds "
-                "the model of a file, and docs/published_files.md lists those that are known."
+                f"{path} is not a file of a published {cls.__name__}; kerasgan.load_official "
+                "finds the model of a file, and docs/published_files.md lists those that are "
+                "known."
             )
         return model
 

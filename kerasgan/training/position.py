@@ -44,8 +44,8 @@ class Position:
         if self.step and not (self.can_pass and self.steps == steps and at_boundary):
             has = "an unknown number of" if steps is None else steps
             warnings.warn(
-                f"the model is at {self}, but this data, with {has} steps an epoch, cannot be read "
-                f"from there. Epoch {epoch + 1} begins anew, with the weights as they are.",
+                f"the model is at {self}, but this data, with {has} steps an epoch, cannot be "
+                f"read from there. Epoch {epoch + 1} starts again, with the weights as they are.",
                 PositionWarning,
                 stacklevel=2,
             )

@@ -129,7 +129,7 @@ class SavesExactly(_Beside):
         """A sentence that says which file holds the model as it last was on disk."""
         if self.last_saved is None:
             return (
-                "Nothing was saved since the model was made or loaded; "
+                "Nothing has been saved since the model was made or loaded; "
                 "kerasgan.callbacks.Autosave saves it after every epoch and within long ones."
             )
         path, how_far = self.last_saved
@@ -184,10 +184,10 @@ class SavesExactly(_Beside):
         """What is wrong with a file of networks of another version, and what to do."""
         name = cls.__name__
         return (
-            f"the file holds version {version} of {name}'s networks, and this kerasgan has version "
-            f"{cls.networks_version}, which computes something else with the same weights "
-            "(docs/models.md). Use the file with the kerasgan that wrote it, or train anew. "
-            "SavedModels that were exported are served as before."
+            f"the file holds version {version} of {name}'s networks, and this kerasgan has "
+            f"version {cls.networks_version}, which computes something else with the same weights "
+            "(docs/models.md). Use the file with the version of kerasgan that wrote it, or train "
+            "the model again. Exported SavedModels still work."
         )
 
     def _means(self):

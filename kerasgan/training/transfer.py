@@ -117,7 +117,7 @@ def layers_from_image(discriminator: keras.Model) -> list:
     if not isinstance(discriminator, keras.Model) or not getattr(discriminator, "operations", None):
         raise ValueError(
             f"the discriminator is a {type(discriminator).__name__}, whose layers have no order; "
-            "set trainable = False on the layers that are to stay as they are."
+            "set trainable = False on the layers to freeze."
         )
     sees = {id(discriminator.inputs[0]): True}
     layers = []

@@ -70,7 +70,10 @@ class SuperResolutionModel(TranslationModel):
             raise ValueError(f"scale={scale!r}; use 2 or 4.")
         multiple = scale * self.size_multiple
         if height % multiple or width % multiple:
-            raise ValueError(f"image_shape={self.image_shape}; use multiples of {multiple}.")
+            raise ValueError(
+                f"image_shape={self.image_shape}; use a height and width that are multiples of "
+                f"{multiple}."
+            )
         self.scale = scale
         self.base_width = base_width
         self.feature_scale = feature_scale

@@ -134,7 +134,7 @@ class Numbers:
 
     def __init__(self, text):
         if not isinstance(text, str) or len(text) > 3 or text[:1] not in "fiub?":
-            raise RefusalError("it has an array of something else than numbers")
+            raise RefusalError("it has an array of values that are not numbers")
         self.dtype = np.dtype(text)
 
     def add(self, state):
@@ -404,7 +404,7 @@ def _array_begun(kind, shape, _):
 def _set_items(target, keys, values):
     # Keys of other kinds could be nested so deeply that hashing them ends the process.
     if not all(isinstance(key, str) for key in keys):
-        raise RefusalError("its pickle has a dict with keys that are no text")
+        raise RefusalError("its pickle has a dict with keys that are not strings")
     target.update(zip(keys, values, strict=True))
 
 

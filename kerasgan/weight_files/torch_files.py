@@ -112,7 +112,8 @@ def _check_digest(name, content):
     if expected and expected[1] != found:
         raise ValueError(
             f"{name}: the SHA-256 of its {len(content)} bytes begins with {found}, not with "
-            f"{expected[1]} as its name says; the file is damaged: delete it and load it again."
+            f"{expected[1]} as its name says; the file is damaged: delete it and download it "
+            "again."
         )
 
 
@@ -132,7 +133,7 @@ class Storages:
         if key in self.by_key:
             known = self.by_key[key].numbers
             if (known.dtype, len(known)) != (dtype, length):
-                raise RefusalError("it describes one storage in two ways")
+                raise RefusalError("it describes the same storage in two ways")
             return self.by_key[key]
         size = length * dtype.itemsize
         self.left -= size

@@ -31,7 +31,7 @@ def module_tensors(network: Record) -> dict[str, np.ndarray]:
         path, module = waiting.pop()
         seen += 1
         if seen > MOST_MODULES or len(path) > MOST_DEPTH:
-            raise ValueError("has modules within modules without end; it is damaged.")
+            raise ValueError("has modules that contain each other without end; it is damaged.")
         parts: dict[str, Any] = {}
         for kind in ("_parameters", "_buffers", "_modules"):
             parts[kind] = module.state.get(kind, {}) if isinstance(module, Record) else None
@@ -41,7 +41,7 @@ def module_tensors(network: Record) -> dict[str, np.ndarray]:
             if value is None:
                 continue
             if not isinstance(value, np.ndarray):
-                raise ValueError(f"has {name[:100]!r}, which is no array; it is damaged.")
+                raise ValueError(f"has {name[:100]!r}, which is not an array; it is damaged.")
             found[".".join((*path, name))] = value
         modules = [((*path, n), m) for n, m in parts["_modules"].items() if m is not None]
         waiting.extend(reversed(modules))
@@ -66,7 +66,7 @@ def check_tensors(
     """
     for names, what in (
         (set(shapes) - set(tensors), "lacks"),
-        (set(tensors) - set(shapes), "has, beyond what is known,"),
+        (set(tensors) - set(shapes), "has the unknown"),
     ):
         if names:
             raise ValueError(f"{network} {what} {', '.join(n[:100] for n in sorted(names)[:3])}.")
@@ -77,4 +77,4 @@ def check_tensors(
                 f"{network} has {name[:100]} of shape {array.shape}, not {tuple(shape)}."
             )
         if array.dtype.kind != "f" or not np.all(np.isfinite(array)):
-            raise ValueError(f"{network} has {name[:100]} with what are no finite floats.")
+            raise ValueError(f"{network} has {name[:100]} with values that are not finite floats.")

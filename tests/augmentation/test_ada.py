@@ -41,7 +41,9 @@ class ControlTest(tf.test.TestCase, parameterized.TestCase):
     def test_a_limit_that_is_reached_is_told_once(self):
         ada = ADA(images=10, every=1, max_p=0.5)
         in_step(lambda: ada.look(ops.ones((10, 1))), ada.variables)
-        with self.assertWarnsRegex(OverfittingWarning, "at max_p=0.5.*overfitting is 1.00"):
+        with self.assertWarnsRegex(
+            OverfittingWarning, "has reached max_p=0.5.*overfitting is 1.00"
+        ):
             ada.look_back()
         with warnings.catch_warnings():
             warnings.simplefilter("error", OverfittingWarning)

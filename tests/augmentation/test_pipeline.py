@@ -233,5 +233,7 @@ class DiffAugmentTest(tf.test.TestCase):
         np.testing.assert_array_equal(self.change("flip", images, _0=0.6), images)
 
     def test_an_unknown_name_is_named(self):
-        with self.assertRaisesRegex(ValueError, "policy='colour' has 'colour'; use some of flip"):
+        with self.assertRaisesRegex(
+            ValueError, "has the unknown change 'colour'; use one or more of flip"
+        ):
             kerasgan.augmentation.DiffAugment("colour")

@@ -392,7 +392,7 @@ class RefusalTest(Driven):
             self.assertEqual((self.gan.iterations, self.gan.stage), (0, 2))
 
     def test_schedules_without_the_final_resolution(self):
-        with self.assertRaisesRegex(ValueError, "the last of these among them"):
+        with self.assertRaisesRegex(ValueError, "including the last one"):
             self.gan.fit(
                 images(self.gan, 8),
                 callbacks=[quiet({4: Stage(0, 8), 8: Stage(8, 8)})],

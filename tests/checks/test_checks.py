@@ -82,7 +82,7 @@ def with_one(array, value, index=13):
 
 
 RANGE, SCALE = r"from -?\d.* in \[-1, 1\]", r"never below 0.* in 0\.\.1; .*2 \* images - 1"
-NAN = "real images hold NaN.*number 13 of these 16"
+NAN = "real images hold NaN.*image 13 of 16"
 WRONG_IMAGES = {
     "0..255": (127.5 * images() + 127.5, RANGE),
     "0..1": (0.5 * images() + 0.5, SCALE),
@@ -141,7 +141,7 @@ class FitTest(tf.test.TestCase, parameterized.TestCase):
         for model, arrays, message in (
             (gan, [127.5 * images() + 127.5], RANGE),
             (gan, [0.5 * images() + 0.5], SCALE),
-            (gan, [with_one(images(), np.nan)], "number 5 of these 8"),
+            (gan, [with_one(images(), np.nan)], "image 5 of 8"),
             (labelled, [images(), with_one(labels(), 2)], "labels go from 0 to 2"),
         ):
             with self.assertRaisesRegex(ValueError, message):
@@ -289,7 +289,7 @@ class LoaderTest(tf.test.TestCase):
 
         gan = plain()
         gan.fit(loader(images()), verbose=0)
-        with self.assertRaisesRegex(ValueError, "number 5 of these 8"):
+        with self.assertRaisesRegex(ValueError, "image 5 of 8"):
             gan.fit(loader(with_one(images(), np.nan)), verbose=0)
 
 

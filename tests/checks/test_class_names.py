@@ -77,8 +77,8 @@ class ClassNamesTest(tf.test.TestCase):
         self.assertEqual(gan.class_names, NAMES)
         for wrong, message in (
             (("cat", "dog"), "2 names for num_classes=3"),
-            (("cat", "cat", "dog"), "give different str"),
-            ((0, 1, 2), "give different str"),
+            (("cat", "cat", "dog"), "use strings that all differ"),
+            ((0, 1, 2), "use strings that all differ"),
         ):
             with self.assertRaisesRegex(ValueError, message):
                 gan.class_names = wrong

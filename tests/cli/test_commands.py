@@ -319,8 +319,10 @@ class ResumeTest(CommandTestCase):
         runs.write_settings(run, {**settings, "computed_with": other})
         ended = call("train", "--resume", "--out", run)
         self.assertEqual(ended.code, 0, ended)
-        versions = rf"{BACKEND} 1\.2\.3, and goes on with {BACKEND} \S+"
-        self.assertRegex(ended.err, rf"\Akerasgan: warning: .* {versions}: .* not bit for bit\.\n")
+        versions = rf"{BACKEND} 1\.2\.3, and continues with {BACKEND} \S+"
+        self.assertRegex(
+            ended.err, rf"\Akerasgan: warning: .* {versions}: .* not be the same bit for bit\.\n"
+        )
 
     def test_a_run_of_an_older_version_lacks_settings_and_goes_on(self):
         run = self.copy_of_run()
@@ -339,7 +341,7 @@ class ResumeTest(CommandTestCase):
         ended = call("train", "--resume", "--out", run)
         self.assertEqual(ended.code, 0, ended)
         variable = f"TF_ENABLE_ONEDNN_OPTS={int(was == 'on')}"
-        self.assertRegex(ended.err, rf"with oneDNN {was}, .* bit for bit; {variable} would")
+        self.assertRegex(ended.err, rf"with oneDNN {was}, .* bit for bit; {variable} keeps them")
 
     def test_a_folder_without_a_run_cannot_be_resumed(self):
         self.assert_refused(["train", "--resume", "--out", self.folder], "not a run folder")
@@ -347,7 +349,9 @@ class ResumeTest(CommandTestCase):
 
     def test_resume_and_overwrite_exclude_each_other(self):
         run = shared_folder() / "run"
-        self.assert_refused(["train", "--resume", "--overwrite", "--out", run], "exclude")
+        self.assert_refused(
+            ["train", "--resume", "--overwrite", "--out", run], "cannot be used together"
+        )
 
     def test_ctrl_c_says_how_to_go_on_and_that_goes_on_exactly(self):
         run = self.folder / "run"
@@ -388,12 +392,12 @@ class ResumeTest(CommandTestCase):
                 self.assertTrue((run / file).exists(), file)
             page = (run / "report.html").read_text()
             self.assertIn(f"epoch {epoch}, step {step} of 4", page)
-            self.assertIn("as it was interrupted", page)
+            self.assertIn("when it was interrupted", page)
             resumed = self.assert_works("train", "--resume", "--out", run)
-            self.assertIn(f"Going on at epoch {epoch}, step {step} of 4", resumed)
+            self.assertIn(f"Continuing at epoch {epoch}, step {step} of 4", resumed)
             self.assert_same_run(run, whole)
             self.assertEqual(contents(run / "samples"), contents(whole / "samples"))
-            self.assertNotIn("as it was interrupted", (run / "report.html").read_text())
+            self.assertNotIn("when it was interrupted", (run / "report.html").read_text())
 
     def test_ctrl_c_before_training_is_one_line(self):
         with mock.patch.object(kerasgan.data.loading, "load", side_effect=KeyboardInterrupt):
@@ -456,7 +460,7 @@ class GameTest(CommandTestCase):
         self.assert_refused([*train, "--loss", "hing"], "'hing'.*'minimax'.*mean 'hinge'")
         self.assert_refused([*train, "--penalty", "r3"], "'r3'.*'wgan-gp'")
         both = ("--penalty", "none", "--penalty", "r1")
-        self.assert_refused([*train, *both], "none excludes other penalties")
+        self.assert_refused([*train, *both], "none cannot be used together with other penalties")
         self.assert_refused([*train, "--discriminator-steps", 0], "discriminator-steps")
         self.assertFalse((self.folder / "run").exists())
 
@@ -488,14 +492,14 @@ class GameTest(CommandTestCase):
         train = ("train", "cgan", "--data", "digits", "--from", self.folder / "run", "--out", run)
         self.assert_refused(
             ["train", "cgan", "--data", "digits", "--freeze-discriminator", 1, "--out", run],
-            "say of which model with --from",
+            "give the model that has them with --from",
         )
         self.assert_refused([*train, "--freeze-discriminator", 9], "layers=9; use .* 0 to")
         ended = call(*train, "--freeze-discriminator", 1, "--epochs", 1, "--batch-size", 512)
         self.assertEqual(ended.code, 0, ended.err)
         self.assertRegex(ended.out, r"Took \d+ of \d+ weights, .*\n.* start anew:\n")
         self.assertIn("generator/project/kernel: ", ended.out)  # of 4 classes there, 10 here
-        self.assertIn("These layers stay as they are: down0.", ended.out)
+        self.assertIn("These layers stay frozen: down0.", ended.out)
         gan = keras.saving.load_model(run / "model.keras")
         self.assertEqual((gan.latent_dim, gan.base_width), (donor.latent_dim, donor.base_width))
         self.assertIn("stay", ended.out)
@@ -682,7 +686,9 @@ class ExportAndInfoTest(CommandTestCase):
         run = self.folder / "run"
         shutil.copytree(shared_folder() / "run", run)
         (run / "directions.npz").write_bytes(b"no directions")
-        self.assert_refused(["export", run, self.folder / "1"], "no directions of kerasgan's")
+        self.assert_refused(
+            ["export", run, self.folder / "1"], "does not hold directions of kerasgan"
+        )
         given = ["--directions", self.folder / "none.npz"]
         self.assert_refused(["export", run, self.folder / "1", *given], "do not exist")
         width = int(kerasgan.load_model(run).latent_dim)
@@ -740,7 +746,7 @@ class MistakeTest(CommandTestCase):
             with self.subTest(command[0]):
                 name, *options = command
                 self.assert_refused(
-                    [name, damaged, *options], str(damaged), "damaged, or no .keras"
+                    [name, damaged, *options], str(damaged), "damaged, or not a .keras"
                 )
                 self.assert_refused([name, missing, *options], str(missing), "does not exist")
 

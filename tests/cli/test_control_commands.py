@@ -45,16 +45,16 @@ class ControlCommandsTest(CommandTestCase):
         with Image.open(png) as strip:
             self.assertGreater(strip.width, strip.height)
         gif.write_bytes(b"GIF89a of somebody")
-        self.assert_refused(command, "way.gif is there already")
+        self.assert_refused(command, "way.gif exists already")
         for arguments, message in (
             (["--seeds", "1"], "an interpolation has two ends"),
-            (["--seeds", "a,b"], "--seeds a,b: use whole numbers with commas"),
+            (["--seeds", "a,b"], "--seeds a,b: use whole numbers separated by commas"),
             (["--space", "s"], "space='s': StyleGAN2 has no such"),
             (["--path", "x"], "path='x'; use 'lerp' or 'slerp'"),
             (["--picture", png, "--picture", png], "--picture needs a model that can encode"),
         ):
             self.assert_refused(["interpolate", self.file, *arguments, "--out", npz], message)
-        self.assert_refused(["interpolate", self.file, "--out", "way.txt"], "its suffix says")
+        self.assert_refused(["interpolate", self.file, "--out", "way.txt"], "the suffix says")
 
     def test_interpolate_between_pictures(self):
         vae = kerasgan.VAE((8, 8, 1), latent_dim=3, hidden_units=(4,))
@@ -97,7 +97,7 @@ class ControlCommandsTest(CommandTestCase):
             ([], "method='logistic' needs scores"),
             (
                 ["--scores", "smile"],
-                "there is no 'smile'; a function of a file is",
+                "there is no 'smile'; to name a function in a file, write",
             ),
             (["--scores", f"{own}:other"], "has no function 'other'"),
             (["--method", "pca", "--against", "x.npz"], "x.npz do not exist"),

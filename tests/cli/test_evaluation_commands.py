@@ -242,7 +242,7 @@ class EvaluateTest(CommandTestCase):
             self.assertIn(metric, {row["metric"] for row in written["results"]})
         self.assert_refused(
             call("evaluate", run / "pix2pix", "--data", run / "twins", "--num", 9),
-            "one image of every image",
+            "one image from each image",
         )
 
     def test_mistakes_are_one_line(self):
@@ -276,11 +276,11 @@ class EvaluateTest(CommandTestCase):
             (evaluate(file, "--metrics", ", "), ["--metrics is empty; choose from c2st"]),
             (evaluate(file, "--out", folder), ["--out", "is a folder; name a file"]),
             (evaluate(file, "--features", "none.pth"), ["features='none.pth' does not exist"]),
-            (evaluate(file, data=folder / "broken.npz"), ["broken.npz is no .npz file"]),
+            (evaluate(file, data=folder / "broken.npz"), ["broken.npz is not an .npz file"]),
             (call("compare", folder / "damaged"), ["run.json is damaged"]),
             (
                 call("compare", other, "--out", folder / "page.html"),
-                ["evaluation.json is not what `kerasgan evaluate` writes; move it away and"],
+                ["evaluation.json was not written by `kerasgan evaluate`; move it away and"],
             ),
         ):
             self.assert_refused(ended, *messages)
@@ -316,7 +316,7 @@ class CompareTest(CommandTestCase):
         folder = self.folder
         page = ("--out", folder / "page.html")
         ended = call("compare", shared_folder() / "run", *page)
-        self.assertIn("None of these was measured: kerasgan evaluate", ended.out)
+        self.assertIn("None of these runs was measured; use kerasgan evaluate", ended.out)
         ended = call("compare", folder, *page)
         self.assertEqual(ended.code, 2)
         self.assertIn("is not a run folder", ended.err)

@@ -67,7 +67,7 @@ class AugmentCommandTest(CommandTestCase):
             self.assertAllClose(images[2 * label : 2 * label + 2], made, atol=1e-6)
         (out / "bee" / "000001.png").write_text("mine")
         command = ["augment", self.folder / "cgan.keras", "--per-class", 2, "--out", out]
-        self.assert_refused(command, "000001.png is there already and not a picture")
+        self.assert_refused(command, "000001.png exists already and is not a picture")
         kerasgan.DCGAN((8, 8, 1), latent_dim=4, base_width=4).save(self.folder / "dcgan.keras")
         command[1] = self.folder / "dcgan.keras"
         self.assert_refused(command, "this DCGAN has no classes")
@@ -111,7 +111,7 @@ class FromCaptionsTest(CommandTestCase):
         self.assertEqual(set(found.generators), {"draw"})
         self.assert_works(*command, "--num", 3, "--name", "large", "--jpeg", 80)
         wrong = ["fakes", f"{self.folder / 'mine.py'}:wrong", *self.options]
-        self.assert_refused(wrong, r"has to give \(16, height, width, 1 or 3\)")
+        self.assert_refused(wrong, r"has to return images of shape \(16, height, width, 1 or 3\)")
         self.assert_refused(["fakes", "x.keras", "--out", self.out], "--data, or --from-captions")
 
     def test_a_text_gan_draws_it(self):
@@ -143,7 +143,9 @@ class FromCaptionsTest(CommandTestCase):
         other = kerasgan.DCGAN((8, 8, 3), latent_dim=4, base_width=4, seed=0)
         other.save(self.folder / "other.keras")
         refused = ["fakes", self.folder / "other.keras", *self.options]
-        self.assert_refused(refused, "needs a model that draws texts, and DCGAN does not")
+        self.assert_refused(
+            refused, "needs a model that draws images from texts, but DCGAN does not"
+        )
         (self.folder / "captions.csv").write_text("picture,caption\na,b\n")
         refused = ["fakes", self.folder / "text.keras", *self.options]
         self.assert_refused(refused, "has no column 'file'")

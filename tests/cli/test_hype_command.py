@@ -143,7 +143,9 @@ class ImagesTest(CommandTestCase):
         made = hype._generator(self.folder / "texts.keras", 4, 0, None, None).generate()
         expected = gan.generate(4, seed=0, text=["thick one", "thin one"] * 2)
         self.assertAllClose(np.int32(made), np.round((expected + 1) * 127.5), atol=1)
-        with self.assertRaisesRegex(ValueError, "has no classes, but texts; leave --label out"):
+        with self.assertRaisesRegex(
+            ValueError, "takes texts and has no classes; leave --label out"
+        ):
             hype._generator(self.folder / "texts.keras", 4, 0, "thin", None)
 
     def test_a_class_is_that_of_the_model_by_name_or_number(self):
@@ -206,7 +208,10 @@ class RefusalTest(CommandTestCase):
             (self.hype(save_pictures(self.folder / "wide", 1, (9, 8))), "9x8.*; give --image-size"),
             (self.hype(real="digitz"), "Did you mean 'digits'"),
             (self.hype(real="ring8"), "holds 2-D points"),
-            (self.hype(None, "--num", 7), "num=7: half of them is real; use a multiple of 2"),
+            (
+                self.hype(None, "--num", 7),
+                "num=7: half of the images has to be real; use a multiple of 2",
+            ),
             (self.hype(None, "--mode", "time", "--num", 8), "use a multiple of 6"),
             (self.hype(None, "--num", 10_000), "needs 5000 real images, and there are 1437"),
             (self.hype(None, "--label", 3), "generate takes no labels"),

@@ -40,7 +40,10 @@ class ImportTest(CommandTestCase):
             (("network.pkl", "model.keras"), "calls for os.system.*Nothing in it was executed"),
             (("nowhere.pkl", "model.keras"), "nowhere.pkl"),
             (("network.pkl", "model.h5"), "this writes a model, so name it .keras"),
-            (("network.pkl", "other.keras"), "there already and not a model of kerasgan's"),
+            (
+                ("network.pkl", "other.keras"),
+                "exists already and is not a model that kerasgan wrote",
+            ),
         ):
             ended = call("import", *(folder / name for name in arguments))
             self.assertEqual(ended.code, 2, ended)

@@ -70,7 +70,7 @@ class OutputsTest(CommandTestCase):
             self.assert_works(*individual, folder)
         Image.fromarray(np.zeros((8, 8), "uint8")).save(folder / "000002.png")
         before = contents(folder)
-        self.assert_refused([*individual, folder], "000002.png is there already")
+        self.assert_refused([*individual, folder], "000002.png exists already")
         self.assertEqual(contents(folder), before)
         self.assert_refused([*individual, self.run_ / "model.keras"], "is a file; name a folder")
 
@@ -82,7 +82,7 @@ class OutputsTest(CommandTestCase):
             Image.new("L", (16, 16), 9).save(self.folder / domain / "1.png")
         before = contents(self.folder / "B")
         translate = ["translate", self.folder / "pix2pix.keras", self.folder / "A", "--out"]
-        self.assert_refused([*translate, self.folder / "B"], "1.png is there already")
+        self.assert_refused([*translate, self.folder / "B"], "1.png exists already")
         self.assertEqual(contents(self.folder / "B"), before)
         for _ in range(2):
             ended = call(*translate, self.folder / "C")

@@ -221,7 +221,7 @@ class OwnModelTest(CommandTestCase):
         command = [sys.executable, "-c", script, *map(str, (alone, run, out))]
         ended = subprocess.run(command, capture_output=True, text=True, check=True)
         self.assertRegex(
-            ended.stderr, r"(?m)^kerasgan: .*alone\.keras .*VAE is no class of kerasgan"
+            ended.stderr, r"(?m)^kerasgan: .*alone\.keras .*VAE is not a class of kerasgan"
         )
         self.assertRegex(ended.stdout, r"(?s)ended 2\n3 images in .*ended (None|0)")
         model = keras.saving.load_model(run / "model.keras")
@@ -297,7 +297,7 @@ class OwnModelTest(CommandTestCase):
             "pixel_distance",
         )
         self.assertRegex(self.assert_works(*evaluate), r"(?m)^pixel_distance +\S+ +360 +360 ")
-        self.assert_refused([*evaluate, "--num", 9], "one image of every image")
+        self.assert_refused([*evaluate, "--num", 9], "one image from each image")
 
     def test_what_cannot_be_measured_says_so_before_training(self):
         run = self.folder / "run"
@@ -357,7 +357,9 @@ class OwnModelTest(CommandTestCase):
         )
         with mock.patch.dict(kinds.KINDS, {"points": Ring()}):
             self.assert_refused([*train, "--out", run], "task is 'ring' here")
-            self.assert_refused([*train, "--crop", 2, "--out", run], "--crop=2: Points has no use")
+            self.assert_refused(
+                [*train, "--crop", 2, "--out", run], "--crop=2: Points cannot use it"
+            )
             self.assert_works(*train, "--task", "ring", "--out", run)
             self.assert_works(
                 *("evaluate", run, "--data", "anything", "--num", 100, "--metrics", "recall"),
@@ -432,4 +434,4 @@ class FaultsTest(CommandTestCase):
         self.assert_fails(ended, 2, r"\Akerasgan: \S+other\.keras cannot be loaded as a kerasgan")
         self.assertIn("model: the file holds version 7 of VanillaGAN's networks", ended.err)
         self.assertNotIn("objects could not", ended.err)
-        self.assertTrue(ended.err.endswith("are served as before.\n"), ended.err)
+        self.assertTrue(ended.err.endswith("still work.\n"), ended.err)

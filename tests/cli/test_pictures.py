@@ -62,12 +62,12 @@ class PicturesTest(tf.test.TestCase):
         self.assertAllEqual(np.asarray(Image.open(out[1])), np.full((4, 4), 155))
 
     def test_a_pipe_is_no_picture(self):
-        with self.assertRaisesRegex(ValueError, "4.png is no file"):
+        with self.assertRaisesRegex(ValueError, "4.png is not a file"):
             self.translate("in/4.png")
         os.mkfifo(self.folder / "model.keras")
         ended = call("info", self.folder / "model.keras")
         self.assertEqual(ended.code, 2)
-        self.assertIn("model.keras is no file", ended.err)
+        self.assertIn("model.keras is not a file", ended.err)
 
     def test_a_folder_to_be_measured(self):
         with contextlib.redirect_stderr(io.StringIO()):

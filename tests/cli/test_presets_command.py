@@ -69,6 +69,6 @@ class PresetsCommandTest(tf.test.TestCase):
     def test_without_weights(self):
         ended = call("sample", "--preset", "sngan_cifar10", "--out", self.folder / "x.png")
         self.assertEqual((ended.code, ended.out), (2, ""))
-        self.assertRegex(ended.err, "settings of a paper and has no weights: .*weights=None")
+        self.assertRegex(ended.err, "settings of a paper and no weights; .*weights=None")
         self.assertIn("RUN_OR_FILE", call("sample", "--out", self.folder / "x.png").err)
         self.assertIn("--preset NAME", call("sample", "--preset", "x", "--help").out)

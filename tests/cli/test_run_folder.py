@@ -60,7 +60,7 @@ class OverwriteTest(RunFolderTestCase):
         kept = contents(self.old)
         kept.pop(".lock")
         self.assertEqual(kept, before)
-        self.assertIn(f"is in {self.old} until", ended.out)
+        self.assertIn(f"stays in {self.old} until", ended.out)
         self.assertIn(f"{self.old} is the run that was in", ended.out.splitlines()[-1])
 
         ended = call("info", self.run_)
@@ -124,10 +124,10 @@ class OverwriteTest(RunFolderTestCase):
         def cases():
             for inside in (self.run_, self.run_ / "samples"):
                 with contextlib.chdir(inside):
-                    yield "the folder that you are in"
+                    yield "is the current folder or contains it"
             with contextlib.chdir(self.run_):
                 self.overwrite[self.overwrite.index(self.run_)] = "."
-                yield "the folder that you are in"
+                yield "is the current folder or contains it"
                 self.overwrite[self.overwrite.index(".")] = self.run_
             for name in ("thesis.txt", "samples/cat.png", "data/0.png", "grid.png"):
                 write(self.run_ / name)
@@ -229,14 +229,18 @@ class ResumeTest(RunFolderTestCase):
         other, small = self.folder / "other.keras", self.folder / "small.keras"
         kerasgan.LSGAN((8, 8, 1), base_width=2, latent_dim=4).save(other)
         kerasgan.VanillaGAN((4, 4, 1), latent_dim=4, hidden_units=(8,)).save(small)
-        what_to_do = "[Pp]ut .* back"
+        what_to_do = "[Rr]estore (it|the run's)"
 
         def cases():
             for text in ("", "[]", "null", "{", "3", "\xff"):
                 yield "run.json", text.encode("latin-1"), ("run.json is damaged",)
             for name, value in (("epochs", "2"), ("set", []), ("model", 1), ("batch_size", 8.0)):
                 damaged = json.dumps({**settings, name: value}).encode()
-                yield "run.json", damaged, (f"run.json is damaged.*no '{name}'", what_to_do)
+                yield (
+                    "run.json",
+                    damaged,
+                    (f"run.json is damaged.*not a valid '{name}'", what_to_do),
+                )
             damaged = json.dumps({k: v for k, v in settings.items() if k != "data"}).encode()
             yield "run.json", damaged, ("run.json is damaged: it has no 'data'", what_to_do)
             damaged = json.dumps({**settings, "model": "vannila_gan"}).encode()
@@ -245,7 +249,7 @@ class ResumeTest(RunFolderTestCase):
                 damaged = ("history.csv is damaged", what_to_do, "remove it")
                 yield "history.csv", text.encode("latin-1"), damaged
             yield "history.csv", history[:-9].encode(), ("history.csv is damaged", what_to_do)
-            yield "model.keras", None, ("model.keras is missing", "put it back", "--overwrite")
+            yield "model.keras", None, ("model.keras is missing", "restore it", "--overwrite")
             for damaged in (b"", model[: len(model) // 2]):
                 yield "model.keras", damaged, ("model.keras cannot be loaded.*damaged", what_to_do)
             yield "model.keras", other.read_bytes(), ("LSGAN.*VanillaGAN", what_to_do)

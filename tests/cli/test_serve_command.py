@@ -90,7 +90,7 @@ class ProcessTest(CommandTestCase):
                 answers = [future.result(TIMEOUT) for future in asked]
             out, err = process.communicate(timeout=TIMEOUT)
         self.assertEqual(
-            (process.returncode, out), (0, "Answering what was asked before ...\n"), err
+            (process.returncode, out), (0, "Answering the requests that are still open ...\n"), err
         )
         self.assertNotIn("Traceback", err)
         # What came after the signal was not accepted.

@@ -81,7 +81,7 @@ class MetricsTest(CommandTestCase):
     def test_what_cannot_be_measured_is_said_before_training(self):
         cases = {
             ("--metrics", "fidd"): "metrics holds 'fidd'",
-            ("--features", "digits"): "--features is for --metrics",
+            ("--features", "digits"): "--features works only with --metrics",
             ("--metrics", "swd", "--validation-split", "nowhere"): "--validation-split train",
         }
         for options, sentence in cases.items():

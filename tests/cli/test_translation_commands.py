@@ -126,13 +126,13 @@ class TrainTest(CommandTestCase):
         folder = shared_folder()
         data = ("--data", folder / "twins/A", "--image-size", 16, "--out", self.folder / "x")
         for arguments, message in (
-            (("dcgan", "--task", "colorize"), "--task=colorize: DCGAN has no use for it here"),
-            (("srgan", "--source", "B"), "--source=B: SRGAN has no use for it here"),
-            (("cycle_gan", "--pretrain-epochs", 1), "--pretrain-epochs=1: CycleGAN has no use"),
+            (("dcgan", "--task", "colorize"), "--task=colorize: DCGAN cannot use it here"),
+            (("srgan", "--source", "B"), "--source=B: SRGAN cannot use it here"),
+            (("cycle_gan", "--pretrain-epochs", 1), "--pretrain-epochs=1: CycleGAN cannot use it"),
             (("pix2pix", "--task", "denoise", "--source", "B"), "--source=B: Pix2Pix"),
             (("pix2pix", "--task", "reverse"), "task='reverse'; use one of"),
-            (("pix2pix", "--task", "super_resolve"), "is what the models srgan and esrgan are"),
-            (("pix2pix", "--crop", 8), "--crop=8: Pix2Pix has no use"),
+            (("pix2pix", "--task", "super_resolve"), "is only for the models srgan and esrgan"),
+            (("pix2pix", "--crop", 8), "--crop=8: Pix2Pix cannot use it"),
             (("cycle_gan",), "holds one set of images"),
         ):
             self.assert_refused(("train", *arguments, *data), message)

@@ -77,25 +77,33 @@ class WithScoresTest(tf.test.TestCase, parameterized.TestCase):
         self.assertEqual((again.names, again.method), (found.names, "linear"))
         with self.assertRaisesRegex(ValueError, "no direction 'x'; these are ink, other"):
             again.move(z, "x", 1.0)
-        with self.assertRaisesRegex(ValueError, r"have shape \(2, 4\), the directions \(5,\)"):
+        with self.assertRaisesRegex(
+            ValueError, r"have shape \(2, 4\), but the directions have shape \(5,\)"
+        ):
             again.move(z[:, :4], "ink", 1.0)
         with self.assertRaisesRegex(FileNotFoundError, "do not exist"):
             control.Directions.load(path + "x")
         np.savez(path, a=1)
-        with self.assertRaisesRegex(ValueError, "holds no directions of kerasgan's"):
+        with self.assertRaisesRegex(ValueError, "does not hold directions of kerasgan"):
             control.Directions.load(path)
 
     @parameterized.parameters(
         ({"method": "svm"}, "method='svm'; use one of 'logistic', 'linear', 'sefa', 'pca'"),
-        ({"space": "w"}, "space='w': LinearModel has no such; use 'z'"),
-        ({"scores": None}, "method='logistic' needs scores; or use 'sefa' or 'pca'"),
-        ({"method": "pca"}, "scores: method='pca' takes none"),
+        ({"space": "w"}, "space='w': LinearModel has no such space; use 'z'"),
+        ({"scores": None}, "method='logistic' needs scores; give scores, or use 'sefa' or 'pca'"),
+        ({"method": "pca"}, "method='pca' takes no scores"),
         ({"scores": 3}, "scores=3; use a function of images, or a dict"),
-        ({"scores": {"a": np.mean}}, r"'a' gives float32 of shape \(\) for 40 images"),
+        ({"scores": {"a": np.mean}}, r"'a' returns float32 of shape \(\) for 40 images"),
         ({"scores": lambda x: np.full(len(x), np.nan)}, "'score' is NaN or infinite"),
         ({"scores": lambda x: np.ones(len(x))}, "'score' is 1.0 for all 40 images"),
-        ({"scores": lambda x: np.arange(len(x)) == 5}, "of 40 images 1 are on one side of 'score'"),
-        ({"against": np.ones((1, 4))}, r"against is of \(1, 4\); use directions of z, \(k, 5\)"),
+        (
+            {"scores": lambda x: np.arange(len(x)) == 5},
+            "only 1 of 40 images are on one side of 'score'",
+        ),
+        (
+            {"against": np.ones((1, 4))},
+            r"against has \(1, 4\); use directions in z of shape \(k, 5\)",
+        ),
         ({"num_points": 3}, "num_points=3; use a whole number of at least 20"),
     )
     def test_out_of_range(self, arguments, message):

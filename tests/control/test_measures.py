@@ -87,9 +87,9 @@ class FactorsTest(tf.test.TestCase):
         self.assertAllClose(control.mig(np.concatenate([factors, half], 1), factors), 0.5)
 
     def test_out_of_range(self):
-        with self.assertRaisesRegex(ValueError, r"codes have shape \(3,\), factors \(3, 1\)"):
+        with self.assertRaisesRegex(ValueError, r"codes have shape \(3,\) and factors \(3, 1\)"):
             control.mig(np.ones(3), np.ones((3, 1)))
-        with self.assertRaisesRegex(ValueError, "factors: one has the same value"):
+        with self.assertRaisesRegex(ValueError, "factors: one factor has the same value"):
             control.mig(np.arange(3.0)[:, None], np.ones((3, 1)))
         with self.assertRaisesRegex(ValueError, "hold NaN"):
             control.dci(np.full((3, 1), np.nan), np.ones((3, 1)))

@@ -71,10 +71,10 @@ class SteeringTest(tf.test.TestCase, parameterized.TestCase):
     @parameterized.parameters(
         (
             lambda x: np.ones(len(x)),
-            "objective gives ndarray, which has no gradient; write",
+            "objective returns ndarray, which has no gradient; write",
         ),
         (lambda x: ops.ones(2), "objective has no gradient with respect to the images"),
-        (lambda x: ops.mean(x), r"objective gives shape \(\) for 2 images; it has to be one"),
+        (lambda x: ops.mean(x), r"objective returns shape \(\) for 2 images; it has to return one"),
         (3, "objective=3; use a function of images"),
     )
     def test_needs_a_gradient(self, objective, message):
@@ -91,7 +91,7 @@ class SteeringTest(tf.test.TestCase, parameterized.TestCase):
             ({"steps": 0}, "steps=0; use a whole number of at least 1"),
             ({"rate": 0.0}, "rate=0.0; use a number above 0"),
             ({"keep": ink}, "keep is a function; use a list of functions"),
-            ({"keep": [ops.argmax]}, r"keep\[0\] gives shape \(\)"),
+            ({"keep": [ops.argmax]}, r"keep\[0\] returns shape \(\)"),
         ):
             with self.assertRaisesRegex(ValueError, message):
                 control.steer(model, **{"latents": z, "objective": ink, **arguments})
@@ -140,7 +140,7 @@ class UpsamplingTest(tf.test.TestCase, parameterized.TestCase):
                 np.zeros((3, 3, 1), "float32"),
                 r"small_image has shape \(3, 3, 1\); use \(hei",
             ),
-            (np.zeros((2, 2, 3), "float32"), r"smaller by a whole number than the model's 4x4"),
+            (np.zeros((2, 2, 3), "float32"), r"the model's 4x4 divided by a whole number"),
             (np.zeros((2, 4, 1), "float32"), r"such as \(2, 2, 1\)"),
             (np.full((2, 2, 1), 9.0, "float32"), "the small image go from 9 to 9"),
         ):

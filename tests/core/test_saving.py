@@ -251,7 +251,7 @@ class SavingTest(tf.test.TestCase):
         with mock.patch.object(kerasgan.CycleGAN, "networks_version", 1):
             gan.save(paths[0])
             gan.save_weights(paths[1])
-        said = "version 1 of CycleGAN's networks, and this kerasgan has version 2.*train anew"
+        said = "1 of CycleGAN's networks, and this kerasgan has version 2.*train the model again"
         for load, path in zip((keras.saving.load_model, gan.load_weights), paths, strict=True):
             with self.assertRaisesRegex(ValueError, said):
                 load(path)

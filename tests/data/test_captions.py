@@ -57,7 +57,7 @@ class CaptionsTest(tf.test.TestCase):
         self.assertCountEqual(there, ["thick", "slanted", "seven"])
         self.assertEqual(captions.frequent_words(["b b a", "a c", "a"], most=2), ("a", "b"))
         for vocabulary in ([], ["one", "one"]):
-            with self.assertRaisesRegex(ValueError, "at least one word, and each once"):
+            with self.assertRaisesRegex(ValueError, "at least one word, and each word only once"):
                 captions.BagOfWords(vocabulary)
 
     def test_embeddings_take_the_place_of_labels_in_a_data_set(self):

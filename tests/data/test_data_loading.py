@@ -318,9 +318,9 @@ class FromArrayTest(tf.test.TestCase):
         self.assertIsNone(data.num_classes(unlabelled))
         for wrong, message in (
             (names[:2], "class_names has 2 names, but there is a label 2"),
-            (["ant", "ant", "bee"], "give different str"),
-            ([0, 1, 2], "give different str"),
-            ("cat", "give different str"),
+            (["ant", "ant", "bee"], "use strings that all differ"),
+            ([0, 1, 2], "use strings that all differ"),
+            ("cat", "use strings that all differ"),
         ):
             with self.assertRaisesRegex(ValueError, message):
                 data.from_array(vectors, [2, 0, 2], class_names=wrong)

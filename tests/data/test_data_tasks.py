@@ -92,7 +92,7 @@ class TasksTest(tf.test.TestCase, parameterized.TestCase):
             (
                 (photos(), "denoise"),
                 {"scale": 2},
-                "scale=2 is no option of 'denoise'; it has noise",
+                "scale=2 is not an option of 'denoise'; it has noise",
             ),
             ((photos(), "colorize"), {"noise": 2}, "'colorize'; it has none"),
             ((photos(), "inpaint"), {"mask": "holes"}, "mask='holes'; use 'rectangles'"),

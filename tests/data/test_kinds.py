@@ -106,7 +106,7 @@ class KindsTest(tf.test.TestCase):
         )
         fitted = KINDS["images"].fitted(model, {"data": "x", "image_size": 32})
         self.assertEqual([fitted[n] for n in ("image_size", "channels", "labels")], [16, 1, False])
-        with self.assertRaisesRegex(ValueError, r"image_size=32: \w+ makes \(16, 16, 1\)"):
+        with self.assertRaisesRegex(ValueError, r"image_size=32, but \w+ makes \(16, 16, 1\)"):
             KINDS["images"].fitted(model, {}, 32)
         model.real_image_shape = (16, 8, 1)
         with self.assertRaisesRegex(ValueError, "becomes squares"):

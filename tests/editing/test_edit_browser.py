@@ -144,7 +144,7 @@ class SlidersTest(PageTestCase):
             self.after(page, lambda: page.locator("[data-direction='0']").fill("1"))
             before = self.shown(page)
             page.click("#resemble")
-            self.wait(page, "Write what the image is to be like")
+            self.wait(page, "Write what the image should look like")
             page.fill("#words", "white r")  # R makes no new image here
             page.keyboard.press("r")
             self.assertEqual(page.input_value("#seed"), "0")
@@ -182,7 +182,7 @@ class SlidersTest(PageTestCase):
             self.assertEqual(page.input_value("#caption"), "a thin one")
             self.assertAllEqual(self.shown(page), pixels)
             page.fill("#caption", "")
-            self.wait(page, "Write what the image is to show")
+            self.wait(page, "Write what the image should show")
 
     def test_what_a_saved_model_cannot_do_is_not_shown(self):
         editor = editors.LiveEditor(self.editor.model, self.editor.directions, "a SavedModel")

@@ -70,12 +70,12 @@ class LiveEditorTest(tf.test.TestCase):
         edit = Edit.of({"seed": 7, "noise": False, **values})
         (image,) = self.editor.images(edit, [0.0])
         self.assertAllEqual(image, self.image(seed=9, noise=False))
-        with self.assertRaisesRegex(ValueError, "of another model"):
+        with self.assertRaisesRegex(ValueError, "belongs to another model"):
             self.image(point=styles.ravel()[1:])
 
     def test_what_the_model_has_not_is_refused(self):
         for message, values in (
-            ("2 offsets|has 2", {"offsets": [1.0]}),
+            ("2 offsets|takes 2", {"offsets": [1.0]}),
             ("truncation=1.5", {"truncation": 1.5}),
             ("unconditional", {"label": 1}),
         ):
@@ -127,7 +127,9 @@ class LiveEditorTest(tf.test.TestCase):
             with self.assertRaisesRegex(ValueError, message):
                 editor.images(Edit(seed=7, label=label), [0.0])
         gan.encode_text = None
-        with self.assertRaisesRegex(ValueError, "encoder of texts that is not in the file; give"):
+        with self.assertRaisesRegex(
+            ValueError, "encoder of texts that is not in the file; if .* give"
+        ):
             editors.LiveEditor(gan, None, "a run")
 
 
@@ -183,7 +185,7 @@ class ResembleTest(tf.test.TestCase):
     def test_needs_a_clip(self):
         editor = editors.LiveEditor(classes(), None, "a run")
         self.assertFalse(editor.settings["words"])
-        with self.assertRaisesRegex(ValueError, "without a CLIP .* give --clip"):
+        with self.assertRaisesRegex(ValueError, "only a CLIP .* give one with --clip"):
             editor.resemble(Edit(label=1), "white")
 
 

@@ -236,7 +236,7 @@ class NoiseToImageTest(ServedTestCase):
         message = "seed: use whole numbers of at least 0; got"
         self.assert_refused(message, "sample", seed=wrong, **label, **none)
         for name in (*label, *none):
-            message = f"{name}: there have to be as many as images"
+            message = f"{name}: give one for each image"
             one_less = {**label, **none, name: {**label, **none}[name][:-1]}
             self.assert_refused(message, "sample", seed=seeds, **one_less)
             one = {**label, **none, name: {**label, **none}[name][:1]}
@@ -247,7 +247,7 @@ class NoiseToImageTest(ServedTestCase):
             self.assert_refused(message, "sample", seed=seeds, **wrong, **none)
             self.assert_refused(message, "serving_default", latent=latents, **wrong)
         for name in label:
-            message = f"{name}: there have to be as many as images"
+            message = f"{name}: give one for each image"
             self.assert_refused(message, "serving_default", latent=latents[:4], **label)
         if "text" in label:
             wrong = {"text": np.full_like(label["text"], np.nan)}
@@ -334,7 +334,7 @@ class EditTest(ServedTestCase):
         self.assert_same_pictures(edited, pixels(expected))
         self.assertGreater(np.abs(pixels(expected) - np.stack(opened(same)))[1:].max(), 10)
         for message, wrong in (
-            ("offsets: there have to be as many as images", offsets[:3]),
+            ("offsets: give one for each image", offsets[:3]),
             ("offsets: use finite numbers", np.nan * offsets),
         ):
             self.assert_refused(message, "edit", **given, offsets=wrong)

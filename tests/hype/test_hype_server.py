@@ -113,8 +113,13 @@ class OrderTest(HypeTestCase):
 
     def test_too_few_images_or_an_odd_number_are_refused(self):
         for mode, num, count, message in (
-            ("infinity", 13, 20, "num=13: half of them is real; use a multiple of 2"),
-            ("time", 20, 20, "num=20: half of each of 3 blocks is real; use a multiple of 6"),
+            ("infinity", 13, 20, "num=13: half of the images has to be real; use a multiple of 2"),
+            (
+                "time",
+                20,
+                20,
+                "num=20: half of each of 3 blocks has to be real; use a multiple of 6",
+            ),
             ("infinity", 12, 5, "num=12 needs 6 real images, and there are 5; use at most 10"),
         ):
             with self.assertRaisesRegex(ValueError, message):
@@ -197,7 +202,7 @@ class AnswersTest(HypeTestCase):
 
     def test_other_files_are_left_alone(self):
         self.path.write_text("a,b\n1,2\n")
-        with self.assertRaisesRegex(ValueError, "holds no answers"):
+        with self.assertRaisesRegex(ValueError, "does not hold answers"):
             make_study(self.path)
         self.assertEqual(self.path.read_text(), "a,b\n1,2\n")
         self.path.unlink()

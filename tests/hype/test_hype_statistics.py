@@ -122,5 +122,5 @@ class StaircaseTest(tf.test.TestCase):
 
     def test_blocks_need_their_participants(self):
         for arguments in (([], []), ([[500]], ["ada", "bob"])):
-            with self.assertRaisesRegex(ValueError, "give the participant of each block"):
+            with self.assertRaisesRegex(ValueError, "give one participant for each block"):
                 statistics.exposure_threshold(*arguments)

@@ -90,5 +90,5 @@ class ImageHistoryTest(tf.test.TestCase):
         self.assertEqual(int(ops.convert_to_numpy(copy.count)), 2)
 
     def test_a_batch_larger_than_it_is_refused(self):
-        with self.assertRaisesRegex(ValueError, "history of 2 images was given a batch of 3"):
+        with self.assertRaisesRegex(ValueError, "history of 2 images cannot take a batch of 3"):
             feed(new_history(2), 1, 2, 3)

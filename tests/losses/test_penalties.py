@@ -344,7 +344,9 @@ class ArgumentsTest(tf.test.TestCase):
 
     def test_points_between_images_of_one_shape(self):
         for other in ((1, 3), (4, 1), (4, 3, 1)):  # which could be broadcast
-            with self.assertRaisesRegex(ValueError, "a point between them needs one shape"):
+            with self.assertRaisesRegex(
+                ValueError, "for points between them, they need the same shape"
+            ):
                 GradientPenalty.wgan_gp().points(np.zeros((4, 3)), np.zeros(other))
 
     def test_arguments_out_of_range(self):

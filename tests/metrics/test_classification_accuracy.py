@@ -98,7 +98,7 @@ class ClassificationAccuracyScoreTest(tf.test.TestCase):
         grey.set_weights([np.repeat(greys[[1, 2, 0], None], 64, axis=1)])
         result = gan.evaluate(real, labels, batch_size=32, verbose=0, return_dict=True)
         self.assertEqual(result["cas"], 0.0)
-        with self.assertRaisesRegex(ValueError, "it is for conditional models"):
+        with self.assertRaisesRegex(ValueError, "use it for conditional models"):
             other = kerasgan.VanillaGAN((8, 8, 1), latent_dim=4, hidden_units=(8,))
             other.compile(metrics=["cas"])
             other.fit(real, validation_data=real, verbose=0)
@@ -115,7 +115,7 @@ class ClassificationAccuracyScoreTest(tf.test.TestCase):
         with self.assertRaisesRegex(ValueError, "the real images have no labels"):
             metric.update_state(some, None, None, None)
         metric.reset_state()
-        with self.assertRaisesRegex(ValueError, "it classifies images"):
+        with self.assertRaisesRegex(ValueError, "this metric classifies images"):
             metric.update_state(np.ones((4, 2)), None, np.arange(4), None)
         with self.assertRaisesRegex(ValueError, "classifies images, not vectors"):
             metric.prepare(vectors=True)
@@ -126,5 +126,7 @@ class ClassificationAccuracyScoreTest(tf.test.TestCase):
         with self.assertRaisesRegex(ValueError, "has seen 0 generated images"):
             metric.result()
         metric.update_state(None, some, None, np.arange(4))
-        with self.assertRaisesRegex(ValueError, r"use one that makes \(4,\) of images \(8, 8, 1\)"):
+        with self.assertRaisesRegex(
+            ValueError, r"use one that returns \(4,\) for images of shape \(8, 8, 1\)"
+        ):
             metric.result()

@@ -62,7 +62,7 @@ class CLIPScoreTest(tf.test.TestCase):
     def test_what_it_cannot_compare_is_named(self):
         metric, images = kerasgan.metrics.CLIPScore(Table()), of_pixels([1.0, 0.0])
         for texts in ("a two", [], ["a two"] * 2):
-            with self.assertRaisesRegex(ValueError, "there are 1 images; give as many texts"):
+            with self.assertRaisesRegex(ValueError, "there are 1 images; give one text for each"):
                 metric.update_state(images, texts)
         with self.assertRaisesRegex(ValueError, "in 0..1|in \\[-1, 1\\]"):
             metric.update_state(images + 5.0, ["a two"])
@@ -73,7 +73,7 @@ class CLIPScoreTest(tf.test.TestCase):
         with self.assertRaisesRegex(ValueError, "2 numbers and encode_texts of 3"):
             cosines(broken, images, ["a two"])
         broken.encode_images = lambda images: np.full((len(images), 2), np.nan)
-        with self.assertRaisesRegex(ValueError, "encode_images gives.*finite"):
+        with self.assertRaisesRegex(ValueError, "encode_images returns.*finite"):
             cosines(broken, images, ["a two"])
 
 
@@ -184,7 +184,7 @@ class KerasHubCLIPTest(tf.test.TestCase):
     def test_a_clip_of_arrays_does_not_steer(self):
         gan = kerasgan.DCGAN((8, 8, 1), latent_dim=6, base_width=4)
         alike = kerasgan.metrics.text_likeness(Arrays(), "a two")
-        with self.assertRaisesRegex(ValueError, "objective gives ndarray, which has no gradient"):
+        with self.assertRaisesRegex(ValueError, "objective returns ndarray, which has no gradient"):
             kerasgan.control.steer(gan, gan.latents(1, seed=0), alike)
 
     @needs_backend("tensorflow", reason="keras-hub's preprocessors are TensorFlow's")
@@ -205,5 +205,5 @@ class KerasHubCLIPTest(tf.test.TestCase):
         preprocessor.save_to_preset(folder)
         again = kerasgan.metrics.KerasHubCLIP.from_preset(folder)
         self.assertAllClose(again.encode_texts(["a One", "one"]), found, atol=1e-6)
-        with self.assertRaisesRegex(ValueError, "/none is no CLIP of keras-hub"):
+        with self.assertRaisesRegex(ValueError, "/none is not a CLIP of keras-hub"):
             kerasgan.metrics.KerasHubCLIP.from_preset(folder + "/none")

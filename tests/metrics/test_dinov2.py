@@ -201,5 +201,5 @@ class WithoutKerasHubTest(tf.test.TestCase):
                 metrics.features.extractor("dinov2:dinov2_large")
 
     def test_other_features_are_not_called_so(self):
-        with self.assertRaisesRegex(ValueError, "fd_dinov2 is of DINOv2's features"):
+        with self.assertRaisesRegex(ValueError, "fd_dinov2 needs DINOv2's features"):
             kerasgan.training.measuring.get(["fd_dinov2"], features="digits")

@@ -102,7 +102,7 @@ class ExtractorTest(tf.test.TestCase):
                 extractor(wrong)
         whole = (folder / "flatten.keras").read_bytes()
         (folder / "half.keras").write_bytes(whole[: len(whole) // 2])
-        with self.assertRaisesRegex(ValueError, "half.keras' is damaged, or no .keras file"):
+        with self.assertRaisesRegex(ValueError, "half.keras' is damaged, or not a .keras file"):
             extractor(folder / "half.keras")
         gan = kerasgan.VanillaGAN((2,), latent_dim=2)
         gan.save(folder / "gan.keras")
@@ -239,7 +239,9 @@ class CheckedTest(tf.test.TestCase):
                 with self.assertRaisesRegex(ValueError, f"the real images {message}"):
                     metric.update_state(wrong, noise)
         metric = metrics.KernelDistance("digits")
-        with self.assertRaisesRegex(ValueError, "images have 3 channels, others here 1"):
+        with self.assertRaisesRegex(
+            ValueError, "images have 3 channels, but other images here have 1"
+        ):
             metric.update_state(noise, images(3, channels=3))
 
     def test_images_of_different_sizes(self):
@@ -247,7 +249,8 @@ class CheckedTest(tf.test.TestCase):
         of_any_size.update_state(images(3), images(3, 16))
         for metric in (metrics.KernelDistance("pixels"), metrics.FrechetDistance("pixels")):
             with self.assertRaisesRegex(
-                ValueError, "of 16x16x1 numbers there are 256 features, of others 64; compare"
+                ValueError,
+                "examples of 16x16x1 numbers have 256 features, but other examples have 64; comp",
             ):
                 metric.update_state(images(3), images(3, 16))
             metric.reset_state()

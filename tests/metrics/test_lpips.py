@@ -129,10 +129,13 @@ class LPIPSTest(tf.test.TestCase):
         other = {"layer1.0.conv1.weight": np.zeros((2, 2, 3, 3))}
         (folder / "text.pth").write_text("no weights")
         for arguments, message in (
-            ((vgg, folder / "no.pth"), "heads='.*no.pth' is no file; LPIPS takes 'lpips:BACKBONE,"),
-            ((folder / "no.pth", vgg_heads), "backbone='.*no.pth' is no file"),
+            (
+                (vgg, folder / "no.pth"),
+                "heads='.*no.pth' is not a file; LPIPS takes 'lpips:BACKBONE,",
+            ),
+            ((folder / "no.pth", vgg_heads), "backbone='.*no.pth' is not a file"),
             ((written("a", short), vgg_heads), "taken for VGG16, lacks features.28.bias"),
-            ((written("b", more), vgg_heads), "beyond what is known, features.30.bias"),
+            ((written("b", more), vgg_heads), "has the unknown features.30.bias"),
             ((written("c", other), vgg_heads), "no features.0.weight with kernels of 11x11 or 3x3"),
             ((vgg_heads, vgg), "no features.0.weight"),
             ((vgg, vgg), "has to be such as lpips/weights/v0.1/vgg.pth, lacks lin0.model.1.weight"),
@@ -150,7 +153,7 @@ class LPIPSTest(tf.test.TestCase):
             ({"backbone": vgg}, "heads=None"),
             ({"features": "inception"}, "features='inception'"),
             ({"features": "lpips:one.pth"}, "two paths without commas"),
-            ({"features": "lpips:a.pth,b.pth"}, "backbone='a.pth' is no file"),
+            ({"features": "lpips:a.pth,b.pth"}, "backbone='a.pth' is not a file"),
         ):
             with self.assertRaisesRegex((ValueError, FileNotFoundError), message):
                 metrics.LPIPS(**arguments).prepare()

@@ -171,7 +171,7 @@ class MemorizationReportTest(tf.test.TestCase):
         self.assertIsNone(alone.probability)
         self.assertIsNone(alone.to_dict()["z_score"])
         self.assertNotIn("held out ", alone.table())
-        self.assertIn("nobody knows", alone.table())
+        self.assertIn("no telling", alone.table())
 
     def test_what_cannot_be_compared_is_refused(self):
         images = drawn(0, 5)
@@ -182,9 +182,13 @@ class MemorizationReportTest(tf.test.TestCase):
             ((images, broken), {}, "the training images hold NaN"),
             ((images, images, broken), {}, "the held-out images hold NaN"),
             ((images * 100, images), {}, "the generated images go from"),
-            ((images[:1], images), {}, "the generated images are 1; a comparison needs at least"),
-            ((images, images[:1]), {}, "the training images are 1"),
-            ((images, images, images[:1]), {}, "the held-out images are 1"),
+            (
+                (images[:1], images),
+                {},
+                "the generated images are only 1; a comparison needs at least",
+            ),
+            ((images, images[:1]), {}, "the training images are only 1"),
+            ((images, images, images[:1]), {}, "the held-out images are only 1"),
             (
                 (images, images.repeat(2, axis=1)),
                 {},
@@ -192,7 +196,7 @@ class MemorizationReportTest(tf.test.TestCase):
             ),
             ((images.astype("int32"), images), {}, "the generated images are int32"),
             ((images, images), {"num_shown": 0}, "num_shown=0"),
-            ((images, images), {"features": lambda x: x[:2]}, r"features made shape \(2, 4"),
+            ((images, images), {"features": lambda x: x[:2]}, r"features returned shape \(2, 4"),
             ((images, images), {"features": lambda x: x * np.nan}, "features"),
         ):
             with self.subTest(message), self.assertRaisesRegex(ValueError, message):

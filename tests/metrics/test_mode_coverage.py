@@ -129,7 +129,10 @@ class ModeCoverageTest(tf.test.TestCase):
         for samples, message in (
             (np.array([[0.0, np.nan]]), "generated samples hold NaN"),
             (np.array([[np.inf, 0.0]]), "generated samples hold NaN or infinite"),
-            (SAMPLES[:, :1], r"shape \(1,\), the modes \(2,\)"),  # which would be broadcast
+            (
+                SAMPLES[:, :1],
+                r"shape \(1,\), but the modes have \(2,\)",
+            ),  # which would be broadcast
             (SAMPLES[0], "give an array"),
         ):
             with self.assertRaisesRegex(ValueError, message):

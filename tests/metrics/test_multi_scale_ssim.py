@@ -69,5 +69,5 @@ class MultiScaleSSIMTest(tf.test.TestCase):
         with self.assertRaisesRegex(ValueError, "at least 11 pixels"):
             metric.update_state(images(2, 10), None)
         metric.update_state(images(1, 24), images(1, 24))
-        with self.assertRaisesRegex(ValueError, "seen no two images"):
+        with self.assertRaisesRegex(ValueError, "seen fewer than two images"):
             metric.result()

@@ -91,7 +91,7 @@ class SlicedWassersteinTest(tf.test.TestCase):
             metric.update_state(images(2, 16)[:, :12], images(2, 16))
         metric.reset_state()
         metric.update_state(images(2, 16), images(2, 32))
-        with self.assertRaisesRegex(ValueError, "have 16 pixels, the generated ones 32"):
+        with self.assertRaisesRegex(ValueError, "have 16 pixels, but the generated ones have 32"):
             metric.result()
         with self.assertRaisesRegex(ValueError, "patches=0"):
             SlicedWasserstein(patches=0)

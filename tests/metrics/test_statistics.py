@@ -130,7 +130,7 @@ class FeatureStatisticsTest(tf.test.TestCase):
         with self.assertRaisesRegex(FileNotFoundError, "do not exist"):
             FeatureStatistics.load(folder / "none.npz")
         (folder / "text.npz").write_text("not a zip")
-        with self.assertRaisesRegex(ValueError, "no .npz file, a damaged one"):
+        with self.assertRaisesRegex(ValueError, "not an .npz file of this kind, or is damaged"):
             FeatureStatistics.load(folder / "text.npz")
         good = FeatureStatistics.of_moments(np.zeros(3), np.eye(3))
         good.save(folder / "good.npz")
@@ -138,7 +138,9 @@ class FeatureStatisticsTest(tf.test.TestCase):
         with self.assertRaisesRegex(ValueError, "damaged"):
             FeatureStatistics.load(folder / "half.npz")
         np.savez(folder / "other.npz", images=np.zeros(3))
-        with self.assertRaisesRegex(ValueError, "holds images; statistics are `mu` and `sigma`"):
+        with self.assertRaisesRegex(
+            ValueError, "holds images, but statistics are `mu` and `sigma`"
+        ):
             FeatureStatistics.load(folder / "other.npz")
         np.savez(folder / "pickle.npz", mu=np.array([{}]), sigma=np.eye(1))
         with self.assertRaisesRegex(ValueError, "damaged"):
@@ -157,10 +159,12 @@ class FeatureStatisticsTest(tf.test.TestCase):
         (folder / "array.npy").rename(folder / "array.npz")
         (folder / "empty.npz").write_bytes(b"")
         for name in ("words", "array", "empty"):
-            with self.assertRaisesRegex(ValueError, f"{name}.npz is no .npz file, a damaged one"):
+            with self.assertRaisesRegex(
+                ValueError, f"{name}.npz is not an .npz file of this kind, or is damaged"
+            ):
                 FeatureStatistics.load(folder / f"{name}.npz")
         uncounted = FeatureStatistics.of_moments(np.zeros(8), np.eye(8))
-        with self.assertRaisesRegex(ValueError, "do not say of how many examples"):
+        with self.assertRaisesRegex(ValueError, "do not say how many examples"):
             uncounted.update(gaussian(3))
         single = FeatureStatistics()
         single.update(gaussian(1))

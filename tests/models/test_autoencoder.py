@@ -221,7 +221,7 @@ class BadInputTest(tf.test.TestCase, parameterized.TestCase):
 
         for network, settings, message in (
             (decoder(length=2), {}, r"takes inputs of shape \(2,\), but the codes of the encoder"),
-            (decoder("sigmoid"), {}, "ends in sigmoid, so it makes no images"),
+            (decoder("sigmoid"), {}, "ends in sigmoid, so it cannot make images"),
             (decoder("tanh"), {"loss": "binary_crossentropy"}, "ends in tanh, but binary_cross"),
             (decoder(), {"sparsity": "kl"}, "encoder ends in linear, but sparsity=.kl. needs"),
         ):
@@ -231,7 +231,7 @@ class BadInputTest(tf.test.TestCase, parameterized.TestCase):
     def test_data(self):
         model = small(noise="gaussian")
         model.compile()
-        with self.assertRaisesRegex(ValueError, "give the clean images alone, and noise="):
+        with self.assertRaisesRegex(ValueError, "give only the clean ones, and noise="):
             model.fit(images(4), images(4), verbose=0)
         with self.assertRaisesRegex(ValueError, "labels"):
             model.fit(images(4), np.zeros(4, "int32"), verbose=0)

@@ -199,8 +199,8 @@ class TablesTest(tf.test.TestCase):
     def test_arguments_out_of_range(self):
         for arguments, reason in (
             ({"attention_before": 1}, "attention_before=1 without blocks"),
-            ({"blocks": BLOCKS}, "blocks double the size 2 times, which image_shape needs 1"),
-            ({"blocks": [[True, 2, 4]]}, r"\[True, 2, 4\]; outputs are at most as many"),
+            ({"blocks": BLOCKS}, "blocks double the size 2 times, but image_shape needs 1"),
+            ({"blocks": [[True, 2, 4]]}, r"\[True, 2, 4\]; use at most as many outputs"),
             ({"blocks": [[True, 4, 2], [False, 4, 4]]}, r"\[False, 4, 4\] after one with 2"),
             ({"blocks": [[1, 4, 2]]}, r"\[1, 4, 2\]; use a bool and two whole numbers"),
             ({"blocks": [True]}, r"blocks has True; use \(doubles, inputs, outputs\)"),
@@ -430,14 +430,14 @@ class OfficialTest(tf.test.TestCase):
             ({}, {"layers": [[0, *ends] for _, *ends in BLOCKS]}, "which layers double"),
             ({}, {"layers": [[False, *ends] for _, *ends in BLOCKS]}, "doubled 0 times"),
             ({}, {"layers": 3}, "config.json beside it has other layers"),
-            ({}, {**config, "eps": "1"}, "eps='1', which is none"),
+            ({}, {**config, "eps": "1"}, "eps='1', which is not between 0 and 1"),
             ({}, {**config, "output_dim": 32}, "output_dim=32, not 16"),
             ({}, "[" * 50_000, "config.json beside it is not a JSON object"),
             ({}, "[]", "config.json beside it is not a JSON object"),
             ({}, '{"layers": "' + "x" * 2**16 + '"}', "config.json beside it is not a JSON"),
             ({last: np.ones(3)}, config, r"conv_2.weight_v of shape \(3,\), not \(18,\)"),
-            ({last: np.full(18, np.nan)}, config, "no finite floats"),
-            ({"more": np.ones(3)}, config, "beyond what is known, more"),
+            ({last: np.full(18, np.nan)}, config, "not finite floats"),
+            ({"more": np.ones(3)}, config, "has the unknown more"),
             ({"generator.layers.1.gamma": np.ones(1)}, config, "more than one layer of attention"),
             ({"generator.gen_z.weight_orig": np.ones(3)}, config, "its networks are damaged"),
         ]

@@ -160,7 +160,7 @@ class GameTest(tf.test.TestCase):
 
     def test_needs_batches_of_a_size_that_its_history_can_take(self):
         gan = small(history_size=2)
-        with self.assertRaisesRegex(ValueError, "history of 2 images was given a batch of 4"):
+        with self.assertRaisesRegex(ValueError, "history of 2 images cannot take a batch of 4"):
             gan.fit(images(4), images(4), batch_size=4, verbose=0)
 
     @needs_backend("tensorflow", reason="it takes minutes")

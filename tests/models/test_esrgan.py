@@ -193,7 +193,9 @@ class GameTest(tf.test.TestCase):
     def test_sizes_are_multiples_of_blocks(self):
         with self.assertRaisesRegex(ValueError, "unshuffle=3; use 1 or 2"):
             small(unshuffle=3)
-        with self.assertRaisesRegex(ValueError, r"image_shape=\(18, 16, 3\); use multiples of 4"):
+        with self.assertRaisesRegex(
+            ValueError, r"image_shape=\(18, 16, 3\); use .* multiples of 4"
+        ):
             kerasgan.ESRGAN((18, 16, 3), 2, unshuffle=2, features=None)
 
     def test_what_does_not_mix_is_refused(self):
@@ -310,11 +312,14 @@ class OfficialTest(tf.test.TestCase, parameterized.TestCase):
         for changed, reason in (
             ({n: a for n, a in arrays.items() if n != name}, f"generator lacks {name}"),
             ({**arrays, name: arrays[name][:2]}, rf"{name} of shape \(2, 16, 3, 3\), not \(4,"),
-            ({**arrays, "RRDB_trunk.0.RDB1.conv1x1.weight": np.zeros((1, 1))}, "beyond what is"),
-            ({**arrays, "upconv3.weight": arrays["upconv2.weight"]}, "enlarges by 8; ESRGAN does"),
+            ({**arrays, "RRDB_trunk.0.RDB1.conv1x1.weight": np.zeros((1, 1))}, "has the unknown"),
+            (
+                {**arrays, "upconv3.weight": arrays["upconv2.weight"]},
+                "enlarges by 8, but ESRGAN enlarges",
+            ),
             (
                 {**arrays, "conv_first.weight": np.zeros((8, 48, 3, 3))},
-                "makes 3 channels of 48",
+                "makes 3 channels from 48",
             ),
         ):
             with self.assertRaisesRegex(ValueError, rf"RRDB_ESRGAN_x4\.pth: .*{reason}"):

@@ -145,15 +145,15 @@ class TranslationTest(tf.test.TestCase, parameterized.TestCase):
         write(path, {**arrays, "model.20.bias": last[:2]}, legacy)
         with self.assertRaisesRegex(ValueError, r"model\.20\.bias of shape \(2,\), not \(3,\)"):
             kerasgan.load_official(path)
-        with self.assertRaisesRegex(ValueError, "no file of a published Pix2Pix"):
+        with self.assertRaisesRegex(ValueError, "not a file of a published Pix2Pix"):
             kerasgan.Pix2Pix.from_official(FILES / "cyclegan_patchgan_ndf8.pth")
         with self.assertRaisesRegex(ValueError, "network='G'; use None for files with one network"):
             kerasgan.load_official(FILES / "cyclegan_patchgan_ndf8.pth", network="G")
         (self.folder / "other").mkdir()
-        with self.assertRaisesRegex(ValueError, "has 0 files .pth; use a file, or a folder"):
+        with self.assertRaisesRegex(ValueError, "has 0 .pth files; use a file, or a folder"):
             kerasgan.load_official(self.folder / "other")
         path.write_bytes(archive(STATE, STORAGES))
-        with self.assertRaisesRegex(ValueError, "of no model that is known here"):
+        with self.assertRaisesRegex(ValueError, "not of a model that kerasgan knows"):
             kerasgan.load_official(path)
 
     @parameterized.parameters(

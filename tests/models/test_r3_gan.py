@@ -408,7 +408,9 @@ class BurnInTest(tf.test.TestCase):
     def test_a_file_of_the_networks_before_is_refused(self):
         config = small_gan(num_classes=3).get_config()
         del config["max_width"], config["burn_in"]
-        with self.assertRaisesRegex(ValueError, "version 1 of R3GAN's networks.*train anew"):
+        with self.assertRaisesRegex(
+            ValueError, "version 1 of R3GAN's networks.*train the model again"
+        ):
             kerasgan.R3GAN.from_config({**config, "conditioning": "projection"})
 
     def test_out_of_range(self):

@@ -129,10 +129,12 @@ class PublishedTest(tf.test.TestCase):
         with self.assertRaisesRegex(ValueError, r"b32.*of shape .* published sizes"):
             load_published(network, tensors)
         changed = {**tensors, "b32.resample_filter": np.full((4, 4), 1.0 / 16.0)}
-        with self.assertRaisesRegex(ValueError, "another filter"):
+        with self.assertRaisesRegex(ValueError, "not the filter of this network"):
             load_published(network, changed)
         more = {**tensors, "b64.conv0.weight": np.zeros(1)}
-        with self.assertRaisesRegex(ValueError, "has, beyond this network's, b64.conv0.weight"):
+        with self.assertRaisesRegex(
+            ValueError, "has what this network does not have, b64.conv0.weight"
+        ):
             load_published(network, more)
         del tensors["b4.fc.bias"]
         with self.assertRaisesRegex(ValueError, "tensors lacks b4.fc.bias"):

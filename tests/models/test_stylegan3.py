@@ -111,9 +111,9 @@ class PublishedTest(tf.test.TestCase, parameterized.TestCase):
     def test_other_files_are_refused(self):
         network, tensors = self.model("r").generator, published("r/G_ema.")
         name = "synthesis.L1_36_48.down_filter"
-        with self.assertRaisesRegex(ValueError, f"{name}, another filter than this network's"):
+        with self.assertRaisesRegex(ValueError, f"{name}, which is not the filter of this network"):
             load_published(network, {**tensors, name: tensors[name][::-1] * 1.01})
-        with self.assertRaisesRegex(ValueError, f"{name}, another filter than this network's"):
+        with self.assertRaisesRegex(ValueError, f"{name}, which is not the filter of this network"):
             load_published(network, {**tensors, name: tensors[name][0]})
         del tensors["synthesis.input.freqs"]
         with self.assertRaisesRegex(ValueError, "tensors lacks synthesis.input.freqs"):

@@ -122,7 +122,7 @@ class TextGANTest(tf.test.TestCase):
             with self.assertRaisesRegex(ValueError, message):
                 gan.fit(*data, verbose=0)
         for wrong, message in (
-            ({}, "say how long the embeddings"),
+            ({}, "give the length of the embeddings"),
             ({"text_dim": 3, "vocabulary": ["one"]}, "the vocabulary has 1 words"),
             ({"text_dim": 0}, "text_dim=0"),
             ({"text_dim": 3, "text_width": 0}, "text_width=0"),

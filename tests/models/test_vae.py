@@ -372,9 +372,9 @@ class BadInputTest(tf.test.TestCase, parameterized.TestCase):
         ):
             with self.assertRaisesRegex(ValueError, message):
                 kerasgan.VAE(encoder=encoder, decoder=network)
-        with self.assertRaisesRegex(ValueError, "beside networks"):
+        with self.assertRaisesRegex(ValueError, "together with networks"):
             kerasgan.VAE((2, 2, 1), encoder=good, decoder=decoder())
-        with self.assertRaisesRegex(ValueError, "ends in sigmoid, so it makes no images"):
+        with self.assertRaisesRegex(ValueError, "ends in sigmoid, so it cannot make images"):
             network = decoder(activation="sigmoid")
             kerasgan.VAE(encoder=good, decoder=network, likelihood="gaussian")
 

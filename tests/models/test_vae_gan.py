@@ -200,7 +200,9 @@ class BalanceTest(tf.test.TestCase, parameterized.TestCase):
                 self.assertEqual(same, player == paused, player)
 
     def test_losses_without_probabilities_are_refused(self):
-        with self.assertRaisesRegex(ValueError, "loss='hinge' has no probabilities.*balance=False"):
+        with self.assertRaisesRegex(
+            ValueError, "loss='hinge' gives no probabilities.*balance=False"
+        ):
             small_gan().compile(loss="hinge")
         for loss in ("hinge", "relativistic"):
             gan = small_gan(balance=False)

@@ -67,7 +67,7 @@ class FindTest(tf.test.TestCase):
             found = find(path)
             self.assertEqual((found.name, found.class_name), ("mine", "DCGAN"))
             self.assertEqual(found.weights, self.folder / "model.weights.h5")
-        with self.assertRaisesRegex(ValueError, "is no folder, so it holds no preset"):
+        with self.assertRaisesRegex(ValueError, "is not a folder, so it holds no preset"):
             find(self.folder / "elsewhere")
 
     def test_folders_that_hold_none(self):
@@ -101,7 +101,7 @@ class FindTest(tf.test.TestCase):
         with mock.patch.dict(sys.modules, huggingface_hub=None):
             with self.assertRaisesRegex(ImportError, "^hf://user/name needs huggingface_hub, "):
                 find("hf://user/name")
-        with self.assertRaisesRegex(ValueError, "no address of a preset; use hf://user/name"):
+        with self.assertRaisesRegex(ValueError, "not the address of a preset; use hf://user/name"):
             find("hf://name")
 
 

@@ -58,7 +58,7 @@ class WaysTest(tf.test.TestCase, parameterized.TestCase):
 
     @parameterized.parameters(
         ({"path": "x"}, "path='x'; use 'lerp' or 'slerp'"),
-        ({"space": "w"}, "space='w': DCGAN has no such; use 'z'"),
+        ({"space": "w"}, "space='w': DCGAN has no such space; use 'z'"),
         ({"num_images": 1}, "num_images=1; use a whole number of at least 2"),
         ({"second": np.zeros(6)}, "a latent of zeros has no direction; use path='lerp'"),
         ({"second": np.full(6, np.nan)}, "the points hold NaN"),
@@ -91,5 +91,7 @@ class SpacesTest(tf.test.TestCase, parameterized.TestCase):
         self.assertAllEqual(gan.points(z), gan.points(z, "w"))
         with self.assertRaisesRegex(ValueError, r"points of w\+ have shape \(3, 6\); use \(num_p"):
             gan.generate_from_points(z, "w+")
-        with self.assertRaisesRegex(ValueError, "space='x': .* has no such; use 'w' or 'w.' or"):
+        with self.assertRaisesRegex(
+            ValueError, "space='x': .* has no such space; use 'w' or 'w.' or"
+        ):
             gan.point_shape("x")

@@ -140,7 +140,7 @@ class ProjectionTest(tf.test.TestCase, parameterized.TestCase):
         for arguments, message in (
             ({"images": images[:, :4]}, r"the images have shape \(4, 8, 1\), the generator makes"),
             ({"images": 127.5 * images + 127.5}, "use images in \\[-1, 1\\]"),
-            ({"space": "s"}, "space='s': StyleGAN2 has no such; use 'w' or 'w"),
+            ({"space": "s"}, "space='s': StyleGAN2 has no such space; use 'w' or 'w"),
             ({"steps": 0}, "steps=0; use a whole number"),
             ({"features": "digits"}, "features='digits'; use None for pixels alone, or a keras.Mo"),
             (

@@ -111,15 +111,18 @@ class SampleTest(ClientTestCase):
             for arguments, message in (
                 ({"num": 0}, "num=0"),
                 ({"num": 1.5}, "num=1.5"),
-                ({"num": 2}, "labels=None; give classes one, or 2"),
-                ({"num": 2, "labels": [1, 2, 0]}, "give classes one, or 2"),
-                ({"num": 2, "labels": [[1, 2]]}, "give classes one, or 2"),
+                ({"num": 2}, "labels=None; give the model 'classes' one label, or 2"),
+                ({"num": 2, "labels": [1, 2, 0]}, "give the model 'classes' one label, or 2"),
+                ({"num": 2, "labels": [[1, 2]]}, "give the model 'classes' one label, or 2"),
                 ({"num": 2, "labels": 0.5}, "labels=.*whole numbers"),
                 ({"num": 2, "labels": [1, 2**40]}, "labels=.*whole numbers"),
                 ({"num": 2, "labels": "ab"}, "labels=.*whole numbers"),
                 ({"num": 1, "labels": 0, "seed": -1}, "seed=-1"),
                 ({"num": 1, "labels": 0, "seed": 2**31}, "seed=2147483648"),
-                ({"num": 1, "labels": 0, "truncation": 0.5}, "truncation=0.5: classes has none"),
+                (
+                    {"num": 1, "labels": 0, "truncation": 0.5},
+                    "0.5: the model 'classes' takes no truncation",
+                ),
             ):
                 with self.assertRaisesRegex(ValueError, message):
                     client.sample(**arguments)
@@ -129,9 +132,9 @@ class SampleTest(ClientTestCase):
             self.assertEqual(code, "INVALID_ARGUMENT")
             self.assertIn("label: use whole numbers from 0 to 2", message)
         for client in self.both("styles"):
-            with self.assertRaisesRegex(ValueError, "labels=1: styles has no classes"):
+            with self.assertRaisesRegex(ValueError, "labels=1: the model 'styles' has no classes"):
                 client.sample(1, labels=1)
-            with self.assertRaisesRegex(ValueError, "text: styles takes none"):
+            with self.assertRaisesRegex(ValueError, "text: the model 'styles' takes no text"):
                 client.sample(1, text=[0.0])
 
     def test_a_text_is_that_of_generate(self):
@@ -151,7 +154,9 @@ class SampleTest(ClientTestCase):
                     drawn, gan.generate_from(latent["latent"], labels=bags), atol=1e-5
                 )
                 for text in (None, ["one"], 3, [0.0, 1.0, 1.0]):
-                    with self.assertRaisesRegex(ValueError, "give texts a text, or 2 of them"):
+                    with self.assertRaisesRegex(
+                        ValueError, "give the model 'texts' a text, or 2 of them"
+                    ):
                         client.sample(2, text=text)
 
     def test_the_embedding_of_a_text(self):
@@ -448,10 +453,10 @@ class RetryTest(ClientTestCase):
 
     def test_what_is_no_json_is_told(self):
         for body, message in (
-            (b"<html>A proxy", "no JSON, but '<html>A proxy' .HTTP 200."),
+            (b"<html>A proxy", "the answer is not JSON, but '<html>A proxy' .HTTP 200."),
             (b"[1, 2]", r"\[1, 2\] .HTTP 200."),
             (b'{"error": "odd"}', "odd"),
-            (b"", "no JSON"),
+            (b"", "not JSON"),
         ):
             with StubRest(body=body) as stub:
                 code, found = self.code(self.client(stub.url).metadata)

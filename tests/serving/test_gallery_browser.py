@@ -238,7 +238,9 @@ class GalleryTest(tf.test.TestCase):
         with self.gallery("colours") as page:
             self.assertEqual(self.show(page), "Choose pictures first.")
             page.set_input_files("#files", [folder / "one.png", folder / "two.b.png"])
-            self.assertRegex(self.show(page), r"^2 images in \d+ ms; left the originals$")
+            self.assertRegex(
+                self.show(page), r"^2 images in \d+ ms; the originals are on the left$"
+            )
             self.assertEqual(self.captions(page), ["one.png", "two.b.png"])
             originals = page.eval_on_selector_all(
                 "#images img.original", "all => all.map(i => [i.naturalWidth, i.naturalHeight])"

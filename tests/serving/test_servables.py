@@ -114,7 +114,7 @@ class VersionsTest(ModelsTestCase):
         self.add(1, name="others")
         self.models.refresh()
         self.assertEqual(self.models.names(), ["classes", "others"])
-        self.assert_not_found("no model 'default'; served are classes, others", "default")
+        self.assert_not_found("no model 'default'; the server has classes, others", "default")
 
     def test_a_folder_may_be_a_models_own(self):
         self.add(3)

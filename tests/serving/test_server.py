@@ -334,7 +334,9 @@ class OutputsTest(tf.test.TestCase):
             {"x": np.zeros(2), "y": np.array(3)},
             {"x": np.zeros(2), "y": np.zeros(3)},
         ):
-            with self.assertRaisesRegex(ServingError, "INVALID_ARGUMENT.*ask with 'inputs'"):
+            with self.assertRaisesRegex(
+                ServingError, "INVALID_ARGUMENT.*send 'inputs' instead of 'instances'"
+            ):
                 rest.as_rows(outputs)
 
 
@@ -421,7 +423,7 @@ class RefusalTest(ServerTestCase):
     def test_places_that_there_are_not(self):
         body = {"signature_name": "sample", "inputs": SAMPLE}
         for path, message in (
-            ("nothing:predict", "no model 'nothing'; served are classes, colours, styles"),
+            ("nothing:predict", "no model 'nothing'; the server has classes, colours, styles"),
             ("default:predict", "no model 'default'"),
             ("classes/versions/2:predict", r"no version 2; it has \[1\]"),
             (f"classes/versions/{2**70}:predict", "no version"),
@@ -459,10 +461,10 @@ class RefusalTest(ServerTestCase):
 
     def test_requests_of_another_form(self):
         for body, message in (
-            ("", "no JSON"),
-            ("{", "no JSON"),
-            (b"\xff\xfe\x00", "no JSON"),
-            (b"\x80abc", "no JSON"),
+            ("", "not JSON"),
+            ("{", "not JSON"),
+            (b"\xff\xfe\x00", "not JSON"),
+            (b"\x80abc", "not JSON"),
             ("[]", "an object with either"),
             ("3", "an object with either"),
             ("{}", "an object with either"),
@@ -480,7 +482,7 @@ class RefusalTest(ServerTestCase):
             ({"signature_name": 3, "inputs": SAMPLE}, "signature_name has to be a string"),
             ({"signature_name": None, "inputs": SAMPLE}, "signature_name has to be a string"),
             ({"signature_name": "nothing", "inputs": SAMPLE}, "'nothing'; it has sample, serv"),
-            ('{"inputs": ' + "9" * 5000 + "}", "no JSON"),
+            ('{"inputs": ' + "9" * 5000 + "}", "not JSON"),
         ):
             if isinstance(body, dict):
                 body = {"signature_name": "sample", **body}
@@ -585,7 +587,7 @@ class RefusalTest(ServerTestCase):
 
     def test_requests_too_large(self):
         self.assert_refused("styles:predict", b" " * (LARGEST + 1), 413, "large|exceeds")
-        self.assert_refused("styles:predict", b" " * LARGEST, 400, "no JSON")
+        self.assert_refused("styles:predict", b" " * LARGEST, 400, "not JSON")
         inputs = {"latent": np.zeros((LARGEST // 8 + 10, 2), "float32")}
         code, _ = self.code(self.predictions.Predict, self.request("styles", inputs))
         self.assertEqual(code, "RESOURCE_EXHAUSTED")
@@ -624,7 +626,7 @@ class RefusalTest(ServerTestCase):
             ({"latent": latent, "label": tensor([True])}, "'label' has to be int32"),
             ({"latent": latent, "label": tensor([0.0])}, "'label' has to be int32"),
             ({"latent": latent, "label": tensor(0)}, "'label' has to be int32"),
-            ({"latent": latent, "label": tensor([0, 1])}, "one number of examples"),
+            ({"latent": latent, "label": tensor([0, 1])}, "the same number of examples"),
             ({"latent": strings, "label": label}, "'latent' has to be float32"),
             ({"latent": tensor([1j]), "label": label}, "'latent' has to be float32"),
             ({"latent": floats((1, 9)), "label": label}, r"'latent' .* its shape is \[1, 9\]"),
@@ -749,16 +751,16 @@ class RefusalTest(ServerTestCase):
             (seeds % "0", 200, "^$"),
             (b"\xef\xbb\xbf" + (seeds % "0").encode(), 200, "^$"),
             ((seeds % "0").encode("utf-16"), 200, "^$"),
-            ((seeds % "0").encode("latin-1") + b"\xe9", 400, "no JSON"),
+            ((seeds % "0").encode("latin-1") + b"\xe9", 400, "not JSON"),
             (seeds % "NaN", 400, "seed"),
             (seeds % "-Infinity", 400, "seed"),
             (seeds % ("9" * 400), 400, "seed"),
-            (seeds % ("9" * 5000), 400, "no JSON"),
+            (seeds % ("9" * 5000), 400, "not JSON"),
             (seeds % '"\\ud800"', 400, "seed"),
             (seeds % f'"{"x" * 500_000}"', 400, "seed"),
             ('{"inputs": [' + "[]," * 2 * PIXELS + "0]}", 429, "the request has .* lists"),
-            ('{"inputs": 1, "inputs": 2}', 400, "an object has a name twice"),
-            (seeds % '0], "seed": [1', 400, "an object has a name twice"),
+            ('{"inputs": 1, "inputs": 2}', 400, "an object has the same name twice"),
+            (seeds % '0], "seed": [1', 400, "an object has the same name twice"),
             ('{"signature_name": "\\udfff", "inputs": {}}', 400, r"no signature '\\udfff'"),
             (json.dumps({"signature_name": "x" * 500_000, "inputs": {}}), 400, "no signature 'xxx"),
             (json.dumps({"inputs": {"y" * 500_000: [0]}}), 400, "the inputs are 'yyy"),

@@ -201,7 +201,7 @@ class PositionTest(tf.test.TestCase, parameterized.TestCase):
         for data, steps in ((numbered().take(7), None), (endless, 11), (generator(), 11)):
             gan = self.interrupted(numbered(), 1, 3, epochs=2)
             batches = Batches()
-            with self.assertWarnsRegex(PositionWarning, "epoch 2, step 3 of 11.*begins anew"):
+            with self.assertWarnsRegex(PositionWarning, "epoch 2, step 3 of 11.*starts again"):
                 gan.fit(data, steps_per_epoch=steps, callbacks=[batches], verbose=0)
             self.assertEqual(batches.seen[0][0], 0)
         gan = self.interrupted(numbered(), 1, 3, epochs=2)

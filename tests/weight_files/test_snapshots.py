@@ -128,7 +128,7 @@ class SnapshotTest(tf.test.TestCase, parameterized.TestCase):
             (1, (-2, -3), "impossible shape"),
             (1, (2**50,), "impossible shape"),
             (2, dtype(order=">"), "little-endian"),
-            (2, dtype("O8"), "something else than numbers"),
+            (2, dtype("O8"), "values that are not numbers"),
             (2, dtype("f7"), "damaged"),
             (4, [1, 2], "not complete|damaged"),
         ):

@@ -249,7 +249,7 @@ class RefusalTest(FileTest):
         for length in (5, 7, 2**40, -6):
             self.assert_refused(write({"bad": tensor("0", length, 0, (5,), (1,))}, STORAGES))
         both = {"a": tensor("0", 6, 0, (6,), (1,)), "b": tensor("0", 5, 0, (5,), (1,))}
-        self.assert_refused(write(both, STORAGES), "one storage in two ways")
+        self.assert_refused(write(both, STORAGES), "the same storage in two ways")
         self.assert_refused(write(STATE, {}))
         self.assert_refused(write(STATE, {"1": STORAGES["0"]}))
 
@@ -258,7 +258,7 @@ class RefusalTest(FileTest):
         self.assert_refused(write([STATE["all"]], STORAGES), "a list, not a dict of tensors")
         self.assert_refused(write({**STATE, "epoch": 3}, STORAGES), "'epoch' is a int, not")
         self.assert_refused(write({"model": STATE}, STORAGES), "'model' is a dict, not a tensor")
-        self.assert_refused(write({3: STATE["all"]}, STORAGES), "keys that are no text")
+        self.assert_refused(write({3: STATE["all"]}, STORAGES), "keys that are not strings")
 
     @each_format
     def test_what_unfolds_to_much_is_refused(self, write):
