@@ -10,7 +10,6 @@ import numpy as np
 from kerasgan import roles
 from kerasgan.checks.images import as_numpy
 from kerasgan.control.steering import Steering
-from kerasgan.data.captions import BagOfWords
 from kerasgan.data.images import read_image
 from kerasgan.editing import brushes
 from kerasgan.metrics.clip import text_likeness
@@ -304,9 +303,9 @@ class ServedEditor:
         title, limits = card["model"], card["truncation"]
         self.limits = limits
         caption, words = None, card.get("vocabulary")
-        self.encode_text = BagOfWords(words) if words else None
-        if "text" in servable.definitions[self.signature].inputs:
-            if self.encode_text is None:
+        self.draws_texts = "text" in servable.definitions[self.signature].inputs
+        if self.draws_texts:
+            if words is None:
                 raise ValueError(f"{name} takes embeddings of texts, which a page cannot make.")
             caption = words[-1]
         self.settings = {
@@ -328,10 +327,10 @@ class ServedEditor:
             if type(edit.label) is str:
                 raise ValueError("label: use a whole number")
             inputs["label"] = np.array([-1 if edit.label is None else edit.label], "int32")
-        if self.encode_text is not None:
+        if self.draws_texts:
             if type(edit.label) is not str:
                 raise ValueError("label: use a text, because this model draws texts")
-            inputs["text"] = self.encode_text([edit.label])
+            inputs["text"] = np.array([edit.label])
         if self.limits:
             none = edit.truncation is None
             strength = NO_TRUNCATION if none else edit.truncation
