@@ -115,9 +115,9 @@ class SAGANTest(tf.test.TestCase):
 
     def test_sizes_that_no_feature_map_has(self):
         for size in (16, 5, 2):
-            with self.assertRaisesRegex(ValueError, f"attention_size={size}; .* of 4, 8"):
+            with self.assertRaisesRegex(ValueError, f"attention_size={size}; .* have: 4, 8"):
                 kerasgan.SAGAN((16, 16, 1), attention_size=size)
-        with self.assertRaisesRegex(ValueError, "attention_size=7; .* of 14"):
+        with self.assertRaisesRegex(ValueError, "attention_size=7; .* have: 14"):
             kerasgan.SAGAN((28, 28, 1), attention_size=7)
 
     def test_an_image_shape_that_cannot_be_made_is_named(self):
