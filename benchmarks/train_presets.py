@@ -32,7 +32,7 @@ from kerasgan.presets.catalogue import WEIGHTS
 from kerasgan.utils.files import atomic_path
 
 ROOT = pathlib.Path(__file__).parents[1]
-WORTH_PACKING = 8_000  # numbers of an array; of fewer, what HDF5 notes of it takes more room
+WORTH_PACKING = 8_000  # numbers in an array; for smaller ones HDF5's notes take more room
 MNIST = {"data": "mnist", "image_size": None}
 SCANS = {"data": "digits", "image_size": 16}
 
@@ -271,8 +271,9 @@ def pack_weights(path, kind):
                     target = small.require_group(name)
                 else:
                     array = item[()].astype(kind if item.dtype == "float32" else item.dtype)
-                    packed = {"compression": 9, "shuffle": True, "chunks": array.shape}
-                    packed = packed if array.size > WORTH_PACKING else {}
+                    packed = {}
+                    if array.size > WORTH_PACKING:
+                        packed = {"compression": 9, "shuffle": True, "chunks": array.shape}
                     target = small.create_dataset(name, data=array, **packed)
                 target.attrs.update(item.attrs)
 
