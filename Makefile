@@ -1,4 +1,4 @@
-# Everything a newcomer needs: `make demo` and `make test`; `make test-backends` for the others.
+# Everything a newcomer needs: `make demo` and `make test`.
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -19,7 +19,7 @@ TEST := -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 # The models of savedmodels/, each by the name under which it is served, and its preset.
 SERVED := digits=cgan_digits codes=vae_mnist styles=stylegan2_digits
 
-.PHONY: demo savedmodels test test-backends test-jax test-torch install
+.PHONY: demo savedmodels test test-slow test-backends test-jax test-torch install
 
 # A conditional GAN that learns to draw digits. The run is made anew each time.
 demo: $(VENV)/installed
@@ -37,7 +37,11 @@ savedmodels: $(VENV)/installed
 	$(VENV)/bin/kerasgan serving-config savedmodels
 
 test: $(VENV)/installed-test
-	$(PYTHON) $(TEST)
+	$(PYTHON) $(TEST) -m "not slow"
+
+# The documents, and what takes long.
+test-slow: $(VENV)/installed-test
+	$(PYTHON) $(TEST) -m slow
 
 # The same under the other two frameworks.
 test-backends: test-jax test-torch

@@ -18,7 +18,7 @@ def needs_backend(*names, reason):
 def without_graphs():
     """Where TensorFlow makes no graphs, which takes most of the time of a few small steps.
 
-    The examples in the docstrings of the models train each of them in graphs.
+    The tests that models learn train in graphs.
     """
     tf.config.run_functions_eagerly(True)
     try:

@@ -21,6 +21,7 @@ from unittest import mock
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 import yaml
 from absl.testing import parameterized
@@ -33,7 +34,10 @@ from kerasgan.cli.commands import commands
 from kerasgan.serving import web
 from kerasgan.serving.server import Server
 
-pytestmark = needs_backend("tensorflow", reason="models have tests of their own under the others")
+pytestmark = [
+    needs_backend("tensorflow", reason="models have tests of their own under the others"),
+    pytest.mark.slow,
+]
 
 ROOT = pathlib.Path(__file__).parents[1]
 DOCUMENTS = sorted(
@@ -210,7 +214,7 @@ class DocumentTest(tf.test.TestCase, parameterized.TestCase):
         module = importlib.import_module(name)
         globs = {**vars(module), "kerasgan": kerasgan, "keras": keras, "np": np}
         runner = doctest.DocTestRunner(verbose=False)
-        with short_training(self.create_tempdir().full_path):
+        with short_training(self.create_tempdir().full_path), without_graphs():
             for test in doctest.DocTestFinder().find(module, globs=globs):
                 runner.run(test)
         self.assertGreater(runner.summarize().attempted, 0)

@@ -45,6 +45,7 @@ class ImportTest(tf.test.TestCase):
         )
         self.assertEqual(run(code).strip(), "[]")
 
+    @pytest.mark.slow
     def test_classes_are_registered_whatever_is_imported_first(self):
         for first in (
             "kerasgan.core.gan",

@@ -10,6 +10,7 @@ import sys
 from unittest import mock
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from backends import needs_backend
 from cli.test_commands import CommandTestCase, call
@@ -114,6 +115,7 @@ class CommandsTest(CommandTestCase):
         tf.config.run_functions_eagerly(True)
         self.addCleanup(tf.config.run_functions_eagerly, False)
 
+    @pytest.mark.slow
     def test_they_run(self):
         random = np.random.default_rng(0)
         for folder in (*self.HEAPS, *self.PAIRS, "."):

@@ -5,6 +5,7 @@ from unittest import mock
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 from backends import in_step, needs_backend
@@ -106,6 +107,7 @@ class GameTest(tf.test.TestCase):
             gan.test_on_batch(images())
             self.assertAllClose(seen, [0.0] * len(seen), atol=1e-4)
 
+    @pytest.mark.slow
     def test_everything_together_trains_and_goes_on_from_its_file_bit_for_bit(self):
         gan = small()
         ada = ADA(target=-0.99, images=40, pipeline=Pipeline(filter=1.0, cutout=1.0), every=1)

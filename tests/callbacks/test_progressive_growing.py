@@ -6,6 +6,7 @@ from unittest import mock
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 from backends import needs_backend
@@ -270,6 +271,7 @@ class GrowthTest(Driven):
 
 
 class FitTest(tf.test.TestCase):
+    @pytest.mark.slow
     def test_continued_from_any_epoch_is_the_uninterrupted_run_bit_for_bit(self):
         """After 12 images in the first stage, after 24 and 36 in the fade of the second."""
         folder = pathlib.Path(self.create_tempdir().full_path)

@@ -25,6 +25,7 @@ from unittest import mock
 import h5py
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from backends import BACKEND, needs_backend
 from PIL import Image
@@ -376,6 +377,7 @@ class ResumeTest(CommandTestCase):
             ["kerasgan", "train", "--resume", "--out", str(run)],
         )
 
+    @pytest.mark.slow
     def test_a_run_that_is_ended_within_an_epoch_goes_on_there(self):
         single = ("--set", "steps_per_execution=1", "--epochs", 2)
         whole = self.folder / "whole"
@@ -547,6 +549,7 @@ class GameTest(CommandTestCase):
         self.assert_refused(["train", "--resume", "--out", run, "--epochs", 2], "gone: 'bee'")
 
 
+@pytest.mark.slow
 class OtherProcessTest(CommandTestCase):
     def start(self, *arguments):
         process = subprocess.Popen(
@@ -587,6 +590,7 @@ class OtherProcessTest(CommandTestCase):
         self.assertEqual(Image.open(continued / "samples.gif").n_frames, 8)
 
 
+@pytest.mark.slow
 class DevicesTest(CommandTestCase):
     def test_two_devices_train_and_one_goes_on(self):
         run = self.folder / "run"
@@ -762,6 +766,7 @@ if __name__ == "__main__":
     tf.test.main()
 
 
+@pytest.mark.slow
 class GrowingTest(CommandTestCase):
     """`--stage-epochs`, and what a model that grows leaves in its folder."""
 

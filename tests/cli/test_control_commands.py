@@ -104,6 +104,7 @@ class ControlCommandsTest(CommandTestCase):
         ):
             self.assert_refused(["directions", self.file, *arguments, *out], message)
 
+    @pytest.mark.slow
     def test_project(self):
         picture = self.folder / "digit.png"
         Image.fromarray(np.arange(64, dtype="uint8").reshape(8, 8) * 4).save(picture)

@@ -8,6 +8,7 @@ import shutil
 import keras
 import lpips_files
 import numpy as np
+import pytest
 from backends import needs_backend
 from cli import test_translation_commands
 from cli.test_commands import CommandTestCase, call, shared_folder
@@ -224,6 +225,7 @@ class EvaluateTest(CommandTestCase):
         self.assertTrue(is_asked_for("fid_infinity", distance, ["fid_infinity"]))
         self.assertFalse(is_asked_for("fid", distance, ["fid_infinity"]))
 
+    @pytest.mark.slow
     def test_translators(self):
         run = test_translation_commands.shared_folder()
         out = self.folder / "e.json"

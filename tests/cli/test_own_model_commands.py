@@ -15,6 +15,7 @@ from unittest import mock
 
 import keras
 import numpy as np
+import pytest
 from backends import needs_backend
 from cli.test_commands import CommandTestCase, call, contents, read_history, weights
 from PIL import Image
@@ -201,6 +202,7 @@ class OwnModelTest(CommandTestCase):
             self.assertAllEqual(found[name], array)
         self.assertEqual(read_history(part), read_history(whole))
 
+    @pytest.mark.slow
     def test_a_new_process_imports_the_file_again(self):
         run, out = shared_folder() / "run", self.folder / "own"
         alone = shutil.copy(run / "best.keras", self.folder / "alone.keras")

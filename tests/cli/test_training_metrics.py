@@ -6,6 +6,7 @@ from unittest import mock
 
 import keras
 import numpy as np
+import pytest
 from backends import needs_backend
 from cli.test_commands import CommandTestCase, call, read_history
 
@@ -27,6 +28,7 @@ def train(folder, *more):
 
 
 class MetricsTest(CommandTestCase):
+    @pytest.mark.slow
     def test_metrics_are_logged_and_the_best_epoch_is_kept(self):
         measured = ("--metrics", "swd", "--tensorboard")
         first = train(self.folder, "--epochs", 2, *measured)

@@ -8,6 +8,7 @@ import tempfile
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from backends import needs_backend
 from cli.test_commands import CommandTestCase, call, contents
@@ -81,6 +82,7 @@ class TrainTest(CommandTestCase):
         self.assert_works(*pix2pix(folder), "--epochs", 2, "--out", self.folder / "other")
         self.assert_same_run(out, self.folder / "other")
 
+    @pytest.mark.slow
     def test_pretraining_comes_first_and_is_not_done_again(self):
         out = self.folder / "run"
         options = ("--pretrain-epochs", 2, "--epochs", 1)
@@ -105,6 +107,7 @@ class TrainTest(CommandTestCase):
         options = ("--epochs", 2, "--decay-from", 2, "--out", self.folder / "x")
         self.assert_refused((*pix2pix(shared_folder()), *options), "--decay-from 2 is not before")
 
+    @pytest.mark.slow
     def test_a_discriminator_that_begins_later_ends_at_zero_too(self):
         out = self.folder / "run"
         options = ("--epochs", 4, "--pretrain-epochs", 2, "--decay-from", 2)

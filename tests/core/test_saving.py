@@ -8,6 +8,7 @@ from unittest import mock
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from backends import BACKEND, needs_backend
 
@@ -123,6 +124,7 @@ class ContinuationTest(tf.test.TestCase):
             check=False,
         )
 
+    @pytest.mark.slow
     @needs_backend("tensorflow", reason="files are written alike everywhere")
     def test_a_killed_run_continues_bit_for_bit(self):
         self.folder = self.create_tempdir().full_path

@@ -4,6 +4,7 @@ import pathlib
 from unittest import mock
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from backends import needs_backend
 from browser import needs_chromium, open_page
@@ -32,6 +33,7 @@ ARROWS = {"generated": "ArrowLeft", "real": "ArrowRight"}
 OTHER = {"generated": "real", "real": "generated"}
 
 
+@pytest.mark.slow
 @needs_chromium
 class BrowserTest(tf.test.TestCase):
     def setUp(self):

@@ -5,6 +5,7 @@ import pathlib
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 from backends import needs_backend
@@ -22,6 +23,7 @@ NETWORKS = {
 }
 
 
+@pytest.mark.slow
 class CompositionTest(tf.test.TestCase, parameterized.TestCase):
     def batch(self, model):
         random = np.random.default_rng(0)

@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import published
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 from backends import needs_backend
@@ -163,6 +164,7 @@ class GameTest(tf.test.TestCase):
         with self.assertRaisesRegex(ValueError, "history of 2 images cannot take a batch of 4"):
             gan.fit(images(4), images(4), batch_size=4, verbose=0)
 
+    @pytest.mark.slow
     @needs_backend("tensorflow", reason="it takes minutes")
     def test_learns_to_invert_without_pairs(self):
         digits = kerasgan.data.load("digits", image_size=16, batch_size=8)

@@ -4,6 +4,7 @@ import pathlib
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 from backends import BACKEND, needs_backend, without_graphs
@@ -85,6 +86,7 @@ class EveryModelTest(tf.test.TestCase, parameterized.TestCase):
         for ours, theirs in zip(model.weights, copy.weights, strict=True):
             np.testing.assert_array_equal(*numpy_values([theirs, ours]), ours.path)
 
+    @pytest.mark.slow
     @parameterized.named_parameters((name, name) for name in LEARN)
     @needs_backend("tensorflow", reason="it takes minutes")
     def test_learns_digits(self, name):

@@ -1,6 +1,7 @@
 """What PixelRNN sees, and that it learns."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from backends import needs_backend
 from pixel_helpers import nats_after_training, pixels_before, seen, small_model
@@ -28,6 +29,7 @@ class PixelRNNTest(tf.test.TestCase):
         self.assertFalse((found & beyond).any())
         self.assertTrue(found[[0, 9 * 3 + 2, 9 * 4 + 1]].all())
 
+    @pytest.mark.slow
     def test_learns_digits(self):
         for variant in ("row", "diagonal"):
             settings = {"base_width": 8, "num_blocks": 1, "variant": variant, "levels": 2}

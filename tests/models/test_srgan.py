@@ -3,6 +3,7 @@ import pathlib
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 from backends import needs_backend
@@ -165,6 +166,7 @@ class GameTest(tf.test.TestCase):
         self.assertEqual(gan.epochs_trained, 3)
         self.assertNotAllClose(before[0][0], gan.discriminator.get_weights()[0])
 
+    @pytest.mark.slow
     @needs_backend("tensorflow", reason="it takes a minute")
     def test_learns_to_enlarge(self):
         digits = kerasgan.data.load("digits", image_size=16, batch_size=16)

@@ -2,6 +2,7 @@ import pathlib
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 from backends import in_step, needs_backend
@@ -386,6 +387,7 @@ class StylesTest(tf.test.TestCase):
             gan.style_mix(latents, latents, range(9))
 
 
+@pytest.mark.slow
 class LearningTest(tf.test.TestCase):
     @needs_backend("tensorflow", reason="it takes minutes")
     def test_learns_digits(self):

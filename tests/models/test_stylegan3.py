@@ -2,6 +2,7 @@ import pathlib
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 from backends import in_step, needs_backend
@@ -266,6 +267,7 @@ class TrainingTest(tf.test.TestCase):
         for _ in range(2):  # nothing follows out of training
             self.assertAllEqual(after, values(synthesis(styles, training=False)))
 
+    @pytest.mark.slow
     @needs_backend("tensorflow", reason="it takes a minute")
     def test_learns_digits(self):
         """Samples come nearer to real digits, and are nearly as different from each other."""

@@ -8,12 +8,14 @@ import sys
 import tempfile
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from backends import needs_backend
 
 SCRIPT = pathlib.Path(__file__).with_name("distributed_training.py")
 
 
+@pytest.mark.slow
 @needs_backend("tensorflow", "jax", reason="Keras trains on one device under PyTorch")
 class DistributionTest(tf.test.TestCase):
     """Each run is a process (or two) of its own: devices are fixed when a process starts."""
