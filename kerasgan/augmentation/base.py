@@ -23,6 +23,18 @@ class Augmentation(keras.layers.Layer):
 
     It may override `look(real_logits)`, which is called with the discriminator's logits for the
     real images of each update, and `logs()`, which returns scalars to log by name.
+
+    Args:
+        **kwargs: `name` and `dtype`, as for `keras.layers.Layer`.
+
+    Example:
+
+    >>> class Brightness(kerasgan.augmentation.Augmentation):
+    ...     num_draws = 1
+    ...     def change(self, images, draws):
+    ...         return images + draws[:, :, None, None] - 0.5
+    >>> Brightness()(np.zeros((2, 8, 8, 1), "float32")).shape == (2, 8, 8, 1)
+    True
     """
 
     num_draws: int = 0

@@ -21,6 +21,11 @@ def get(augmentation: str | Augmentation | None) -> Augmentation | None:
     Raises:
         ValueError: for an unknown name.
         TypeError: for anything else.
+
+    Example:
+
+    >>> type(kerasgan.augmentation.get("diffaugment")).__name__
+    'DiffAugment'
     """
     if augmentation is None:
         return None

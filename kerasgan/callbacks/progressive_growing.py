@@ -28,6 +28,14 @@ class Stage:
 
     Raises:
         ValueError: for a length, unit or batch size out of range.
+
+    Example:
+
+    >>> kerasgan.callbacks.Stage(fade_in=10_000, stabilize=20_000)
+    Stage(fade_in=10000, stabilize=20000, unit='images', batch_size=None)
+
+    Reference: Progressive Growing of GANs for Improved Quality, Stability, and Variation, Karras
+    et al., 2018, arXiv:1710.10196, sections 2 and A.1.
     """
 
     fade_in: float

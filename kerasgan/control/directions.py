@@ -42,6 +42,17 @@ class Directions:
             coefficient of determination, both on held-out images; for `"pca"` each direction's
             share of the variance, for `"sefa"` its share of the squared weights.
         method: str, the method that found them.
+
+    Example:
+
+    >>> gan = kerasgan.VanillaGAN((8, 8, 1), latent_dim=4, hidden_units=(16,))
+    >>> found = kerasgan.control.directions(gan, method="sefa", num_points=50, num_directions=2)
+    >>> found.names, found.vectors.shape
+    (('sefa 1', 'sefa 2'), (2, 4))
+    >>> found.save("directions.npz")
+    >>> same = kerasgan.control.Directions.load("directions.npz")
+    >>> same.move(gan.latents(3, seed=0), "sefa 1", 2.0).shape
+    (3, 4)
     """
 
     names: tuple[str, ...]
@@ -56,6 +67,12 @@ class Directions:
 
     def index(self, name: str | int) -> int:
         """The position of a direction, by its name or position.
+
+        Args:
+            name: str, or int.
+
+        Returns:
+            int, at least 0.
 
         Raises:
             ValueError: for an unknown direction.
@@ -93,7 +110,11 @@ class Directions:
         return points + steps * vector
 
     def save(self, path: str | os.PathLike) -> None:
-        """Writes the attributes to an `.npz` file; the vectors are called `directions`."""
+        """Writes the attributes to an `.npz` file; the vectors are called `directions`.
+
+        Args:
+            path: file to write.
+        """
         values = {**vars(self), "directions": self.vectors, "names": np.array(self.names)}
         del values["vectors"]
         with atomic_path(path) as temporary, open(temporary, "wb") as file:
@@ -102,6 +123,12 @@ class Directions:
     @classmethod
     def load(cls, path: str | os.PathLike) -> Self:
         """Reads a file that `save` wrote.
+
+        Args:
+            path: the file.
+
+        Returns:
+            `Directions`.
 
         Raises:
             FileNotFoundError: when there is no such file.

@@ -74,6 +74,15 @@ def change_table(
 
     Raises:
         ValueError: for a model without latents, directions of another space, or invalid scores.
+
+    Example:
+
+    >>> gan = kerasgan.VanillaGAN((8, 8, 1), latent_dim=4, hidden_units=(16,))
+    >>> scores = {"ink": lambda images: images.mean((1, 2, 3))}
+    >>> found = kerasgan.control.directions(gan, scores, "linear", num_points=100)
+    >>> changes = kerasgan.control.change_table(gan, found, scores, num_points=50)
+    >>> changes.attributes, changes.directions, changes.changes.shape
+    (('ink',), ('ink',), (1, 1))
     """
     require(model, HasLatents, "kerasgan.control.change_table")
     whole_number("num_points", num_points, 2)
@@ -129,7 +138,15 @@ def linear_separability(
         float, at least 1; lower is better. It depends on `num_points`.
 
     Raises:
-        ValueError: as `kerasgan.control.directions`.
+        ValueError: for a model without latents or without such a space, or for invalid scores, as
+            `kerasgan.control.directions`.
+
+    Example:
+
+    >>> gan = kerasgan.VanillaGAN((8, 8, 1), latent_dim=4, hidden_units=(16,))
+    >>> scores = {"ink": lambda images: images.mean((1, 2, 3))}
+    >>> kerasgan.control.linear_separability(gan, scores, num_points=100) >= 1.0
+    True
 
     Reference: A Style-Based Generator Architecture for Generative Adversarial Networks, Karras,
     Laine & Aila, 2019, arXiv:1812.04948, section 4.2.
@@ -167,7 +184,13 @@ def _conditional_entropy(of, given):
 
 
 class DCI(NamedTuple):
-    """Three numbers from 0 to 1; higher is better. See `dci`."""
+    """Three numbers from 0 to 1; higher is better. See `dci`.
+
+    Attributes:
+        disentanglement: float, how far each code matters for only one factor.
+        completeness: float, how far only one code matters for each factor.
+        informativeness: float, how well the codes predict the factors.
+    """
 
     disentanglement: float
     completeness: float

@@ -44,6 +44,15 @@ class ImageGAN(GAN):
     Raises:
         ValueError: for an image_shape that the networks cannot generate, or an unknown
             conditioning.
+
+    Example:
+
+    >>> class HingeGAN(kerasgan.ImageGAN):
+    ...     default_loss = "hinge"
+    >>> gan = HingeGAN((8, 8, 1), latent_dim=8, base_width=4)
+    >>> gan.compile()
+    >>> gan.generate(2, seed=0).shape
+    (2, 8, 8, 1)
     """
 
     needs_classes = False

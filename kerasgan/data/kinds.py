@@ -239,10 +239,21 @@ KINDS = {
 
 
 def kind_of(model: keras.Model | type[keras.Model]) -> Kind:
-    """Returns the kind of data that a model, or a class of models, takes: a `Kind`.
+    """Returns the kind of data that a model, or a class of models, takes.
+
+    Args:
+        model: a model, or its class.
+
+    Returns:
+        A `Kind`, one of the values of `kerasgan.data.KINDS`.
 
     Raises:
         ValueError: when it names no kind, or an unknown one.
+
+    Example:
+
+    >>> kerasgan.data.kind_of(kerasgan.CycleGAN) is kerasgan.data.KINDS["unpaired"]
+    True
     """
     if model.takes not in KINDS:
         name = model.__name__ if isinstance(model, type) else type(model).__name__

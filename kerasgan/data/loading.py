@@ -189,6 +189,15 @@ def class_names(dataset) -> tuple[str, ...] | None:
     Returns:
         Tuple of str, with the name of label i at position i; None for data without labels, or whose
         labels are only numbers.
+
+    Example:
+
+    >>> images = np.zeros((4, 8, 8), "uint8")
+    >>> pets = kerasgan.data.from_array(
+    ...     images, labels=[0, 1, 1, 0], batch_size=2, class_names=["cat", "dog"]
+    ... )
+    >>> kerasgan.data.class_names(pets)
+    ('cat', 'dog')
     """
     return classes.of_data(dataset)
 
@@ -202,6 +211,13 @@ def num_classes(dataset) -> int | None:
     Returns:
         int, or None for data without labels. For labels without names it is the largest label plus
         1.
+
+    Example:
+
+    >>> images = np.zeros((4, 8, 8), "uint8")
+    >>> data = kerasgan.data.from_array(images, labels=[0, 1, 2, 0], batch_size=2)
+    >>> kerasgan.data.num_classes(data)
+    3
     """
     return getattr(dataset, "num_classes", None)
 

@@ -33,6 +33,16 @@ class Triplets:
         original, generated: float32 arrays (n, height, width, channels) in [-1, 1].
         captions: tuple of n str.
         generators: tuple of n str, the generator of each generated image; "" where it is unknown.
+
+    Example:
+
+    >>> images = np.zeros((3, 8, 8, 1), "float32")
+    >>> generators = ("dcgan", "vae", "vae")
+    >>> found = kerasgan.data.Triplets(tuple("abc"), images, images, ("a square",) * 3, generators)
+    >>> len(found), found[1:].ids
+    (3, ('b', 'c'))
+    >>> [(name, some.ids) for name, some in found.by_generator()]
+    [('dcgan', ('a',)), ('vae', ('b', 'c'))]
     """
 
     ids: tuple[str, ...]

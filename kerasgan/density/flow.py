@@ -46,6 +46,10 @@ class Flow(HasLatents, HasLikelihood, Encodes, GenerativeModel):
         seed: int or None, the seed of the random numbers in training.
         dtype: None or a dtype policy.
         **kwargs: `name`, as for `keras.Model`.
+
+    Raises:
+        ValueError: for an image_shape of neither one nor three numbers, or for vectors of one
+            number.
     """
 
     def __init__(

@@ -166,6 +166,9 @@ class Detector(keras.Model):
     def made(self) -> keras.Model:
         """The network, once the length of the caption vectors is known.
 
+        Returns:
+            A `keras.Model` from the inputs of `call`, as a list, to logits (n, 1).
+
         Raises:
             ValueError: while the length is unknown.
         """

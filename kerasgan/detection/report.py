@@ -33,6 +33,21 @@ def evaluate(detector: Detector, triplets: Triplets, *, spoiled: bool = False) -
         - `by_generator`: dict from a name to `{"accuracy", "auroc"}`;
         - with `spoiled`, a dict of `accuracy` and `auroc` for each of `jpeg_90`, `jpeg_50`,
           `blur_1` (a Gaussian of 1 pixel) and `half_size` (downscaled by half and upscaled again).
+
+    Raises:
+        ValueError: for images of another shape than the detector's.
+
+    Example:
+
+    >>> images = np.random.default_rng(0).uniform(-1.0, 1.0, (8, 8, 8, 1)).astype("float32")
+    >>> names, generators = tuple("abcdefgh"), ("cube",) * 4 + ("sine",) * 4
+    >>> test = kerasgan.data.Triplets(names, images, images**3, ("",) * 8, generators)
+    >>> detector = kerasgan.detection.Detector((8, 8, 1), pair=True)
+    >>> found = kerasgan.detection.evaluate(detector, test)
+    >>> sorted(found)
+    ['accuracy', 'auroc', 'average_precision', 'by_generator', 'calibration_error']
+    >>> sorted(found["by_generator"])
+    ['cube', 'sine']
     """
     found = _numbers(detector, triplets)
     parts = {name: _numbers(detector, some) for name, some in triplets.by_generator()}
@@ -86,7 +101,21 @@ def leave_one_out(
         Dict from the name of the generator that was left out to the result of `evaluate` on it.
 
     Raises:
-        ValueError: when there are less than two generators.
+        ValueError: when there are less than two generators, or for images of another shape than the
+            detector's.
+
+    Example:
+
+    >>> images = np.random.default_rng(0).uniform(-1.0, 1.0, (8, 8, 8, 1)).astype("float32")
+    >>> names, generators = tuple("abcdefgh"), ("cube",) * 4 + ("sine",) * 4
+    >>> data = kerasgan.data.Triplets(names, images, images**3, ("",) * 8, generators)
+    >>> def make():
+    ...     pixels = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten()])
+    ...     detector = kerasgan.detection.Detector((8, 8, 1), pixels, pair=True)
+    ...     detector.compile("adam", detector.loss, run_eagerly=True)  # fast for so few triplets
+    ...     return detector
+    >>> sorted(kerasgan.detection.leave_one_out(make, data, data, epochs=1))
+    ['cube', 'sine']
     """
     names = sorted(set(train.generators))
     if len(names) < 2:
@@ -114,6 +143,21 @@ def table(detector: Detector, triplets: Triplets, path: str | os.PathLike) -> No
         detector: a trained `Detector`.
         triplets: the triplets to predict.
         path: file to write.
+
+    Raises:
+        ValueError: for images of another shape than the detector's, or a detector that does not
+            know the words of captions yet.
+
+    Example:
+
+    >>> images = np.random.default_rng(0).uniform(-1.0, 1.0, (8, 8, 8, 1)).astype("float32")
+    >>> names, generators = tuple("abcdefgh"), ("cube",) * 4 + ("sine",) * 4
+    >>> test = kerasgan.data.Triplets(names, images, images**3, ("",) * 8, generators)
+    >>> detector = kerasgan.detection.Detector((8, 8, 1), pair=True)
+    >>> kerasgan.detection.table(detector, test, "predictions.csv")
+    >>> with open("predictions.csv") as file:
+    ...     print(file.readline().strip())
+    id,generator,caption,real_original,real_generated,correct
     """
     captions = None if detector.text is None else triplets.captions
     both = triplets.original, triplets.generated

@@ -14,7 +14,12 @@ RESAMPLES = 10_000
 
 
 class Estimate(NamedTuple):
-    """A number and its bootstrap 95 % confidence interval, NaN if there are too few answers."""
+    """A number and its bootstrap 95 % confidence interval, NaN if there are too few answers.
+
+    Attributes:
+        value: float.
+        low, high: float, the ends of the interval.
+    """
 
     value: float
     low: float
@@ -127,6 +132,9 @@ def modal_exposure(exposures: Sequence[float]) -> float:
 
     >>> kerasgan.hype.modal_exposure([500, 490, 490, 480, 480])
     485.0
+
+    Reference: HYPE: A Benchmark for Human eYe Perceptual Evaluation of Generative Models, Zhou et
+    al., 2019, arXiv:1904.01121.
     """
     values, counts = np.unique(exposures, return_counts=True)
     return float(values[counts == counts.max()].mean())

@@ -32,7 +32,20 @@ def convolutional_generator(
         hidden_units: None, or the width of a dense layer before the projection.
 
     Returns:
-        A `keras.Model` that outputs images in [-1, 1].
+        A `keras.Model` from z (batch, latent_dim), or [z, label] with label int (batch,), to images
+        (batch, *image_shape) in [-1, 1], float32.
+
+    Raises:
+        ValueError: for an image_shape that doubling does not reach.
+
+    Example:
+
+    >>> generator = kerasgan.layers.convolutional_generator((16, 16, 1), 8, base_width=4)
+    >>> generator(np.zeros((2, 8), "float32")).shape == (2, 16, 16, 1)
+    True
+
+    Reference: Unsupervised Representation Learning with Deep Convolutional Generative Adversarial
+    Networks, Radford, Metz & Chintala, 2016, arXiv:1511.06434.
     """
     start_size, doublings = doublings_to(image_shape)
     width = base_width * 2 ** (doublings - 1)
@@ -85,7 +98,21 @@ def convolutional_discriminator(
         slope: float, the negative slope of LeakyReLU.
 
     Returns:
-        A `keras.Model` that outputs logits (batch, 1).
+        A `keras.Model` from images (batch, *image_shape), or [images, label] with label int
+        (batch,), to logits (batch, 1), float32; with `packing`, (batch / packing, 1).
+
+    Raises:
+        ValueError: for an image_shape that doubling does not reach, or another normalization.
+
+    Example:
+
+    >>> discriminator = kerasgan.layers.convolutional_discriminator((16, 16, 1), base_width=4)
+    >>> discriminator.output_shape
+    (None, 1)
+
+    References: Unsupervised Representation Learning with Deep Convolutional Generative Adversarial
+    Networks, Radford, Metz & Chintala, 2016, arXiv:1511.06434; projection: cGANs with Projection
+    Discriminator, Miyato & Koyama, 2018, arXiv:1802.05637.
     """
     if normalization not in ("batch", "spectral", None):
         raise ValueError(f"normalization={normalization!r}; use 'batch', 'spectral' or None.")

@@ -25,6 +25,9 @@ class ImageHistory(layers.Layer):
 
     Inputs and output: (batch, height, width, channels), batch at most `size`.
 
+    Raises:
+        ValueError: when called with a batch larger than `size`, or of unknown size.
+
     Example:
 
     >>> history = ImageHistory(size=2)

@@ -84,7 +84,22 @@ def residual_generator(
         attention_size: None, or the size of the feature maps after which to put `SelfAttention2D`.
 
     Returns:
-        A `keras.Model` that outputs images in [-1, 1].
+        A `keras.Model` from z (batch, latent_dim), or [z, label] with label int (batch,), to images
+        (batch, *image_shape) in [-1, 1], float32.
+
+    Raises:
+        ValueError: for an image_shape that doubling does not reach.
+
+    Example:
+
+    >>> generator = kerasgan.layers.residual_generator((8, 8, 3), latent_dim=8, base_width=4)
+    >>> generator(np.zeros((2, 8), "float32")).shape == (2, 8, 8, 3)
+    True
+
+    References: Spectral Normalization for Generative Adversarial Networks, Miyato, Kataoka, Koyama
+    & Yoshida, 2018, arXiv:1802.05957; projection: cGANs with Projection Discriminator, Miyato &
+    Koyama, 2018, arXiv:1802.05637; pyramid, attention: Self-Attention Generative Adversarial
+    Networks, Zhang, Goodfellow, Metaxas & Odena, 2019, arXiv:1805.08318.
     """
     start_size, doublings = doublings_to(image_shape)
     of_class = num_classes is not None and conditioning == "projection"
@@ -142,7 +157,21 @@ def residual_discriminator(
             second.
 
     Returns:
-        A `keras.Model` that outputs logits (batch, 1).
+        A `keras.Model` from images (batch, *image_shape), or [images, label] with label int
+        (batch,), to logits (batch, 1), float32.
+
+    Raises:
+        ValueError: for an image_shape that doubling does not reach.
+
+    Example:
+
+    >>> kerasgan.layers.residual_discriminator((8, 8, 3), base_width=4).output_shape
+    (None, 1)
+
+    References: Spectral Normalization for Generative Adversarial Networks, Miyato, Kataoka, Koyama
+    & Yoshida, 2018, arXiv:1802.05957; projection: cGANs with Projection Discriminator, Miyato &
+    Koyama, 2018, arXiv:1802.05637; pyramid, attention: Self-Attention Generative Adversarial
+    Networks, Zhang, Goodfellow, Metaxas & Odena, 2019, arXiv:1805.08318.
     """
     _, doublings = doublings_to(image_shape)
     wrap = functools.partial(normalized, spectral=spectral)

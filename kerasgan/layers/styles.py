@@ -95,6 +95,14 @@ class NoiseInjection(layers.Layer):
     Inputs: x (batch, height, width, channels); `noise`, None or (batch or 1, height, width, 1).
     Output: as x.
 
+    Example:
+
+    >>> layer, x = kerasgan.layers.NoiseInjection(), np.ones((2, 8, 8, 3), "float32")
+    >>> bool(keras.ops.all(layer(x) == x))  # the strengths start at 0
+    True
+    >>> layer.strength.shape == (3,)  # one for each channel
+    True
+
     Reference: A Style-Based Generator Architecture for Generative Adversarial Networks, Karras et
     al., 2019, arXiv:1812.04948, section 2; with one strength, Analyzing and Improving the Image
     Quality of StyleGAN, Karras et al., 2020, arXiv:1912.04958, section 2.1.

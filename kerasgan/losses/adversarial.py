@@ -15,6 +15,16 @@ class AdversarialLoss:
     any shape: `(batch, 1)` from an ordinary discriminator, `(batch, height, width, 1)` from a
     PatchGAN. Both return the mean over all of them, a float32 scalar; lower is better for the
     player.
+
+    Example:
+
+    >>> class Difference(kerasgan.losses.AdversarialLoss):
+    ...     def discriminator(self, real_logits, fake_logits):
+    ...         return keras.ops.mean(fake_logits) - keras.ops.mean(real_logits)
+    ...     def generator(self, fake_logits, real_logits=None):
+    ...         return -keras.ops.mean(fake_logits)
+    >>> gan = kerasgan.VanillaGAN((8, 8, 1), hidden_units=(16,))
+    >>> gan.compile(loss=Difference())
     """
 
     needs_real_logits = False  # whether the generator's loss uses them
@@ -84,7 +94,11 @@ class Minimax(_CrossEntropy):
     discriminator is confident, which is why `NonSaturating` is the default.
 
     Args:
-        label_smoothing: the target for real images is `1 - label_smoothing`; fakes keep 0.
+        label_smoothing: float, at least 0 and below 0.5: the target for real images is `1 -
+            label_smoothing`; fakes keep 0.
+
+    Raises:
+        ValueError: for a label_smoothing out of range.
 
     Example:
 
@@ -108,7 +122,11 @@ class NonSaturating(_CrossEntropy):
     that of `Minimax` does.
 
     Args:
-        label_smoothing: the target for real images is `1 - label_smoothing`; fakes keep 0.
+        label_smoothing: float, at least 0 and below 0.5: the target for real images is `1 -
+            label_smoothing`; fakes keep 0.
+
+    Raises:
+        ValueError: for a label_smoothing out of range.
 
     Example:
 
@@ -261,6 +279,10 @@ class Relativistic(AdversarialLoss):
         average: whether to compare with means rather than in pairs. Pairs need batches of the same
             size.
 
+    Raises:
+        ValueError: when called in pairs with logits of different shapes, or for the generator
+            without `real_logits`.
+
     Example:
 
     >>> float(kerasgan.losses.Relativistic().generator([[5.0]], real_logits=[[5.0]]))  # ln 2
@@ -340,5 +362,13 @@ def get(loss: str | AdversarialLoss) -> AdversarialLoss:
     Raises:
         ValueError: for an unknown name.
         TypeError: for anything that is neither a name nor an `AdversarialLoss`.
+
+    Example:
+
+    >>> loss = kerasgan.losses.get("hinge")
+    >>> float(loss.discriminator([[0.5]], [[-3.0]]))
+    0.5
+    >>> kerasgan.losses.get(loss) is loss
+    True
     """
     return look_up("loss", loss, AdversarialLoss, _BY_NAME)

@@ -22,6 +22,18 @@ class Penalty:
         log_name: str, the name under which `fit` logs it.
         every: int; the penalty is added in one of this many updates.
         state: None, or a `keras.layers.Layer` with the weights that it needs to go on.
+
+    Example:
+
+    >>> class SquaredLogits(kerasgan.losses.Penalty):
+    ...     log_name = "squared_logits"
+    ...     def __call__(self, discriminator, real, fake, seed=None, update=0):
+    ...         return keras.ops.mean(keras.ops.square(discriminator(real)))
+    ...     def in_evaluation(self, discriminator, real, fake, seed=None):
+    ...         return self(discriminator, real, fake, seed)
+    >>> x = np.ones((2, 3), "float32")
+    >>> float(SquaredLogits()(lambda x: 2.0 * x[:, :1], x, x))
+    4.0
     """
 
     log_name: str = "penalty"
@@ -106,27 +118,57 @@ class GradientPenalty(Penalty):
 
     @classmethod
     def wgan_gp(cls, weight: float = 10.0) -> Self:
-        """WGAN-GP: norm 1 at interpolates."""
+        """WGAN-GP: norm 1 at interpolates.
+
+        Args:
+            weight: float, above 0.
+
+        Returns:
+            A `GradientPenalty`.
+
+        Raises:
+            ValueError: for a weight that is not above 0.
+        """
         return cls(weight)
 
     @classmethod
     def wgan_lp(cls, weight: float = 10.0) -> Self:
-        """WGAN-LP: norm of at most 1 at interpolates."""
+        """WGAN-LP: norm of at most 1 at interpolates.
+
+        Args, Returns, Raises: as `wgan_gp`.
+        """
         return cls(weight, one_sided=True)
 
     @classmethod
     def dragan(cls, weight: float = 10.0) -> Self:
-        """DRAGAN: norm 1 around real images."""
+        """DRAGAN: norm 1 around real images.
+
+        Args, Returns, Raises: as `wgan_gp`.
+        """
         return cls(weight, at="around_real")
 
     @classmethod
     def r1(cls, gamma: float = 10.0, every: int = 1) -> Self:
-        """R1: `gamma / 2 E[|grad D(x)|^2]` at real images; lazy with `every=16`."""
+        """R1: `gamma / 2 E[|grad D(x)|^2]` at real images; lazy with `every=16`.
+
+        Args:
+            gamma: float, above 0; the weight is half of it.
+            every: int, at least 1; see the class.
+
+        Returns:
+            A `GradientPenalty`.
+
+        Raises:
+            ValueError: for an argument out of range.
+        """
         return cls(gamma / 2.0, at="real", center=0.0, every=every)
 
     @classmethod
     def r2(cls, gamma: float = 10.0, every: int = 1) -> Self:
-        """R2: `gamma / 2 E[|grad D(x)|^2]` at generated images; lazy with `every=16`."""
+        """R2: `gamma / 2 E[|grad D(x)|^2]` at generated images; lazy with `every=16`.
+
+        Args, Returns, Raises: as `r1`.
+        """
         return cls(gamma / 2.0, at="fake", center=0.0, every=every)
 
     def __call__(self, discriminator, real, fake, seed=None, update=0):
@@ -155,7 +197,17 @@ class GradientPenalty(Penalty):
         return self.at_points(discriminator, self.points(real, fake, seed))
 
     def points(self, real, fake, seed=None):
-        """The points at which the gradient is taken, of the shape of `real`."""
+        """The points at which the gradient is taken.
+
+        Args:
+            real, fake, seed: as when called.
+
+        Returns:
+            float32 tensor of the shape of `real`.
+
+        Raises:
+            ValueError: at interpolates, when `real` and `fake` have different shapes.
+        """
         # Half precision is too coarse for the interpolation weight, a number between 0 and 1.
         real, fake = ops.cast(real, "float32"), ops.cast(fake, "float32")
         if self.at in ("real", "fake"):

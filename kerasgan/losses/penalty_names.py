@@ -30,6 +30,12 @@ def get_penalties(penalties: str | Penalty | list | None) -> list[Penalty]:
     Raises:
         ValueError: for an unknown name.
         TypeError: for anything else.
+
+    Example:
+
+    >>> r1, lecam = kerasgan.losses.get_penalties(["r1", "lecam"])
+    >>> r1.weight, r1.at, r1.every  # gamma / 2 = 5
+    (5.0, 'real', 1)
     """
     if penalties is None:
         return []

@@ -63,6 +63,9 @@ class KerasHubCLIP:
         Args:
             preset: str, as for `keras_hub.models.CLIPBackbone.from_preset`.
 
+        Returns:
+            A `KerasHubCLIP`.
+
         Raises:
             ModuleNotFoundError: without keras-hub (`pip install 'kerasgan[text]'`).
             ValueError: for a preset or folder that keras-hub does not recognize as a CLIP.

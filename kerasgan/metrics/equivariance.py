@@ -161,6 +161,9 @@ class EQR(_Equivariance):
     Args:
         name, **kwargs: as for `keras.metrics.Metric`.
 
+    Raises:
+        ValueError: when it measures a model of images smaller than 18 pixels.
+
     Example:
 
     >>> gan = kerasgan.StyleGAN3((32, 32, 1), latent_dim=8, base_width=4, num_layers=3, variant="r")

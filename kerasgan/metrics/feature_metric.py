@@ -36,6 +36,25 @@ class FeatureMetric(keras.metrics.Metric):
         features: the feature network; see `kerasgan.metrics.features.extractor`.
         name: str, the name of the result, or the prefix of several.
         **kwargs: as for `keras.metrics.Metric`.
+
+    Raises:
+        ValueError: when updated with features that do not exist, or with images of another shape or
+            range.
+
+    Example:
+
+    >>> class Brighter(kerasgan.metrics.FeatureMetric):
+    ...     def reset_state(self):
+    ...         super().reset_state()
+    ...         self.sum = 0.0
+    ...     def add(self, features, real):
+    ...         self.sum += (-1.0 if real else 1.0) * float(features.mean(axis=1).sum())
+    ...     def result(self):
+    ...         return self.sum / max(1, self.counts()[1])
+    >>> metric = Brighter(features="pixels")
+    >>> metric.update_state(-np.ones((4, 8, 8, 1)), np.ones((4, 8, 8, 1)))
+    >>> metric.result()
+    2.0
     """
 
     output = "features"  # which output of the network is used

@@ -57,6 +57,14 @@ class FeatureStatistics:
             data: array (n, height, width, channels) in [-1, 1], or an iterable of such batches,
                 such as `kerasgan.data.load(..., shuffle=False)` returns; labels are ignored.
             features: as for `kerasgan.metrics.features.extractor`.
+
+        Returns:
+            `FeatureStatistics`.
+
+        Raises:
+            ValueError: for images of another shape or range, other features, or more features than
+                a covariance can hold.
+            OSError: when weights are not available.
         """
         statistics, network = cls(), extractor(features)
         for batch in [data] if hasattr(data, "shape") else data:
@@ -180,7 +188,14 @@ class FeatureStatistics:
         return self._scatter / (self.count - 1)
 
     def save(self, path: str | os.PathLike) -> None:
-        """Writes an `.npz` file with pytorch-fid's `mu` and `sigma`, and `count` and `made_by`."""
+        """Writes an `.npz` file with pytorch-fid's `mu` and `sigma`, and `count` and `made_by`.
+
+        Args:
+            path: file to write.
+
+        Raises:
+            ValueError: when there are fewer than two examples.
+        """
         if self.mean is None:
             raise ValueError("there are no statistics to save: nothing was added.")
         more: dict[str, Any] = {"count": self.count or 0}
@@ -192,6 +207,12 @@ class FeatureStatistics:
     @classmethod
     def load(cls, path: str | os.PathLike) -> Self:
         """Reads a file that `save` or pytorch-fid wrote.
+
+        Args:
+            path: the file.
+
+        Returns:
+            `FeatureStatistics`.
 
         Raises:
             FileNotFoundError: when there is no such file.

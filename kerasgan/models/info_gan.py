@@ -212,7 +212,17 @@ class InfoGAN(ImageGAN):
         categories: ArrayLike | None = None,
         continuous: ArrayLike | None = None,
     ) -> np.ndarray:
-        """The latents that `generate` turns into images; see there."""
+        """The latents that `generate` turns into images.
+
+        Args:
+            num_images, seed, truncation, categories, continuous: as for `generate`.
+
+        Returns:
+            float32 array (num_images, latent_dim).
+
+        Raises:
+            ValueError: as `generate`.
+        """
         latents = np.array(super().latents(num_images, seed=seed, truncation=truncation))
         codes = latents[:, -self.num_codes :]
         if categories is not None:
@@ -268,6 +278,9 @@ class InfoGAN(ImageGAN):
 
         Returns:
             int array (num_images, categorical codes), float array (num_images, continuous codes).
+
+        Raises:
+            ValueError: for images of another shape, or not in [-1, 1].
         """
         images = checks.as_numpy(images)
         checks.check_images(images, "the images", self.image_shape)

@@ -157,7 +157,15 @@ class VAEGAN(HasLatents, Encodes, AdversarialModel):
         jit_compile: bool | str = "auto",
         steps_per_execution: int | str = "auto",
     ) -> None:
-        """Prepares for training; see `AdversarialModel.compile`."""
+        """Prepares for training; see `AdversarialModel.compile`.
+
+        Args:
+            optimizer, loss, metrics, jit_compile, steps_per_execution: as there.
+
+        Raises:
+            ValueError: as there, and with `balance=True` for a loss other than `"minimax"` and
+                `"non_saturating"`.
+        """
         chosen = losses.get(self.default_loss if loss is None else loss)
         if self.balance and not isinstance(chosen, (losses.Minimax, losses.NonSaturating)):
             raise ValueError(

@@ -49,7 +49,10 @@ class Preset:
 
 @functools.cache
 def presets() -> Mapping[str, Preset]:
-    """Returns all presets that ship with the package, by name, those with weights first.
+    """Returns all presets that ship with the package.
+
+    Returns:
+        Mapping from names to `Preset`, those with weights first.
 
     Example:
 
@@ -75,6 +78,9 @@ def find(name: str | os.PathLike, class_name: str | None = None) -> Preset:
             gives it, such as `"cifar10"` for `"r3_gan_cifar10"`; the path of a folder; or
             `"hf://user/name"`, a folder of the Hugging Face Hub, which needs huggingface_hub.
         class_name: the name of a model's class, or None.
+
+    Returns:
+        A `Preset`.
 
     Raises:
         ValueError: for an unknown name, a folder that holds no preset, or a damaged one.

@@ -45,6 +45,9 @@ class HasPresets(_Beside):
             **settings: arguments of the constructor that replace the preset's. With weights, only
                 those that keep the shapes of all weights.
 
+        Returns:
+            The model, of this class or a subclass.
+
         Raises:
             ValueError: for an unknown preset, one of another model, one without weights unless
                 `weights=None`, or settings that its weights do not fit.
@@ -127,6 +130,17 @@ def from_preset(
     preset: str | os.PathLike, /, *, weights: str | None = "preset", **settings: Any
 ) -> Any:
     """Creates the model of a preset of any class; see `kerasgan.GenerativeModel.from_preset`.
+
+    Args:
+        preset, weights, **settings: as there.
+
+    Returns:
+        The model, of the class that the preset names.
+
+    Raises:
+        ValueError: for an unknown preset, one without weights unless `weights=None`, or settings
+            that its weights do not fit.
+        ImportError: for `hf://` without huggingface_hub.
 
     Example:
 

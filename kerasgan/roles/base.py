@@ -31,7 +31,22 @@ class Role(_Beside):
 
 
 def has(model: object, role: type[Role]) -> bool:
-    """Whether a model, or a class of models, has a role: bool."""
+    """Whether a model, or a class of models, has a role.
+
+    Args:
+        model: a model, or its class.
+        role: a subclass of `Role`.
+
+    Returns:
+        bool.
+
+    Example:
+
+    >>> kerasgan.roles.has(kerasgan.VAE, kerasgan.roles.Encodes)
+    True
+    >>> kerasgan.roles.has(kerasgan.DCGAN, kerasgan.roles.Encodes)
+    False
+    """
     return issubclass(model if isinstance(model, type) else type(model), role)
 
 
@@ -46,6 +61,10 @@ def require(model: object, role: type[Role], asker: str, instead: str = "") -> N
 
     Raises:
         ValueError: when it does not.
+
+    Example:
+
+    >>> kerasgan.roles.require(kerasgan.VAE, kerasgan.roles.Encodes, "my_callback")
     """
     if not has(model, role):
         model_class = model if isinstance(model, type) else type(model)
@@ -63,6 +82,9 @@ def require(model: object, role: type[Role], asker: str, instead: str = "") -> N
 
 def check_complete(model: object) -> None:
     """Checks that a model defines what its base classes and its roles require.
+
+    Args:
+        model: a model.
 
     Raises:
         NotImplementedError: when something is missing; the message says what each is.

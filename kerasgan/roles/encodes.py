@@ -69,7 +69,26 @@ class Encodes(TakesImages):
         return some_at_a_time(partial(backend.predict, self.decoder), codes)
 
     def reconstruct(self, images: np.ndarray) -> np.ndarray:
-        """Encodes and decodes images; see `encode` and `decode`."""
+        """Encodes and decodes images; see `encode` and `decode`.
+
+        Args:
+            images: float array (num_images, height, width, channels) in [-1, 1].
+
+        Returns:
+            float32 array (num_images, height, width, channels) in [-1, 1].
+
+        Raises:
+            ValueError: for images of another shape, or not in [-1, 1].
+
+        Example:
+
+        >>> vae = kerasgan.VAE((8, 8, 1), latent_dim=2, hidden_units=(16,))
+        >>> images = np.zeros((3, 8, 8, 1), "float32")
+        >>> vae.reconstruct(images).shape
+        (3, 8, 8, 1)
+        >>> bool(np.all(vae.decode(vae.encode(images)) == vae.reconstruct(images)))
+        True
+        """
         return self.decode(self.encode(images))
 
     def interpolate(
@@ -87,6 +106,13 @@ class Encodes(TakesImages):
 
         Raises:
             ValueError: for images of another shape or range, another path, or too few images.
+
+        Example:
+
+        >>> autoencoder = kerasgan.Autoencoder((8, 8, 1), latent_dim=4)
+        >>> black, white = np.full((8, 8, 1), -1.0), np.ones((8, 8, 1))
+        >>> autoencoder.interpolate(black, white, num_images=5).shape
+        (5, 8, 8, 1)
         """
         checks.whole_number("num_images", num_images, 2)
         codes = self.encode(np.stack([first, second]))

@@ -74,6 +74,15 @@ class GeneratesImages(TakesImages):
         Raises:
             ValueError: for an argument out of range, labels that are missing or unexpected.
 
+        Example:
+
+        >>> gan = kerasgan.VanillaGAN((8, 8, 1), latent_dim=4, hidden_units=(16,))
+        >>> images = gan.generate(4, seed=0)
+        >>> images.shape
+        (4, 8, 8, 1)
+        >>> bool(np.all(gan.generate(2, seed=0) == images[:2]))
+        True
+
         Reference: the truncation trick is from Large Scale GAN Training for High Fidelity Natural
         Image Synthesis, Brock et al., 2019, arXiv:1809.11096, who draw values outside the limits
         again; here the same distribution is drawn with its inverse cumulative distribution.
@@ -99,6 +108,9 @@ class GeneratesImages(TakesImages):
 
         Returns:
             As `generate`.
+
+        Raises:
+            ValueError: as `generate`.
         """
         labels = self.checked_labels(labels, len(numbers))
         self.check_truncation(truncation)
@@ -324,6 +336,9 @@ class HasLatents(GeneratesImages):
 
         Returns:
             float32 array (num_images, latent_dim).
+
+        Raises:
+            ValueError: for an argument out of range.
         """
         self.check_truncation(truncation)
         normal = standard_normal(image_numbers(num_images, seed), self.noise_shapes[0])
@@ -343,6 +358,12 @@ class HasLatents(GeneratesImages):
         Raises:
             ValueError: for latents of another shape, labels that are missing, unexpected or out of
                 range.
+
+        Example:
+
+        >>> gan = kerasgan.VanillaGAN((8, 8, 1), latent_dim=4, hidden_units=(16,))
+        >>> gan.generate_from(gan.latents(2, seed=0)).shape
+        (2, 8, 8, 1)
         """
         latents = np.asarray(latents, "float32")
         if latents.ndim != 2 or latents.shape[1] != self.latent_dim:
@@ -411,6 +432,9 @@ class HasLatents(GeneratesImages):
 
         Returns:
             float32 array (num_points, *point_shape(space)).
+
+        Raises:
+            ValueError: for another space, or labels that are missing or unexpected.
         """
         self.checked_space(space)
         return np.asarray(latents, "float32")
@@ -477,6 +501,13 @@ class HasLatents(GeneratesImages):
         Raises:
             ValueError: for another space or path, too few images, or labels that are missing or
                 unexpected.
+
+        Example:
+
+        >>> gan = kerasgan.VanillaGAN((8, 8, 1), latent_dim=4, hidden_units=(16,))
+        >>> first, second = gan.latents(2, seed=0)
+        >>> gan.interpolate(first, second, num_images=5).shape
+        (5, 8, 8, 1)
         """
         space = self.checked_space(space)
         ends = np.stack([first, second]).astype("float32")

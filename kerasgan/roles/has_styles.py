@@ -155,7 +155,17 @@ class HasStyles(HasLatents):
     def latents(  # type: ignore[override]  # truncation is of styles here
         self, num_images: int, *, seed: int | None = None
     ) -> np.ndarray:
-        """The latents that `generate` turns into images; see `kerasgan.GAN.latents`."""
+        """The latents that `generate` turns into images; see `kerasgan.GAN.latents`.
+
+        Args:
+            num_images, seed: as there.
+
+        Returns:
+            float32 array (num_images, latent_dim).
+
+        Raises:
+            ValueError: for a num_images that is not a whole number of at least 0.
+        """
         return super().latents(num_images, seed=seed)
 
     def draw(self, noise, labels=None, truncation=None):
@@ -206,6 +216,13 @@ class HasStyles(HasLatents):
 
         Raises:
             ValueError: for other layers, labels that are missing or unexpected.
+
+        Example:
+
+        >>> gan = kerasgan.StyleGAN2((8, 8, 1), latent_dim=4, base_width=4)
+        >>> sources, targets = gan.latents(2, seed=0), gan.latents(3, seed=1)
+        >>> gan.style_mix(sources, targets, "coarse").shape
+        (2, 3, 8, 8, 1)
         """
         chosen = self.chosen_layers(layers)
         styles = self.styles(np.concatenate([sources, targets]), truncation, labels=labels)
@@ -254,7 +271,14 @@ class HasStyles(HasLatents):
             float32 array (num_images, height, width, channels).
 
         Raises:
-            ValueError: when the model has no noise besides the latent.
+            ValueError: when the model has no noise besides the latent, or for a label that is
+                missing or unexpected.
+
+        Example:
+
+        >>> gan = kerasgan.StyleGAN2((8, 8, 1), latent_dim=4, base_width=4)
+        >>> gan.stochastic_variation(gan.latents(1, seed=0)[0], num_images=3, seed=0).shape
+        (3, 8, 8, 1)
         """
         if len(self.noise_shapes) == 1:
             raise ValueError(

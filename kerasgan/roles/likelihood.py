@@ -110,6 +110,13 @@ class HasLikelihood(TakesImages):
         Raises:
             ValueError: for images of another shape, outside [-1, 1] or between the `levels`; for
                 labels that are missing, unexpected or out of range.
+
+        Example:
+
+        >>> model = kerasgan.PixelCNN((4, 4, 1), base_width=4, num_blocks=1, levels=2)
+        >>> nats = model.log_likelihood(np.ones((2, 4, 4, 1)))
+        >>> nats.shape, bool(np.all(nats < 0.0))
+        ((2,), True)
         """
         images = checks.as_numpy(images)
         checks.check_images(images, "the images", self.image_shape)
@@ -125,7 +132,17 @@ class HasLikelihood(TakesImages):
         return some_at_a_time(nats, images, *([] if labels is None else [labels]))
 
     def bits_per_dimension(self, images: np.ndarray, *, labels: ArrayLike | None = None) -> float:
-        """The mean negative `log_likelihood` in bits per value of an image: float."""
+        """The mean negative `log_likelihood` in bits per value of an image.
+
+        Args:
+            images, labels: as for `log_likelihood`.
+
+        Returns:
+            float; lower is better.
+
+        Raises:
+            ValueError: as `log_likelihood`.
+        """
         return float(-self.log_likelihood(images, labels=labels).mean() / self._nats_per_bit)
 
     def exports(self) -> Exports:

@@ -127,6 +127,12 @@ class Translates(Role):
         Raises:
             ValueError: for integers, for images with another number of dimensions or channels, or
                 for an invalid domain or tile.
+
+        Example:
+
+        >>> gan = kerasgan.Pix2Pix((16, 16, 1), base_width=4, receptive_field=16)
+        >>> gan.translate(np.zeros((1, 20, 10, 1), "float32"), seed=0).shape
+        (1, 20, 10, 1)
         """
         images = checks.as_numpy(images)
         network = self.translator(to)
@@ -157,6 +163,15 @@ class Translates(Role):
         Metrics compare the second half of each pair with the translation of the first. There are as
         many of each, so `num_generated` is not accepted. Noise in the networks is the same at every
         call.
+
+        Args:
+            *args, **kwargs: as there, except `num_generated`.
+
+        Returns:
+            As there.
+
+        Raises:
+            ValueError: as there, and for a `num_generated`.
         """
         self.draw_noise_from(0)
         return super().evaluate(*args, **kwargs)

@@ -195,15 +195,27 @@ class Client:
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def metadata(self) -> dict:
-        """The interface of the model: dict with its `version` and its `signatures`.
+        """The interface of the model.
 
-        A signature is a dict of `inputs` and `outputs`, each a dict from a name to `dtype` and
-        `shape`, in which None stands for any size.
+        Returns:
+            dict with its `version` and its `signatures`. A signature is a dict of `inputs` and
+            `outputs`, each a dict from a name to `dtype` and `shape`, in which None stands for any
+            size.
+
+        Raises:
+            ServingError: when the server does not answer, or refuses the request.
         """
         return _metadata(self._ask("metadata"))
 
     def status(self) -> list[dict]:
-        """The model's versions, the newest first: list of dicts of `version`, `state`, `error`."""
+        """The model's versions, the newest first.
+
+        Returns:
+            List of dicts of `version`, `state`, `error`.
+
+        Raises:
+            ServingError: when the server does not answer, or refuses the request.
+        """
         return sorted(_status(self._ask("status")), key=lambda status: -status["version"])
 
     def close(self) -> None:

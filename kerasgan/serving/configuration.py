@@ -49,6 +49,13 @@ def write_configuration(folder: str | os.PathLike) -> list[pathlib.Path]:
     Raises:
         ValueError: when the folder has no models, or files with these names that kerasgan did not
             write.
+
+    Example:
+
+    >>> gan = kerasgan.VanillaGAN((8, 8, 1), hidden_units=(16,))
+    >>> version = kerasgan.serving.export_version(gan, "savedmodels/digits")
+    >>> [path.name for path in kerasgan.serving.write_configuration("savedmodels")]
+    ['models.config', 'batching_parameters.txt', 'monitoring.config', 'docker-compose.yml']
     """
     folder = pathlib.Path(folder)
     models = {name: versions(f) for name, f in model_folders(folder).items()}

@@ -63,6 +63,11 @@ def check_tensors(
     Raises:
         ValueError: when a tensor is missing, of another shape, no floats, or not finite; or when
             there are others.
+
+    Example:
+
+    >>> tensors = {"dense.weight": np.zeros((2, 3), "float32")}
+    >>> kerasgan.weight_files.check_tensors(tensors, {"dense.weight": (2, 3)}, "the generator")
     """
     for names, what in (
         (set(shapes) - set(tensors), "lacks"),
