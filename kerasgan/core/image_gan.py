@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from kerasgan.core.gan import GAN
-from kerasgan.layers.conditioning import CONDITIONINGS
+from kerasgan.layers.conditioning import check_conditioning
 from kerasgan.layers.convolutional import convolutional_discriminator, convolutional_generator
 from kerasgan.layers.precision import dtype_policy
 
@@ -73,9 +73,7 @@ class ImageGAN(GAN):
         networks: Sequence[Callable] | None = None,
         **kwargs,
     ):
-        if conditioning not in CONDITIONINGS:
-            accepted = ", ".join(map(repr, CONDITIONINGS))
-            raise ValueError(f"conditioning={conditioning!r}; use one of {accepted}.")
+        check_conditioning(conditioning)
         if num_classes is None and self.needs_classes:
             raise ValueError(
                 f"num_classes=None; {type(self).__name__} needs the number of classes."

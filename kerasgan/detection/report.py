@@ -35,7 +35,7 @@ def evaluate(detector: Detector, triplets: Triplets, *, spoiled: bool = False) -
           `blur_1` (a Gaussian of 1 pixel) and `half_size` (downscaled by half and upscaled again).
 
     Raises:
-        ValueError: for images of another shape than the detector's.
+        ValueError: for no triplets, or images of another shape than the detector's.
 
     Example:
 
@@ -49,6 +49,8 @@ def evaluate(detector: Detector, triplets: Triplets, *, spoiled: bool = False) -
     >>> sorted(found["by_generator"])
     ['cube', 'sine']
     """
+    if not len(triplets):
+        raise ValueError("triplets has no triplet; evaluate a detector on at least one.")
     found = _numbers(detector, triplets)
     parts = {name: _numbers(detector, some) for name, some in triplets.by_generator()}
     found["by_generator"] = {name: _short(part) for name, part in parts.items()}
@@ -101,8 +103,8 @@ def leave_one_out(
         Dict from the name of the generator that was left out to the result of `evaluate` on it.
 
     Raises:
-        ValueError: when there are less than two generators, or for images of another shape than the
-            detector's.
+        ValueError: when train has less than two generators, or test lacks one of them, or for
+            images of another shape than the detector's.
 
     Example:
 
@@ -122,6 +124,8 @@ def leave_one_out(
         raise ValueError(
             f"train has the generators {names}; to leave one out, it needs at least two."
         )
+    if missing := sorted(set(names) - set(test.generators)):
+        raise ValueError(f"test has no triplets of {missing}; it needs some of each generator.")
     found = {}
     for name in names:
         seen = np.array([generator != name for generator in train.generators])

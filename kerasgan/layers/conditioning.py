@@ -9,6 +9,13 @@ from kerasgan.layers.standing import batch_normalization
 CONDITIONINGS = ("one_hot", "projection")
 
 
+def check_conditioning(conditioning):
+    """Raises ValueError unless it is one of `CONDITIONINGS`."""
+    if conditioning not in CONDITIONINGS:
+        accepted = ", ".join(map(repr, CONDITIONINGS))
+        raise ValueError(f"conditioning={conditioning!r}; use one of {accepted}.")
+
+
 @keras.saving.register_keras_serializable(package="kerasgan")
 class OneHot(layers.Layer):
     """Encodes a label as a one-hot vector.

@@ -5,7 +5,7 @@ import functools
 import keras
 from keras import initializers, layers
 
-from kerasgan.layers.conditioning import label_maps, labelled_latents, logits
+from kerasgan.layers.conditioning import check_conditioning, label_maps, labelled_latents, logits
 from kerasgan.layers.minibatch import Pack
 from kerasgan.layers.shapes import doublings_to
 from kerasgan.layers.spectral_normalization import normalized
@@ -36,7 +36,7 @@ def convolutional_generator(
         (batch, *image_shape) in [-1, 1], float32.
 
     Raises:
-        ValueError: for an image_shape that doubling does not reach.
+        ValueError: for an image_shape that doubling does not reach, or another conditioning.
 
     Example:
 
@@ -47,6 +47,7 @@ def convolutional_generator(
     Reference: Unsupervised Representation Learning with Deep Convolutional Generative Adversarial
     Networks, Radford, Metz & Chintala, 2016, arXiv:1511.06434.
     """
+    check_conditioning(conditioning)
     start_size, doublings = doublings_to(image_shape)
     width = base_width * 2 ** (doublings - 1)
     inputs, x = labelled_latents(latent_dim, num_classes)
@@ -102,7 +103,8 @@ def convolutional_discriminator(
         (batch,), to logits (batch, 1), float32; with `packing`, (batch / packing, 1).
 
     Raises:
-        ValueError: for an image_shape that doubling does not reach, or another normalization.
+        ValueError: for an image_shape that doubling does not reach, or another conditioning or
+            normalization.
 
     Example:
 
@@ -116,6 +118,7 @@ def convolutional_discriminator(
     """
     if normalization not in ("batch", "spectral", None):
         raise ValueError(f"normalization={normalization!r}; use 'batch', 'spectral' or None.")
+    check_conditioning(conditioning)
     _, doublings = doublings_to(image_shape)
     wrap = functools.partial(normalized, spectral=normalization == "spectral")
     inputs, x, label = label_maps(image_shape, num_classes, conditioning)

@@ -8,6 +8,7 @@ from keras import layers
 from kerasgan.layers.attention import SelfAttention2D
 from kerasgan.layers.conditioning import (
     ConditionalBatchNormalization,
+    check_conditioning,
     label_maps,
     labelled_latents,
     logits,
@@ -88,7 +89,7 @@ def residual_generator(
         (batch, *image_shape) in [-1, 1], float32.
 
     Raises:
-        ValueError: for an image_shape that doubling does not reach.
+        ValueError: for an image_shape that doubling does not reach, or another conditioning.
 
     Example:
 
@@ -101,6 +102,7 @@ def residual_generator(
     Koyama, 2018, arXiv:1802.05637; pyramid, attention: Self-Attention Generative Adversarial
     Networks, Zhang, Goodfellow, Metaxas & Odena, 2019, arXiv:1805.08318.
     """
+    check_conditioning(conditioning)
     start_size, doublings = doublings_to(image_shape)
     of_class = num_classes is not None and conditioning == "projection"
     inputs, x = labelled_latents(latent_dim, num_classes, joined=not of_class)
@@ -161,7 +163,7 @@ def residual_discriminator(
         (batch,), to logits (batch, 1), float32.
 
     Raises:
-        ValueError: for an image_shape that doubling does not reach.
+        ValueError: for an image_shape that doubling does not reach, or another conditioning.
 
     Example:
 
@@ -176,6 +178,7 @@ def residual_discriminator(
     _, doublings = doublings_to(image_shape)
     wrap = functools.partial(normalized, spectral=spectral)
     convolution = functools.partial(_convolution, wrap, 1.0 if pyramid else 2.0)
+    check_conditioning(conditioning)
     inputs, x, label = label_maps(image_shape, num_classes, conditioning)
     factors, halvings = discriminator_widths(image_shape[0], doublings, pyramid)
     for block, factor in enumerate(factors):

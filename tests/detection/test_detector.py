@@ -169,6 +169,10 @@ class ReportTest(tf.test.TestCase):
         self.assertEqual(set(found["cube"]["by_generator"]), {"cube"})
         with self.assertRaisesRegex(ValueError, "needs at least two"):
             detection.leave_one_out(Spy, train[::2], test)
+        with self.assertRaisesRegex(ValueError, r"test has no triplets of \['half'\]"):
+            detection.leave_one_out(Spy, train, test[::2])
+        with self.assertRaisesRegex(ValueError, "triplets has no triplet"):
+            detection.evaluate(Spy(), test[:0])
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ from kerasgan.layers import (
     ConditionalBatchNormalization,
     SelfAttention2D,
     SpectralNormalization,
+    convolutional_discriminator,
+    convolutional_generator,
     residual_discriminator,
     residual_generator,
 )
@@ -265,3 +267,14 @@ class LabelsTest(tf.test.TestCase):
             found = [x for x in network.layers if isinstance(x, ConditionalBatchNormalization)]
             self.assertLen(found, norms)
             self.assertEqual(network.get_layer("project_sn").layer.kernel.shape[0], inputs)
+
+    def test_another_conditioning(self):
+        sized = {"base_width": 4, "num_classes": 3, "conditioning": "onehot"}
+        for network, given in (
+            (residual_generator, {"latent_dim": 4}),
+            (residual_discriminator, {}),
+            (convolutional_generator, {"latent_dim": 4}),
+            (convolutional_discriminator, {}),
+        ):
+            with self.assertRaisesRegex(ValueError, "conditioning='onehot'; use one of 'one_hot'"):
+                network((8, 8, 1), **given, **sized)
