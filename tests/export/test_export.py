@@ -79,7 +79,7 @@ class ExportTest(tf.test.TestCase):
         sample = [*signature[:-1], "sample"]
         shown, _ = (
             subprocess.run(
-                [pathlib.Path(sys.executable).with_name("saved_model_cli"), *command],
+                [sys.executable, "-m", "tensorflow.python.tools.saved_model_cli", *command],
                 cwd=folder,
                 capture_output=True,
                 text=True,
