@@ -103,11 +103,13 @@ def directions(gan, judge, out):
 
     print("ink at -3..3 deviations:", np.round(inks, 3), "Spearman", spearmanr(positions, inks)[0])
     print(f"R2 of ink {line.quality[0]:.3f}")
-    rows = []
-    for directions_of, names in ((found, range(0, 10, 3)), (line, ["ink"])):
+    average = gan.points(gan.latents(10_000, seed=0), "w").mean(0, keepdims=True)
+    columns = []
+    for directions_of, names in ((found, range(10)), (line, ["ink"])):
         for name in names:
-            copies = np.repeat(points[3:4], 7, axis=0)
-            rows.append(gan.generate_from_points(directions_of.move(copies, name, positions)))
+            copies = np.repeat(average, 7, axis=0)
+            columns.append(gan.generate_from_points(directions_of.move(copies, name, positions)))
+    rows = np.stack(columns, axis=1).repeat(3, axis=2).repeat(3, axis=3)  # large enough to see
     pictures.write_png(out / "directions.png", pictures.strip(rows))
     for method in ("sefa", "pca"):
         free = control.directions(gan, method=method, num_directions=5)
@@ -204,52 +206,56 @@ def projection(gan, judge, out):
 
 
 def time_of_step(gan, judge, out):
-    """The whole `project` against the same number of forward and of backward passes."""
+    """The whole `project` against as many forward and backward passes, without noise and with it.
+
+    The second passes regularize the noise as `project` does; the first ones know the images alone.
+    """
+    from kerasgan.sampling.projection import NOISE_WEIGHT, Projector, roughness
+
     images = gan.generate(8, seed=1)
     points = gan.points(gan.latents(8, seed=2), "w")
     noise = [np.zeros((8, *shape), "float32") for shape in gan.noise_shapes[1:]]
+    sizes = np.cumsum([gan.latent_dim, *(n.shape[1] ** 2 for n in noise)])[:-1].tolist()
 
-    def forward(points, *noise):
-        made = gan.images_from_points(points, "w", noise=list(noise))
-        return ops.mean(ops.square(made - images), axis=(1, 2, 3))
+    def passes(regularized):
+        def both(points, *noise):
+            flat = ops.concatenate([points, *(ops.reshape(n, (8, -1)) for n in noise)], axis=1)
 
-    def both(points, *noise):
-        sizes = np.cumsum([gan.latent_dim, *(n.shape[1] ** 2 for n in noise)])[:-1].tolist()
-        flat = ops.concatenate([points, *(ops.reshape(n, (8, -1)) for n in noise)], axis=1)
+            def cost(flat):
+                first, *rest = ops.split(flat, sizes, axis=1)
+                maps = [ops.reshape(r, n.shape) for r, n in zip(rest, noise, strict=True)]
+                made = gan.images_from_points(first, "w", noise=maps)
+                value = ops.mean(ops.square(made - images), axis=(1, 2, 3))
+                value = value + NOISE_WEIGHT * roughness(maps) if regularized else value
+                return value, value
 
-        def cost(flat):
-            first, *rest = ops.split(flat, sizes, axis=1)
-            pairs = zip(rest, noise, strict=True)
-            value = forward(first, *(ops.reshape(r, n.shape) for r, n in pairs))
-            return value, value
+            return list(backend.value_and_gradient(cost, flat))
 
-        return list(backend.value_and_gradient(cost, flat))
+        run = compiled(both, [gan.sampling_generator], backend.compiles_by_default())
+        return lambda steps: [run([points, *noise]) for _ in range(steps)]
 
-    from kerasgan.sampling.projection import Projector
-
-    networks = [gan.sampling_generator]
-    jit = backend.compiles_by_default()
-    passes = compiled(both, networks, jit)
     projector = Projector(gan, "w", None)
     given = (images, points, np.ones((8, 1)), None, np.arange(8))
-
-    def seconds(run):
-        started = time.process_time()
-        run()
-        return time.process_time() - started
-
-    def repeat(steps):
-        for _ in range(steps):
-            passes([points, *noise])
-
-    repeat(3)
-    projector.fit(*given, 3, {}, lambda: None)
-    ratios = []
+    ways = {
+        "project": lambda steps: projector.fit(*given, steps, {}, lambda: None),
+        "images alone": passes(regularized=False),
+        "noise regularized": passes(regularized=True),
+    }
+    seconds = {name: [] for name in ways}
+    for run in ways.values():
+        run(3)
     for _ in range(7):
-        passing = seconds(lambda: repeat(100))
-        ratios.append(seconds(lambda: projector.fit(*given, 100, {}, lambda: None)) / passing)
-    print(f"{10 * passing:.2f} CPU ms a forward and backward pass; a step takes, as a multiple:")
-    print(np.round(np.sort(ratios), 3), "median", round(float(np.median(ratios)), 3))
+        for name, run in ways.items():
+            started = time.process_time()
+            run(100)
+            seconds[name].append(time.process_time() - started)
+    for name in list(ways)[1:]:
+        ratios = np.divide(seconds["project"], seconds[name])
+        print(
+            f"a step in CPU time, as a multiple of a forward and backward pass, {name} "
+            f"({10 * np.median(seconds[name]):.2f} ms): {np.round(np.sort(ratios), 3)} median "
+            f"{np.median(ratios):.3f}"
+        )
 
 
 def separability(gan, judge, out):
