@@ -5,6 +5,8 @@ weights and inputs that they were given, in the programs' own layout (NCHW, OIHW
 
 - CycleGAN and Pix2Pix: junyanz/pytorch-CycleGAN-and-pix2pix, `models/networks.py`.
 - R3GAN: brownvc/R3GAN, `R3GAN/Networks.py`.
+- BigGAN: ajbrock/BigGAN-PyTorch, `BigGAN.py` and `BigGANdeep.py`; of images every second or eighth
+  pixel.
 """
 
 import math
@@ -33,6 +35,17 @@ def weight(name, shape):
     """A kernel that about keeps the variance, or a vector of biases or scales."""
     bound = math.sqrt(3.0 / math.prod(shape[1:])) if len(shape) > 1 else 0.5
     return (bound * _random(name).uniform(-1.0, 1.0, shape)).astype("float32")
+
+
+def arrays(name, shapes):
+    """Those of a network by name, with positive variances.
+
+    Args:
+        name: str, of the network.
+        shapes: dict of shapes by name.
+    """
+    found = {n: np.asarray(weight(f"{name}.{n}", shape)) for n, shape in shapes.items()}
+    return {n: np.abs(a) + 0.5 if n.endswith("stored_var") else a for n, a in found.items()}
 
 
 def fill(layer, name, bias=None):

@@ -36,7 +36,7 @@ class LargeScaleGAN(ImageGAN):
         base_width: int,
         networks: tuple[Callable, Callable],
         *,
-        embedding_dim: int,
+        embedding_dim: int | None,
         orthogonal_weight: float,
         norm_epsilon: float,
         ema_decay: float | None,
@@ -101,8 +101,9 @@ class Place(NamedTuple):
         shape: that of its weight.
         ours: str, the name of our layer, or of the layer and of one within it, with a dot between.
         bias: whether it has one.
-        kind: `"linear"`, which is spectrally normalized, `"embedding"`, which is not,
-            `"statistics"`, `"norm"`, which has these and a scale and a bias, or `"gamma"`.
+        kind: `"linear"`, which is spectrally normalized, `"embedding"`, which is not, `"gain"`, an
+            embedding of scales, `"statistics"`, `"norm"`, which has these and a scale and a bias,
+            or `"gamma"`.
     """
 
     theirs: str

@@ -2,14 +2,22 @@
 
 import functools
 import itertools
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 from keras import layers, ops
 
+from kerasgan.core.large_scale_files import (
+    LICENCE,
+    PROGRAM,
+    START_SIZE,
+    attention_places,
+    load,
+    published_states,
+    shapes_of,
+)
 from kerasgan.core.large_scale_gan import LargeScaleGAN, Place, generator_widths, kernels
 from kerasgan.layers.attention import SelfAttention2D
 from kerasgan.layers.conditioning import ConditionalBatchNormalization
@@ -52,7 +60,12 @@ class BigGAN(LargeScaleGAN):
         num_classes: int.
         latent_dim: int, or None for 20 per part, as in the paper: 120 at 128x128.
         base_width: int, ch in the tables.
-        embedding_dim: int, length of the shared embedding of the class.
+        embedding_dim: int, length of the shared embedding of the class; or None, without
+            `split_latents`, for batch norms with a scale and a shift for each class.
+        split_latents: bool, whether each block gets a part of the noise. Without, all of it makes
+            the first features, and the default `latent_dim` is 128, as in the authors' code.
+        attention: None, or the numbers from 0 of the generator's blocks and of the discriminator's
+            that attention comes after: two sequences.
         orthogonal_weight: float, the weight of the generator's orthogonal regularization; 0 for
             none.
         norm_epsilon: float, which the batch norms add to variances; 1e-5 in the authors' PyTorch
@@ -83,7 +96,9 @@ class BigGAN(LargeScaleGAN):
         latent_dim: int | None = None,
         base_width: int = 96,
         *,
-        embedding_dim: int = 128,
+        embedding_dim: int | None = 128,
+        split_latents: bool = True,
+        attention: Sequence[Sequence[int]] | None = None,
         orthogonal_weight: float = 1e-4,
         norm_epsilon: float = 1e-4,
         ema_decay: float | None = 0.9999,
@@ -92,18 +107,27 @@ class BigGAN(LargeScaleGAN):
         name: str | None = None,
     ):
         _, doublings = doublings_to(image_shape)
-        latent_dim = latent_dim or 20 * (doublings + 1)
-        if latent_dim <= doublings:
+        latent_dim = latent_dim or (20 * (doublings + 1) if split_latents else 128)
+        if split_latents and latent_dim <= doublings:
             raise ValueError(
                 f"latent_dim={latent_dim}; the noise is split into {doublings + 1} parts, so use "
                 f"{doublings + 1} or more."
             )
+        if split_latents and embedding_dim is None:
+            raise ValueError(
+                "embedding_dim=None; parts of the noise go together with an embedding, so use a "
+                "length, or split_latents=False."
+            )
+        of_generator, of_discriminator = checked_attention(attention, image_shape)
         super().__init__(
             image_shape,
             num_classes,
             latent_dim,
             base_width,
-            (generator, discriminator),
+            (
+                functools.partial(generator, attention=of_generator, split_latents=split_latents),
+                functools.partial(discriminator, attention=of_discriminator),
+            ),
             embedding_dim=embedding_dim,
             orthogonal_weight=orthogonal_weight,
             norm_epsilon=norm_epsilon,
@@ -112,23 +136,29 @@ class BigGAN(LargeScaleGAN):
             dtype=dtype,
             name=name,
         )
+        self.split_latents = split_latents
+        self.attention = attention and (of_generator, of_discriminator)
+
+    def get_config(self) -> dict:
+        own = {"split_latents": self.split_latents, "attention": self.attention}
+        return {**super().get_config(), **own}
 
     # Published files ---------------------------------------------------------------------------
 
     @classmethod
     def published_in(cls, file: PublishedFile, network: str | None = None) -> Published | None:
-        states = published_states(file)
+        states, ignored = published_states(file, "conv2")
         if not states:
             return None
         places = gan_places(states, network)
-        settings = settings_of_generator(states[places["generator"]])
+        settings = settings_of_networks(states[places["generator"]], states.get("D"))
         networks = {name: states[name] for name in dict.fromkeys(places.values())}
         for name, tensors in networks.items():
             made = published_places("D" if name == "D" else "G", settings)
             check_tensors(tensors, shapes_of(made), name)
-        ignored = tuple(f"network {name}" for name in states if name not in networks)
-        kind = "state dicts of BigGAN (BigGAN-PyTorch)"
-        return Published(kind, settings, networks, places, ignored, licence="the MIT licence")
+        ignored += tuple(f"network {name}" for name in states if name not in networks)
+        kind = f"state dicts of BigGAN ({PROGRAM})"
+        return Published(kind, settings, networks, places, ignored, licence=LICENCE)
 
     def load_network(self, name: str, tensors: Mapping[str, np.ndarray]) -> None:
         network = getattr(self, name)
@@ -143,28 +173,39 @@ def generator(
     base_width: int,
     num_classes: int,
     conditioning: str | None = None,
-    embedding_dim: int = 128,
+    embedding_dim: int | None = 128,
     orthogonal_weight: float = 1e-4,
     norm_epsilon: float = 1e-4,
+    *,
+    attention: Sequence[int],
+    split_latents: bool = True,
 ) -> keras.Model:
-    """The generator of figure 15: [z, label] to images."""
+    """The generator of figure 15: [z, label] to images; attention after the blocks given."""
     start_size, doublings = doublings_to(image_shape)
     widths = [base_width * factor for factor in generator_widths(doublings)]
     of_kernels = kernels(orthogonal_weight)
     z = keras.Input((latent_dim,), name="z")
     label = keras.Input((), dtype="int32", name="label")
-    ends = [latent_dim * part // (doublings + 1) for part in range(1, doublings + 1)]
-    first, *others = ops.split(z, ends, axis=-1)
-    embedding = layers.Embedding(num_classes, embedding_dim, "orthogonal", name="shared_embedding")(
-        label
-    )
+    first, *others = z, *[None] * doublings
+    if split_latents:
+        ends = [latent_dim * part // (doublings + 1) for part in range(1, doublings + 1)]
+        first, *others = ops.split(z, ends, axis=-1)
+    condition = label
+    if embedding_dim is not None:
+        condition = layers.Embedding(
+            num_classes, embedding_dim, "orthogonal", name="shared_embedding"
+        )(label)
 
     def convolution(filters, size, name):
         return normalized(layers.Conv2D(filters, size, padding="same", name=name, **of_kernels))
 
     def norm_given(condition, x, name):
         norm = ConditionalBatchNormalization(
-            momentum=0.9, epsilon=norm_epsilon, spectral_normalization=True, name=name
+            num_classes if embedding_dim is None else None,
+            momentum=0.9,
+            epsilon=norm_epsilon,
+            spectral_normalization=True,
+            name=name,
         )
         return norm([x, condition])
 
@@ -173,11 +214,13 @@ def generator(
         normalized(dense)(first)
     )
     for block, (part, width) in enumerate(zip(others, widths[1:], strict=True)):
-        condition = layers.Concatenate(name=f"block{block}_condition")([embedding, part])
-        norm = functools.partial(norm_given, condition)
+        both = condition
+        if part is not None:
+            both = layers.Concatenate(name=f"block{block}_condition")([condition, part])
+        norm = functools.partial(norm_given, both)
         x = up_block(x, width, norm, convolution, f"block{block}")
-        if x.shape[1] == 64 < image_shape[0]:
-            x = SelfAttention2D(name="attention")(x)
+        if block in attention:
+            x = SelfAttention2D(name=attention_name(attention, block))(x)
     x = layers.BatchNormalization(momentum=0.9, epsilon=norm_epsilon, name="norm")(x)
     x = layers.ReLU(name="relu")(x)
     x = convolution(image_shape[2], 3, "to_image")(x)
@@ -186,9 +229,14 @@ def generator(
 
 
 def discriminator(
-    image_shape: tuple[int, ...], base_width: int, num_classes: int, conditioning: str | None = None
+    image_shape: tuple[int, ...],
+    base_width: int,
+    num_classes: int,
+    conditioning: str | None = None,
+    *,
+    attention: Sequence[int],
 ) -> keras.Model:
-    """The discriminator of figure 15: [images, label] to logits."""
+    """The discriminator of figure 15: [images, label] to logits; attention after some blocks."""
     _, doublings = doublings_to(image_shape)
 
     def convolution(filters, size, name):
@@ -210,8 +258,8 @@ def discriminator(
             halves=block < halvings,
             first=block == 0,
         )
-        if x.shape[1] == 64 < image_shape[0]:
-            x = SelfAttention2D(name="attention")(x)
+        if block in attention:
+            x = SelfAttention2D(name=attention_name(attention, block))(x)
     orthogonal = keras.initializers.Orthogonal
     output = pooled_logits(x, label, num_classes, "projection", normalized, orthogonal)
     return keras.Model([images, label], output, name="discriminator")
@@ -227,62 +275,96 @@ def discriminator_widths(doublings):
     return widths, doublings
 
 
-# The published files ----------------------------------------------------------------------------
-
-NETWORKS = r"(G_ema|G|D)(?:_.*)?"
-COUNTERS = (".num_batches_tracked", ".accumulation_counter")
-MOST_BLOCKS = 9
-START_SIZE = 4
-
-
-def published_states(file: PublishedFile) -> dict[str, dict[str, np.ndarray]]:
-    """The networks of a file, or of the files of a folder: `G`, `G_ema` and `D`, if they are there.
-
-    Returns:
-        dict from these names to arrays by name, without counters; empty for another file.
-    """
-    if not isinstance(file.tree, dict):
-        return {}
-    trees = file.tree if file.path.is_dir() else {file.path.stem: file.tree}
-    found = {}
-    for stem, tree in trees.items():
-        if not isinstance(tree, dict) or not {"linear.u0", "blocks.0.0.conv1.u0"} <= set(tree):
-            continue
-        if not all(isinstance(array, np.ndarray) for array in tree.values()):
-            continue
-        named = re.fullmatch(NETWORKS, stem)
-        name = named[1] if named else "D" if "embed.u0" in tree else "G_ema"
-        found[name] = {
-            re.sub(r"\.bn\.(running|stored)_", ".stored_", key): array
-            for key, array in tree.items()
-            if not key.endswith(COUNTERS) and not key.endswith(".sv0")
-        }
-    return found
+def paper_attention(image_shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """After which blocks of the networks features are 64x64, if the image is larger."""
+    start_size, doublings = doublings_to(image_shape)
+    to_64 = 4
+    if start_size != START_SIZE or doublings <= to_64:
+        return (), ()
+    return (to_64 - 1,), (doublings - to_64 - 1,)
 
 
-def settings_of_generator(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """The arguments of `BigGAN` for the arrays of a published generator.
+def checked_attention(
+    attention: Sequence[Sequence[int]] | None, image_shape: tuple[int, ...]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The blocks of the networks that attention comes after; None for the paper's.
 
     Raises:
-        ValueError: for a generator that `BigGAN` does not have.
+        ValueError: for anything but two sequences of numbers of blocks.
     """
-    if "shared.weight" not in tensors:
-        raise ValueError("its classes have no shared embedding, which a BigGAN has.")
+    if attention is None:
+        return paper_attention(image_shape)
+    _, doublings = doublings_to(image_shape)
+    counts = doublings, len(discriminator_widths(doublings)[0])
+    match attention:
+        case (tuple() | list() as first, tuple() | list() as second):
+            if all(set(b) <= set(range(n)) for b, n in zip((first, second), counts, strict=True)):
+                return tuple(first), tuple(second)
+    raise ValueError(
+        f"attention={attention!r}; use None, or two sequences: numbers of the generator's "
+        f"{counts[0]} blocks, and of the discriminator's {counts[1]}."
+    )
+
+
+def attention_name(attention: Sequence[int], block: int) -> str:
+    """The name of the layer after a block."""
+    return "attention" if len(attention) == 1 else f"attention{block}"
+
+
+# The published files ----------------------------------------------------------------------------
+
+MOST_BLOCKS = 9
+
+
+def settings_of_networks(
+    tensors: Mapping[str, np.ndarray], judge: Mapping[str, np.ndarray] | None
+) -> dict[str, Any]:
+    """The arguments of `BigGAN` for the arrays of a published generator and discriminator.
+
+    Args:
+        tensors: those of the generator.
+        judge: those of the discriminator, None if it is not there.
+    """
     blocks = 0
     while blocks < MOST_BLOCKS and f"blocks.{blocks}.0.conv1.weight" in tensors:
         blocks += 1
-    classes, embedding_dim = tensors["shared.weight"].shape
-    part = tensors["linear.weight"].shape[1]
+    shared = tensors.get("shared.weight")
+    gains = tensors["blocks.0.0.bn1.gain.weight"]
+    classes, embedding_dim = (len(gains), None) if shared is None else shared.shape
+    noise = tensors["linear.weight"].shape[1]
+    # Batch norms are given a part of the noise, or only the class.
+    split = embedding_dim is not None and gains.shape[1] > embedding_dim
     size = START_SIZE * 2**blocks
     last = len(tensors[f"blocks.{blocks - 1}.0.conv1.weight"])
-    return {
+    settings = {
         "image_shape": (size, size, len(tensors["output_layer.2.weight"])),
         "num_classes": classes,
-        "latent_dim": part * (blocks + 1),
+        "latent_dim": noise * (blocks + 1) if split else noise,
         "base_width": last // generator_widths(blocks)[-1],
         "embedding_dim": embedding_dim,
         "norm_epsilon": 1e-5,
     }
+    settings |= {} if split else {"split_latents": False}
+    attention = attention_in(tensors, judge, blocks)
+    if attention != paper_attention(settings["image_shape"]):
+        settings["attention"] = attention
+    return settings
+
+
+def attention_in(
+    tensors: Mapping[str, np.ndarray], judge: Mapping[str, np.ndarray] | None, blocks: int
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The blocks that attention comes after, in a published generator and discriminator.
+
+    Without a discriminator, those of one with attention to features of the same sizes.
+    """
+    widths, halvings = discriminator_widths(blocks)
+    found = [block for block in range(blocks) if f"blocks.{block}.1.gamma" in tensors]
+    if judge is None:
+        same = (blocks - 2 - block for block in reversed(found))
+        return tuple(found), tuple(block for block in same if 0 <= block < halvings)
+    judged = (block for block in range(len(widths)) if f"blocks.{block}.1.gamma" in judge)
+    return tuple(found), tuple(judged)
 
 
 def published_places(kind: str, settings: Mapping[str, Any]) -> list[Place]:
@@ -292,9 +374,12 @@ def published_places(kind: str, settings: Mapping[str, Any]) -> list[Place]:
         kind: `"G"` or `"D"`.
         settings: arguments of `BigGAN`.
     """
-    size, _, channels = settings["image_shape"]
+    channels = settings["image_shape"][2]
     _, doublings = doublings_to(settings["image_shape"])
     base_width, classes = settings["base_width"], settings["num_classes"]
+    of_generator, of_discriminator = checked_attention(
+        settings.get("attention"), settings["image_shape"]
+    )
     places = []
 
     def add_convolutions(theirs, ours, inputs, outputs, shortcut):
@@ -307,17 +392,6 @@ def published_places(kind: str, settings: Mapping[str, Any]) -> list[Place]:
                 at = f"{ours}_{name.replace('conv_sc', 'shortcut')}_sn"
                 places.append(Place(f"{theirs}.{name}", shape, at, True))
 
-    def add_attention(theirs, width):
-        for name, at, inputs, outputs in (
-            ("theta", "g", width, width // 8),
-            ("phi", "f", width, width // 8),
-            ("g", "h", width, width // 2),
-            ("o", "v", width // 2, width),
-        ):
-            shape = (outputs, inputs, 1, 1)
-            places.append(Place(f"{theirs}.{name}", shape, f"attention.{at}"))
-        places.append(Place(f"{theirs}.gamma", (), "attention.gamma", kind="gamma"))
-
     if kind == "D":
         factors, halvings = discriminator_widths(doublings)
         inputs = channels
@@ -325,98 +399,37 @@ def published_places(kind: str, settings: Mapping[str, Any]) -> list[Place]:
             width = base_width * factor
             shortcut = block < halvings or inputs != width
             add_convolutions(f"blocks.{block}.0", f"block{block}", inputs, width, shortcut)
-            if size // 2 ** (block + 1) == 64 and block < halvings:
-                add_attention(f"blocks.{block}.1", width)
+            if block in of_discriminator:
+                name = attention_name(of_discriminator, block)
+                places += attention_places(f"blocks.{block}.1", width, name)
             inputs = width
         places.append(Place("linear", (1, inputs), "logits_sn", True))
         places.append(Place("embed", (classes, inputs), "embedding_sn"))
         return places
     widths = [base_width * factor for factor in generator_widths(doublings)]
-    part, embedding_dim = settings["latent_dim"] // (doublings + 1), settings["embedding_dim"]
-    places.append(Place("shared", (classes, embedding_dim), "shared_embedding", kind="embedding"))
+    split, embedding_dim = settings.get("split_latents", True), settings["embedding_dim"]
+    part = settings["latent_dim"] // (doublings + 1) if split else settings["latent_dim"]
+    if embedding_dim is not None:
+        shape = classes, embedding_dim
+        places.append(Place("shared", shape, "shared_embedding", kind="embedding"))
     places.append(Place("linear", (START_SIZE**2 * widths[0], part), "project_sn", True))
     for block, (inputs, width) in enumerate(itertools.pairwise(widths)):
         theirs, ours = f"blocks.{block}.0", f"block{block}"
         add_convolutions(theirs, ours, inputs, width, True)
         for number, maps in ((1, inputs), (2, width)):
-            for name, at in (("gain", "gamma"), ("bias", "beta")):
-                shape = (maps, embedding_dim + part)
-                places.append(
-                    Place(f"{theirs}.bn{number}.{name}", shape, f"{ours}_norm{number}.{at}")
-                )
-            at = f"{ours}_norm{number}.normalize"
-            places.append(Place(f"{theirs}.bn{number}", (maps,), at, kind="statistics"))
-        if START_SIZE * 2 ** (block + 1) == 64 < size:
-            add_attention(f"blocks.{block}.1", width)
+            norm, at = f"{theirs}.bn{number}", f"{ours}_norm{number}"
+            if embedding_dim is None:
+                shape = classes, maps
+                places.append(Place(f"{norm}.gain", shape, f"{at}.gamma", kind="gain"))
+                places.append(Place(f"{norm}.bias", shape, f"{at}.beta", kind="embedding"))
+            else:
+                shape = maps, embedding_dim + (part if split else 0)
+                places.append(Place(f"{norm}.gain", shape, f"{at}.gamma"))
+                places.append(Place(f"{norm}.bias", shape, f"{at}.beta"))
+            places.append(Place(norm, (maps,), f"{at}.normalize", kind="statistics"))
+        if block in of_generator:
+            name = attention_name(of_generator, block)
+            places += attention_places(f"blocks.{block}.1", width, name)
     places.append(Place("output_layer.0", (widths[-1],), "norm", kind="norm"))
     places.append(Place("output_layer.2", (channels, widths[-1], 3, 3), "to_image_sn", True))
     return places
-
-
-def shapes_of(places: list[Place]) -> dict[str, tuple[int, ...]]:
-    """The shapes of all arrays of a published network, by name."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    for theirs, shape, _, bias, kind in places:
-        if kind == "gamma":
-            shapes[theirs] = shape
-        elif kind in ("statistics", "norm"):
-            names = ["stored_mean", "stored_var", *(("gain", "bias") if kind == "norm" else ())]
-            shapes |= {f"{theirs}.{name}": shape for name in names}
-        else:
-            shapes[f"{theirs}.weight"] = shape
-            shapes |= {f"{theirs}.u0": (1, shape[0])} if kind == "linear" else {}
-            shapes |= {f"{theirs}.bias": shape[:1]} if bias else {}
-    return shapes
-
-
-def load(place: Place, network: keras.Model, tensors: Mapping[str, np.ndarray]) -> None:
-    """Assigns the published arrays to our layer at a place."""
-    ours: Any = network
-    for number, name in enumerate(place.ours.split(".")):
-        ours = getattr(ours, name) if number else network.get_layer(name)
-
-    def array(name):
-        return tensors[f"{place.theirs}.{name}"]
-
-    match place.kind:
-        case "gamma":
-            ours.assign(tensors[place.theirs])
-        case "statistics" | "norm":
-            names = ["stored_mean", "stored_var"]
-            names = names if place.kind == "statistics" else ["gain", "bias", *names]
-            ours.set_weights([array(name) for name in names])
-        case "embedding":
-            ours.set_weights([array("weight")])
-        case "linear":
-            _load_normalized(place, ours, array)
-
-
-def _load_normalized(place, ours, array):
-    """A layer with its vectors, which the program improves once whenever it uses them."""
-    weight, by_outputs = array("weight"), array("u0")
-    matrix = weight.reshape(len(weight), -1)
-    by_inputs = _unit(by_outputs @ matrix)
-    by_outputs = _unit(by_inputs @ matrix.T)
-    inputs = by_inputs.reshape(1, *weight.shape[1:])
-    bias = array("bias") if place.bias else None
-    if weight.ndim == 4:
-        weight, inputs = weight.transpose(2, 3, 1, 0), inputs.transpose(0, 2, 3, 1)
-    elif place.ours == "project_sn":  # of 4x4 places, which come last in the program
-
-        def places_first(values):
-            maps = values.reshape(*values.shape[:-1], -1, START_SIZE, START_SIZE)
-            return np.moveaxis(maps, -3, -1).reshape(values.shape)
-
-        weight, by_outputs, bias = map(places_first, (weight.T, by_outputs, bias))
-    elif place.ours != "embedding_sn":
-        weight = weight.T
-    rows, columns = inputs.reshape(1, -1), by_outputs
-    if place.ours == "embedding_sn":
-        rows, columns = columns, rows
-    ours.layer.set_weights([weight] if bias is None else [weight, bias])
-    ours.u.assign(rows)
-    ours.v.assign(columns)
-
-
-def _unit(vector):
-    return vector / max(np.linalg.norm(vector), 1e-12)

@@ -5,6 +5,7 @@ import itertools
 import json
 import math
 import pathlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from keras import layers, ops
 
 from kerasgan import backend
 from kerasgan.checks.arguments import whole_number
+from kerasgan.core import large_scale_files
 from kerasgan.core.large_scale_gan import LargeScaleGAN, Place, generator_widths, kernels
 from kerasgan.layers.attention import SelfAttention2D
 from kerasgan.layers.conditioning import ConditionalBatchNormalization
@@ -261,18 +263,26 @@ class BigGANDeep(LargeScaleGAN):
     def published_in(cls, file: PublishedFile, network: str | None = None) -> Published | None:
         tensors = file.tree
         if not isinstance(tensors, dict) or not set(tensors) >= RECOGNIZED_BY:
-            return None
+            return published_training(file, network)
         if not all(isinstance(array, np.ndarray) for array in tensors.values()):
             return None
         places = gan_places([NETWORK], network, (NETWORK, NETWORK, "discriminator"))
         settings = settings_of_generator(tensors, config_beside(file.path))
         check_tensors(tensors, shapes_of(published_places(settings)), f"its {NETWORK}")
         kind = "state dict of BigGAN-deep (pytorch-pretrained-BigGAN)"
-        return Published(kind, settings, {NETWORK: tensors}, places, licence="the MIT licence")
+        licence = large_scale_files.LICENCE
+        return Published(kind, settings, {NETWORK: tensors}, places, licence=licence)
 
     def load_network(self, name: str, tensors: Mapping[str, np.ndarray]) -> None:
-        for place in published_places(self.get_config()):
-            load(place, getattr(self, name).get_layer(BY_SHARES), tensors)
+        network = getattr(self, name)
+        if set(tensors) >= RECOGNIZED_BY:
+            for place in published_places(self.get_config()):
+                load(place, network.get_layer(BY_SHARES), tensors)
+            return
+        kind = "D" if name == "discriminator" else "G"
+        tensors = as_here(tensors, self.get_config())
+        for place in places_in_training(kind, self.get_config()):
+            large_scale_files.load(place, network, tensors)
 
 
 # The networks ------------------------------------------------------------------------------------
@@ -710,3 +720,149 @@ def load(place: Place, network: keras.Model, tensors: Mapping[str, np.ndarray]) 
             ours.layer.set_weights([weight, array("bias")] if place.bias else [weight])
             ours.u.assign(by_inputs.reshape(1, -1))
             ours.v.assign(array("weight_u")[None])
+
+
+# Those of the program that trains, BigGAN-PyTorch ------------------------------------------------
+
+# Its discriminator mirrors its generator for these sizes only.
+MIRRORED = (128, 256)
+
+
+def published_training(file: PublishedFile, network: str | None) -> Published | None:
+    """What files of BigGAN-PyTorch hold; see `BigGANDeep.published_in`."""
+    states, ignored = large_scale_files.published_states(file, "conv4")
+    if not states:
+        return None
+    places = gan_places(states, network)
+    settings = settings_of_training(states[places["generator"]])
+    size = settings["image_shape"][0]
+    if "D" in places.values() and size not in MIRRORED:
+        del places["discriminator"]
+        ignored += (f"network D: at {size} pixels it is no mirror of the generator, as it is here",)
+        del states["D"]
+    networks = {name: states[name] for name in dict.fromkeys(places.values())}
+    for name, tensors in networks.items():
+        made = places_in_training("D" if name == "D" else "G", settings)
+        shapes = large_scale_files.shapes_of(made)
+        check_tensors(as_here(tensors, settings), shapes, name)
+    ignored += tuple(f"network {name}" for name in states if name not in networks)
+    kind = f"state dicts of BigGAN-deep ({large_scale_files.PROGRAM})"
+    return Published(kind, settings, networks, places, ignored, licence=large_scale_files.LICENCE)
+
+
+def settings_of_training(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """The arguments of `BigGANDeep` for the arrays of a published generator.
+
+    Raises:
+        ValueError: for one with other blocks.
+    """
+    number = sum(f"blocks.{block}.0.conv4.weight" in tensors for block in range(4 * MOST_DOUBLINGS))
+    doublings = number // 2
+    if number % 2 or not 1 <= doublings <= MOST_DOUBLINGS:
+        raise ValueError(f"its generator has {number} blocks; BigGANDeep has two for each size.")
+    num_classes, embedding_dim = tensors["shared.weight"].shape
+    blocks, size = paper_blocks(doublings), START_SIZE * 2**doublings
+    settings = {
+        "image_shape": (size, size, len(tensors["output_layer.2.weight"])),
+        "num_classes": num_classes,
+        "latent_dim": tensors["linear.weight"].shape[1] - embedding_dim,
+        "base_width": len(tensors["output_layer.0.gain"]) // blocks[-1][2],
+        "embedding_dim": embedding_dim,
+        "norm_epsilon": 1e-5,
+    }
+    after = [block for block in range(number) if f"blocks.{block}.1.gamma" in tensors]
+    if len(after) > 1 or number - 1 in after:
+        raise ValueError(
+            f"it has attention after its blocks {after}; BigGANDeep has it after one but the last."
+        )
+    before = after[0] + 1 if after else None
+    if before == paper_attention(doublings):
+        return settings
+    return {**settings, "blocks": blocks, "attention_before": before}
+
+
+def as_here(
+    tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any]
+) -> Mapping[str, np.ndarray]:
+    """Arrays of BigGAN-PyTorch in the order of ours; those of a discriminator as they are.
+
+    The program puts the embedding of the class before the noise, and its last convolution has as
+    many outputs as there are colors. More, of zeros, change neither colors nor singular values.
+    """
+    if "shared.weight" not in tensors:
+        return tensors
+    found = dict(tensors)
+    for name, array in tensors.items():
+        if re.fullmatch(r"linear\.weight|.*\.bn\d\.(gain|bias)\.weight", name):
+            found[name] = np.roll(array, -settings["embedding_dim"], axis=1)
+        elif re.fullmatch(r"output_layer\.2\.(weight|bias|u0)", name):
+            axis = array.ndim - 1 if name.endswith("u0") else 0
+            more = max(len(tensors["output_layer.0.gain"]) - array.shape[axis], 0)
+            found[name] = np.pad(
+                array, [(0, more if each == axis else 0) for each in range(array.ndim)]
+            )
+    return found
+
+
+def places_in_training(kind: str, settings: Mapping[str, Any]) -> list[Place]:
+    """Where the layers of a network of BigGAN-PyTorch belong, whose arrays are `as_here`.
+
+    Args:
+        kind: `"G"` or `"D"`.
+        settings: arguments of `BigGANDeep`.
+    """
+    _, doublings = doublings_to(settings["image_shape"])
+    channels = settings["image_shape"][2]
+    blocks, attention = settings.get("blocks"), settings.get("attention_before")
+    if blocks is None:
+        blocks, attention = paper_blocks(doublings), paper_attention(doublings)
+    ch, classes = settings["base_width"], settings["num_classes"]
+    places = []
+
+    def add_convolutions(theirs, ours, maps):
+        for layer, size in enumerate((1, 3, 3, 1)):
+            shape = (maps[layer + 1], maps[layer], size, size)
+            places.append(Place(f"{theirs}.conv{layer + 1}", shape, f"{ours}_conv{layer}_sn", True))
+
+    if kind == "D":
+        places.append(
+            Place("input_conv", (blocks[-1][2] * ch, channels, 3, 3), "from_image_sn", True)
+        )
+        for number, (_, more, less) in reversed(list(enumerate(blocks))):
+            place = len(blocks) - 1 - number
+            theirs, ours = f"blocks.{place // 2}.{place % 2}", f"block{place}"
+            inputs, outputs = less * ch, more * ch
+            hidden = outputs // REDUCTION
+            add_convolutions(theirs, ours, (inputs, hidden, hidden, hidden, outputs))
+            if outputs > inputs:
+                shape = (outputs - inputs, inputs, 1, 1)
+                places.append(Place(f"{theirs}.conv_sc", shape, f"{ours}_more_sn", True))
+            if number == attention:
+                name = f"blocks.{place // 2}.2"
+                places += large_scale_files.attention_places(name, outputs, "attention")
+        width = blocks[0][1] * ch
+        places.append(Place("linear", (1, width), "logits_sn", True))
+        places.append(Place("embed", (classes, width), "embedding_sn"))
+        return places
+    given = settings["latent_dim"] + settings["embedding_dim"]
+    embeddings = classes, settings["embedding_dim"]
+    places.append(Place("shared", embeddings, "embedding", kind="embedding"))
+    places.append(Place("linear", (START_SIZE**2 * blocks[0][1] * ch, given), "project_sn", True))
+    for number, (_, inputs, outputs) in enumerate(blocks):
+        theirs, ours = f"blocks.{number}.0", f"block{number}"
+        hidden = inputs * ch // REDUCTION
+        maps = (inputs * ch, hidden, hidden, hidden, outputs * ch)
+        add_convolutions(theirs, ours, maps)
+        for layer in range(4):
+            norm, at = f"{theirs}.bn{layer + 1}", f"{ours}_norm{layer}"
+            places.append(Place(f"{norm}.gain", (maps[layer], given), f"{at}.gamma"))
+            places.append(Place(f"{norm}.bias", (maps[layer], given), f"{at}.beta"))
+            places.append(Place(norm, (maps[layer],), f"{at}.normalize", kind="statistics"))
+        if number + 1 == attention:
+            name = f"blocks.{number}.1"
+            places += large_scale_files.attention_places(name, outputs * ch, "attention")
+    last = blocks[-1][2] * ch
+    places.append(Place("output_layer.0", (last,), "norm", kind="norm"))
+    kernel = max(last, channels), last, 3, 3
+    places.append(Place("output_layer.2", kernel, "to_image_sn", True))
+    return places

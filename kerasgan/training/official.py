@@ -4,6 +4,7 @@ import dataclasses
 import math
 import os
 import pathlib
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
@@ -16,6 +17,7 @@ from kerasgan.weight_files.snapshots import snapshot_augmentation
 from kerasgan.weight_files.torch_files import read_tree
 
 MOST_FILES = 8  # of a folder
+COPY = re.compile(r"_(best|copy)\d+$")
 NVIDIA_LICENCE = "the NVIDIA Source Code License: research and evaluation, non-commercially"
 
 
@@ -38,7 +40,7 @@ class PublishedFile:
 
         Of a folder `pytorch_model.bin` is read, or else those `.pth` files that begin with
         `latest_`, or all without any such but for those of optimizers, of which each network has
-        one.
+        one, and for earlier copies, `G_best0.pth`, of a file that is there, too.
         """
         path = pathlib.Path(path)
         if (path / "pytorch_model.bin").is_file():
@@ -46,7 +48,9 @@ class PublishedFile:
         if not path.is_dir():
             return cls(path, read_tree(path))
         files = sorted(path.glob("latest_*.pth")) or sorted(path.glob("*.pth"))
-        files = [file for file in files if "_optim" not in file.stem]
+        stems = {file.stem for file in files}
+        copied = {stem for stem in stems if COPY.sub("", stem) in stems - {stem}}
+        files = [f for f in files if "_optim" not in f.stem and f.stem not in copied]
         if not 0 < len(files) <= MOST_FILES:
             raise ValueError(
                 f"{path} has {len(files)} .pth files; use a file, or a folder with one file for "

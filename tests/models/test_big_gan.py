@@ -2,7 +2,9 @@ import pathlib
 
 import keras
 import numpy as np
+import published as oracle
 import tensorflow as tf
+from absl.testing import parameterized
 from backends import needs_backend
 from keras import layers, ops
 from keras.optimizers import SGD
@@ -130,6 +132,13 @@ class SkipTest(tf.test.TestCase):
         with self.assertRaisesRegex(ValueError, "latent_dim=2; .*3 parts, so use 3 or more"):
             kerasgan.BigGAN((16, 16, 1), 3, latent_dim=2)
         self.assertEqual(small_gan(latent_dim=None).latent_dim, 40)
+
+    def test_settings_out_of_range_are_refused(self):
+        with self.assertRaisesRegex(ValueError, "embedding_dim=None; .*split_latents=False"):
+            small_gan(embedding_dim=None)
+        for attention in (((2,), ()), ((), (9,)), (0, 1), ((0,),)):
+            with self.assertRaisesRegex(ValueError, "numbers of the generator's 2 blocks, and of"):
+                small_gan(16, attention=attention)
 
 
 class OrthogonalTest(tf.test.TestCase):
@@ -347,7 +356,7 @@ class Program:
         return (self.dense(x, "linear") + (embedded * x).sum(1, keepdim=True)).numpy()
 
 
-class OfficialTest(tf.test.TestCase):
+class OfficialTest(tf.test.TestCase, parameterized.TestCase):
     @needs_backend("torch", reason="it compares with PyTorch")
     def test_networks_compute_what_the_published_ones_do(self):
         """With attention, and for small images without."""
@@ -373,6 +382,36 @@ class OfficialTest(tf.test.TestCase):
             found = ops.convert_to_numpy(gan.discriminator([images, labels], training=False))
             self.assertAllClose(found, wanted, rtol=1e-4, atol=1e-4 * np.abs(wanted).max())
 
+    @parameterized.parameters(
+        ("biggan", 5, ((0, 1), (0, 1, 2, 3))), ("biggan_rows", None, ((), ()))
+    )
+    @needs_backend("tensorflow", reason="what frameworks compute is compared elsewhere")
+    def test_networks_with_other_settings(self, name, embedding_dim, attention):
+        """Noise that is not split, classes in each batch norm, attention after other blocks."""
+        settings = {"image_shape": (32, 32, 3), "num_classes": 4, "latent_dim": 6, "base_width": 2}
+        settings |= {"embedding_dim": embedding_dim, "norm_epsilon": 1e-5, "split_latents": False}
+        settings |= {"attention": attention} if attention != ((), ()) else {}
+        networks = ["G", "D"] if name == "biggan" else ["G"]
+        tree = {}
+        for network in networks:
+            shapes = big_gan.shapes_of(big_gan.published_places(network, settings))
+            tree[network] = oracle.arrays(f"{name}.{network}", shapes)
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        file = PublishedFile(folder, tree)
+        gan = kerasgan.BigGAN.from_published_file(file, None, {"ema_decay": None})
+        self.assertEqual(gan.official.settings, settings)
+        labels = np.array([3, 1], "int32")
+        images = values(gan.generator([oracle.inputs(f"{name}.z", 2, 6), labels], training=False))
+        wanted = oracle.outputs(f"{name}.generator")
+        self.assertAllClose(images[:, ::2, ::2], wanted, rtol=0.0, atol=1e-5)
+        if "D" in tree:
+            images = np.moveaxis(oracle.inputs(f"{name}.images", 2, 3, 32, 32), 1, -1)
+            found = values(gan.discriminator([images, labels], training=False))
+            wanted = oracle.outputs(f"{name}.discriminator")
+            self.assertAllClose(found, wanted, rtol=1e-6, atol=1e-4)
+        copy = kerasgan.BigGAN.from_config(gan.get_config())
+        self.assertEqual(copy.get_config(), gan.get_config())
+
     @needs_backend("tensorflow", reason="files are the same everywhere")
     def test_files_of_other_forms(self):
         settings = {"image_shape": (16, 16, 3), "num_classes": 4, "base_width": 2}
@@ -383,11 +422,15 @@ class OfficialTest(tf.test.TestCase):
         for name, array in arrays.items():
             across = name.replace("bn1.stored_", "bn1.bn.running_").replace("bn2.st", "bn2.bn.st")
             renamed[across] = array
+        renamed |= {"linear.u1": np.ones((1, 9)), "output_layer.0.bn.running_mean": np.ones(8)}
+        renamed |= {"output_layer.0.bn.running_var": renamed.pop("output_layer.0.stored_var")}
+        del renamed["output_layer.0.stored_mean"]
         renamed |= {"linear.sv0": np.ones(1), "blocks.0.0.bn1.bn.num_batches_tracked": np.ones(())}
         for stem, names in (("G_ema_best0", {"G_ema"}), ("G", {"G"}), ("138k", {"G_ema"})):
             file = PublishedFile(pathlib.Path(f"{stem}.pth"), renamed)
             found = kerasgan.BigGAN.published_in(file)
             self.assertEqual((set(found.networks), found.settings), (names, settings))
+            self.assertIn("on several GPUs: multiplied", found.ignored[0])
         gan = kerasgan.BigGAN.from_published_file(file, None, {})
         norm = gan.generator.get_layer("block1_norm2")
         mean = ops.convert_to_numpy(norm.normalize.moving_mean)
@@ -397,7 +440,7 @@ class OfficialTest(tf.test.TestCase):
         self.assertEqual(gan.not_in_file(), ["discriminator"])
 
         for left_out, reason in (
-            ("shared.weight", "no shared embedding"),
+            ("linear.u0", "G has no linear.u0, so it is without spectral normalization"),
             ("blocks.1.0.bn2.gain.u0", "G lacks blocks.1.0.bn2.gain.u0"),
         ):
             less = {n: a for n, a in arrays.items() if n != left_out}

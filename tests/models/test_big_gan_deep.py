@@ -4,12 +4,15 @@ import pathlib
 
 import keras
 import numpy as np
+import published as oracle
 import tensorflow as tf
+from absl.testing import parameterized
 from backends import needs_backend
 from keras import layers, ops
 from written_files import archive, state_dict
 
 import kerasgan
+from kerasgan.core.large_scale_files import shapes_of
 from kerasgan.models import big_gan_deep
 from kerasgan.presets.catalogue import presets
 from kerasgan.sampling.latents import truncated
@@ -453,3 +456,61 @@ class OfficialTest(tf.test.TestCase):
             ValueError, "no generator network='G'; use None or 'generator'"
         ):
             kerasgan.load_official(self.write(arrays, config), network="G")
+
+
+class TrainingProgramTest(tf.test.TestCase, parameterized.TestCase):
+    """Files of BigGAN-PyTorch, with the networks that train."""
+
+    def tree(self, name, settings, networks):
+        tree = {}
+        for network in networks:
+            shapes = shapes_of(big_gan_deep.places_in_training(network, settings))
+            if network == "G":  # our last convolution has more outputs
+                for part in ("weight", "bias"):
+                    own = shapes[f"output_layer.2.{part}"]
+                    shapes[f"output_layer.2.{part}"] = (3, *own[1:])
+                shapes["output_layer.2.u0"] = (1, 3)
+            tree[network] = oracle.arrays(f"{name}.{network}", shapes)
+        return PublishedFile(pathlib.Path(self.create_tempdir().full_path), tree)
+
+    @parameterized.parameters(("biggan_deep", 32, 2, 4), ("biggan_deep_128", 128, 4, None))
+    @needs_backend("tensorflow", reason="what frameworks compute is compared elsewhere")
+    def test_networks_compute_what_the_published_ones_do(self, name, size, width, attention):
+        settings = {"image_shape": (size, size, 3), "num_classes": 4, "latent_dim": 6}
+        settings |= {"base_width": width, "embedding_dim": 5, "norm_epsilon": 1e-5}
+        if attention:
+            blocks = big_gan_deep.paper_blocks(3)
+            settings |= {"blocks": blocks, "attention_before": attention}
+        file = self.tree(name, settings, "GD" if size == 128 else "G")
+        self.assertIsNone(kerasgan.BigGAN.published_in(file))
+        gan = kerasgan.BigGANDeep.from_published_file(file, None, {"ema_decay": None})
+        self.assertEqual(gan.official.settings, settings)
+        labels = np.array([3, 1], "int32")
+        images = values(gan.generator([oracle.inputs(f"{name}.z", 2, 6), labels], training=False))
+        wanted = oracle.outputs(f"{name}.generator")
+        step = size // 16
+        self.assertAllClose(images[:, ::step, ::step], wanted, rtol=0.0, atol=1e-5)
+        if size == 128:
+            images = np.moveaxis(oracle.inputs(f"{name}.images", 2, 3, size, size), 1, -1)
+            found = values(gan.discriminator([images, labels], training=False))
+            wanted = oracle.outputs(f"{name}.discriminator")
+            self.assertAllClose(found, wanted, rtol=1e-6, atol=1e-5)
+
+    @needs_backend("tensorflow", reason="files are the same everywhere")
+    def test_what_is_left_out_or_refused(self):
+        settings = {"image_shape": (32, 32, 3), "num_classes": 4, "latent_dim": 6}
+        settings |= {"base_width": 2, "embedding_dim": 5}
+        file = self.tree("biggan_deep", settings, "GD")
+        found = kerasgan.BigGANDeep.published_in(file)
+        self.assertEqual(set(found.networks), {"G"})
+        self.assertIn("network D: at 32 pixels it is no mirror", found.ignored[0])
+        arrays = file.tree["G"]
+        for changed, reason in (
+            ({"blocks.6.0.conv4.weight": np.ones(3)}, "has 7 blocks; BigGANDeep has two for each"),
+            ({"blocks.5.1.gamma": np.ones(())}, r"after its blocks \[5\]; .* one but the last"),
+            ({"shared.weight": np.ones(3)}, "G.pth: "),
+            ({"linear.bias": np.ones(3)}, r"G has linear.bias of shape \(3,\)"),
+        ):
+            file = PublishedFile(pathlib.Path("G.pth"), {**arrays, **changed})
+            with self.assertRaisesRegex(ValueError, reason):
+                kerasgan.BigGANDeep.from_published_file(file, None, {})
