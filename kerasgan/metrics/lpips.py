@@ -23,6 +23,7 @@ class Backbone(NamedTuple):
 
     Attributes:
         name: str.
+        sign: str, the name of an array that only this one has.
         stages: the convolutions of each stage; the distance uses the output of the last one.
         sizes: the kernel sizes of each stage.
         pooled: the stages before which maps are pooled.
@@ -32,9 +33,11 @@ class Backbone(NamedTuple):
         least: int, the smallest side of images.
         file: torchvision's.
         heads: the file of the heads in the package lpips.
+        fires: bool, whether all convolutions but the first are fire modules, of three.
     """
 
     name: str
+    sign: str
     stages: tuple[tuple[int, ...], ...]
     sizes: tuple[int, ...]
     pooled: tuple[int, ...]
@@ -44,12 +47,13 @@ class Backbone(NamedTuple):
     least: int
     file: str
     heads: str
+    fires: bool = False
 
 
-# By the size of the first kernel, which distinguishes them.
-BACKBONES = {
-    11: Backbone(
+BACKBONES = (
+    Backbone(
         name="AlexNet",
+        sign="features.6.weight",
         stages=((0,), (3,), (6,), (8,), (10,)),
         sizes=(11, 5, 3, 3, 3),
         pooled=(1, 2),
@@ -60,8 +64,9 @@ BACKBONES = {
         file="alexnet-owt-7be5be79.pth",
         heads="lpips/weights/v0.1/alex.pth",
     ),
-    3: Backbone(
+    Backbone(
         name="VGG16",
+        sign="features.2.weight",
         stages=((0, 2), (5, 7), (10, 12, 14), (17, 19, 21), (24, 26, 28)),
         sizes=(3, 3, 3, 3, 3),
         pooled=(1, 2, 3, 4),
@@ -72,7 +77,22 @@ BACKBONES = {
         file="vgg16-397923af.pth",
         heads="lpips/weights/v0.1/vgg.pth",
     ),
-}
+    Backbone(
+        name="SqueezeNet 1.1",
+        sign="features.3.squeeze.weight",
+        stages=((0,), (3, 4), (6, 7), (9,), (10,), (11,), (12,)),
+        sizes=(3, 3, 3, 3, 3, 3, 3),
+        pooled=(1, 2, 3),
+        pool=3,
+        strides=2,
+        padding=0,
+        least=17,
+        file="squeezenet1_1-b8a52dc0.pth",
+        heads="lpips/weights/v0.1/squeeze.pth",
+        fires=True,
+    ),
+)
+EXPANDED = (("expand1x1", 1), ("expand3x3", 3))
 
 
 @keras.saving.register_keras_serializable(package="kerasgan")
@@ -96,7 +116,7 @@ def lpips(
 ) -> LPIPSNetwork:
     """LPIPS as features, with weights from files, which are read without PyTorch.
 
-    Equation 1 of the paper: images go through a backbone, and in five of its layers the feature
+    Equation 1 of the paper: images go through a backbone, and in some of its layers the feature
     vector at each position is scaled to unit length. LPIPS is the mean squared difference over
     positions, summed over layers and channels with weights that were fitted to people's judgements.
     The network multiplies the features by the square roots of these weights and of 1 / positions,
@@ -104,18 +124,19 @@ def lpips(
     accepted.
 
     Args:
-        backbone: the path of torchvision's weights of AlexNet, `alexnet-owt-7be5be79.pth`, or of
-            VGG16, `vgg16-397923af.pth`; the classifier in it is not needed. The file itself shows
-            which network it is, and how many maps its layers have.
+        backbone: the path of torchvision's weights of AlexNet, `alexnet-owt-7be5be79.pth`, of
+            VGG16, `vgg16-397923af.pth`, or of SqueezeNet, `squeezenet1_1-b8a52dc0.pth`; the
+            classifier in it is not needed. The file itself shows which network it is, and how many
+            maps its layers have.
         heads: the path of the file from the package lpips with the weights for that backbone,
-            `lpips/weights/v0.1/alex.pth` or `vgg.pth`.
+            `lpips/weights/v0.1/alex.pth`, `vgg.pth` or `squeeze.pth`.
         as_mean: whether LPIPS is the mean of the squared differences, as a content loss needs it,
             rather than their sum.
 
     Returns:
         A network from images (batch, height, width, 3) in [-1, 1], which are not resized, to
         features (batch, n), float32; with VGG16 about 122 per pixel. VGG16 takes images of at least
-        16x16 pixels, AlexNet of 31x31. It is not trainable.
+        16x16 pixels, SqueezeNet of 17x17, AlexNet of 31x31. It is not trainable.
 
     Raises:
         FileNotFoundError: when a file does not exist.
@@ -127,16 +148,15 @@ def lpips(
         found = model.project(photographs, features=network)
 
     Reference: The Unreasonable Effectiveness of Deep Features as a Perceptual Metric, Zhang, Isola,
-    Efros, Shechtman & Wang, 2018, arXiv:1801.03924; version 0.1 of the authors' program. Its heads
-    for SqueezeNet are not read.
+    Efros, Shechtman & Wang, 2018, arXiv:1801.03924; version 0.1 of the authors' program.
     """
     tensors = _convolutions(_read("backbone", backbone), backbone)
-    first = tensors.get("features.0.weight", np.empty(0))
-    plan = BACKBONES.get(first.shape[-1] if first.ndim == 4 else 0)
+    plan = next((each for each in BACKBONES if each.sign in tensors), None)
     if plan is None:
+        signs = " or ".join(each.sign for each in BACKBONES)
         raise ValueError(
-            f"backbone={str(backbone)!r} has no features.0.weight with kernels of 11x11 or 3x3; "
-            f"use torchvision's {' or '.join(each.file for each in BACKBONES.values())}."
+            f"backbone={str(backbone)!r} has no {signs}; use torchvision's "
+            f"{' or '.join(each.file for each in BACKBONES)}."
         )
     shapes, widths = _shapes(plan, tensors)
     check_tensors(tensors, shapes, f"backbone={str(backbone)!r}, taken for {plan.name},")
@@ -175,7 +195,7 @@ def files_of(features: str) -> tuple[str, str]:
     if len(files) != 2 or not all(files):
         raise ValueError(
             f"features={features!r}; use {FORM}, two paths without commas: torchvision's file of "
-            "AlexNet or VGG16, and that of the package lpips with the weights for it."
+            "AlexNet, VGG16 or SqueezeNet, and that of the package lpips with the weights for it."
         )
     return files[0], files[1]
 
@@ -188,16 +208,32 @@ def _outputs(images, plan, shapes, as_mean):
     found = []
     for number, (stage, size) in enumerate(zip(plan.stages, plan.sizes, strict=True)):
         if number in plan.pooled:
+            if plan.fires:  # which also pool what is left at the end
+                x = layers.ZeroPadding2D(((0, 1), (0, 1)), name=f"pool{number}_pad")(x)
             x = layers.MaxPooling2D(plan.pool, 2, name=f"pool{number}")(x)
         for index in stage:
-            name = f"features_{index}"
-            width = shapes[f"features.{index}.weight"][0]
-            strides, padding = (plan.strides, plan.padding) if index == 0 else (1, size // 2)
-            x = layers.ZeroPadding2D(padding, name=f"{name}_pad")(x)
-            x = layers.Conv2D(width, size, strides, activation="relu", name=name)(x)
+            x = _convolved(x, index, size, plan, shapes)
         found.append(UnitMaps(name=f"lin{number}")(x))
     x = layers.Concatenate(name="features")(found)
     return RootOfSize(name="as_mean")(x) if as_mean else x
+
+
+def _convolved(x, index, size, plan, shapes):
+    name = f"features_{index}"
+
+    def convolution(x, part, size, strides=1, padding=None):
+        full = name + part
+        width = shapes[f"{full.replace('_', '.')}.weight"][0]
+        x = layers.ZeroPadding2D(size // 2 if padding is None else padding, name=f"{full}_pad")(x)
+        return layers.Conv2D(width, size, strides, activation="relu", name=full)(x)
+
+    if index == 0:
+        return convolution(x, "", size, plan.strides, plan.padding)
+    if not plan.fires:
+        return convolution(x, "", size)
+    x = convolution(x, "_squeeze", 1)
+    expanded = [convolution(x, f"_{part}", size) for part, size in EXPANDED]
+    return layers.Concatenate(name=name)(expanded)
 
 
 def _read(argument, path):
@@ -205,7 +241,7 @@ def _read(argument, path):
     if not path.is_file():
         raise FileNotFoundError(
             f"{argument}={str(path)!r} is not a file; LPIPS takes {FORM}: torchvision's file of "
-            "AlexNet or VGG16, and that of the package lpips with the weights for it."
+            "AlexNet, VGG16 or SqueezeNet, and that of the package lpips with the weights for it."
         )
     return read_tensors(path)
 
@@ -218,13 +254,22 @@ def _convolutions(tensors, path):
 def _shapes(plan, tensors):
     """The shapes of a backbone's tensors, with the file's numbers of maps, and what is seen."""
     shapes, widths, before = {}, [], 3
+
+    def add(name, before, size):
+        bias = tensors.get(f"{name}.bias", np.empty(0))
+        width = bias.shape[0] if bias.ndim else 0
+        shapes[f"{name}.weight"] = (width, before, size, size)
+        shapes[f"{name}.bias"] = (width,)
+        return width
+
     for stage, size in zip(plan.stages, plan.sizes, strict=True):
         for index in stage:
-            bias = tensors.get(f"features.{index}.bias", np.empty(0))
-            width = bias.shape[0] if bias.ndim else 0
-            shapes[f"features.{index}.weight"] = (width, before, size, size)
-            shapes[f"features.{index}.bias"] = (width,)
-            before = width
+            name = f"features.{index}"
+            if index == 0 or not plan.fires:
+                before = add(name, before, size)
+            else:
+                narrow = add(f"{name}.squeeze", before, 1)
+                before = sum(add(f"{name}.{part}", narrow, size) for part, size in EXPANDED)
         widths.append(before)
     return shapes, widths
 

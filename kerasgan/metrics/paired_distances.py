@@ -128,7 +128,7 @@ class LPIPS(_PairedDistance):
 
     LPIPS weighs the differences of a network's feature maps so that they agree with people's
     judgements of how similar two patches are. Nothing is downloaded: you give the two weight files.
-    Distances of AlexNet and of VGG16 cannot be compared.
+    Distances of different backbones cannot be compared.
 
     Args:
         backbone, heads: paths, as for `kerasgan.metrics.features.lpips`.
@@ -171,8 +171,8 @@ class LPIPS(_PairedDistance):
         if len(files) == 1 or not (named or isinstance(network, LPIPSNetwork)):
             raise ValueError(
                 f"LPIPS was given backbone={backbone!r}, heads={heads!r}, features={features!r}; "
-                "use LPIPS(backbone, heads), torchvision's file of AlexNet or VGG16 and that of "
-                f"the package lpips with the weights for it, or features={FORM}."
+                "use LPIPS(backbone, heads), torchvision's file of AlexNet, VGG16 or SqueezeNet and "
+                f"that of the package lpips with the weights for it, or features={FORM}."
             )
         super().__init__(features, name, **kwargs)
 

@@ -26,6 +26,7 @@ from kerasgan.translation.published_files import (
     MOST_LAYERS,
     PublishedLayer,
     channels_seen,
+    check_norm,
     is_patch_discriminator,
     load_layers,
     patch_layers,
@@ -168,13 +169,15 @@ class CycleGAN(TranslationModel):
     @classmethod
     def published_in(cls, file: PublishedFile, network: str | None = None) -> Published | None:
         settings: dict = {}
-        places, networks, ignored = {}, {}, []
+        places, networks, ignored, others = {}, {}, [], []
         for name, state in published_states(file).items():
             tensors, said = without_statistics(state)
             made = published_layers(tensors)
             if made is None:
+                others.append(name or "it")
                 continue
             own, layers_there = made
+            check_norm(tensors, layers_there, name or "it", "instance")
             check_tensors(tensors, shapes_of(layers_there), name or "it")
             for argument, value in own.items():
                 if settings.setdefault(argument, value) != value:
@@ -188,6 +191,11 @@ class CycleGAN(TranslationModel):
             ignored += [line for line in said if line not in ignored]
         if not networks:
             return None
+        if others:
+            raise ValueError(
+                f"{others[0]} is neither a generator of residual blocks nor a PatchGAN, which a "
+                "CycleGAN consists of."
+            )
         if network is not None:
             raise ValueError(f"network={network!r}; use None for files with one network.")
         settings["image_shape"] = (*PUBLISHED_SIZE, settings.pop("channels"))

@@ -21,6 +21,7 @@ from kerasgan.translation.published_files import (
     MOST_LAYERS,
     PublishedLayer,
     channels_seen,
+    check_norm,
     is_patch_discriminator,
     load_layers,
     patch_layers,
@@ -172,6 +173,7 @@ class Pix2Pix(TranslationModel):
                 ours = "discriminator"
             else:
                 continue
+            check_norm(tensors, made[1], name or "it", "batch")
             check_tensors(tensors, shapes_of(made[1]), name or "it")
             found[ours] = (name or ours, tensors, made[0])
             ignored += [line for line in said if line not in ignored]

@@ -35,6 +35,7 @@ from kerasgan.styles.published_files import (
     resampling_filters,
 )
 from kerasgan.styles.published_snapshots import (
+    WHOLE_BATCHES,
     architecture_of,
     published_snapshot,
     settings_of_mapping,
@@ -177,6 +178,8 @@ class StyleGAN2(StyledGAN):
         mixing_probability: float from 0 to 1, the share of training images with mixed styles; None
             for the preset's.
         batch_size: int, images per update, on which `"auto"` depends; None for the published one.
+        group_size: int, images in a group of the minibatch standard deviation; None for the
+            preset's.
         activation_limit: float above 0, to which activations are clipped, 256 in many published
             networks; None for 256 in mixed precision and no limit otherwise.
         seed, dtype, name: as for `kerasgan.ImageGAN`.
@@ -216,6 +219,7 @@ class StyleGAN2(StyledGAN):
         mapping_layers: int | None = None,
         mixing_probability: float | None = None,
         batch_size: int | None = None,
+        group_size: int | None = None,
         activation_limit: float | None = None,
         seed: int | None = None,
         dtype: str | keras.DTypePolicy | None = None,
@@ -223,7 +227,7 @@ class StyleGAN2(StyledGAN):
     ):
         image_shape = tuple(image_shape)
         doublings_to(image_shape, (START_SIZE,))
-        check_settings(PRESETS, preset, batch_size, mapping_layers)
+        check_settings(PRESETS, preset, batch_size, mapping_layers, group_size)
         chosen = PRESETS.get(preset) or automatic(image_shape[0], batch_size)
         discriminator = (
             chosen.discriminator
@@ -257,8 +261,10 @@ class StyleGAN2(StyledGAN):
             "mapping_layers": mapping_layers,
             "mixing_probability": mixing_probability,
             "batch_size": batch_size,
+            "group_size": group_size,
             "activation_limit": activation_limit,
         }
+        group = chosen.group_size if group_size is None else group_size
         half = half_precision(dtype)
         super().__init__(
             image_shape,
@@ -279,7 +285,7 @@ class StyleGAN2(StyledGAN):
                     make_discriminator,
                     max_width,
                     discriminator,
-                    chosen.group_size,
+                    group,
                     half,
                     limit=activation_limit,
                 ),
@@ -315,12 +321,14 @@ class StyleGAN2(StyledGAN):
         if found is None:
             return None
         published, group = found
-        # The presets that have such groups.
-        preset = {8: "paper256", 32: "cifar"}.get(group, "auto")
         ignored = published.ignored + left_out
-        if group not in (4, 8, 32):
-            ignored += (f"groups of {group} images for the minibatch standard deviation: 4",)
-        settings = {**published.settings, "preset": preset}
+        settings = {**published.settings, "preset": "auto"}
+        if group is None:
+            ignored += (WHOLE_BATCHES,)
+        elif group != 4:
+            # A preset that has such groups, or its own.
+            preset = {8: "paper256", 32: "cifar"}.get(group)
+            settings |= {"group_size": group} if preset is None else {"preset": preset}
         limit, *others = dict.fromkeys(
             snapshot_limit(file.tree, name) for name in sorted(published.networks, reverse=True)
         )

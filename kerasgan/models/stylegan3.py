@@ -36,6 +36,8 @@ from kerasgan.styles.published_files import (
     resampling_filters,
 )
 from kerasgan.styles.published_snapshots import (
+    OPTIONS,
+    WHOLE_BATCHES,
     published_snapshot,
     settings_of_mapping,
     shapes_of_mapping,
@@ -175,6 +177,8 @@ class StyleGAN3(MovesImages, StyledGAN):
         blur_sigma: float of at least 0, in pixels, the initial blur of the images that the
             discriminator sees; None for the published one. Use less for small images.
         batch_size: int, images per update, on which `"auto"` depends; None for the published one.
+        group_size: int, images in a group of the minibatch standard deviation; None for the
+            preset's.
         seed, dtype, name: as for `kerasgan.ImageGAN`.
 
     Raises:
@@ -210,6 +214,7 @@ class StyleGAN3(MovesImages, StyledGAN):
         mapping_layers: int | None = None,
         blur_sigma: float | None = None,
         batch_size: int | None = None,
+        group_size: int | None = None,
         seed: int | None = None,
         dtype: str | keras.DTypePolicy | None = None,
         name: str | None = None,
@@ -217,7 +222,7 @@ class StyleGAN3(MovesImages, StyledGAN):
         image_shape = tuple(image_shape)
         doublings_to(image_shape, (START_SIZE,))
         size = image_shape[0]
-        check_settings(PRESETS, preset, batch_size, mapping_layers)
+        check_settings(PRESETS, preset, batch_size, mapping_layers, group_size)
         if variant not in VARIANTS:
             raise ValueError(f"variant={variant!r}; use 't' or 'r'.")
         if num_layers is None:
@@ -245,8 +250,10 @@ class StyleGAN3(MovesImages, StyledGAN):
             "mapping_layers": mapping_layers,
             "blur_sigma": blur_sigma,
             "batch_size": batch_size,
+            "group_size": group_size,
         }
         depth = chosen.mapping_layers if mapping_layers is None else mapping_layers
+        group = chosen.group_size if group_size is None else group_size
         half = half_precision(dtype)
         width = max(1, chosen.widths // size) if base_width is None else base_width
         super().__init__(
@@ -256,7 +263,7 @@ class StyleGAN3(MovesImages, StyledGAN):
             num_classes=num_classes,
             networks=(
                 functools.partial(_make_generator, max_width, variant, layers_here, depth, half),
-                functools.partial(make_discriminator, max_width, "resnet", chosen.group_size, half),
+                functools.partial(make_discriminator, max_width, "resnet", group, half),
             ),
             ema_decay=0.5,  # which `ema_decay_after` overrules
             seed=seed,
@@ -284,18 +291,22 @@ class StyleGAN3(MovesImages, StyledGAN):
         found = published_snapshot(
             *(file, network, "StyleGAN3", "synthesis.input.freqs"),
             *(settings_of_generator, shapes_of_generator),
+            {**OPTIONS, "conv_clamp": (CLAMP, None)},
         )
         if found is None:
             return None
         published, group = found
-        settings = dict(published.settings)
+        settings, ignored = dict(published.settings), published.ignored
         architecture = settings.pop("discriminator_architecture", "resnet")
-        if architecture != "resnet" or group != 4:
+        if architecture != "resnet":
             raise ValueError(
-                f"its discriminator is of the kind {architecture!r} with groups of {group} images "
-                "for the standard deviation; StyleGAN3 has 'resnet' and groups of 4."
+                f"its discriminator is of the kind {architecture!r}; StyleGAN3 has 'resnet'."
             )
-        return dataclasses.replace(published, settings=settings)
+        if group is None:
+            ignored += (WHOLE_BATCHES,)
+        elif group != 4:
+            settings["group_size"] = group
+        return dataclasses.replace(published, settings=settings, ignored=ignored)
 
     def load_network(self, name: str, tensors: Mapping[str, np.ndarray]) -> None:
         load_published(getattr(self, name), tensors)

@@ -1,7 +1,10 @@
 """What StyleGAN2 and 3 have in common in the snapshots of NVIDIA's programs."""
 
+import itertools
+import math
 import re
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +24,11 @@ from kerasgan.weight_files.trees import check_tensors
 Tensors = Mapping[str, np.ndarray]
 Shapes = dict[str, tuple[int, ...]]
 
+MAPPING_RATE = 0.01  # of the mapping networks, relative to the others
+WHOLE_BATCHES = "minibatch standard deviation of whole batches: of groups of 4 images"
+# What networks have to be made with, if their file says it.
+OPTIONS = {"activation": ("lrelu",), "output_scale": (0.25,)}
+
 
 def published_snapshot(
     file: PublishedFile,
@@ -29,7 +37,8 @@ def published_snapshot(
     sign: str,
     settings_of: Callable[[Tensors], dict],
     shapes_of: Callable[[Tensors, Mapping], Shapes],
-) -> tuple[Published, int] | None:
+    options: Mapping[str, tuple] = OPTIONS,
+) -> tuple[Published, int | None] | None:
     """What a snapshot holds.
 
     Args:
@@ -38,10 +47,11 @@ def published_snapshot(
         sign: str, the name of a tensor that a generator of this kind has.
         settings_of: function from a generator's tensors to the arguments of the model.
         shapes_of: function from a generator's tensors and these to all shapes.
+        options: the values that options of the program may have, which arrays do not show.
 
     Returns:
         None for another file; or a `Published` and the number of images in a group of the
-        discriminator's standard deviation. Settings tell its architecture.
+        discriminator's standard deviation, None for the batch. Settings tell its architecture.
 
     Raises:
         ValueError: for a snapshot of this kind that cannot be had.
@@ -60,13 +70,70 @@ def published_snapshot(
         settings["discriminator_architecture"] = architecture_of(networks["D"], "", "fromrgb")
         own = snapshot_settings(file.tree, "D").get("epilogue_kwargs", {})
         group = own.get("mbstd_group_size", group)
+        if group is not None and (not isinstance(group, int) or group < 1):
+            raise ValueError(f"its discriminator says mbstd_group_size={group!r}.")
     ignored += [f"network {name}" for name in networks if name not in places.values()]
     ignored += [name for name in ("training_set_kwargs",) if name in file.tree]
-    used = {name: networks[name] for name in networks if name in places.values()}
+    used: dict[str, Tensors] = {}
+    for name in networks:
+        if name in places.values():
+            told = snapshot_settings(file.tree, name)
+            check_options(told, options, name)
+            used[name], remarks = with_usual_rate(networks[name], told, name)
+            ignored += remarks
     kind = f"snapshot of {kind}"
     training = going_on(file.tree)
     found = Published(kind, settings, used, places, tuple(ignored), training, NVIDIA_LICENCE)
     return found, group
+
+
+def check_options(told: Mapping[str, Any], options: Mapping[str, tuple], network: str) -> None:
+    """Makes sure that a network was made with options that we have.
+
+    Args:
+        told: the arguments that it was made with; some are dicts of arguments of parts.
+        options: the values that each may have.
+        network: str, how the file calls it.
+
+    Raises:
+        ValueError: for another value.
+    """
+    parts = (told, *(part for part in told.values() if isinstance(part, dict)))
+    for part, (option, accepted) in itertools.product(parts, options.items()):
+        if part.get(option, accepted[0]) not in accepted:
+            raise ValueError(
+                f"{network} was made with {option}={part[option]!r}; a network is read only with "
+                f"{' or '.join(map(repr, accepted))}."
+            )
+
+
+def with_usual_rate(
+    tensors: Tensors, told: Mapping[str, Any], network: str
+) -> tuple[Tensors, list[str]]:
+    """Arrays with which the usual learning rate of the mapping network gives the same outputs.
+
+    The program multiplies what it has learnt by the rate.
+
+    Args:
+        tensors: arrays of a network.
+        told: the arguments that it was made with.
+        network: str, how the file calls it.
+
+    Returns:
+        Arrays, and what to say of them.
+
+    Raises:
+        ValueError: for a rate that is no number above 0.
+    """
+    of_mapping = told.get("mapping_kwargs")
+    rate = of_mapping.get("lr_multiplier", MAPPING_RATE) if isinstance(of_mapping, dict) else None
+    if rate in (None, MAPPING_RATE):
+        return tensors, []
+    if not isinstance(rate, (int, float)) or not 0.0 < rate < math.inf:
+        raise ValueError(f"{network} was made with lr_multiplier={rate!r}; it is above 0.")
+    factor = np.float32(rate / MAPPING_RATE)
+    scaled = {n: factor * a if n.startswith("mapping.fc") else a for n, a in tensors.items()}
+    return scaled, [f"lr_multiplier={rate} of {network}: its mapping network learns with 0.01"]
 
 
 def settings_of_mapping(tensors: Tensors) -> dict:

@@ -40,15 +40,23 @@ def from_tensorflow(file: PublishedFile) -> tuple[PublishedFile, tuple[str, ...]
     told = networks["D"].state["static_kwargs"]
     group, limit = told.get("mbstd_group_size", 4), told.get("conv_clamp")
     both = {"conv_clamp": limit}
+    rates = {
+        n: {"lr_multiplier": networks[n].state["static_kwargs"].get("mapping_lrmul", 0.01)}
+        for n in ("G", "Gs")
+    }
     settings = {"_init_kwargs": {**both, "epilogue_kwargs": {"mbstd_group_size": group}}}
     judge = _discriminator(networks["D"])
-    found = {"G": _module(_generator(networks["G"]), _init_kwargs=both)}
+    found = {
+        "G": _module(_generator(networks["G"]), _init_kwargs={**both, "mapping_kwargs": rates["G"]})
+    }
     ignored: tuple[str, ...] = ()
     if "mapping.embed.weight" in judge:
         ignored = ("network D: its mapping of classes has another depth than StyleGAN2's",)
     else:
         found["D"] = _module(judge, **settings)
-    found["G_ema"] = _module(_generator(networks["Gs"]), _init_kwargs=both)
+    found["G_ema"] = _module(
+        _generator(networks["Gs"]), _init_kwargs={**both, "mapping_kwargs": rates["Gs"]}
+    )
     return PublishedFile(file.path, found), ignored
 
 

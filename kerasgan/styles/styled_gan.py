@@ -72,14 +72,14 @@ def check_settings(
     preset: str,
     batch_size: int | None,
     mapping_layers: int | None,
+    group_size: int | None,
 ) -> None:
-    """Raises a ValueError for an invalid preset, batch size or depth of the mapping."""
+    """Raises a ValueError for an invalid preset, batch size, mapping depth or group size."""
     names = ("auto", *presets)
     if preset not in names:
         raise ValueError(f"preset={preset!r}; use one of {', '.join(map(repr, names))}.")
     if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
         raise ValueError(f"batch_size={batch_size!r}; use None or a number of at least 1.")
-    if mapping_layers is not None and (not isinstance(mapping_layers, int) or mapping_layers < 1):
-        raise ValueError(
-            f"mapping_layers={mapping_layers!r}; use None or a whole number of at least 1."
-        )
+    for argument, value in (("mapping_layers", mapping_layers), ("group_size", group_size)):
+        if value is not None and (not isinstance(value, int) or value < 1):
+            raise ValueError(f"{argument}={value!r}; use None or a whole number of at least 1.")

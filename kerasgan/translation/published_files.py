@@ -130,6 +130,28 @@ def pixel_layers(tensors: Tensors, normalized: bool) -> tuple[dict, list[Publish
     return {"receptive_field": 1, "base_width": width}, layers
 
 
+def check_norm(tensors: Tensors, layers: Iterable[PublishedLayer], network: str, norm: str) -> None:
+    """Makes sure that a network was made with the option that its model has.
+
+    Args:
+        tensors: its arrays.
+        layers: those of a network with this option.
+        network: str, how the file calls it.
+        norm: str, the option: with `"batch"` normalization has scales, with `"instance"` there are
+            biases before it.
+
+    Raises:
+        ValueError: for a network that was made with another one.
+    """
+    needed = [f"{layer.theirs}.bias" for layer in layers if layer.bias is not None]
+    missing = [name for name in needed if name not in tensors]
+    if missing:
+        raise ValueError(
+            f"{network} lacks {', '.join(missing[:3])}; it has to be made with --norm {norm}, "
+            "which is the program's default for this model."
+        )
+
+
 def shapes_of(layers: Iterable[PublishedLayer]) -> dict[str, tuple[int, ...]]:
     """The shapes of the arrays of published layers, by name."""
     shapes: dict[str, tuple[int, ...]] = {}

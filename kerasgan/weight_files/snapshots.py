@@ -52,7 +52,10 @@ def snapshot_limit(tree, network: str) -> float | None:
     """
     told = snapshot_settings(tree, network)
     inner = told.get("synthesis_kwargs")
-    limit = (inner if isinstance(inner, dict) else told).get("conv_clamp")
+    # The program of StyleGAN3 does not group these settings, and has a limit unless told otherwise.
+    generators = [snapshot_settings(tree, n) for n in ("G", "G_ema") if tree.get(n) is not None]
+    later = any("channel_base" in g and "synthesis_kwargs" not in g for g in generators)
+    limit = (inner if isinstance(inner, dict) else told).get("conv_clamp", 256 if later else None)
     return float(limit) if isinstance(limit, (int, float)) and 0 < limit < np.inf else None
 
 

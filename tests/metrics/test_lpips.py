@@ -23,6 +23,7 @@ only_here = needs_backend("tensorflow", reason="what frameworks can break is tes
 PYTORCH = {
     "alexnet": [0.000322836773, 0.0614251734, 0.528049364],
     "vgg16": [0.00319950991, 0.142816937, 0.909780156],
+    "squeezenet": [0.000146082412, 0.0451539576, 0.498658293],
 }
 
 
@@ -136,8 +137,8 @@ class LPIPSTest(tf.test.TestCase):
             ((folder / "no.pth", vgg_heads), "backbone='.*no.pth' is not a file"),
             ((written("a", short), vgg_heads), "taken for VGG16, lacks features.28.bias"),
             ((written("b", more), vgg_heads), "has the unknown features.30.bias"),
-            ((written("c", other), vgg_heads), "no features.0.weight with kernels of 11x11 or 3x3"),
-            ((vgg_heads, vgg), "no features.0.weight"),
+            ((written("c", other), vgg_heads), "has no features.6.weight or features.2.weight or"),
+            ((vgg_heads, vgg), "has no features.6.weight or"),
             ((vgg, vgg), "has to be such as lpips/weights/v0.1/vgg.pth, lacks lin0.model.1.weight"),
             (
                 (vgg, files("alexnet")[1]),
@@ -149,7 +150,7 @@ class LPIPSTest(tf.test.TestCase):
             with self.assertRaisesRegex((ValueError, FileNotFoundError), message):
                 lpips(*arguments)
         for arguments, message in (
-            ({}, "use LPIPS\\(backbone, heads\\), torchvision's file of AlexNet or VGG16"),
+            ({}, "use LPIPS\\(backbone, heads\\), torchvision's file of AlexNet, VGG16 or"),
             ({"backbone": vgg}, "heads=None"),
             ({"features": "inception"}, "features='inception'"),
             ({"features": "lpips:one.pth"}, "two paths without commas"),

@@ -27,10 +27,12 @@ from kerasgan.models.cycle_gan import published_layers
 from kerasgan.models.r3_gan import published_places as published_places_r3
 from kerasgan.models.stylegan2 import published_places, shapes_of_generator
 from kerasgan.models.stylegan3 import published_places as published_places_3
-from kerasgan.styles.published_files import as_ours
+from kerasgan.styles.networks import mapping_network
+from kerasgan.styles.published_files import as_ours, places_in_layers
 from kerasgan.training.official import PublishedFile
 from kerasgan.translation.published_files import shapes_of
 from kerasgan.weight_files import read_tree
+from kerasgan.weight_files.snapshots import snapshot_limit
 
 pytestmark = needs_backend("tensorflow", reason="files are the same everywhere")
 
@@ -102,6 +104,69 @@ class OfficialTest(tf.test.TestCase, parameterized.TestCase):
         self.assertEqual(found.settings["activation_limit"], 128.0)
         self.assertFalse([line for line in found.ignored if "clamp" in line])
 
+    def test_a_limit_that_stylegan3s_program_does_not_write(self):
+        tree = read_tree(self.write(snapshot(stylegan2_tensors())))
+        for name in ("G", "G_ema"):
+            tree[name].state |= {"_init_kwargs": {"channel_base": 512}}
+        file = PublishedFile(self.path, tree)
+        self.assertEqual(kerasgan.StyleGAN2.published_in(file).settings["activation_limit"], 256.0)
+        tree["G_ema"].state["_init_kwargs"]["conv_clamp"] = None
+        self.assertIsNone(snapshot_limit(tree, "G_ema"))
+
+    def test_learning_rates_of_the_mapping_network(self):
+        """Styles by hand: the program multiplies weights and biases by the rate."""
+        tensors = stylegan2_tensors()
+        tree = read_tree(self.write(snapshot(tensors)))
+        told = {"_init_kwargs": {"mapping_kwargs": {"lr_multiplier": 0.5}}}
+        tree["G_ema"].state |= told
+        file = PublishedFile(self.path, tree)
+        found = kerasgan.StyleGAN2.published_in(file, "G_ema")
+        self.assertIn("lr_multiplier=0.5 of G_ema", "".join(found.ignored))
+        network = mapping_network(32, 2, 3)
+        for name, variable in places_in_layers(network).items():
+            variable.assign(as_ours(name, found.networks["G_ema"][f"mapping.{name}"]))
+        start, random = "G_ema.mapping.", np.random.default_rng(0)
+
+        def unit(x):
+            return x / np.sqrt(np.mean(x**2, axis=1, keepdims=True) + 1e-8)
+
+        z, labels = random.normal(size=(2, 32)).astype("float32"), np.array([2, 0], "int32")
+        embedding = tensors[f"{start}embed.weight"] / np.sqrt(3.0)
+        x = np.concatenate(
+            [unit(z), unit(embedding.T[labels] + tensors[f"{start}embed.bias"])], axis=1
+        )
+        for layer in ("fc0", "fc1"):
+            weight, bias = (0.5 * tensors[f"{start}{layer}.{n}"] for n in ("weight", "bias"))
+            x = x @ weight.T / np.sqrt(x.shape[1]) + bias
+            x = np.sqrt(2.0) * np.maximum(x, 0.2 * x)
+        self.assertAllClose(network([z, labels]), x, rtol=1e-4, atol=1e-4)
+
+    @parameterized.parameters(
+        ({"activation": "relu"}, "G_ema was made with activation='relu'; .* only with 'lrelu'"),
+        ({"synthesis_kwargs": {"activation": "sin"}}, "activation='sin'"),
+        ({"mapping_kwargs": {"lr_multiplier": -1}}, "lr_multiplier=-1; it is above 0"),
+    )
+    def test_options_that_arrays_do_not_show(self, told, reason):
+        tree = read_tree(self.write(snapshot(stylegan2_tensors())))
+        tree["G_ema"].state |= {"_init_kwargs": told}
+        with self.assertRaisesRegex(ValueError, reason):
+            kerasgan.StyleGAN2.published_in(PublishedFile(self.path, tree))
+
+    @parameterized.parameters(
+        (2, {"group_size": 2}), (8, {"preset": "paper256"}), (None, {}), (4, {}), ("4", None)
+    )
+    def test_groups_of_the_standard_deviation(self, group, wanted):
+        kind = {"mbstd_group_size": group}
+        file = PublishedFile.read(self.write(snapshot(stylegan2_tensors(), epilogue_kwargs=kind)))
+        if wanted is None:
+            with self.assertRaisesRegex(ValueError, "says mbstd_group_size='4'"):
+                kerasgan.StyleGAN2.published_in(file)
+            return
+        found = kerasgan.StyleGAN2.published_in(file)
+        shown = {n: found.settings.get(n) for n in ("group_size", "preset")}
+        self.assertEqual(shown, {"group_size": None, "preset": "auto", **wanted})
+        self.assertEqual(group is None, any("whole batches" in line for line in found.ignored))
+
     @parameterized.parameters(("t", None), ("r", 3))
     def test_a_snapshot_becomes_a_stylegan3(self, variant, classes):
         with np.load(PUBLISHED_3) as file:
@@ -120,6 +185,11 @@ class OfficialTest(tf.test.TestCase, parameterized.TestCase):
             gan = kerasgan.StyleGAN3.from_official(self.path)
             kernel = published_places_3(gan.generator)[name.removeprefix("G_ema.")]
             self.assertAllEqual(kernel, as_ours(name, tensors[name]))
+        tree = read_tree(self.path)
+        for told in ({"output_scale": 1.0}, {"conv_clamp": 2.0}):
+            tree["G_ema"].state |= {"_init_kwargs": told}
+            with self.assertRaisesRegex(ValueError, f"G_ema was made with {next(iter(told))}="):
+                kerasgan.StyleGAN3.published_in(PublishedFile(self.path, tree))
         del tensors[f"{start[2:]}synthesis.L6_32_3.bias"]
         with self.assertRaisesRegex(ValueError, "G_ema lacks synthesis.L6_32_3.bias"):
             kerasgan.load_official(self.write(snapshot(tensors)))
@@ -149,6 +219,14 @@ class OfficialTest(tf.test.TestCase, parameterized.TestCase):
         tensors["G_ema.Model.MainLayers.1.Layers.0.Resampler.Kernel"] = np.ones((4, 4))
         with self.assertRaisesRegex(ValueError, r"not the filter \[1, 3, 3, 1\]"):
             kerasgan.load_official(self.write(snapshot(tensors)))
+
+    def test_a_stylegan3_with_other_groups(self):
+        with np.load(PUBLISHED_3) as file:
+            tensors = {n.removeprefix("r/"): file[n] for n in file if n.startswith("r/")}
+        tensors = {n: a for n, a in tensors.items() if n.startswith(("G_ema.", "D."))}
+        content = snapshot(tensors, epilogue_kwargs={"mbstd_group_size": 8})
+        found = kerasgan.StyleGAN3.published_in(PublishedFile.read(self.write(content)))
+        self.assertEqual(found.settings["group_size"], 8)
 
     def test_snapshots_that_do_not_fit_are_refused(self):
         tensors = stylegan2_tensors()

@@ -156,6 +156,26 @@ class TranslationTest(tf.test.TestCase, parameterized.TestCase):
         with self.assertRaisesRegex(ValueError, "not of a model that kerasgan knows"):
             kerasgan.load_official(path)
 
+    def test_networks_with_another_normalization_are_refused(self):
+        """Of --norm batch or none in a CycleGAN, and of --norm instance in a Pix2Pix."""
+        for kind in ("resnet_3blocks_ngf8", "patchgan_ndf8"):
+            arrays = dict(read_tensors(FILES / f"cyclegan_{kind}.pth"))
+            first = "model.1" if "resnet" in kind else "model.2"
+            write(
+                self.folder / "net.pth", {n: arrays[n] for n in arrays if "bias" not in n}, archive
+            )
+            with self.assertRaisesRegex(ValueError, rf"lacks .*{first}\.bias.* --norm instance"):
+                kerasgan.load_official(self.folder / "net.pth")
+        shapes = published_shapes(3, 2)
+        arrays = {n: np.ones(shape, "float32") for n, shape in shapes.items() if len(shape) == 4}
+        write(self.folder / "net.pth", arrays, archive)
+        with self.assertRaisesRegex(ValueError, r"lacks model\.model\.1\..*; .* --norm batch"):
+            kerasgan.load_official(self.folder / "net.pth")
+        write(self.folder / "latest_net_G_A.pth", arrays, archive)
+        shutil.copy(FILES / "cyclegan_patchgan_ndf8.pth", self.folder / "latest_net_D_A.pth")
+        with self.assertRaisesRegex(ValueError, "G_A is neither a generator of residual blocks"):
+            kerasgan.load_official(self.folder)
+
     @parameterized.parameters(
         ({"depth": 6}, "depth=6; use None or a whole number from 2 to 4"),
         ({"depth": 3, "dropout_levels": (3,)}, r"dropout_levels=\(3,\); use None or numbers from"),
