@@ -171,8 +171,8 @@ class LPIPS(_PairedDistance):
         if len(files) == 1 or not (named or isinstance(network, LPIPSNetwork)):
             raise ValueError(
                 f"LPIPS was given backbone={backbone!r}, heads={heads!r}, features={features!r}; "
-                "use LPIPS(backbone, heads), torchvision's file of AlexNet, VGG16 or SqueezeNet and "
-                f"that of the package lpips with the weights for it, or features={FORM}."
+                "use LPIPS(backbone, heads), torchvision's file of AlexNet, VGG16 or SqueezeNet "
+                f"and that of the package lpips with its weights, or features={FORM}."
             )
         super().__init__(features, name, **kwargs)
 

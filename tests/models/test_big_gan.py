@@ -8,6 +8,7 @@ from absl.testing import parameterized
 from backends import needs_backend
 from keras import layers, ops
 from keras.optimizers import SGD
+from written_files import archive, state_dict
 
 import kerasgan
 from kerasgan.layers import ConditionalBatchNormalization, SelfAttention2D, SpectralNormalization
@@ -411,6 +412,27 @@ class OfficialTest(tf.test.TestCase, parameterized.TestCase):
             self.assertAllClose(found, wanted, rtol=1e-6, atol=1e-4)
         copy = kerasgan.BigGAN.from_config(gan.get_config())
         self.assertEqual(copy.get_config(), gan.get_config())
+
+    @needs_backend("tensorflow", reason="files are the same everywhere")
+    def test_a_folder_with_earlier_copies(self):
+        """The program keeps several, of each network and of each optimizer."""
+        settings = {"image_shape": (8, 8, 3), "num_classes": 4, "base_width": 2}
+        settings |= {"latent_dim": 4, "embedding_dim": 5, "norm_epsilon": 1e-5}
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        for name in ("G", "G_ema", "D"):
+            arrays = published(name[0], settings)
+            for copy in ("", "_best0", "_best1", "_copy0"):
+                changed = {**arrays, "linear.bias": arrays["linear.bias"] + bool(copy)}
+                (folder / f"{name}{copy}.pth").write_bytes(state_dict(changed, archive))
+                (folder / f"{name}_optim{copy}.pth").write_bytes(b"not read")
+        found = kerasgan.BigGAN.published_in(PublishedFile.read(folder))
+        self.assertEqual(list(found.networks), ["G", "G_ema", "D"])
+        bias = found.networks["D"]["linear.bias"]
+        self.assertAllEqual(bias, published("D", settings)["linear.bias"])
+        for name in ("G", "G_ema", "D"):
+            (folder / f"{name}.pth").unlink()
+        with self.assertRaisesRegex(ValueError, "has 9 .pth files"):
+            PublishedFile.read(folder)
 
     @needs_backend("tensorflow", reason="files are the same everywhere")
     def test_files_of_other_forms(self):
