@@ -2,7 +2,7 @@
 
 import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__init__.py)
 
-from kerasgan.checks.arguments import above_zero, check_arguments, whole_number
+from kerasgan.checks.arguments import above_zero, as_floats, check_arguments, whole_number
 from kerasgan.checks.batches import BatchCheck, checked_data, refuse_weights
 from kerasgan.checks.images import (
     LARGEST,
@@ -26,6 +26,7 @@ __all__ = [
     "LARGEST",
     "BatchCheck",
     "above_zero",
+    "as_floats",
     "as_numpy",
     "check_arguments",
     "check_autoencoder",

@@ -5,6 +5,9 @@ import math
 import numbers
 
 import keras
+import numpy as np
+
+from kerasgan.checks.images import as_numpy
 
 NETWORKS = ("generator", "discriminator")
 WHOLE = ("base_width", "max_width", "latent_dim")
@@ -89,3 +92,19 @@ def above_zero(name, value):
     """
     if not isinstance(value, numbers.Real) or not 0.0 < value < math.inf:
         raise ValueError(f"{name}={value!r}; use a number above 0.")
+
+
+def as_floats(name, value, dtype="float32"):
+    """An argument as a NumPy array of floats: array, tensor, number or nested lists of numbers.
+
+    Raises:
+        ValueError: when it is something else.
+    """
+    try:
+        if value is not None:  # which NumPy takes for NaN
+            return np.asarray(as_numpy(value), dtype)
+    except (TypeError, ValueError):
+        pass
+    plain = value is None or isinstance(value, str)
+    found = repr(value) if plain else f"a {type(value).__name__}"
+    raise ValueError(f"{name} is {found}; use an array of numbers, rows of one length.")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kerasgan.checks.arguments import whole_number
+from kerasgan.checks.arguments import as_floats, whole_number
 
 SPREAD = 0.25  # of the noise that the paper adds, uniform from -0.25 to 0.25
 
@@ -48,8 +48,9 @@ def analogy(
     Networks, Radford, Metz & Chintala, 2016, arXiv:1511.06434, section 6.3.2 and figure 7.
     """
     whole_number("num_points", num_points, 1)
+    whole_number("seed", seed, 0)
     given = {"examples": examples, "without": without, "others": others}
-    arrays = {name: np.asarray(points, "float32") for name, points in given.items()}
+    arrays = {name: as_floats(name, points) for name, points in given.items()}
     shape = arrays["examples"].shape[1:]
     for name, points in arrays.items():
         if points.ndim < 2 or not len(points) or points.shape[1:] != shape:

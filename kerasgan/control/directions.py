@@ -12,7 +12,7 @@ from keras import ops
 from numpy.typing import ArrayLike
 
 from kerasgan.backend import private
-from kerasgan.checks.arguments import whole_number
+from kerasgan.checks.arguments import as_floats, whole_number
 from kerasgan.control.scoring import Scores, scored
 from kerasgan.roles import base
 from kerasgan.roles.generates_images import HasLatents
@@ -95,18 +95,29 @@ class Directions:
             float32 array (n, *shape).
 
         Raises:
-            ValueError: for an unknown direction, or points of another shape.
+            ValueError: for an unknown direction, points of another shape, or deviations that are
+                not finite or of another number.
         """
         number = self.index(name)
         vector = self.vectors[number]
-        points = np.asarray(points, "float32")
-        if points.shape[1:] != vector.shape:
+        points = as_floats("points", points)
+        if points.ndim != 1 + vector.ndim or points.shape[1:] != vector.shape:
+            wanted = ", ".join(map(str, ("n", *vector.shape)))
             raise ValueError(
-                f"points have shape {points.shape}, but the directions have shape {vector.shape}; "
-                f"use points in {self.space} of the model that the directions were found for."
+                f"points have shape {points.shape}; use ({wanted}), points in {self.space} of the "
+                "model that the directions were found for."
             )
-        steps = np.broadcast_to(np.asarray(deviations, "float32"), len(points))
-        steps = steps.reshape(-1, *(1 for _ in vector.shape)) * self.deviations[number]
+        steps = as_floats("deviations", deviations)
+        if steps.shape not in ((), (len(points),)) or not np.all(np.isfinite(steps)):
+            found = steps if steps.ndim == 0 else f"an array of shape {steps.shape}"
+            raise ValueError(
+                f"deviations is {found}; use a finite number, or one for each of the "
+                f"{len(points)} points."
+            )
+        steps = (
+            np.broadcast_to(steps, len(points)).reshape(-1, *(1 for _ in vector.shape))
+            * self.deviations[number]
+        )
         return points + steps * vector
 
     def save(self, path: str | os.PathLike) -> None:
@@ -145,7 +156,8 @@ class Directions:
             space, method = str(found["space"]), str(found["method"])
         except (ValueError, OSError, EOFError, KeyError, TypeError, zipfile.BadZipFile) as error:
             raise ValueError(
-                f"{path} does not hold directions of kerasgan, or is damaged: {error}"
+                f"{path} does not hold directions of kerasgan, or is damaged; write it again with "
+                "Directions.save or kerasgan directions."
             ) from error
         if not len(names) == len(vectors) == len(deviations) == len(quality):
             raise ValueError(f"{path} is damaged: the numbers of names and directions differ.")
@@ -189,7 +201,7 @@ def directions(
             orthogonal, so that moving along them does not change these (InterFaceGAN's conditional
             manipulation).
         num_points: int, how many random points to learn from and to measure deviations with.
-        num_directions: int, how many directions `"sefa"` and `"pca"` return.
+        num_directions: int, how many directions `"sefa"` and `"pca"` return, if there are as many.
         labels: for a conditional model, as for `generate`: one for all points, or one for each.
         seed: int, the seed of the points.
 
@@ -274,12 +286,15 @@ def _orthonormal(against, shape, space):
     size = int(np.prod(shape))
     if against is None:
         return np.zeros((0, size))
-    vectors = np.asarray(against.vectors if isinstance(against, Directions) else against, "float64")
+    given = against.vectors if isinstance(against, Directions) else against
+    vectors = as_floats("against", given, "float64")
     other = isinstance(against, Directions) and against.space != space
     if vectors.ndim != 1 + len(shape) or vectors.shape[1:] != shape or other:
         found = f"{against.space}, {vectors.shape}" if other else vectors.shape
         wanted = ", ".join(map(str, ("k", *shape)))
         raise ValueError(f"against has {found}; use directions in {space} of shape ({wanted}).")
+    if not np.all(np.isfinite(vectors)):
+        raise ValueError("against holds NaN or infinite numbers; check where it comes from.")
     basis, triangle = np.linalg.qr(vectors.reshape(-1, size).T)
     return basis.T[np.abs(np.diag(triangle)) > 1e-9]
 

@@ -51,12 +51,20 @@ def train_encoder(
     Image Editing, Zhu, Shen, Zhao & Zhou, 2020, arXiv:2004.00049, section 3.1.
     """
     require(model, HasLatents, "kerasgan.control.train_encoder")
-    whole_number("steps", steps, 1)
+    for name, number in {
+        "steps": steps,
+        "batch_size": batch_size,
+        "base_width": base_width,
+    }.items():
+        whole_number(name, number, 1)
     space = model.checked_space(space)
     if model.condition is not None:
         raise ValueError(
             f"{type(model).__name__} is conditional; encoders are for unconditional models."
         )
+    if len(model.image_shape) != 3:
+        name = type(model).__name__
+        raise ValueError(f"{name} makes vectors of shape {model.image_shape}, not images.")
     shape = model.point_shape(space)
     inputs, x = convolutional_features(model.image_shape, base_width, batch_norm=True)
     x = layers.Dense(256, "relu", name="hidden")(x)

@@ -7,13 +7,15 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike
 
-from kerasgan.checks.arguments import whole_number
+from kerasgan.checks.arguments import as_floats, whole_number
+from kerasgan.checks.images import as_numpy
 from kerasgan.control.directions import Directions
 from kerasgan.control.scoring import Scores, scored
 from kerasgan.roles.base import require
 from kerasgan.roles.generates_images import HasLatents
 
 BINS = 20  # of a code, to measure its mutual information
+LEAST_EXAMPLES = 10  # of which some are left to judge what trees have learned
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +87,11 @@ def change_table(
     (('ink',), ('ink',), (1, 1))
     """
     require(model, HasLatents, "kerasgan.control.change_table")
+    if not isinstance(found, Directions):
+        raise ValueError(
+            f"found is a {type(found).__name__}; use the Directions that "
+            "kerasgan.control.directions returns, or Directions.load(FILE)."
+        )
     whole_number("num_points", num_points, 2)
     space = model.checked_space(found.space)
     latents = model.latents(num_points, seed=seed)
@@ -215,7 +222,8 @@ def dci(codes: ArrayLike, factors: ArrayLike, seed: int = 0) -> DCI:
         `DCI`.
 
     Raises:
-        ValueError: for other shapes, or numbers that are not finite.
+        ValueError: for other shapes, numbers that are not finite, codes and factors that are all
+            constant, and fewer than 10 examples.
 
     Example:
 
@@ -229,7 +237,13 @@ def dci(codes: ArrayLike, factors: ArrayLike, seed: int = 0) -> DCI:
     """
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
+    whole_number("seed", seed, 0)
     known, columns = _known(codes, factors)
+    if len(known) < LEAST_EXAMPLES:
+        raise ValueError(
+            f"codes and factors have {len(known)} examples; dci learns from four fifths of them, "
+            f"so use at least {LEAST_EXAMPLES}."
+        )
     learn = np.random.default_rng(seed).random(len(known)) < 0.8
     importance, told = [], []
     for column in columns:
@@ -238,6 +252,8 @@ def dci(codes: ArrayLike, factors: ArrayLike, seed: int = 0) -> DCI:
         importance.append(trees.feature_importances_)
         told.append(max(0.0, trees.score(known[~learn], column[~learn])))
     matrix = np.stack(importance, axis=1)  # codes x factors
+    if not matrix.any():
+        raise ValueError("no code tells about any factor; use codes and factors that vary.")
     by_code, by_factor = matrix.sum(axis=1), matrix.sum(axis=0)
     of_codes = 1.0 - _entropies(matrix, axis=1)
     of_factors = 1.0 - _entropies(matrix, axis=0)
@@ -307,8 +323,14 @@ def _binned(numbers):
 
 def _known(codes, factors):
     """Codes, float64 (n, k), and the list of factors, each int64 or float64 (n,)."""
-    codes, factors = np.asarray(codes, "float64"), np.asarray(factors)
-    if codes.ndim != 2 or factors.ndim != 2 or len(codes) != len(factors) or not codes.size:
+    codes, factors = as_floats("codes", codes, "float64"), np.asarray(as_numpy(factors))
+    if factors.dtype.kind not in "biuf":
+        raise ValueError(
+            f"factors are {factors.dtype}; use numbers. np.unique(names, return_inverse=True)[1] "
+            "numbers the names of classes."
+        )
+    sizes = codes.size and factors.size
+    if codes.ndim != 2 or factors.ndim != 2 or len(codes) != len(factors) or not sizes:
         raise ValueError(
             f"codes have shape {codes.shape} and factors {factors.shape}; use shapes (n, k) and "
             "(n, m)."

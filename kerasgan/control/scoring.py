@@ -37,6 +37,9 @@ def scored(scores: Scores, images: np.ndarray, varied: bool = True) -> dict[str,
         raise ValueError(
             f"scores={scores!r}; use a function of images, or a dict from names to such functions."
         )
+    for name, function in functions.items():
+        if not callable(function):
+            raise ValueError(f"scores: {name!r} is {function!r}; use a function of images.")
     found: dict[str, list] = {}
     for start in range(0, len(images), AT_ONCE):
         some = images[start : start + AT_ONCE]

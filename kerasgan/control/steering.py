@@ -87,8 +87,9 @@ class Steering:
     def __init__(self, model, objective, keep=(), *, space="z", rate=1.0):
         require(model, HasLatents, "kerasgan.control.steer")
         above_zero("rate", rate)
-        if callable(keep):
-            raise ValueError("keep is a function; use a list of functions, [function].")
+        if not isinstance(keep, (list, tuple)):
+            found = "a function" if callable(keep) else repr(keep)
+            raise ValueError(f"keep is {found}; use a list of functions, [function].")
         self.model, self.objective, self.keep = model, objective, list(keep)
         self.space, self.rate = model.checked_space(space), rate
         self.shape = model.point_shape(self.space)
@@ -104,6 +105,8 @@ class Steering:
         model, space = self.model, self.space
         latents = model.checked_points(latents, space)
         classes = model.checked_labels(labels, len(latents))
+        if not len(latents):
+            return latents
         if self.length_of_step is None:
             own = None if classes is None else classes[:2]
             some = model.generate_from_points(latents[:2], space, labels=own)
@@ -123,7 +126,7 @@ class Steering:
                 share = np.full((len(moved), 1), 1.0 - step / steps, "float32")
                 moved = self.step([moved, lengths, share, *kept, *own_labels])
             found.append(moved)
-        return np.concatenate([flat[:0], *found]).reshape(latents.shape)
+        return np.concatenate(found).reshape(latents.shape)
 
     def _value_of(self, function, latents, labels):
         points = ops.reshape(latents, (-1, *self.shape))
@@ -183,7 +186,15 @@ def check_gradient(images, function, name):
         raise ValueError(f"{name}={function!r}; use a function of images, written with keras.ops.")
     advice = "write it with keras.ops, or with a network, not with NumPy, and without rounding"
     images = ops.convert_to_tensor(images)
-    value = function(images)
+    try:
+        value = function(images)
+    except ValueError as error:
+        if not isinstance(function, keras.Model):
+            raise
+        raise ValueError(
+            f"{name}: {function.name} takes {function.input_shape[1:]}, but not the model's "
+            f"images, {tuple(images.shape[1:])}; use a network that takes these."
+        ) from error
     if not ops.is_tensor(value):
         raise ValueError(f"{name} returns {type(value).__name__}, which has no gradient; {advice}.")
     if tuple(value.shape) != (len(images),):

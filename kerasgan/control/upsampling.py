@@ -97,6 +97,8 @@ def upsample(
     whole_number("steps", steps, 1)
     small = np.asarray(as_numpy(small_image))
     shape = model.image_shape
+    if len(shape) != 3:
+        raise ValueError(f"{type(model).__name__} makes vectors of shape {shape}, not images.")
     divides = small.ndim == 3 and all(
         0 < own < whole and whole % own == 0
         for own, whole in zip(small.shape[:2], shape[:2], strict=True)

@@ -11,7 +11,7 @@ from kerasgan import backend, checks
 from kerasgan.export.saved_model import Computation, Exports
 from kerasgan.roles.generates_images import GeneratesImages
 from kerasgan.roles.takes_images import TakesImages
-from kerasgan.sampling.latents import way
+from kerasgan.sampling.latents import ends_of, way
 from kerasgan.utils.rows import some_at_a_time
 
 
@@ -61,7 +61,7 @@ class Encodes(TakesImages):
         Raises:
             ValueError: for codes of another shape.
         """
-        codes = np.asarray(codes, "float32")
+        codes = checks.as_floats("codes", codes)
         wanted = tuple(self.decoder.input_shape[1:])
         if codes.shape[1:] != wanted:
             wanted = ("num_images", *wanted)
@@ -115,6 +115,7 @@ class Encodes(TakesImages):
         (5, 8, 8, 1)
         """
         checks.whole_number("num_images", num_images, 2)
+        ends_of(first, second)  # of one shape
         codes = self.encode(np.stack([first, second]))
         return self.decode(way(codes[0], codes[1], num_images, path))
 

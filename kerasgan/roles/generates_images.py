@@ -13,7 +13,7 @@ from kerasgan import backend, checks
 from kerasgan.export.saved_model import Computation, Exports
 from kerasgan.roles.takes_images import TakesImages
 from kerasgan.sampling import projection, refinement
-from kerasgan.sampling.latents import truncated, way
+from kerasgan.sampling.latents import ends_of, truncated, way
 from kerasgan.sampling.normals import standard_normal
 from kerasgan.utils.image_numbers import numbers_of_images
 from kerasgan.utils.rows import AT_ONCE
@@ -365,7 +365,7 @@ class HasLatents(GeneratesImages):
         >>> gan.generate_from(gan.latents(2, seed=0)).shape
         (2, 8, 8, 1)
         """
-        latents = np.asarray(latents, "float32")
+        latents = checks.as_floats("latents", latents)
         if latents.ndim != 2 or latents.shape[1] != self.latent_dim:
             raise ValueError(
                 f"latents has shape {latents.shape}; use (num_images, {self.latent_dim})."
@@ -406,7 +406,7 @@ class HasLatents(GeneratesImages):
         Raises:
             ValueError: for another shape, or numbers that are not finite.
         """
-        array = np.asarray(points, "float32")
+        array = checks.as_floats("points", points)
         shape = self.point_shape(space)
         if array.ndim != 1 + len(shape) or array.shape[1:] != shape:
             wanted = ", ".join(map(str, ("num_points", *shape)))
@@ -437,7 +437,7 @@ class HasLatents(GeneratesImages):
             ValueError: for another space, or labels that are missing or unexpected.
         """
         self.checked_space(space)
-        return np.asarray(latents, "float32")
+        return checks.as_floats("latents", latents)
 
     def generate_from_points(
         self,
@@ -510,7 +510,7 @@ class HasLatents(GeneratesImages):
         (5, 8, 8, 1)
         """
         space = self.checked_space(space)
-        ends = np.stack([first, second]).astype("float32")
+        ends = ends_of(first, second)
         between_images = getattr(super(), "interpolate", None)  # of a model that encodes, too
         if between_images is not None and ends.shape[1:] == tuple(self.image_shape):
             return between_images(first, second, num_images, path=path or "lerp")
@@ -598,6 +598,8 @@ class HasLatents(GeneratesImages):
         checks.whole_number("batch_size", batch_size, 1)
         images = checks.as_numpy(images)
         checks.check_images(images, "the images", self.image_shape, "the generator makes")
+        if not len(images):
+            raise ValueError("the images are none; give at least one.")
         images = images.astype("float32")
         labels = self.checked_labels(labels, len(images))
         projector = projection.Projector(self, space, features)

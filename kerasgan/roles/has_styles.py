@@ -6,7 +6,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import ArrayLike
 
-from kerasgan import backend
+from kerasgan import backend, checks
 from kerasgan.roles.generates_images import HasLatents
 
 PARTS = ("coarse", "middle", "fine")
@@ -68,7 +68,7 @@ class HasStyles(HasLatents):
         self.check_truncation(truncation)
         cutoff = self._cutoff(cutoff)
         generator = self.sampling_generator
-        latents = np.asarray(latents, "float32")
+        latents = checks.as_floats("latents", latents)
         labels = self.checked_labels(labels, len(latents))
         w = backend.predict(generator.mapping, self.with_labels(latents, labels))
         styles = np.repeat(w[:, None, :], self.style_layers, axis=1)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kerasgan.checks.arguments import whole_number
+from kerasgan.checks.arguments import as_floats, whole_number
 from kerasgan.sampling.normals import erf, erfinv
 
 
@@ -36,6 +36,21 @@ def spherical(first, second, share):
 
 
 PATHS = ("lerp", "slerp")
+
+
+def ends_of(first, second):
+    """Two ends of a way as one float32 array (2, *shape).
+
+    Raises:
+        ValueError: when they are not arrays of numbers of one shape.
+    """
+    ends = [as_floats(name, end) for name, end in (("first", first), ("second", second))]
+    if ends[0].shape != ends[1].shape:
+        raise ValueError(
+            f"first has shape {ends[0].shape} and second {ends[1].shape}; use two latents, or two "
+            "images."
+        )
+    return np.stack(ends)
 
 
 def way(first, second, num_points, path):

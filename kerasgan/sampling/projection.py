@@ -15,6 +15,7 @@ import tqdm
 from keras import ops
 
 from kerasgan import backend
+from kerasgan.checks.arguments import as_floats
 from kerasgan.sampling.compiled import compiled
 from kerasgan.sampling.normals import standard_normal
 from kerasgan.utils.files import atomic_path
@@ -182,12 +183,33 @@ class Distance:
             images = ops.repeat(images, 3, axis=-1)
         arguments = {"training": False} if self.networks else {}
         found = self.features(images, **arguments)
-        found = found["features"] if isinstance(found, dict) else found
+        if isinstance(found, dict) and "features" in found:
+            found = found["features"]
+        if not ops.is_tensor(found) or len(found.shape) < 2:
+            is_tensor = ops.is_tensor(found)
+            what = f"shape {tuple(found.shape)}" if is_tensor else type(found).__name__
+            raise ValueError(
+                f"features returns {what}; it has to return a tensor (n, ...), written with "
+                "keras.ops or a network, or a dict with 'features'."
+            )
         found = ops.reshape(found, (ops.shape(found)[0], -1))
         if getattr(self.features, "squares_are_distances", False):
             return found
         length = ops.sqrt(ops.sum(ops.square(found), axis=1, keepdims=True) + 1e-10)
         return found / length
+
+    def check(self, image_shape):
+        """Raises a ValueError for features that images of this shape cannot be compared by."""
+        images = ops.zeros((1, *image_shape))
+        try:
+            self.of(images)
+        except ValueError as error:
+            if not self.networks:
+                raise
+            raise ValueError(
+                f"features: {self.features.name} takes {self.features.input_shape[1:]}, but not "
+                f"the model's images, {tuple(image_shape)}; use a network that takes these."
+            ) from error
 
     def between(self, images, others, features):
         """Tensor (batch,); `features` are those of the others."""
@@ -209,6 +231,7 @@ class Projector:
     def __init__(self, model, space, features):
         self.model, self.space = model, space
         self.distance = Distance(features)
+        self.distance.check(model.image_shape)
         self.shape = model.point_shape(space)
         self.noise_shapes = model.noise_shapes[1:]
         networks = [model.sampling_generator, *self.distance.networks]
@@ -343,7 +366,8 @@ class Progress:
             identity, count = str(found.pop("identity")), int(found.pop("done"))
         except (ValueError, OSError, EOFError, KeyError, TypeError, zipfile.BadZipFile) as error:
             raise ValueError(
-                f"file={str(self.path)!r} holds no unfinished projection, or is damaged: {error}"
+                f"file={str(self.path)!r} holds no unfinished projection, or is damaged; choose "
+                "another name."
             ) from error
         if identity != self.identity:
             raise ValueError(
@@ -453,15 +477,23 @@ def starts_of(model, space, start, images, labels, seed):
         else:
             points[own] = mean
     if isinstance(start, keras.Model):
+        takes = tuple(start.input_shape[1:])
+        if takes != images.shape[1:]:
+            raise ValueError(
+                f"start is a network that takes images of shape {takes}, but the model makes "
+                f"{images.shape[1:]}; train an encoder for this model."
+            )
         start = backend.predict(start, images)
     if start is not None:
-        given = np.asarray(start, "float32")
+        given = as_floats("start", start)
         if given.shape != points.shape:
             raise ValueError(
                 f"start has shape {given.shape}; use {points.shape}, one point of {space} for "
                 "each image, or a network from images to such points."
             )
         points = model.checked_points(given, space)
+        if space == "z" and not points.any(axis=1).all():
+            raise ValueError("start has a latent of zeros, which has no direction; use another.")
     return points, deviation
 
 

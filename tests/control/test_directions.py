@@ -1,5 +1,7 @@
 """Directions, where they are known."""
 
+import pathlib
+
 import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
@@ -78,13 +80,26 @@ class WithScoresTest(tf.test.TestCase, parameterized.TestCase):
         with self.assertRaisesRegex(ValueError, "no direction 'x'; these are ink, other"):
             again.move(z, "x", 1.0)
         with self.assertRaisesRegex(
-            ValueError, r"have shape \(2, 4\), but the directions have shape \(5,\)"
+            ValueError, r"points have shape \(2, 4\); use \(n, 5\), points in z"
         ):
             again.move(z[:, :4], "ink", 1.0)
+        for deviations, message in (
+            (
+                [1.0, 2.0, 3.0],
+                r"deviations is an array of shape \(3,\); use a finite number, or on",
+            ),
+            (np.nan, "deviations is nan; use a finite number"),
+            ("far", "deviations is 'far'; use an array of numbers"),
+        ):
+            with self.assertRaisesRegex(ValueError, message):
+                again.move(z, "ink", deviations)
         with self.assertRaisesRegex(FileNotFoundError, "do not exist"):
             control.Directions.load(path + "x")
         np.savez(path, a=1)
         with self.assertRaisesRegex(ValueError, "does not hold directions of kerasgan"):
+            control.Directions.load(path)
+        pathlib.Path(path).write_text("junk")
+        with self.assertRaisesRegex(ValueError, "or is damaged; write it again with"):
             control.Directions.load(path)
 
     @parameterized.parameters(
@@ -93,6 +108,7 @@ class WithScoresTest(tf.test.TestCase, parameterized.TestCase):
         ({"scores": None}, "method='logistic' needs scores; give scores, or use 'sefa' or 'pca'"),
         ({"method": "pca"}, "method='pca' takes no scores"),
         ({"scores": 3}, "scores=3; use a function of images, or a dict"),
+        ({"scores": {"a": 3}}, "scores: 'a' is 3; use a function of images"),
         ({"scores": {"a": np.mean}}, r"'a' returns float32 of shape \(\) for 40 images"),
         ({"scores": lambda x: np.full(len(x), np.nan)}, "'score' is NaN or infinite"),
         ({"scores": lambda x: np.ones(len(x))}, "'score' is 1.0 for all 40 images"),
@@ -104,6 +120,9 @@ class WithScoresTest(tf.test.TestCase, parameterized.TestCase):
             {"against": np.ones((1, 4))},
             r"against has \(1, 4\); use directions in z of shape \(k, 5\)",
         ),
+        ({"against": "d.npz"}, "against is 'd.npz'; use an array of numbers"),
+        ({"against": [[1.0], [1.0, 2.0]]}, "against is a list; use an array of numbers, rows of"),
+        ({"against": np.full((1, 5), np.nan)}, "against holds NaN or infinite numbers"),
         ({"num_points": 3}, "num_points=3; use a whole number of at least 20"),
     )
     def test_out_of_range(self, arguments, message):
@@ -193,3 +212,5 @@ class ArithmeticTest(tf.test.TestCase):
             control.analogy(a, a[0], a)
         with self.assertRaisesRegex(ValueError, r"others has shape \(3, 4\)"):
             control.analogy(a, a, a[:, :4])
+        with self.assertRaisesRegex(ValueError, "seed=-1; use a whole number of at least 0"):
+            control.analogy(a, a, a, seed=-1)

@@ -39,6 +39,8 @@ class TableTest(tf.test.TestCase):
         one = control.Directions(
             ("first",), "z", found.vectors[:1], np.float32([100.0]), found.quality[:1], "linear"
         )
+        with self.assertRaisesRegex(ValueError, "found is a str; use the Directions that"):
+            control.change_table(model, "d.npz", above)
         changes = control.change_table(model, one, above, num_points=400)
         share = (model.generate(400, seed=1)[:, 0, 0, 0] > 0.0).mean()
         expected = (1.0 - share) / np.sqrt(share * (1.0 - share))
@@ -93,3 +95,13 @@ class FactorsTest(tf.test.TestCase):
             control.mig(np.arange(3.0)[:, None], np.ones((3, 1)))
         with self.assertRaisesRegex(ValueError, "hold NaN"):
             control.dci(np.full((3, 1), np.nan), np.ones((3, 1)))
+        some = np.arange(20.0)[:, None]
+        for codes, factors, message in (
+            ("codes", some, "codes is 'codes'; use an array of numbers"),
+            (some, some.astype(str), "factors are <U.*; use numbers. np.unique"),
+            (some, some[:, :0], r"codes have shape \(20, 1\) and factors \(20, 0\); use shapes"),
+            (some[:3], some[:3], "have 3 examples; dci learns from four fifths of them"),
+            (0.0 * some, some, "no code tells about any factor; use codes and factors that vary"),
+        ):
+            with self.assertRaisesRegex(ValueError, message):
+                control.dci(codes, factors)

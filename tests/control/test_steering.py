@@ -76,6 +76,10 @@ class SteeringTest(tf.test.TestCase, parameterized.TestCase):
         (lambda x: ops.ones(2), "objective has no gradient with respect to the images"),
         (lambda x: ops.mean(x), r"objective returns shape \(\) for 2 images; it has to return one"),
         (3, "objective=3; use a function of images"),
+        (
+            keras.Sequential([keras.Input((9,)), keras.layers.Dense(1)], name="judge"),
+            r"objective: judge takes \(9,\), but not the model's images, \(4, 4, 1\); use a netwo",
+        ),
     )
     def test_needs_a_gradient(self, objective, message):
         model = linear_model()
@@ -91,12 +95,14 @@ class SteeringTest(tf.test.TestCase, parameterized.TestCase):
             ({"steps": 0}, "steps=0; use a whole number of at least 1"),
             ({"rate": 0.0}, "rate=0.0; use a number above 0"),
             ({"keep": ink}, "keep is a function; use a list of functions"),
+            ({"keep": None}, "keep is None; use a list of functions"),
             ({"keep": [ops.argmax]}, r"keep\[0\] returns shape \(\)"),
         ):
             with self.assertRaisesRegex(ValueError, message):
                 control.steer(model, **{"latents": z, "objective": ink, **arguments})
         with self.assertRaisesRegex(ValueError, "needs a model that can make images from latents"):
             control.steer(kerasgan.Autoencoder((8, 8, 1)), z, ink)
+        self.assertEqual(control.steer(model, z[:0], ink).shape, (0, 5))
 
 
 class UpsamplingTest(tf.test.TestCase, parameterized.TestCase):
@@ -146,3 +152,5 @@ class UpsamplingTest(tf.test.TestCase, parameterized.TestCase):
         ):
             with self.assertRaisesRegex(ValueError, message):
                 control.upsample(model, small)
+        with self.assertRaisesRegex(ValueError, r"RealNVP makes vectors of shape \(2,\), not imag"):
+            control.upsample(kerasgan.RealNVP((2,)), np.zeros((2, 2, 1), "float32"))

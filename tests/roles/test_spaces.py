@@ -62,6 +62,8 @@ class WaysTest(tf.test.TestCase, parameterized.TestCase):
         ({"num_images": 1}, "num_images=1; use a whole number of at least 2"),
         ({"second": np.zeros(6)}, "a latent of zeros has no direction; use path='lerp'"),
         ({"second": np.full(6, np.nan)}, "the points hold NaN"),
+        ({"first": np.ones(5)}, r"first has shape \(5,\) and second \(6,\); use two latents"),
+        ({"second": None}, "second is None; use an array of numbers"),
         ({"first": np.ones(5), "second": np.ones(5)}, r"points of z have shape \(2, 5\)"),
     )
     def test_out_of_range(self, arguments, message):

@@ -135,6 +135,10 @@ class ProjectionTest(tf.test.TestCase, parameterized.TestCase):
 
     @only_here
     def test_out_of_range(self):
+        def network(name, shape):
+            layers = [keras.Input(shape), keras.layers.Flatten(), keras.layers.Dense(4)]
+            return keras.Sequential(layers, name=name)
+
         gan = small_gan()
         images = gan.generate(2, seed=7)
         for arguments, message in (
@@ -147,6 +151,22 @@ class ProjectionTest(tf.test.TestCase, parameterized.TestCase):
                 {"start": np.zeros((2, 3))},
                 r"start has shape \(2, 3\); use \(2, 4\), one point",
             ),
+            ({"start": "mean"}, "start is 'mean'; use an array of numbers"),
+            (
+                {"start": np.zeros((2, 4)), "space": "z"},
+                "start has a latent of zeros, which has no direction",
+            ),
+            (
+                {"start": network("encoder", (4, 4, 1))},
+                r"start is a network that takes images of shape \(4, 4, 1\), but the model makes",
+            ),
+            (
+                {"features": network("far", (9, 9, 3))},
+                r"features: far takes \(9, 9, 3\), but not the model's images, \(8, 8, 1\)",
+            ),
+            ({"features": lambda x: {"code": x}}, r"features returns dict; it has to return a te"),
+            ({"features": ops.mean}, r"features returns shape \(\); it has to return a tensor"),
+            ({"images": images[:0]}, "the images are none; give at least one"),
             ({"labels": [0, 1]}, "unconditional"),
         ):
             with self.assertRaisesRegex(ValueError, message):
