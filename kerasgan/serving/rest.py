@@ -174,7 +174,7 @@ def of_columns(inputs, definition):
         info = definition.inputs[name]
         rank = len(info.tensor_shape.dim)
         if info.dtype == types_pb2.DT_STRING:
-            inputs[name] = [_bytes(value) for value in _list(inputs[name])]
+            inputs[name] = [_bytes(value, name) for value in _list(inputs[name], name)]
         elif not _are_numbers(inputs[name], rank):
             raise ServingError(
                 "INVALID_ARGUMENT", f"{name!r} has to be lists of numbers, {rank} deep"
@@ -182,11 +182,9 @@ def of_columns(inputs, definition):
     return inputs
 
 
-def _list(values):
+def _list(values, name):
     if not isinstance(values, list):
-        raise ServingError(
-            "INVALID_ARGUMENT", "an input with a batch as its first axis has to be a list"
-        )
+        raise ServingError("INVALID_ARGUMENT", f"{name!r} has to be a list of values")
     return values
 
 
@@ -196,7 +194,7 @@ def _are_numbers(values, rank):
     return isinstance(values, (int, float)) and not isinstance(values, bool)
 
 
-def _bytes(value):
+def _bytes(value, name):
     if isinstance(value, str):
         try:
             return value.encode("utf-8")
@@ -207,7 +205,11 @@ def _bytes(value):
             return base64.b64decode(value["b64"], validate=True)
         except (binascii.Error, ValueError) as error:
             raise ServingError("INVALID_ARGUMENT", f"b64: {error}") from error
-    raise ServingError("INVALID_ARGUMENT", 'bytes have to be {"b64": "..."}')
+    # By TensorFlow Serving's convention, this suffix says what is no text.
+    wanted = 'be {"b64": "..."}, the bytes of a file' if name.endswith("_bytes") else "be strings"
+    found = json.dumps(value)
+    found = found if len(found) <= 40 else f"{found[:40]}..."
+    raise ServingError("INVALID_ARGUMENT", f"the values of {name!r} have to {wanted}, not {found}")
 
 
 def as_rows(outputs):

@@ -32,6 +32,7 @@ from served_models import (
     zoo,
 )
 from tensorflow.core.framework import types_pb2
+from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
@@ -328,6 +329,19 @@ class OutputsTest(tf.test.TestCase):
         )
         self.assertEqual(rest.as_columns({"text": np.array(b"a", object)}), {"outputs": "a"})
 
+    def test_texts(self):
+        definition = meta_graph_pb2.SignatureDef()
+        definition.inputs["text"].dtype = types_pb2.DT_STRING
+        definition.inputs["text"].tensor_shape.dim.add(size=-1)
+        self.assertEqual(rest.of_columns(["a seven"], definition), {"text": [b"a seven"]})
+        for value, message in (
+            ([3], "values of 'text' have to be strings, not 3$"),
+            ([["a"] * 99], r"have to be strings, not \[.{39}\.\.\.$"),
+            ("a seven", "'text' has to be a list of values"),
+        ):
+            with self.assertRaisesRegex(ServingError, message):
+                rest.of_columns(value, definition)
+
     def test_what_has_no_rows_is_refused_by_row(self):
         for outputs in (
             {"x": np.array(3)},
@@ -530,11 +544,11 @@ class RefusalTest(ServerTestCase):
             ({"b64": "***"}, "b64"),
             ({"b64": "AAA"}, "b64"),
             ({"b64": "é"}, "b64"),
-            ({"b64": 3}, "bytes have to be"),
-            ({"b64": "", "x": ""}, "bytes have to be"),
-            (3, "bytes have to be"),
-            ([], "bytes have to be"),
-            (None, "bytes have to be"),
+            ({"b64": 3}, "'image_bytes' have to be {.*, not {.*3}"),
+            ({"b64": "", "x": ""}, "have to be {"),
+            (3, "have to be {.*the bytes of a file, not 3"),
+            ([], "have to be {"),
+            (None, "have to be {"),
             ({"b64": ""}, "."),
             ("text", "."),
             ({"b64": base64.b64encode(good[:40]).decode()}, "."),
