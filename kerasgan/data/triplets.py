@@ -55,8 +55,8 @@ class Triplets:
         return len(self.ids)
 
     def __getitem__(self, rows) -> "Triplets":
-        """Selects triplets by a slice, or by an array of indices or bools."""
-        rows = np.arange(len(self))[rows]
+        """Selects triplets by a slice, an index, or an array of indices or bools."""
+        rows = np.atleast_1d(np.arange(len(self))[rows])
         texts = {
             name: tuple(getattr(self, name)[row] for row in rows)
             for name in ("ids", "captions", "generators")

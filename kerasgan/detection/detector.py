@@ -7,6 +7,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from kerasgan import checks
+from kerasgan.checks.arguments import check_image_shape
 from kerasgan.data.captions import BagOfWords, frequent_words
 from kerasgan.data.triplets import Triplets
 from kerasgan.export.saved_model import check_destination
@@ -58,7 +60,8 @@ class Detector(keras.Model):
         seed: int, or None.
 
     Raises:
-        ValueError: for another backbone or text, or images that are too small.
+        ValueError: for another backbone or text, images that are too small, and settings that are
+            not what is said above.
 
     Example:
 
@@ -88,18 +91,22 @@ class Detector(keras.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        check_image_shape(image_shape, 3)
         self.image_shape = tuple(image_shape)
-        if isinstance(backbone, str) and backbone not in BACKBONES:
-            accepted = ", ".join(map(repr, BACKBONES))
-            raise ValueError(f"backbone={backbone!r}; use {accepted} or a keras.Model.")
+        _check_backbone(backbone, self.image_shape)
+        for name, value in {"pair": pair, "spectrum": spectrum}.items():
+            if not isinstance(value, (bool, np.bool_)):
+                raise ValueError(f"{name}={value!r}; use True or False.")
+        for name, value, least in (("text_dim", text_dim, 1), ("seed", seed, 0)):
+            if value is not None:
+                checks.whole_number(name, value, least)
         text = getattr(text, "encode_texts", text)
         if not (text is None or text == "bag_of_words" or callable(text)):
             raise ValueError(f"text={text!r}; use None, 'bag_of_words', a function or a CLIP.")
-        if backbone == "mobilenet" and min(self.image_shape[:2]) < LEAST_SIDE:
-            raise ValueError(
-                f"image_shape={self.image_shape}: 'mobilenet' needs {LEAST_SIDE}x{LEAST_SIDE} or "
-                "more; use 'cnn'."
-            )
+        if vocabulary is not None:
+            _check_vocabulary(vocabulary, text)
+        if text_dim is not None and not callable(text):
+            raise ValueError(f"text_dim={text_dim} is for text=FUNCTION or a CLIP; leave it out.")
         self.backbone, self.pair, self.spectrum, self.seed = backbone, pair, spectrum, seed
         self.encode_text = text if callable(text) else None
         self.text = text
@@ -160,7 +167,13 @@ class Detector(keras.Model):
                 and with `text` if it uses captions.
             training: as for every Keras layer.
         """
-        given = [inputs[name] for name in ("a", "b", "text") if name in inputs]
+        wanted = ["a", "b"][: 1 + self.pair] + ["text"] * (self.text is not None)
+        if not isinstance(inputs, dict) or not set(wanted) <= set(inputs):
+            raise ValueError(
+                f"this detector takes a dict with {', '.join(wanted)}; use "
+                "detector.examples(triplets) for fit, and probability_real for pictures."
+            )
+        given = [inputs[name] for name in wanted]
         return self.made()(given if len(given) > 1 else given[0], training=training)
 
     def made(self) -> keras.Model:
@@ -193,8 +206,15 @@ class Detector(keras.Model):
             whether `a` is real, or 2 n single pictures, the originals first.
 
         Raises:
-            ValueError: for images of another shape.
+            ValueError: for no triplets, or images of another shape.
         """
+        if not isinstance(triplets, Triplets):
+            raise ValueError(
+                f"triplets is a {type(triplets).__name__}; use Triplets, such as "
+                "kerasgan.data.triplets(FOLDER) reads."
+            )
+        if not len(triplets):
+            raise ValueError("triplets has no triplet; give at least one.")
         if triplets.original.shape[1:] != self.image_shape:
             raise ValueError(
                 f"the triplets have images of shape {triplets.original.shape[1:]}, but this "
@@ -219,15 +239,24 @@ class Detector(keras.Model):
         if self.text == "bag_of_words":
             self.vocabulary = frequent_words(captions, WORDS) or ("",)
         else:
-            self.text_dim = np.asarray(self.encode_text(list(captions[:1]))).shape[-1]
+            found = checks.as_floats("what text returns", self.encode_text(list(captions[:1])))
+            if found.ndim != 2 or not found.size:
+                raise ValueError(_of_text(found.shape, 1, "d"))
+            self.text_dim = found.shape[-1]
         self._make_network()
 
     def vectors(self, captions: Sequence[str]) -> dict:
         """The caption vectors as an input: dict, empty for a detector that ignores captions."""
         if self.text is None:
             return {}
+        if isinstance(captions, str) or not all(isinstance(each, str) for each in captions):
+            raise ValueError(f"captions={captions!r}; use a list of str, one for each picture.")
         if self.encode_text is not None:
-            return {"text": np.asarray(self.encode_text(list(captions)), "float32")}
+            found = self.encode_text(list(captions))
+            found = checks.as_floats("what text returns", found)
+            if found.shape != (len(captions), self.text_dim):
+                raise ValueError(_of_text(found.shape, len(captions), self.text_dim))
+            return {"text": found}
         if self.vocabulary is None:
             self.made()  # it raises the error that says what is missing
         return {"text": BagOfWords(self.vocabulary or ("",))(captions)}
@@ -250,23 +279,39 @@ class Detector(keras.Model):
             float32 array (n,), from 0 to 1. Those of a pair and of its reverse sum to 1.
 
         Raises:
-            ValueError: for inputs that are missing or unexpected.
+            ValueError: for inputs that are missing or unexpected, images of another shape or range,
+                and another number of `others` or `captions`.
         """
+        self.made()
         for name, value, wanted in (
             ("others", others, self.pair),
             ("captions", captions, self.text is not None),
         ):
             if (value is not None) != wanted:
-                raise ValueError(
-                    f"{name}: this detector {'needs' if wanted else 'takes no'} {name}."
-                )
-        inputs = {"a": np.asarray(images, "float32")}
+                what = {"others": "one picture", "captions": "no captions"}[name]
+                if wanted:
+                    what = {"others": "two pictures", "captions": "captions"}[name]
+                advice = f"give {name}, too" if wanted else f"leave {name} out"
+                raise ValueError(f"this detector looks at {what}; {advice}.")
+        inputs = {"a": self._pictures(images, "the images")}
         if others is not None:
-            inputs["b"] = np.asarray(others, "float32")
+            inputs["b"] = self._pictures(others, "the others")
         if captions is not None:
             inputs |= self.vectors(captions)
+        numbers = {len(given) for given in inputs.values()}
+        if len(numbers) > 1:
+            names = {"a": "images", "b": "others", "text": "captions"}
+            found = ", ".join(f"{len(given)} {names[name]}" for name, given in inputs.items())
+            raise ValueError(f"there are {found}; give the same number of each.")
+        if numbers == {0}:
+            return np.zeros(0, "float32")
         logits = self.predict(inputs, verbose=0)[:, 0].astype("float64")
         return (1.0 / (1.0 + np.exp(-logits))).astype("float32")
+
+    def _pictures(self, images, what):
+        images = checks.as_numpy(images)
+        checks.check_images(images, what, self.image_shape, "this detector takes")
+        return images.astype("float32")
 
     # Files ---------------------------------------------------------------------------------------
 
@@ -274,7 +319,8 @@ class Detector(keras.Model):
         """Writes a SavedModel with the endpoint `probability_real`.
 
         It takes `a`, float32 (n, *image_shape) in [-1, 1], `b` if the detector compares pairs, and
-        `text` if it uses captions, and returns `probability_real`, float32 (n,).
+        `text` if it uses captions, their vectors (`detector.vectors(captions)["text"]`). It returns
+        `probability_real`, float32 (n,).
 
         Args:
             filepath: a folder that does not exist or is empty.
@@ -324,6 +370,47 @@ class Detector(keras.Model):
         if config["text"] == "function":
             config["text"] = _lost_function
         return cls(**config)
+
+
+def _check_backbone(backbone, image_shape):
+    if isinstance(backbone, str) and backbone in BACKBONES:
+        if backbone == "mobilenet" and min(image_shape[:2]) < LEAST_SIDE:
+            raise ValueError(
+                f"image_shape={image_shape}: 'mobilenet' needs {LEAST_SIDE}x{LEAST_SIDE} or more; "
+                "use 'cnn'."
+            )
+        return
+    if not isinstance(backbone, keras.Model):
+        accepted = ", ".join(map(repr, BACKBONES))
+        raise ValueError(f"backbone={backbone!r}; use {accepted} or a keras.Model.")
+    try:
+        found = backbone(keras.Input(image_shape))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"backbone: {backbone.name} does not take images of {image_shape}; use a model from "
+            "these to features (n, d)."
+        ) from error
+    shape = getattr(found, "shape", None)
+    if shape is None or len(shape) != 2:
+        raise ValueError(
+            f"backbone: {backbone.name} returns {shape}; it has to return features (n, d), so end "
+            "it with GlobalAveragePooling2D or Flatten."
+        )
+
+
+def _check_vocabulary(vocabulary, text):
+    if text != "bag_of_words":
+        raise ValueError("vocabulary is for text='bag_of_words'; leave it out.")
+    words = [] if isinstance(vocabulary, str) else vocabulary
+    if not isinstance(words, Sequence) or not words or not all(isinstance(w, str) for w in words):
+        raise ValueError(f"vocabulary={vocabulary!r}; use a sequence of words, at least one.")
+
+
+def _of_text(shape, count, length):
+    return (
+        f"text returns an array of shape {shape} for {count} captions; it has to return one vector "
+        f"for each, ({count}, {length})."
+    )
 
 
 def _lost_function(captions):

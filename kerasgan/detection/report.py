@@ -35,7 +35,8 @@ def evaluate(detector: Detector, triplets: Triplets, *, spoiled: bool = False) -
           `blur_1` (a Gaussian of 1 pixel) and `half_size` (downscaled by half and upscaled again).
 
     Raises:
-        ValueError: for no triplets, or images of another shape than the detector's.
+        ValueError: for no triplets, images of another shape than the detector's, or a detector that
+            does not know the words of captions yet.
 
     Example:
 
@@ -49,8 +50,8 @@ def evaluate(detector: Detector, triplets: Triplets, *, spoiled: bool = False) -
     >>> sorted(found["by_generator"])
     ['cube', 'sine']
     """
-    if not len(triplets):
-        raise ValueError("triplets has no triplet; evaluate a detector on at least one.")
+    if isinstance(detector, Detector):
+        detector.made()
     found = _numbers(detector, triplets)
     parts = {name: _numbers(detector, some) for name, some in triplets.by_generator()}
     found["by_generator"] = {name: _short(part) for name, part in parts.items()}

@@ -78,24 +78,68 @@ class DetectorTest(tf.test.TestCase):
         self.assertAllClose(np.exp(found), np.abs(expected), rtol=1e-3, atol=2e-3)
 
     def test_what_does_not_fit_is_refused(self):
+        def looks(size):
+            layers = [keras.Input((size, size, 1)), keras.layers.Conv2D(2, 3, 2, "same")]
+            return keras.Sequential(layers, name="looks")
+
         for arguments, message in (
             ({"backbone": "vgg"}, "backbone='vgg'; use 'cnn', 'mobilenet'"),
             ({"backbone": "mobilenet"}, "'mobilenet' needs 32x32"),
             ({"text": "words"}, "text='words'; use None, 'bag_of_words'"),
+            ({"image_shape": 16}, r"image_shape=16; use \(height, width, channels\)"),
+            ({"backbone": None}, "backbone=None; use 'cnn', 'mobilenet' or a keras.Model"),
+            ({"backbone": looks(8)}, r"looks does not take images of \(16, 16, 1\)"),
+            ({"backbone": looks(16)}, r"looks returns \(None, 8, 8, 2\); it has to return feat"),
+            ({"pair": "yes"}, "pair='yes'; use True or False"),
+            ({"seed": -1}, "seed=-1; use a whole number of at least 0"),
+            ({"vocabulary": ["a"]}, "vocabulary is for text='bag_of_words'; leave it out"),
+            ({"text": "bag_of_words", "vocabulary": "ab"}, "vocabulary='ab'; use a sequence"),
+            ({"text_dim": 3}, "text_dim=3 is for text=FUNCTION or a CLIP"),
         ):
             with self.assertRaisesRegex(ValueError, message):
-                detection.Detector(SHAPE, **arguments)
+                detection.Detector(**{"image_shape": SHAPE, **arguments})
         single, pair = detection.Detector(SHAPE), detection.Detector(SHAPE, pair=True)
         images = np.zeros((1, *SHAPE))
-        with self.assertRaisesRegex(ValueError, "others: this detector needs others"):
+        with self.assertRaisesRegex(ValueError, "looks at two pictures; give others, too"):
             pair.probability_real(images)
-        with self.assertRaisesRegex(ValueError, "captions: this detector takes no captions"):
+        with self.assertRaisesRegex(ValueError, "looks at no captions; leave captions out"):
             single.probability_real(images, captions=["a"])
         wide = detection.Detector((32, 16, 1))
         with self.assertRaisesRegex(
             ValueError, r"images of shape \(16, 16, 1\), but this detector takes \(32"
         ):
             wide.examples(triplets(2))
+        images = images.astype("float32")
+        for arguments, message in (
+            ({"images": images[:, :8]}, r"images have shape \(8, 16, 1\), this detector takes"),
+            ({"images": images[0]}, r"the images have shape \(16, 1\)"),
+            ({"images": images.repeat(3, -1)}, r"the images have shape \(16, 16, 3\)"),
+            ({"images": images + 200.0}, "the images go from 200 to 200"),
+            ({"others": images.astype("uint8")}, "the others are uint8"),
+            ({"others": images.repeat(2, 0)}, "there are 1 images, 2 others; give the same number"),
+        ):
+            with self.assertRaisesRegex(ValueError, message):
+                pair.probability_real(**{"images": images, "others": images, **arguments})
+        self.assertEqual(single.probability_real(images[:0]).shape, (0,))
+        with self.assertRaisesRegex(ValueError, "triplets is a ndarray; use Triplets"):
+            single.examples(images)
+        with self.assertRaisesRegex(ValueError, "takes a dict with a, b; use detector.examples"):
+            pair(images)
+        words = detection.Detector(SHAPE, text="bag_of_words")
+        with self.assertRaisesRegex(ValueError, "words of the captions are not known yet"):
+            detection.evaluate(words, triplets(2))
+        words.examples(triplets(2))
+        for captions in ("a square", [3]):
+            with self.assertRaisesRegex(ValueError, "captions=.*; use a list of str, one for each"):
+                words.probability_real(images, captions=captions)
+        for encode in (lambda texts: np.ones(3), lambda texts: np.ones((5, 3))):
+            own = detection.Detector(SHAPE, text=encode)
+            with self.assertRaisesRegex(
+                ValueError, r"text returns .*; it has to return one vector"
+            ):
+                own.examples(triplets(2))
+        with self.assertRaisesRegex(ValueError, "triplets has no triplet"):
+            detection.evaluate(single, triplets(2)[:0])
 
     @needs_backend("tensorflow", reason="a SavedModel is written there")
     def test_the_endpoint_is_what_python_says(self):
@@ -171,8 +215,6 @@ class ReportTest(tf.test.TestCase):
             detection.leave_one_out(Spy, train[::2], test)
         with self.assertRaisesRegex(ValueError, r"test has no triplets of \['half'\]"):
             detection.leave_one_out(Spy, train, test[::2])
-        with self.assertRaisesRegex(ValueError, "triplets has no triplet"):
-            detection.evaluate(Spy(), test[:0])
 
 
 if __name__ == "__main__":
