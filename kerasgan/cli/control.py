@@ -307,14 +307,19 @@ def digit_scores():
 
 
 def read_pictures(model, files):
-    """Reads pictures in a model's image size: float32 array (n, height, width, channels)."""
+    """Reads pictures in a model's image size: float32 array (n, height, width, channels).
+
+    Raises:
+        FileNotFoundError: when there is no such file.
+        ValueError: for a folder, or a file that is not a picture.
+    """
     import numpy as np
 
     import_keras()
-    from kerasgan.data.images import read_image
+    from kerasgan.data.images import read_named
 
     height, _, channels = model.image_shape
-    read = [read_image(file, height, channels, "crop") for file in files]
+    read = [read_named(file, height, channels, "crop") for file in files]
     return np.stack(read).astype("float32") / 127.5 - 1.0
 
 

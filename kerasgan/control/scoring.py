@@ -53,7 +53,10 @@ def scored(scores: Scores, images: np.ndarray, varied: bool = True) -> dict[str,
         if not np.all(np.isfinite(values)):
             raise ValueError(f"scores: {name!r} is NaN or infinite for some of the images.")
         if varied and np.all(values == values[0]):
-            raise ValueError(f"scores: {name!r} is {values[0]} for all {len(values)} images.")
+            raise ValueError(
+                f"scores: {name!r} is {values[0]} for all {len(values)} images; use more "
+                "num_points, or leave it out."
+            )
     return arrays
 
 

@@ -5,6 +5,9 @@ import contextlib
 import numpy as np
 from PIL import Image, ImageOps
 
+from kerasgan.data.folders import regular_file
+from kerasgan.utils.printable import printable
+
 FITS = ("crop", "pad")
 
 
@@ -46,6 +49,22 @@ def read_image(path, image_size, channels, fit):
     """
     with unreadable():
         return fit_image(open_upright(path), image_size, channels, fit)
+
+
+def read_named(path, image_size, channels, fit):
+    """As `read_image`, with errors that name the file.
+
+    Raises:
+        FileNotFoundError: when there is no such file.
+        ValueError: for a folder, or a file that is not a picture or is damaged.
+    """
+    path = regular_file(path)
+    try:
+        return read_image(path, image_size, channels, fit)
+    except OSError as error:
+        raise ValueError(
+            f"{printable(path)} cannot be read as a picture: {printable(error)}"
+        ) from error
 
 
 def open_upright(path):

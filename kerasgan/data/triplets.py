@@ -1,5 +1,6 @@
 """Triplets of an original picture, a caption and a generated picture, to train fake detectors."""
 
+import contextlib
 import csv
 import dataclasses
 import io
@@ -10,9 +11,10 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from PIL import Image
 
+from kerasgan.checks.arguments import whole_number
 from kerasgan.checks.images import as_numpy, check_images
 from kerasgan.data.folders import SUFFIXES, regular_file
-from kerasgan.data.images import fit_image, read_image
+from kerasgan.data.images import fit_image, read_named
 from kerasgan.utils.files import atomic_path
 from kerasgan.utils.images import png, to_uint8
 from kerasgan.utils.printable import printable
@@ -93,8 +95,8 @@ def triplets(
 
     Raises:
         FileNotFoundError: when the folder, the table or a picture is missing.
-        ValueError: for a table without these columns, a duplicate id, another split, or pictures of
-            several sizes.
+        ValueError: for a table without these columns, a duplicate id, another split, pictures of
+            several sizes, or a file that is not a picture.
 
     Example:
 
@@ -107,6 +109,10 @@ def triplets(
     >>> found.original.shape, found.captions[0], found.generators[0]
     ((4, 8, 8, 1), 'a gray square', 'black')
     """
+    if image_size is not None:
+        whole_number("image_size", image_size, 1)
+    if channels not in (None, 1, 3):
+        raise ValueError(f"channels={channels!r}; use 1, 3 or None.")
     folder = pathlib.Path(folder)
     rows = read_table(folder)
     if split is not None:
@@ -120,7 +126,7 @@ def triplets(
     files = {side: [_picture(folder / side, row["id"]) for row in rows] for side in SIDES}
     every = [file for side in SIDES for file in files[side]]
     images = {
-        side: [read_image(file, image_size, channels or 3, "crop") for file in files[side]]
+        side: [read_named(file, image_size, channels or 3, "crop") for file in files[side]]
         for side in SIDES
     }
     shapes = {image.shape for side in SIDES for image in images[side]}
@@ -148,7 +154,7 @@ def read_table(folder):
             f"{printable(path)} does not exist; it has to list the triplets, with the columns "
             f"{', '.join(COLUMNS)} (kerasgan fakes writes such a folder)."
         )
-    with open(path, newline="", encoding="utf-8") as file:
+    with _opened(path) as file:
         reader = csv.DictReader(file)
         missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
         if missing:
@@ -170,6 +176,18 @@ def read_table(folder):
     if not rows:
         raise ValueError(f"{printable(path)} lists no triplets.")
     return rows
+
+
+@contextlib.contextmanager
+def _opened(path):
+    """Opens a table, and refuses one that is not text or not CSV."""
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            yield file
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(
+            f"{printable(path)} is not a table in UTF-8: {error}; save it as CSV in UTF-8."
+        ) from error
 
 
 def _picture(folder, name):
@@ -212,9 +230,13 @@ def write(
         jpeg: int from 1 to 100, the JPEG quality, or None.
 
     Raises:
-        ValueError: for arrays of several shapes, or triplets that exist already.
+        ValueError: for arrays of several shapes or another range, for a name that cannot begin a
+            file's name, a quality that does not exist, or triplets that exist already.
     """
     folder = pathlib.Path(folder)
+    _check_settings(generator, jpeg)
+    for what, images in (("the originals", original), ("the generated images", generated)):
+        check_images(images, what, (None, None, None))
     if not len(original) == len(generated) == len(captions) or original.shape != generated.shape:
         raise ValueError(
             f"original has shape {original.shape}, generated {generated.shape}, and there are "
@@ -235,7 +257,10 @@ def write(
     for number, (name, caption) in enumerate(zip(names, captions, strict=True), start):
         split = SPLITS[0 if number % 10 < 7 else 1 if number % 10 == 7 else 2]
         rows.append({"id": name, "caption": caption, "split": split, "generator": generator})
-    with atomic_path(folder / TABLE) as temporary, open(temporary, "w", newline="") as file:
+    with (
+        atomic_path(folder / TABLE) as temporary,
+        open(temporary, "w", newline="", encoding="utf-8") as file,
+    ):
         table = csv.DictWriter(file, [*COLUMNS, "generator"], extrasaction="ignore", restval="")
         table.writeheader()
         table.writerows(rows)
@@ -289,6 +314,10 @@ def write_from_captions(
     >>> kerasgan.data.write_from_captions("fakes", draw, "captions.csv", image_size=8)
     1
     """
+    _check_settings(generator, jpeg)
+    for name, number in {"image_size": image_size, "num": num}.items():
+        if number is not None:
+            whole_number(name, number, 1)
     table = pathlib.Path(table)
     rows = _captioned(table)[:num]
     pictures = table.parent if pictures is None else pathlib.Path(pictures)
@@ -300,7 +329,7 @@ def write_from_captions(
         made = _as_pictures(text_to_image(captions), len(captions))
         size = image_size or min(made.shape[1:3])
         fakes = np.stack([fit_image(pixels, size, made.shape[-1], "crop") for pixels in made])
-        reals = np.stack([read_image(file, size, made.shape[-1], "crop") for file in files[some]])
+        reals = np.stack([read_named(file, size, made.shape[-1], "crop") for file in files[some]])
         original, generated = (side / np.float32(127.5) - 1.0 for side in (reals, fakes))
         done += write(
             folder, original, generated, captions, generator=generator, start=done, jpeg=jpeg
@@ -308,11 +337,23 @@ def write_from_captions(
     return done
 
 
+def _check_settings(generator, jpeg):
+    if (
+        not isinstance(generator, str)
+        or pathlib.PurePath(f"{generator}-0").name != f"{generator}-0"
+    ):
+        raise ValueError(
+            f"generator={generator!r}: file names begin with it, so use a str without a slash."
+        )
+    if jpeg is not None and jpeg not in range(1, 101):
+        raise ValueError(f"jpeg={jpeg!r}; use a quality from 1 to 100, or None.")
+
+
 def _captioned(table):
     """The rows of a table of captioned pictures: list of dict."""
     if not table.is_file():
         raise FileNotFoundError(f"{printable(table)} does not exist.")
-    with open(table, newline="", encoding="utf-8") as file:
+    with _opened(table) as file:
         reader = csv.DictReader(file)
         missing = [name for name in ("file", "caption") if name not in (reader.fieldnames or ())]
         if missing:

@@ -170,7 +170,10 @@ def table(detector: Detector, triplets: Triplets, path: str | os.PathLike) -> No
         detector.probability_real(one, other if detector.pair else None, captions)
         for one, other in (both, both[::-1])
     ]
-    with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
+    with (
+        atomic_path(path) as temporary,
+        open(temporary, "w", newline="", encoding="utf-8") as file,
+    ):
         rows = csv.writer(file)
         rows.writerow(("id", "generator", "caption", "real_original", "real_generated", "correct"))
         texts = (triplets.ids, triplets.generators, triplets.captions)

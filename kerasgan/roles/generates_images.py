@@ -513,6 +513,7 @@ class HasLatents(GeneratesImages):
         ends = ends_of(first, second)
         between_images = getattr(super(), "interpolate", None)  # of a model that encodes, too
         if between_images is not None and ends.shape[1:] == tuple(self.image_shape):
+            self.checked_labels(labels, num_images)
             return between_images(first, second, num_images, path=path or "lerp")
         circle = space == "z" and self.normal_latents
         path = path or ("slerp" if circle else "lerp")

@@ -366,8 +366,8 @@ class Progress:
             identity, count = str(found.pop("identity")), int(found.pop("done"))
         except (ValueError, OSError, EOFError, KeyError, TypeError, zipfile.BadZipFile) as error:
             raise ValueError(
-                f"file={str(self.path)!r} holds no unfinished projection, or is damaged; choose "
-                "another name."
+                f"file={str(self.path)!r} holds no unfinished projection, or is damaged; remove "
+                "it, or choose another name."
             ) from error
         if identity != self.identity:
             raise ValueError(

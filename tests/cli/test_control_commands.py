@@ -55,6 +55,11 @@ class ControlCommandsTest(CommandTestCase):
         ):
             self.assert_refused(["interpolate", self.file, *arguments, "--out", npz], message)
         self.assert_refused(["interpolate", self.file, "--out", "way.txt"], "the suffix says")
+        for given, message in (
+            (npz, "way.npz cannot be read as a picture"),
+            (self.folder, "is not a"),
+        ):
+            self.assert_refused(["project", self.file, given, "--out", "found.npz"], message)
 
     def test_interpolate_between_pictures(self):
         vae = kerasgan.VAE((8, 8, 1), latent_dim=3, hidden_units=(4,))

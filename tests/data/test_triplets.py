@@ -88,6 +88,36 @@ class TripletsTest(tf.test.TestCase):
                 csv.writer(file).writerows(rows)
             with self.assertRaisesRegex(ValueError, message):
                 kerasgan.data.triplets(self.folder)
+        (self.folder / "captions.csv").write_bytes(
+            "id,caption,split\nx,\xe9,test\n".encode("latin-1")
+        )
+        with self.assertRaisesRegex(
+            ValueError, "captions.csv is not a table in UTF-8: .*; save it"
+        ):
+            kerasgan.data.triplets(self.folder)
+        for arguments, message in (
+            ({"image_size": 0}, "image_size=0; use a whole number of at least 1"),
+            ({"channels": 2}, "channels=2; use 1, 3 or None"),
+        ):
+            with self.assertRaisesRegex(ValueError, message):
+                kerasgan.data.triplets(self.folder, **arguments)
+
+    def test_what_cannot_be_written_is_refused(self):
+        good = {"original": pictures(2), "generated": pictures(2), "captions": ["", ""]}
+        for arguments, message in (
+            ({"generator": "../x"}, "generator='../x': file names begin with it, so use a str wit"),
+            ({"generator": None}, "generator=None: file names begin"),
+            ({"jpeg": 200}, "jpeg=200; use a quality from 1 to 100"),
+            ({"original": 127.5 * pictures(2)}, "the originals go from .* use images in"),
+            ({"generated": np.zeros((2, 8, 8, 3), "uint8")}, "the generated images are uint8"),
+        ):
+            with self.assertRaisesRegex(ValueError, message):
+                write(self.folder, **{**good, "generator": "a", **arguments})
+        self.assertFalse(self.folder.exists())
+        write(self.folder, **good, generator="é")
+        (self.folder / "generated" / "é-000001.png").write_text("no picture")
+        with self.assertRaisesRegex(ValueError, "é-000001.png cannot be read as a picture"):
+            kerasgan.data.triplets(self.folder)
 
 
 if __name__ == "__main__":

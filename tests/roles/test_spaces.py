@@ -43,6 +43,8 @@ class WaysTest(tf.test.TestCase, parameterized.TestCase):
         self.assertAllClose(way[1:2], vae.decode(codes.mean(0, keepdims=True)), atol=1e-5)
         z = vae.latents(2, seed=0)
         self.assertAllClose(vae.interpolate(*z, 4)[[0, 3]], vae.decode(z), atol=1e-5)
+        with self.assertRaisesRegex(ValueError, "VAE is unconditional: generate takes no labels"):
+            vae.interpolate(first, second, 3, labels=1)
         plain = kerasgan.Autoencoder((8, 8, 1))
         for path in ("lerp", "slerp"):
             way = plain.interpolate(first, second, 3, path=path)
