@@ -36,6 +36,10 @@ def augment(run_or_file, per_class, seed, truncation, out):
 
     with usage_errors():
         roles.require(gan, roles.GeneratesImages, "kerasgan augment")
+    if gan.draws_texts:
+        raise click.UsageError(
+            f"this {type(gan).__name__} draws texts, not classes; use kerasgan sample --label TEXT."
+        )
     if gan.num_classes is None:
         raise click.UsageError(
             f"this {type(gan).__name__} has no classes; train one that has, with --set "

@@ -1,6 +1,7 @@
 """`kerasgan edit`."""
 
 import contextlib
+import inspect
 import signal
 
 import click
@@ -82,7 +83,7 @@ def _editor(path, directions, clip=None):
             settings = _settings(path)
             pictures = _pictures(model, settings)
             erases = settings.get("task") == "inpaint"
-            return editors.live_painter(model, str(path), pictures, erases)
+            return editors.live_painter(model, _name(path), pictures, erases)
         roles.require(model, roles.HasLatents, "kerasgan edit")
         found, hint = runs.load_directions(path, directions), ""
         if found is None:
@@ -91,7 +92,7 @@ def _editor(path, directions, clip=None):
         # This is right if the same CLIP encoded the texts of the data.
         if judge is not None and model.draws_texts and model.encode_text is None:
             model.encode_text = judge.encode_texts
-        return editors.LiveEditor(model, found, str(path), hint, judge)
+        return editors.LiveEditor(model, found, _name(path), hint, judge)
 
 
 def _clip(name):
@@ -105,7 +106,14 @@ def _clip(name):
         from kerasgan.metrics import KerasHubCLIP
 
         return KerasHubCLIP.from_preset(name)
-    clip = model_classes.own_function(name)()
+    make = model_classes.own_function(name)
+    try:
+        inspect.signature(make).bind()
+    except TypeError as error:
+        raise ValueError(
+            f"--clip {name}: {error}; name a function without arguments, which returns the object."
+        ) from error
+    clip = make()
     missing = [m for m in ("encode_images", "encode_texts") if not callable(getattr(clip, m, None))]
     if missing:
         raise ValueError(
@@ -165,8 +173,28 @@ def _unnamed(model, path):
         found = control.directions(model, method=method, num_points=POINTS, labels=labels)
     except ValueError as error:
         return None, f"There are no directions: {error}"
-    hint = (
-        f"These are the model's own ({method}), without names. Find some with names: "
-        f"kerasgan directions {path} --scores ink --out {path}/directions.npz"
+    return found, f"These are the model's own ({method}), without names. {_how_to_name(path)}"
+
+
+def _how_to_name(path):
+    """How to find directions with names for a model."""
+    from kerasgan.presets.catalogue import SHIPPED
+
+    if path.parent == SHIPPED:  # no place for a user's file
+        named = f"--preset {path.name}"
+        return (
+            f"Find some with names: kerasgan directions {named} --scores ink --out directions.npz; "
+            f"then kerasgan edit {named} --directions directions.npz"
+        )
+    folder = path if path.is_dir() else path.parent
+    return (
+        f"Find some with names: kerasgan directions {path} --scores ink "
+        f"--out {folder / runs.DIRECTIONS}"
     )
-    return found, hint
+
+
+def _name(path):
+    """What the page calls a model."""
+    from kerasgan.presets.catalogue import SHIPPED
+
+    return path.name if path.parent == SHIPPED else str(path)

@@ -34,7 +34,7 @@ def create_app(editor, host="127.0.0.1"):
     @app.errorhandler(OSError)
     @app.errorhandler(ServingError)
     def in_one_line(error):
-        return {"error": str(error)}, 400
+        return {"error": getattr(error, "message", str(error))}, 400
 
     @app.get("/")
     def page():

@@ -157,7 +157,7 @@ class LiveEditor:
             float32 array, float.
         """
         height, _, channels = self.model.image_shape
-        picture = read_image(io.BytesIO(file), height, channels, "crop")
+        picture = _picture(file, height, channels)
         images = picture[None].astype("float32") / 127.5 - 1.0
         found = self.model.project(images, self.space, STEPS, labels=label, progress=False)
         return found.latents[0], float(found.distance[0])
@@ -390,8 +390,18 @@ class Painter:
     def source(self, file, to):
         """A picture in the size of the model's sources, and its colours: dict for the page."""
         shape = self.sources[to]
-        picture = read_image(io.BytesIO(file), shape[0], shape[-1], "crop")
+        picture = _picture(file, shape[0], shape[-1])
         return self._start(shape, picture[None])
+
+
+def _picture(file, size, channels):
+    """The picture in the bytes of a file: uint8 array."""
+    try:
+        return read_image(io.BytesIO(file), size, channels, "crop")
+    except OSError as error:
+        raise ValueError(
+            "The file cannot be read as a picture; use one that a browser shows, such as PNG."
+        ) from error
 
 
 def _b64(data):
@@ -409,7 +419,7 @@ def live_painter(model, name, pictures=None, erases=False):
 
     def translate(file, to):
         channels = model.translator(to).input_shape[-1]
-        picture = read_image(io.BytesIO(file), None, channels, "crop")
+        picture = _picture(file, None, channels)
         if picture.shape != tuple(shapes[to]):
             raise ValueError(f"the drawing has shape {picture.shape}; use {tuple(shapes[to])}.")
         images = picture[None].astype("float32") / 127.5 - 1.0

@@ -183,7 +183,8 @@ class TextGAN(ImageGAN):
                 "TextGAN draws what a text says: give text=..., one for all images or one for each."
             )
         texts = [labels] if isinstance(labels, str) else labels
-        is_text = len(texts) > 0 and all(isinstance(text, str) for text in texts)
+        several = isinstance(texts, (list, tuple, np.ndarray)) and len(texts) > 0
+        is_text = several and all(isinstance(text, str) for text in texts)
         if is_text and self.encode_text is None:
             raise ValueError(
                 f"text={texts[0]!r}: this TextGAN does not know how to encode texts; give "
@@ -191,7 +192,7 @@ class TextGAN(ImageGAN):
                 "embeddings of the data."
             )
         given = self.encode_text(list(texts)) if is_text and self.encode_text else texts
-        array = np.asarray(checks.as_numpy(given), "float32")
+        array = checks.as_floats("text", given)
         if isinstance(labels, str) or array.ndim == 1:
             array = np.broadcast_to(array.reshape(-1), (num_images, array.size))
         if array.shape != (num_images, self.text_dim):

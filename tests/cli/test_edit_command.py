@@ -17,6 +17,7 @@ from served_models import decoded
 
 import kerasgan
 from kerasgan.cli import editing
+from kerasgan.cli.arguments import preset_folder
 from kerasgan.editing.requests import Edit
 from kerasgan.utils.images import to_uint8
 
@@ -95,6 +96,7 @@ class EditCommandTest(CommandTestCase):
             "from editing.editing_page import Brightness\n"
             "def bright():\n    return Brightness()\n"
             "def wrong():\n    return 3\n"
+            "def asks(images):\n    return 3\n"
         )
         mine = str(self.folder / "mine.py")
         editor = editing._editor(classed, None, f"{mine}:bright")
@@ -103,6 +105,7 @@ class EditCommandTest(CommandTestCase):
         for clip, message in (
             (f"{mine}:wrong", "returns int, which has no method encode_images"),
             (f"{mine}:none", "has no function 'none'"),
+            (f"{mine}:asks", "missing a required argument.*; name a function without arguments"),
         ):
             self.assert_refused(["edit", classed, "--port", "0", "--clip", clip], message)
         painter = self.saved(colours(), "colours")
@@ -135,6 +138,14 @@ class EditCommandTest(CommandTestCase):
         self.assert_refused(
             command, "encoder of texts that is not in the file; if .* give it with --clip"
         )
+
+    def test_directions_without_names_say_where_named_ones_go(self):
+        hint = editing._editor(self.saved(styled()[0], "styled"), None).settings["hint"]
+        self.assertEndsWith(hint, f"--scores ink --out {self.folder / 'directions.npz'}")
+        preset = preset_folder("dcgan_digits")
+        settings = editing._editor(preset, None).settings
+        self.assertEqual(settings["name"], "dcgan_digits")
+        self.assertIn("directions --preset dcgan_digits --scores ink --out dir", settings["hint"])
 
     def test_what_cannot_be_edited_is_refused(self):
         points = self.saved(kerasgan.VanillaGAN((2,), 3, hidden_units=(8,)), "points")

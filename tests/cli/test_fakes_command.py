@@ -71,6 +71,8 @@ class AugmentCommandTest(CommandTestCase):
         kerasgan.DCGAN((8, 8, 1), latent_dim=4, base_width=4).save(self.folder / "dcgan.keras")
         command[1] = self.folder / "dcgan.keras"
         self.assert_refused(command, "this DCGAN has no classes")
+        kerasgan.TextGAN((8, 8, 1), 6, 4, 4).save(self.folder / "dcgan.keras")
+        self.assert_refused(command, "this TextGAN draws texts, not classes; use kerasgan sample")
 
 
 class FromCaptionsTest(CommandTestCase):

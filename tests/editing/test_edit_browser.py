@@ -2,12 +2,13 @@
 
 import base64
 import io
+import pathlib
 
 import numpy as np
 import tensorflow as tf
 from backends import needs_backend
 from browser import needs_chromium, open_page
-from editing_page import Brightness, colours, served, styled, texts
+from editing_page import Brightness, classes, colours, served, styled, texts
 from PIL import Image
 from served_models import decoded, encoded
 
@@ -25,6 +26,12 @@ SHOWN = """() => {
   const { data } = pen.getImageData(0, 0, canvas.width, canvas.height);
   return [canvas.height, canvas.width, ...data];
 }"""
+
+
+def served_classes(folder):
+    """The editor of a SavedModel of the small model of classes."""
+    classes().export(f"{folder}/1")
+    return editors.served(pathlib.Path(folder) / "1", "m")
 
 
 class PageTestCase(tf.test.TestCase):
@@ -135,6 +142,22 @@ class SlidersTest(PageTestCase):
             self.assertAllEqual(self.shown(page), found)
             back = self.after(page, lambda: page.click("#back"))
             self.assert_shows(back)
+
+    def test_the_first_class_is_one_too(self):
+        editor = editors.LiveEditor(classes(), None, "a run")
+        for opened in (editor, served_classes(self.create_tempdir().full_path)):
+            with served(opened) as url, open_page(url) as page:
+                self.wait(page)
+                (expected,) = editor.images(Edit(label=0), [0.0])
+                expected = np.repeat(np.int32(expected), 3, axis=-1)
+                self.assertAllClose(self.shown(page), expected, atol=1)
+
+    def test_what_is_no_picture_is_said_so(self):
+        file = {"name": "a.png", "mimeType": "image/png", "buffer": b"nothing"}
+        with served(self.editor) as url, open_page(url) as page:
+            self.wait(page)
+            page.set_input_files("#file", file)
+            self.wait(page, "The file cannot be read as a picture; use one")
 
     def test_words_move_what_is_seen_and_the_link_holds_it(self):
         model, directions = self.editor.model, self.editor.directions

@@ -101,6 +101,8 @@ class TextGANTest(tf.test.TestCase):
         gan = small_gan()
         for text, message in (
             (None, "draws what a text says: give text="),
+            (3, r"embeddings of shape \(\); use one text for all"),
+            (["a one", 3], "text is a list; use an array of numbers"),
             ("a one", "set its attribute encode_text"),
             (np.zeros(4), r"shape \(2, 4\); use one text for all.*of 3 numbers"),
             (np.zeros((3, 3)), "for each of the 2 images"),
