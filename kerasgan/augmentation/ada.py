@@ -9,6 +9,7 @@ from keras import ops
 from kerasgan import backend
 from kerasgan.augmentation.base import Augmentation
 from kerasgan.augmentation.pipeline import Pipeline
+from kerasgan.checks.arguments import whole_number
 
 
 class OverfittingWarning(UserWarning):
@@ -69,16 +70,16 @@ class ADA(Augmentation):
         **kwargs,
     ):
         _check("target", target, -1.0, 1.0)
-        _check("max_p", max_p, 0.0, 1.0)
-        _check("p", p, 0.0, max_p)
-        for name, value in (("images", images), ("every", every)):
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name}={value!r}; use a whole number of at least 1.")
+        if not isinstance(max_p, Real) or not 0.0 < max_p <= 1.0:
+            raise ValueError(f"max_p={max_p!r}; use a number above 0 and at most 1.")
+        _check("p", p, 0.0, max_p, " (max_p)")
+        whole_number("images", images, 1)
+        whole_number("every", every, 1)
         if pipeline is not None and not isinstance(pipeline, Pipeline):
             raise ValueError(f"pipeline={pipeline!r}; use a kerasgan.augmentation.Pipeline.")
         super().__init__(**kwargs)
-        self.target, self.images, self.max_p, self.every = target, images, max_p, every
-        self.first_p = p
+        self.target, self.max_p, self.first_p = float(target), float(max_p), float(p)
+        self.images, self.every = int(images), int(every)
         self._was_limited = False
         self.pipeline = Pipeline() if pipeline is None else pipeline
         self.p = self._variable("p", p)
@@ -98,6 +99,7 @@ class ADA(Augmentation):
         return self.pipeline.num_draws
 
     def check_image_shape(self, image_shape):
+        super().check_image_shape(image_shape)
         self.pipeline.check_image_shape(image_shape)
 
     def change(self, images, draws):
@@ -154,6 +156,6 @@ class ADA(Augmentation):
         return cls(**{**config, "pipeline": pipeline})
 
 
-def _check(name, value, low, high):
+def _check(name, value, low, high, which=""):
     if not isinstance(value, Real) or not low <= value <= high:
-        raise ValueError(f"{name}={value!r}; use a number from {low:g} to {high:g}.")
+        raise ValueError(f"{name}={value!r}; use a number from {low:g} to {high:g}{which}.")

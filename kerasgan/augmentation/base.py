@@ -61,6 +61,10 @@ class Augmentation(keras.layers.Layer):
         """Changes images according to random numbers; see the class."""
         raise NotImplementedError(f"Give {type(self).__name__} a method `change(images, draws)`.")
 
+    def __call__(self, images, seed=None):
+        self.check_image_shape(np.shape(images)[1:])  # not in `call`, whose errors Keras wraps
+        return super().__call__(images, seed=seed)
+
     def call(self, images, seed=None):
         return self.change(images, self.draw(images, seed))
 
@@ -82,8 +86,9 @@ class Augmentation(keras.layers.Layer):
         """
         if len(image_shape) != 3 or image_shape[-1] not in (1, 3):
             raise ValueError(
-                f"augmentation={type(self).__name__} changes images (height, width, 1 or 3), but "
-                f"the model makes {tuple(image_shape)}; leave the augmentation out."
+                f"augmentation={type(self).__name__} changes batches of images (height, width, 1 "
+                f"or 3), not of {tuple(image_shape)}; give it such images, or leave the "
+                "augmentation out."
             )
 
 

@@ -74,11 +74,19 @@ class CollapseMonitor(RunHistory):
     def on_train_begin(self, logs=None):
         roles.require(self.model, roles.GeneratesImages, "CollapseMonitor")
         super().on_train_begin(logs)
-        self.model.agree_on_classes(self.data)
+        self.read(self.model)
+
+    def read(self, model) -> None:
+        """Reads the examples, at the beginning of training or before.
+
+        Raises:
+            ValueError: for examples that are not the model's, or that are all the same.
+        """
+        model.agree_on_classes(self.data)
         real, labels = first_examples(self.data, self.num_samples)
-        self.labels = None if self.model.condition is None else labels
+        self.labels = None if model.condition is None else labels
         self.real = real
-        checks.check_images(real, "the examples in data", self.model.real_image_shape)
+        checks.check_images(real, "the examples in data", model.real_image_shape)
         if not mean_distance(real):
             raise ValueError(
                 "data holds only copies of one example, so there are no distances; use different "

@@ -2,7 +2,13 @@
 
 import keras  # noqa: F401  (first: it registers our classes; see kerasgan/__init__.py)
 
-from kerasgan.checks.arguments import above_zero, as_floats, check_arguments, whole_number
+from kerasgan.checks.arguments import (
+    above_zero,
+    as_floats,
+    check_arguments,
+    numbers_of_shape,
+    whole_number,
+)
 from kerasgan.checks.batches import BatchCheck, checked_data, refuse_weights
 from kerasgan.checks.images import (
     LARGEST,
@@ -41,6 +47,7 @@ __all__ = [
     "checked_data",
     "float_images",
     "limits",
+    "numbers_of_shape",
     "refuse_weights",
     "whole_number",
 ]

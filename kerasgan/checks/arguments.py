@@ -40,7 +40,9 @@ def check_arguments(model_class, args, kwargs):
         if ours and argument not in known and argument not in others:
             hidden = {"args", "kwargs", "networks"} | set(() if name == "GAN" else NETWORKS)
             accepted = ", ".join(n for n in known if n not in hidden)
-            raise ValueError(f"{name} has no argument {argument!r}; it takes {accepted}.")
+            here = argument in inspect.signature(model_class.compile).parameters
+            hint = f" Give {argument} to compile()." if here else ""
+            raise ValueError(f"{name} has no argument {argument!r}; it takes {accepted}.{hint}")
     for argument, value in {**dict(zip(positional or (), args, strict=False)), **kwargs}.items():
         default = known[argument].default if argument in known else None
         if value is None and default is None:
@@ -108,3 +110,27 @@ def as_floats(name, value, dtype="float32"):
     plain = value is None or isinstance(value, str)
     found = repr(value) if plain else f"a {type(value).__name__}"
     raise ValueError(f"{name} is {found}; use an array of numbers, rows of one length.")
+
+
+def numbers_of_shape(name, value, shape, accepted=None):
+    """A value as an array of finite numbers, float32.
+
+    Args:
+        name: str, the argument's.
+        value: array, tensor or nested list.
+        shape: tuple that the array's shape must have, None in it for any length.
+        accepted: str, what an error says to use; None for the shape, with `num_images` for None.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    array = as_floats(name, value)
+    if accepted is None:
+        lengths = ["num_images" if n is None else str(n) for n in shape]
+        accepted = f"({', '.join(lengths)}{',' if len(lengths) == 1 else ''})"
+    fits = len(array.shape) == len(shape)
+    if not fits or any(n not in (None, m) for n, m in zip(shape, array.shape, strict=True)):
+        raise ValueError(f"{name} has shape {array.shape}; use {accepted}.")
+    if not np.all(np.isfinite(array)):
+        raise ValueError(f"{name} holds NaN or infinite numbers; check where they come from.")
+    return array

@@ -392,7 +392,7 @@ def split_arguments(model_class, values):
     if unknown:
         known = sorted(takes["model"] | takes["compile"])
         raise click.UsageError(
-            f"--set {unknown[0]}=...: {model_class.__name__} has no such setting; it has "
+            f"{unknown[0]}: {model_class.__name__} has no such setting; leave it out. Settings are "
             f"{', '.join(known)}."
         )
     return tuple({k: v for k, v in values.items() if k in takes[part]} for part in takes)

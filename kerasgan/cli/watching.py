@@ -36,7 +36,9 @@ def by_roles(model, examples, out, settings):
         shown = data.kind_of(model).load(settings, training=False)
         grid = callbacks.TranslationGrid(shown, out, every=every(settings))
     elif roles.has(model, roles.GeneratesImages):
-        watching.append(callbacks.CollapseMonitor(examples, out, every=every(settings)))
+        monitor = callbacks.CollapseMonitor(examples, out, every=every(settings))
+        monitor.read(model)  # before the run begins, as it may refuse the examples
+        watching.append(monitor)
         grid = callbacks.SampleGrid(out, every=every(settings))
     elif roles.has(model, roles.Encodes):
         shown = data.kind_of(model).load(settings, training=False)

@@ -253,16 +253,16 @@ def resized(examples, image_size, channels, fit):
 
 def _folder(path, split, image_size, channels, fit, cache, skip_damaged):
     root, siblings = folders.choose_split(path, split)
-    if image_size is None:
-        raise ValueError(
-            f"image_size is needed for the folder {printable(root)}, whose pictures can have any "
-            "size; give for example image_size=64."
-        )
     files = folders.picture_files(root)
     if not files:
         raise ValueError(
             f"the folder {printable(root)} holds no pictures ({', '.join(folders.SUFFIXES)}), in "
             "no subfolder either."
+        )
+    if image_size is None:
+        raise ValueError(
+            f"image_size is needed for the folder {printable(root)}, whose pictures can have any "
+            "size; give for example image_size=64."
         )
     channels = channels or 3
     class_names, numbers = None, None

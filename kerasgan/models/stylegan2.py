@@ -5,6 +5,7 @@ import functools
 import math
 import re
 from collections.abc import Mapping
+from numbers import Real
 from typing import NamedTuple
 
 import keras
@@ -12,6 +13,7 @@ import numpy as np
 from keras import layers, ops
 
 from kerasgan import backend
+from kerasgan.checks.arguments import above_zero
 from kerasgan.growing.networks import START_SIZE
 from kerasgan.layers.blur import Blur
 from kerasgan.layers.equalized import equalized
@@ -243,14 +245,12 @@ class StyleGAN2(StyledGAN):
                 raise ValueError(f"{argument}={value!r}; use one of {accepted}.")
         depth = chosen.mapping_layers if mapping_layers is None else mapping_layers
         mixing = chosen.mixing_probability if mixing_probability is None else mixing_probability
-        if not 0.0 <= mixing <= 1.0:
+        if not isinstance(mixing, Real) or not 0.0 <= mixing <= 1.0:
             raise ValueError(
                 f"mixing_probability={mixing_probability!r}; use None or a number from 0 to 1."
             )
-        if activation_limit is not None and not activation_limit > 0.0:
-            raise ValueError(
-                f"activation_limit={activation_limit!r}; use None or a number above 0."
-            )
+        if activation_limit is not None:
+            above_zero("activation_limit", activation_limit)
         width = max(1, chosen.widths // image_shape[0]) if base_width is None else base_width
         self.published = chosen
         self.own_settings = {

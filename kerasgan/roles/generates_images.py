@@ -365,11 +365,7 @@ class HasLatents(GeneratesImages):
         >>> gan.generate_from(gan.latents(2, seed=0)).shape
         (2, 8, 8, 1)
         """
-        latents = checks.as_floats("latents", latents)
-        if latents.ndim != 2 or latents.shape[1] != self.latent_dim:
-            raise ValueError(
-                f"latents has shape {latents.shape}; use (num_images, {self.latent_dim})."
-            )
+        latents = checks.numbers_of_shape("latents", latents, (None, self.latent_dim))
         labels = self.checked_labels(labels, len(latents))
 
         def draw(latents, *labels):

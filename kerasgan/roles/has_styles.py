@@ -68,7 +68,7 @@ class HasStyles(HasLatents):
         self.check_truncation(truncation)
         cutoff = self._cutoff(cutoff)
         generator = self.sampling_generator
-        latents = checks.as_floats("latents", latents)
+        latents = checks.numbers_of_shape("latents", latents, (None, self.latent_dim))
         labels = self.checked_labels(labels, len(latents))
         w = backend.predict(generator.mapping, self.with_labels(latents, labels))
         styles = np.repeat(w[:, None, :], self.style_layers, axis=1)
@@ -88,12 +88,49 @@ class HasStyles(HasLatents):
 
         Returns:
             float32 array (num_images, height, width, channels) in [-1, 1].
+
+        Raises:
+            ValueError: for arrays of another shape.
         """
+        styles = self.checked_styles(styles)
+        return self.drawn_from_styles(styles, self.checked_noise(noise, len(styles)))
+
+    def checked_styles(self, styles: ArrayLike) -> np.ndarray:
+        """Styles as a float32 array; see `generate_from_styles`.
+
+        Raises:
+            ValueError: for another shape, or numbers that are not finite.
+        """
+        shape, accepted = self.point_shape("w+"), None
+        if "styles" in self.spaces:
+            channels = self.point_shape("styles")
+            accepted = f"(num_images, {shape[0]}, {shape[1]}) or (num_images, {channels[0]})"
+            shape = channels if np.ndim(styles) == 2 else shape
+        return checks.numbers_of_shape("styles", styles, (None, *shape), accepted)
+
+    def checked_noise(self, noise: list | None, num_images: int) -> list[np.ndarray]:
+        """The arrays of noise, or an empty list; see `generate_from_styles`.
+
+        Raises:
+            ValueError: for another number of them, or other shapes.
+        """
+        shapes = self.noise_shapes[1:]
+        noise = [] if noise is None else list(noise)
+        if noise and len(noise) != len(shapes):
+            accepted = f"a list of {len(shapes)} arrays" if shapes else "an empty list"
+            raise ValueError(f"noise has {len(noise)} arrays; use None or {accepted}.")
+        return [
+            checks.numbers_of_shape(f"noise[{number}]", array, (num_images, *shape))
+            for number, (array, shape) in enumerate(zip(noise, shapes, strict=False))
+        ]
+
+    def drawn_from_styles(self, styles, noise):
+        """`generate_from_styles` of arrays that were checked, and further inputs."""
 
         def draw(styles, *noise):
             return backend.predict(self.sampling_generator.synthesis, _inputs(styles, noise))
 
-        return self.some_at_a_time(draw, styles, *(noise or []))
+        return self.some_at_a_time(draw, styles, *noise)
 
     @property
     def style_widths(self) -> tuple[int, ...]:
@@ -112,7 +149,8 @@ class HasStyles(HasLatents):
         Reference: StyleSpace Analysis: Disentangled Controls for StyleGAN Image Generation, Wu,
         Lischinski & Shechtman, 2021, arXiv:2011.12799.
         """
-        given = ops.convert_to_tensor(styles, "float32")
+        styles = checks.numbers_of_shape("styles", styles, (None, *self.point_shape("w+")))
+        given = ops.convert_to_tensor(styles)
         return ops.convert_to_numpy(self.sampling_generator.synthesis.channels(given))
 
     def generate(
@@ -225,6 +263,9 @@ class HasStyles(HasLatents):
         (2, 3, 8, 8, 1)
         """
         chosen = self.chosen_layers(layers)
+        shape = (None, self.latent_dim)
+        sources = checks.numbers_of_shape("sources", sources, shape)
+        targets = checks.numbers_of_shape("targets", targets, shape)
         styles = self.styles(np.concatenate([sources, targets]), truncation, labels=labels)
         source, target = styles[: len(sources)], styles[len(sources) :]
         styles = np.repeat(target[None], len(source), axis=0)
@@ -285,8 +326,12 @@ class HasStyles(HasLatents):
                 f"{type(self).__name__} has no noise beside the latent, so it makes only one "
                 "image of each latent; use different latents, or styles."
             )
-        styles = self.styles(np.asarray(latent, "float32")[None], labels=label)
-        random = np.random.default_rng(np.random.randint(2**31) if seed is None else seed)
+        checks.whole_number("num_images", num_images, 0)
+        seed = np.random.randint(2**31) if seed is None else seed
+        checks.whole_number("seed", seed, 0)
+        latent = checks.numbers_of_shape("latent", latent, (self.latent_dim,))
+        styles = self.styles(latent[None], labels=label)
+        random = np.random.default_rng(seed)
         noise = [
             random.standard_normal((num_images, *shape), dtype="float32")
             for shape in self.noise_shapes[1:]

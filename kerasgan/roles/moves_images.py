@@ -71,8 +71,10 @@ class MovesImages(HasStyles):
         Raises:
             ValueError: for translations or rotations of another shape.
         """
+        styles = self.checked_styles(styles)
+        noise = self.checked_noise(noise, len(styles))
         backwards = inverse_transforms(translate, rotate, len(styles))
-        return super().generate_from_styles(styles, [*(noise or []), backwards])
+        return self.drawn_from_styles(styles, [*noise, backwards])
 
     def uncut_images(
         self, styles: np.ndarray, translate: ArrayLike = (0.0, 0.0), rotate: ArrayLike = 0.0
@@ -102,17 +104,28 @@ def inverse_transforms(translate: ArrayLike, rotate: ArrayLike, num_images: int)
     >>> (inverse_transforms((0.5, 0.0), 0.0, 1) + 0.0).tolist()
     [[[1.0, 0.0, -0.5], [0.0, 1.0, 0.0]]]
     """
-    moves, turns = np.asarray(translate, "float64"), np.asarray(rotate, "float64")
-    for argument, array, alone in (("translate", moves, (2,)), ("rotate", turns, ())):
-        if array.shape not in (alone, (num_images, *alone)) or not np.all(np.isfinite(array)):
-            one = "(x, y)" if alone else "a number"
-            raise ValueError(
-                f"{argument} has shape {array.shape}; use {one}, or an array of shape "
-                f"{(num_images, *alone)}, of finite numbers."
-            )
+    moves, turns = (
+        _for_all_or_each(argument, value, alone, num_images)
+        for argument, value, alone in (("translate", translate, (2,)), ("rotate", rotate, ()))
+    )
     turns = np.deg2rad(np.broadcast_to(turns, (num_images,)))
     cosine, sine = np.cos(turns), np.sin(turns)
     # y grows downwards.
     back = np.stack([np.stack([cosine, -sine], 1), np.stack([sine, cosine], 1)], axis=1)
     moved = -back @ np.broadcast_to(moves, (num_images, 2))[:, :, None]
     return np.concatenate([back, moved], axis=2).astype("float32")
+
+
+def _for_all_or_each(argument, value, alone, num_images):
+    """A number or pair for all images, or for each, as a float64 array."""
+    one = "(x, y)" if alone else "a number"
+    accepted = f"{one}, or an array of shape {(num_images, *alone)}, of finite numbers"
+    try:
+        array = np.asarray(value, "float64")
+    except (TypeError, ValueError):
+        raise ValueError(f"{argument}={value!r}; use {accepted}.") from None
+    if array.shape not in (alone, (num_images, *alone)):
+        raise ValueError(f"{argument} has shape {array.shape}; use {accepted}.")
+    if not np.all(np.isfinite(array)):
+        raise ValueError(f"{argument} holds NaN or infinite numbers; use {accepted}.")
+    return array

@@ -24,7 +24,7 @@ def look_up(argument, value, kind, by_name):
             f"kerasgan.{kind.__module__.split(chr(46))[1]}.{kind.__name__}."
         )
     if value not in by_name:
-        near = difflib.get_close_matches(value, by_name, n=1)
+        near = difflib.get_close_matches(value.lower(), by_name, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ValueError(
             f"{argument}={value!r} is not known; the names are "

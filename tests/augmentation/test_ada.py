@@ -55,6 +55,9 @@ class ControlTest(tf.test.TestCase, parameterized.TestCase):
         ({"images": 0}, "images=0; use a whole number"),
         ({"max_p": 1.5}, "max_p=1.5"),
         ({"p": 0.9}, "p=0.9; use a number from 0 to 0.8"),
+        ({"p": 0.4, "max_p": 0.3}, r"p=0.4; use a number from 0 to 0.3 \(max_p\)"),
+        ({"max_p": 0}, "max_p=0; use a number above 0"),
+        ({"every": True}, "every=True; use a whole number"),
         ({"pipeline": "bgc"}, "pipeline='bgc'; use a kerasgan.augmentation.Pipeline"),
     )
     def test_arguments_out_of_range(self, arguments, message):
@@ -142,10 +145,14 @@ class GameTest(tf.test.TestCase):
             np.testing.assert_array_equal(ours, theirs)
 
     def test_what_cannot_be_changed_is_refused(self):
-        with self.assertRaisesRegex(ValueError, "augmentation=Pipeline changes images.*makes .2,"):
+        with self.assertRaisesRegex(ValueError, "augmentation=ADA changes batches.*not of .2,"):
             kerasgan.VanillaGAN((2,), 2).compile(augmentation="ada")
         with self.assertRaisesRegex(ValueError, "augmentation='adda'.*Did you mean 'ada'"):
             small().compile(augmentation="adda")
+        with self.assertRaisesRegex(ValueError, "Did you mean 'ada'"):
+            small().compile(augmentation="ADA")
+        with self.assertRaisesRegex(ValueError, r"no argument 'augmentation'.*to compile\(\)"):
+            small(augmentation="ada")
 
     def test_without_it_nothing_of_it_is_left(self):
         gan = small()

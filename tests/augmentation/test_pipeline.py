@@ -11,7 +11,7 @@ from keras import ops
 from scipy import special, stats
 
 import kerasgan
-from kerasgan.augmentation import pipeline
+from kerasgan.augmentation import DiffAugment, pipeline
 from kerasgan.augmentation.pipeline import DRAWS, GROUPS, Pipeline
 
 # What the program of stylegan2-ada-pytorch makes of two random images when each random number is
@@ -187,6 +187,12 @@ class PipelineTest(tf.test.TestCase, parameterized.TestCase):
         (name,) = arguments
         with self.assertRaisesRegex(ValueError, f"{name}=.*from 0 to 1"):
             Pipeline(**arguments)
+
+    @parameterized.parameters(((4, 8, 8, 2),), ((8, 8, 3),))
+    def test_images_of_another_shape(self, shape):
+        for augmentation in (Pipeline(), DiffAugment()):
+            with self.assertRaisesRegex(ValueError, "changes batches of images.*not of"):
+                augmentation(np.zeros(shape, "float32"))
 
     def test_a_copy_from_its_configuration_is_the_same(self):
         own = Pipeline(0.7, cutout=0.5)

@@ -445,6 +445,15 @@ class GameTest(CommandTestCase):
         train = [*training(), "--out", self.folder / "other", "--augmentation", "add"]
         self.assert_refused(train, "augmentation='add'.*'ada', 'diffaugment'")
 
+    def test_a_folder_of_copies_is_refused_before_the_run_begins(self):
+        (self.folder / "copies").mkdir()
+        for name in ("1.png", "2.png"):
+            Image.new("RGB", (8, 8), "red").save(self.folder / "copies" / name)
+        train = ["train", "dcgan", "--data", self.folder / "copies", "--batch-size", 2]
+        run = self.folder / "run"
+        self.assert_refused([*train, "--set", "base_width=2", "--out", run], "only copies of one")
+        self.assertFalse(run.exists())
+
     def test_the_papers_penalty_can_be_left_out(self):
         size = ("--set", "max_width=4", "--stage-epochs", 1)
         gan = self.train("progan", *size, "--loss", "least_squares", "--penalty", "none")

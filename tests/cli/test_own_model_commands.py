@@ -390,7 +390,8 @@ class OwnModelTest(CommandTestCase):
                 self.assert_refused(["train", name, "--data", "digits", "--out", out], *patterns)
                 self.assertFalse(out.exists())
         self.assert_refused(
-            [*training("VAE"), "--out", self.folder / "run", "--loss", "hinge"], "no such setting"
+            [*training("VAE"), "--out", self.folder / "run", "--loss", "hinge"],
+            "kerasgan: loss: VAE has no such setting; leave it out. Settings are ",
         )
 
     def test_a_run_whose_file_is_gone_says_where_it_was(self):

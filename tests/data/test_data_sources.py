@@ -89,8 +89,9 @@ class FolderTest(FolderTestCase):
 
     def test_an_empty_folder_is_an_error_that_says_what_is_looked_for(self):
         (self.folder / "notes.txt").write_text("no picture")
-        with self.assertRaisesRegex(ValueError, "pictures holds no pictures.*png"):
-            self.load()
+        for given in ({}, {"image_size": None}):
+            with self.assertRaisesRegex(ValueError, "pictures holds no pictures.*png"):
+                self.load(**given)
 
     def test_image_size_is_needed(self):
         save_gray(self.folder / "1.png", 10)

@@ -206,7 +206,9 @@ class SettingsTest(tf.test.TestCase, parameterized.TestCase):
         ({"mapping_layers": 0}, "mapping_layers=0; use None or a whole number"),
         ({"mixing_probability": 2.0}, "mixing_probability=2.0; use None or a number from 0 to 1"),
         ({"batch_size": 0}, "batch_size=0; use None"),
-        ({"activation_limit": 0}, "activation_limit=0; use None or a number above 0"),
+        ({"mixing_probability": "a"}, "mixing_probability='a'; use None or a number from 0 to 1"),
+        ({"activation_limit": 0}, "activation_limit=0; use a number above 0"),
+        ({"activation_limit": "a"}, "activation_limit='a'; use a number above 0"),
         ({"size": 12}, r"image_shape=\(12, 12, 1\) cannot be made"),
     )
     @needs_backend("tensorflow", reason="it is arithmetic")

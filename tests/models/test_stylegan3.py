@@ -213,7 +213,8 @@ class EquivarianceTest(tf.test.TestCase):
             ({"translate": 0.5}, r"translate has shape \(\); use \(x, y\)"),
             ({"translate": np.zeros((3, 2))}, r"shape \(3, 2\).*\(2, 2\)"),
             ({"rotate": (1.0, 2.0, 3.0)}, r"rotate has shape \(3,\); use a number.*\(2,\)"),
-            ({"rotate": np.nan}, "of finite numbers"),
+            ({"rotate": np.nan}, "rotate holds NaN.*of finite numbers"),
+            ({"translate": "a"}, r"translate='a'; use \(x, y\)"),
         ):
             with self.assertRaisesRegex(ValueError, message):
                 gan.generate(2, seed=0, **moved)
