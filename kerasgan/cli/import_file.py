@@ -9,7 +9,7 @@ from kerasgan.cli.environment import import_keras, usage_errors
 
 
 @click.command("import")
-@click.argument("file", type=click.Path(path_type=pathlib.Path))
+@click.argument("file", type=click.Path(exists=True, path_type=pathlib.Path))
 @click.argument("out", type=click.Path(path_type=pathlib.Path))
 @click.option("--network", help="Generator in the file to use, such as G_ema.  [default: all]")
 def import_file(file, out, network):

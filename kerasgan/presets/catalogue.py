@@ -83,7 +83,8 @@ def find(name: str | os.PathLike, class_name: str | None = None) -> Preset:
         A `Preset`.
 
     Raises:
-        ValueError: for an unknown name, a folder that holds no preset, or a damaged one.
+        ValueError: for an unknown name, a folder that holds no preset, or a damaged one, or an
+            address from which nothing can be downloaded.
         ImportError: without huggingface_hub.
 
     Example:
@@ -91,6 +92,10 @@ def find(name: str | os.PathLike, class_name: str | None = None) -> Preset:
     >>> kerasgan.presets.find("cifar10", "R3GAN").name
     'r3_gan_cifar10'
     """
+    if not isinstance(name, (str, os.PathLike)):
+        raise ValueError(
+            f"preset={name!r}; use the name of a preset, the path of a folder, or {HUB}user/name."
+        )
     text = os.fspath(name)
     if text.startswith(HUB):
         return read(_from_hub(text), text)
@@ -104,13 +109,15 @@ def find(name: str | os.PathLike, class_name: str | None = None) -> Preset:
         return read(text)
     if isinstance(name, os.PathLike) or os.sep in text:
         raise ValueError(f"{text} is not a folder, so it holds no preset.")
-    near = difflib.get_close_matches(text, [*of_class, *short, *known], n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    names = ", ".join(of_class or known)
-    whose = f"of {class_name} " if of_class else ""
+    near = [n for n in known if text and not of_class and n.endswith(f"_{text}")]
+    near = near or difflib.get_close_matches(text, [*of_class, *short, *known], n=1)
+    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    names = ", ".join(of_class or [n for n, p in known.items() if p.weights])
+    whose = f"of {class_name}" if of_class else "with weights"
+    rest = "" if of_class else "; `kerasgan presets` lists those without"
     raise ValueError(
-        f"there is no preset {text!r}; those {whose}are {names}. You can also use a folder or "
-        f"{HUB}user/name.{hint}"
+        f"there is no preset {text!r}; those {whose} are {names}{rest}. You can also use a folder "
+        f"or {HUB}user/name.{hint}"
     )
 
 
@@ -166,4 +173,11 @@ def _from_hub(address):
             f"{address} needs huggingface_hub, which is not installed: pip install huggingface_hub"
         ) from error
     files = [CONFIG, WEIGHTS, METADATA, CARD]
-    return huggingface_hub.snapshot_download(address.removeprefix(HUB), allow_patterns=files)
+    try:
+        return huggingface_hub.snapshot_download(address.removeprefix(HUB), allow_patterns=files)
+    except (OSError, ValueError) as error:  # what its own errors are, too
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(
+            f"{address} could not be downloaded; check the name and the connection, or use the "
+            f"path of a folder. huggingface_hub says: {reason}"
+        ) from error

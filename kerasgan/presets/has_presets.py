@@ -96,6 +96,7 @@ class HasPresets(_Beside):
                 a card.
 
         Raises:
+            ValueError: for a card that is no text, or a file in the place of the folder.
             NonFiniteError: when a weight is NaN or infinite.
 
         Example:
@@ -106,7 +107,11 @@ class HasPresets(_Beside):
         >>> bool(np.all(same.generate(4, seed=0) == gan.generate(4, seed=0)))
         True
         """
+        if card is not None and not isinstance(card, str):
+            raise ValueError(f"card={card!r}; use None or a text in Markdown.")
         folder = pathlib.Path(folder)
+        if folder.exists() and not folder.is_dir():
+            raise ValueError(f"folder={str(folder)!r} is a file; use the path of a folder.")
         config = keras.saving.serialize_keras_object(self)
         config.pop("build_config", None)
         metadata = {
@@ -178,9 +183,16 @@ def _load_weights(model, preset, settings):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a line for each layer, before the error
             model.load_weights(preset.weights)
+    except OSError as error:
+        raise ValueError(
+            f"{preset.weights} is damaged, or not a file of weights; restore it from a copy."
+        ) from error
     except ValueError as error:
         if not settings:
-            raise
+            raise ValueError(
+                f"the weights of the preset {preset.name} do not fit its {catalogue.CONFIG}; "
+                "restore both from a copy."
+            ) from error
         given = ", ".join(f"{name}={value!r}" for name, value in settings.items())
         raise ValueError(
             f"the weights of the preset {preset.name} do not fit {given}; leave that out, or use "

@@ -38,7 +38,7 @@ class ImportTest(CommandTestCase):
         (folder / "other.keras").write_text("mine")
         for arguments, message in (
             (("network.pkl", "model.keras"), "calls for os.system.*Nothing in it was executed"),
-            (("nowhere.pkl", "model.keras"), "nowhere.pkl"),
+            (("nowhere.pkl", "model.keras"), "nowhere.pkl. does not exist"),
             (("network.pkl", "model.h5"), "this writes a model, so name it .keras"),
             (
                 ("network.pkl", "other.keras"),

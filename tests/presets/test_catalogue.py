@@ -58,8 +58,14 @@ class FindTest(tf.test.TestCase):
             ValueError, "no preset 'cifar'; those of SNGAN are sngan_cifar10, .*mean 'cifar10'?"
         ):
             find("cifar", "SNGAN")
-        with self.assertRaisesRegex(ValueError, "those are .*r3_gan_ffhq64.*mean 'sngan_stl10'?"):
+        with self.assertRaisesRegex(
+            ValueError, "with weights are cgan_digits, [^-]*those without.*mean 'sngan_stl10'?"
+        ):
             find("sngan_stl")
+        with self.assertRaisesRegex(ValueError, "mean 'r3_gan_cifar10' or .*'sngan_cifar10'"):
+            find("cifar10")
+        with self.assertRaisesRegex(ValueError, "preset=None; use the name of a preset"):
+            find(None)
 
     def test_folders(self):
         self.write({"class_name": "DCGAN", "registered_name": "kerasgan>DCGAN", "config": {}})
@@ -96,6 +102,15 @@ class FindTest(tf.test.TestCase):
         files = ["config.json", "model.weights.h5", "metadata.json", "README.md"]
         self.assertEqual(asked, [("user/name", files)])
         self.assertEqual((found.name, found.folder), ("hf://user/name", self.folder))
+
+    def test_what_the_hub_refuses_is_told_with_the_address(self):
+        fake = types.ModuleType("huggingface_hub")
+        fake.snapshot_download = mock.Mock(side_effect=ConnectionError("Got:\nno network"))
+        with mock.patch.dict(sys.modules, huggingface_hub=fake):
+            with self.assertRaisesRegex(
+                ValueError, "^hf://user/name could not be downloaded; .*says: Got: no network$"
+            ):
+                find("hf://user/name")
 
     def test_without_the_hub(self):
         with mock.patch.dict(sys.modules, huggingface_hub=None):

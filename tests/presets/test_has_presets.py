@@ -135,6 +135,22 @@ class HasPresetsTest(tf.test.TestCase):
         self.assertEqual({w.dtype for w in same.generator.trainable_weights}, {"float32"})
         self.assertAllClose(same.generate(4, seed=1), gan.generate(4, seed=1), atol=2e-3)
 
+    def test_damaged_files_are_named(self):
+        gan = self.save()
+        with self.assertRaisesRegex(ValueError, "card=5; use None or a text"):
+            gan.save_to_preset(self.folder, card=5)
+        config = self.folder / "config.json"
+        with self.assertRaisesRegex(ValueError, "config.json' is a file; use the path of a folder"):
+            gan.save_to_preset(config)
+        text = config.read_text()
+        config.write_text(text.replace('"base_width": 4', '"base_width": 2'))
+        with self.assertRaisesRegex(ValueError, "weights of the preset mine do not fit its config"):
+            kerasgan.from_preset(self.folder)
+        config.write_text(text)
+        (self.folder / "model.weights.h5").write_text("")
+        with self.assertRaisesRegex(ValueError, "mine/model.weights.h5 is damaged"):
+            kerasgan.from_preset(self.folder)
+
     def test_what_cannot_be(self):
         self.save(compiled=False)
         with self.assertRaisesRegex(ValueError, "mine is a DCGAN, not a VAE; use kerasgan.from_p"):
