@@ -1,7 +1,7 @@
 """Adaptive discriminator augmentation, Karras et al. 2020: as strong as overfitting requires."""
 
 import warnings
-from numbers import Real
+from numbers import Integral, Real
 
 import keras
 from keras import ops
@@ -9,7 +9,6 @@ from keras import ops
 from kerasgan import backend
 from kerasgan.augmentation.base import Augmentation
 from kerasgan.augmentation.pipeline import Pipeline
-from kerasgan.checks.arguments import whole_number
 
 
 class OverfittingWarning(UserWarning):
@@ -73,8 +72,9 @@ class ADA(Augmentation):
         if not isinstance(max_p, Real) or not 0.0 < max_p <= 1.0:
             raise ValueError(f"max_p={max_p!r}; use a number above 0 and at most 1.")
         _check("p", p, 0.0, max_p, " (max_p)")
-        whole_number("images", images, 1)
-        whole_number("every", every, 1)
+        for name, value in (("images", images), ("every", every)):
+            if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+                raise ValueError(f"{name}={value!r}; use a whole number of at least 1.")
         if pipeline is not None and not isinstance(pipeline, Pipeline):
             raise ValueError(f"pipeline={pipeline!r}; use a kerasgan.augmentation.Pipeline.")
         super().__init__(**kwargs)

@@ -76,7 +76,7 @@ class CollapseMonitor(RunHistory):
         super().on_train_begin(logs)
         self.read(self.model)
 
-    def read(self, model) -> None:
+    def read(self, model: keras.Model) -> None:
         """Reads the examples, at the beginning of training or before.
 
         Raises:

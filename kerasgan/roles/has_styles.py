@@ -124,7 +124,7 @@ class HasStyles(HasLatents):
             for number, (array, shape) in enumerate(zip(noise, shapes, strict=False))
         ]
 
-    def drawn_from_styles(self, styles, noise):
+    def drawn_from_styles(self, styles: np.ndarray, noise: list[np.ndarray]) -> np.ndarray:
         """`generate_from_styles` of arrays that were checked, and further inputs."""
 
         def draw(styles, *noise):
