@@ -113,7 +113,7 @@ def upsample(
             f"{shape[0]}x{shape[1]} divided by a whole number, such as ({shape[0] // 2}, "
             f"{shape[1] // 2}, {shape[2]})."
         )
-    check_images(small[None], "the small image")
+    check_images(small[None], "the pixels of the small image")
     labels = model.checked_labels(labels, num_answers)
     search = _Search(model, small.astype("float32"), labels)
     return search.run(num_answers, steps, seed)

@@ -94,12 +94,12 @@ class Detector(keras.Model):
         check_image_shape(image_shape, 3)
         self.image_shape = tuple(image_shape)
         _check_backbone(backbone, self.image_shape)
-        for name, value in {"pair": pair, "spectrum": spectrum}.items():
-            if not isinstance(value, (bool, np.bool_)):
-                raise ValueError(f"{name}={value!r}; use True or False.")
-        for name, value, least in (("text_dim", text_dim, 1), ("seed", seed, 0)):
-            if value is not None:
-                checks.whole_number(name, value, least)
+        for name, switch in {"pair": pair, "spectrum": spectrum}.items():
+            if not isinstance(switch, (bool, np.bool_)):
+                raise ValueError(f"{name}={switch!r}; use True or False.")
+        for name, number, least in (("text_dim", text_dim, 1), ("seed", seed, 0)):
+            if number is not None:
+                checks.whole_number(name, number, least)
         text = getattr(text, "encode_texts", text)
         if not (text is None or text == "bag_of_words" or callable(text)):
             raise ValueError(f"text={text!r}; use None, 'bag_of_words', a function or a CLIP.")

@@ -152,6 +152,7 @@ def text_likeness(clip: CLIP, text: str) -> Callable:
     Cohen-Or & Lischinski, 2021, arXiv:2103.17249, section 4, without its terms that keep the image
     similar to the original: `steer` takes a fixed number of steps instead.
     """
+    _check_clip(clip)
     (goal,) = _encoded_texts(clip, [text]).astype("float32")
 
     def likeness(images):
@@ -163,6 +164,15 @@ def text_likeness(clip: CLIP, text: str) -> Callable:
         return ops.sum(unit * ops.convert_to_tensor(goal), axis=-1)
 
     return likeness
+
+
+def _check_clip(clip):
+    for name in ("encode_images", "encode_texts"):
+        if not callable(getattr(clip, name, None)):
+            raise ValueError(
+                f"clip is a {type(clip).__name__}, which has no method {name}; use an object with "
+                "encode_images and encode_texts, such as KerasHubCLIP."
+            )
 
 
 def _encoded_images(clip, images):
@@ -244,7 +254,8 @@ class CLIPScore(keras.metrics.Metric):
     ):
         super().__init__(name=name, **kwargs)
         checks.above_zero("weight", weight)
-        if "{}" not in prompt:
+        _check_clip(clip)
+        if not isinstance(prompt, str) or "{}" not in prompt:
             raise ValueError(f"prompt={prompt!r}; use a str with {{}} where the text goes.")
         self.clip, self.weight, self.prompt = clip, weight, prompt
         self.reset_state()
@@ -259,6 +270,8 @@ class CLIPScore(keras.metrics.Metric):
         images = checked(images, "the images")
         if isinstance(texts, str) or len(texts) != len(images):
             raise ValueError(f"there are {len(images)} images; give one text for each.")
+        if not all(isinstance(text, str) for text in texts):
+            raise ValueError(f"texts={texts!r}; use a list of str.")
         prompts = [self.prompt.replace("{}", text) for text in texts]
         different = list(dict.fromkeys(prompts))
         table = cosines(self.clip, images, different)
@@ -325,6 +338,7 @@ class ZeroShot:
         prompts: Mapping[str, str | Sequence[str]] | Sequence[str],
         scale: float | None = None,
     ):
+        _check_clip(clip)
         if isinstance(prompts, str) or len(prompts) < 2:
             raise ValueError(f"prompts={prompts!r}; use texts of at least two classes.")
         by_name: dict[str, Any] = dict(
@@ -335,6 +349,8 @@ class ZeroShot:
         checks.above_zero("scale", self.scale)
         means = []
         for texts in by_name.values():
+            if not isinstance(texts, (str, list, tuple)):
+                raise ValueError(f"prompts: {texts!r} is no text; use a str, or a list of str.")
             encoded = _encoded_texts(clip, [texts] if isinstance(texts, str) else texts)
             means.append(encoded.mean(0))
         self.weights = _unit(np.stack(means), len(means), "encode_texts")

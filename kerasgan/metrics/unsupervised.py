@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from kerasgan import backend, roles
+from kerasgan import backend, checks, roles
 from kerasgan.backend import private
 from kerasgan.layers.modulated import ScaledLeakyReLU
 from kerasgan.training.discriminating import Discriminates
@@ -47,13 +47,11 @@ def features(model: keras.Model, images: np.ndarray) -> np.ndarray:
     discriminator = model.discriminator if roles.has(model, Discriminates) else model
     tensors = activations(discriminator)
     picture = discriminator.inputs[0]
-    images = np.asarray(images, "float32")
-    if images.shape[1:] != tuple(picture.shape[1:]):
-        raise ValueError(f"images has shape {images.shape}; use (n, {picture.shape[1:]}).")
-    if images.size and not np.abs(images).max() <= 1.0:
-        raise ValueError(
-            "images has values outside of [-1, 1]; use images in [-1, 1], as models make them."
-        )
+    images = checks.as_numpy(images)
+    checks.check_images(images, "the images", picture.shape[1:], "the discriminator sees")
+    if not len(images):
+        raise ValueError("the images are none; give at least one.")
+    images = images.astype("float32")
     network = keras.Model(picture, tensors)
     found = []
     for start in range(0, len(images), 256):

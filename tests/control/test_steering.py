@@ -148,7 +148,7 @@ class UpsamplingTest(tf.test.TestCase, parameterized.TestCase):
             ),
             (np.zeros((2, 2, 3), "float32"), r"the model's 4x4 divided by a whole number"),
             (np.zeros((2, 4, 1), "float32"), r"such as \(2, 2, 1\)"),
-            (np.full((2, 2, 1), 9.0, "float32"), "the small image go from 9 to 9"),
+            (np.full((2, 2, 1), 9.0, "float32"), "the pixels of the small image go from 9 to 9"),
         ):
             with self.assertRaisesRegex(ValueError, message):
                 control.upsample(model, small)

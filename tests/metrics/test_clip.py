@@ -68,6 +68,12 @@ class CLIPScoreTest(tf.test.TestCase):
             metric.update_state(images + 5.0, ["a two"])
         with self.assertRaisesRegex(ValueError, "use a str with {}"):
             kerasgan.metrics.CLIPScore(Table(), prompt="a photo")
+        with self.assertRaisesRegex(ValueError, "clip is a str, which has no method encode_images"):
+            kerasgan.metrics.CLIPScore("clip")
+        with self.assertRaisesRegex(ValueError, r"texts=\[1\]; use a list of str"):
+            kerasgan.metrics.CLIPScore(Table()).each(np.zeros((1, 2, 2, 1), "float32"), [1])
+        with self.assertRaisesRegex(ValueError, "prompts: 1 is no text; use a str"):
+            kerasgan.metrics.ZeroShot(Table(), [1, 2])
         broken = Table()
         broken.encode_texts = lambda texts: np.zeros((len(texts), 3))
         with self.assertRaisesRegex(ValueError, "2 numbers and encode_texts of 3"):

@@ -49,10 +49,14 @@ class FeaturesTest(tf.test.TestCase):
         with self.assertRaisesRegex(ValueError, "no convolutions .* unconditional"):
             kerasgan.features(conditional, np.zeros((1, 8, 8, 1)))
         gan = kerasgan.DCGAN((8, 8, 1), latent_dim=4, base_width=4)
-        with self.assertRaisesRegex(ValueError, "images has shape"):
-            kerasgan.features(gan, np.zeros((1, 9, 8, 1)))
-        with self.assertRaisesRegex(ValueError, r"outside of \[-1, 1\]"):
-            kerasgan.features(gan, np.full((1, 8, 8, 1), 255.0))
+        for images, message in (
+            (np.zeros((1, 9, 8, 1)), r"images have shape \(9, 8, 1\), the discriminator sees \(8,"),
+            (np.full((1, 8, 8, 1), 255.0), "the images go from 255 to 255; use images in"),
+            (np.zeros((1, 8, 8, 1), "uint8"), "the images are uint8"),
+            (np.zeros((0, 8, 8, 1)), "the images are none; give at least one"),
+        ):
+            with self.assertRaisesRegex(ValueError, message):
+                kerasgan.features(gan, images)
         with self.assertRaisesRegex(ValueError, "no convolutions"):
             kerasgan.features(keras.Sequential(), np.zeros((1, 8, 8, 1)))
 
