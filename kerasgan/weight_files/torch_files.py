@@ -155,6 +155,8 @@ def _read_archive(content, budget):
         entries = {entry.filename: entry for entry in archive.infolist()}
         if sum(entry.file_size for entry in entries.values()) > len(content):
             raise RefusalError("what is in the archive is larger than the archive")
+        if {"config.json", "model.weights.h5"} <= entries.keys():
+            raise RefusalError("it is a model that Keras saved; open it with kerasgan.load_model")
         folders = [name.removesuffix("data.pkl") for name in entries if name.endswith("/data.pkl")]
         if len(folders) != 1:
             raise RefusalError(f"the archive has {len(folders)} files data.pkl, not one")

@@ -299,6 +299,10 @@ class RefusalTest(FileTest):
         with zipfile.ZipFile(self.folder / "other.zip", "w") as other:
             other.writestr("readme", b"hello")
         self.assert_refused((self.folder / "other.zip").read_bytes(), "0 files data.pkl")
+        with zipfile.ZipFile(self.folder / "model.keras", "w") as of_keras:
+            of_keras.writestr("config.json", "{}")
+            of_keras.writestr("model.weights.h5", b"")
+        self.assert_refused((self.folder / "model.keras").read_bytes(), "kerasgan.load_model")
         # A directory that says that 2 GB are there.
         lying = archive(STATE, STORAGES)
         sizes = struct.pack("<II", 24, 24)
