@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import keras
 import numpy as np
@@ -110,9 +109,7 @@ def shapes_of(places: Iterable[Place]) -> dict[str, tuple[int, ...]]:
 
 def load(place: Place, network: keras.Model, tensors: Tensors) -> None:
     """Assigns the published arrays to our layer at a place."""
-    ours: Any = network
-    for number, name in enumerate(place.ours.split(".")):
-        ours = getattr(ours, name) if number else network.get_layer(name)
+    ours = place.within(network)
 
     def array(name):
         return tensors[f"{place.theirs}.{name}"]

@@ -111,3 +111,8 @@ class Place(NamedTuple):
     ours: str
     bias: bool = False
     kind: str = "linear"
+
+    def within(self, network: keras.Model) -> Any:
+        """Our layer in a network."""
+        first, *rest = self.ours.split(".")
+        return functools.reduce(getattr, rest, network.get_layer(first))

@@ -689,9 +689,7 @@ def shapes_of(places: Sequence[Place]) -> dict[str, tuple[int, ...]]:
 
 def load(place: Place, network: keras.Model, tensors: Mapping[str, np.ndarray]) -> None:
     """Assigns the published arrays to our layer at a place."""
-    ours: Any = network
-    for number, name in enumerate(place.ours.split(".")):
-        ours = getattr(ours, name) if number else network.get_layer(name)
+    ours = place.within(network)
 
     def array(name):
         return tensors[f"{place.theirs}.{name}"]
