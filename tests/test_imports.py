@@ -24,6 +24,7 @@ def run(code, **environment):
 
 
 class ImportTest(tf.test.TestCase):
+    @pytest.mark.slow
     def test_import_is_light_beside_keras(self):
         code = (
             "import time\n"

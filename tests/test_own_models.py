@@ -5,6 +5,7 @@ import pathlib
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 from backends import needs_backend
@@ -92,6 +93,7 @@ class CommandLineTest(tf.test.TestCase, parameterized.TestCase):
 
 
 class ContractTest(tf.test.TestCase):
+    @pytest.mark.slow
     def test_the_likelihood_is_that_of_the_frequencies(self):
         keras.utils.set_random_seed(0)
         images = np.random.default_rng(0).choice([-1.0, 1.0], (64, 2, 2, 1), p=[0.25, 0.75])

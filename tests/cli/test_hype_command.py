@@ -12,6 +12,7 @@ import urllib.request
 from unittest import mock
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from backends import needs_backend
 from cli.test_commands import CommandTestCase, call, shared_folder
@@ -54,6 +55,7 @@ def post(url, path, data):
         return json.load(reply)
 
 
+@pytest.mark.slow
 class ProcessTest(CommandTestCase):
     @contextlib.contextmanager
     def started(self, *arguments):

@@ -182,6 +182,7 @@ def file_of_models():
 
 
 class OwnModelTest(CommandTestCase):
+    @pytest.mark.slow
     def test_a_run_holds_what_others_hold(self):
         run = shared_folder() / "run"
         expected = ["model.keras", "best.keras", "samples/epoch_0002.png", "samples.gif"]

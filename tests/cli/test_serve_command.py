@@ -11,6 +11,7 @@ from concurrent import futures
 from unittest import mock
 
 import numpy as np
+import pytest
 from backends import needs_backend
 from cli.test_commands import CommandTestCase, call
 from served_models import pixels, zoo
@@ -55,6 +56,7 @@ class ProcessTest(CommandTestCase):
                 watchdog.cancel()
                 process.kill()
 
+    @pytest.mark.slow
     def test_what_was_accepted_is_answered_after_sigterm(self):
         images = pictures(4)
         answered = threading.Event()

@@ -62,6 +62,7 @@ def srgan(folder):
 
 
 class TrainTest(CommandTestCase):
+    @pytest.mark.slow
     def test_a_run_folder_holds_what_others_hold(self):
         for name, losses in (
             ("pix2pix", ["l1_loss"]),

@@ -9,6 +9,7 @@ import sys
 
 import keras
 import numpy as np
+import pytest
 import scipy.stats
 import tensorflow as tf
 from absl.testing import parameterized
@@ -410,6 +411,7 @@ class EditTest(ServedTestCase):
             vectors.export(self.create_tempdir().full_path, directions=found)
 
 
+@pytest.mark.slow
 @needs_backend("tensorflow", "jax", reason="it cannot write a SavedModel")
 class PixelByPixelTest(ServedTestCase):
     CASES = (

@@ -172,6 +172,7 @@ class PhotographsTest(tf.test.TestCase):
         of_pixels = gan.project(photos, "z", 4, progress=False)
         self.assertNotAllClose(found.latents, of_pixels.latents, atol=1e-3)
 
+    @pytest.mark.slow
     @needs_backend("tensorflow", reason="what frameworks can break is tested without weights")
     def test_a_detector_sees_with_it(self):
         """Which of two crops was enlarged from a quarter, of two photographs."""

@@ -133,6 +133,7 @@ class GameTest(tf.test.TestCase):
         self.assertEqual(number(logs["identity_loss"]), 0.0)
         self.assertEqual(len(calls), 2)  # to B, and back from A
 
+    @pytest.mark.slow
     @needs_backend("tensorflow", reason="it compiles for long; test_every_model does the like")
     def test_the_history_is_saved_and_goes_on(self):
         gan = small(history_size=6)

@@ -3,6 +3,7 @@ from unittest import mock
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 from backends import needs_backend
@@ -159,6 +160,7 @@ class GameTest(tf.test.TestCase):
         self.assertAllClose(number(gan.discriminator_loss(*shown, training=False)[0]), judging)
         self.assertAllClose(number(gan.pixel_loss(*shown[1:])), pixels)
 
+    @pytest.mark.slow
     def test_learns_on_pixels_and_then_against_the_discriminator(self):
         gan = small()
         gan.compile()
@@ -205,6 +207,7 @@ class GameTest(tf.test.TestCase):
         with self.assertRaisesRegex(ValueError, "generator of another shape.*growth=2"):
             gan.interpolated(small(growth=3), 0.5)
 
+    @pytest.mark.slow
     @needs_backend("tensorflow", reason="it takes a while")
     def test_learns_to_enlarge(self):
         digits = kerasgan.data.load("digits", image_size=16, batch_size=16)

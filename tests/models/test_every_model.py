@@ -86,9 +86,9 @@ class EveryModelTest(tf.test.TestCase, parameterized.TestCase):
         for ours, theirs in zip(model.weights, copy.weights, strict=True):
             np.testing.assert_array_equal(*numpy_values([theirs, ours]), ours.path)
 
-    @pytest.mark.slow
     @parameterized.named_parameters((name, name) for name in LEARN)
     @needs_backend("tensorflow", reason="it takes minutes")
+    @pytest.mark.slow
     def test_learns_digits(self, name):
         """Samples come nearer to real digits, and are nearly as different from each other.
 

@@ -1,6 +1,7 @@
 """What GatedPixelCNN sees, and that it learns classes."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from backends import needs_backend
 from pixel_helpers import nats_after_training, pixels_before, seen, small_model
@@ -19,6 +20,7 @@ class GatedPixelCNNTest(tf.test.TestCase):
             before = pixels_before(shape, row, column)
             self.assertAllEqual(found[row * 9 + column], before)
 
+    @pytest.mark.slow
     def test_learns_digits_of_classes(self):
         settings = {"base_width": 8, "num_blocks": 2, "num_classes": 10, "levels": 2, "seed": 0}
         model = kerasgan.GatedPixelCNN((8, 8, 1), **settings)

@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import published
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 from backends import needs_backend
@@ -144,6 +145,7 @@ class GameTest(tf.test.TestCase):
         for without, looked_at in zip(*weights, strict=True):
             self.assertAllEqual(without, looked_at)
 
+    @pytest.mark.slow
     @needs_backend("tensorflow", reason="it takes a minute")
     def test_learns_to_invert(self):
         digits = kerasgan.data.load("digits", image_size=16, batch_size=8)

@@ -15,6 +15,7 @@ from unittest import mock
 
 import grpc
 import numpy as np
+import pytest
 import tensorflow as tf
 from backends import needs_backend
 from editing.editing_page import texts
@@ -57,6 +58,7 @@ class ClientTestCase(tf.test.TestCase):
 
 
 class SampleTest(ClientTestCase):
+    @pytest.mark.slow
     def test_chunks_are_the_images_of_one_call_of_generate(self):
         labels = np.arange(70) % NUM_CLASSES
         expected = pixels(zoo().classes.generate(70, seed=5, labels=labels))

@@ -241,6 +241,7 @@ class WarmupTest(FolderTestCase):
         self.assertLen(tf.saved_model.load(str(path)).signatures, 2)
 
 
+@pytest.mark.slow
 @needs_backend("tensorflow", reason="the process dies in the same way whatever the backend")
 class KilledTest(FolderTestCase):
     def test_only_whole_versions_are_left(self):

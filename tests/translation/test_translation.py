@@ -6,6 +6,7 @@ import sys
 import textwrap
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from backends import BACKEND, needs_backend
 
@@ -54,6 +55,7 @@ class TranslateTest(tf.test.TestCase):
         with self.assertRaisesRegex(ValueError, "seed=-1"):
             gan.translate(images(1, 8, 8, 3), to="B", seed=-1)
 
+    @pytest.mark.slow
     @needs_backend("tensorflow", reason="it takes a minute")
     def test_a_large_image_takes_less_than_four_gibibytes_and_shows_no_seam(self):
         code = textwrap.dedent("""
