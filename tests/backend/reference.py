@@ -11,6 +11,7 @@ from unittest import mock
 
 import keras
 import numpy as np
+from backends import without_graphs
 from models import zoo
 
 from kerasgan.models import registry
@@ -107,4 +108,5 @@ def main(folder, of_the_other):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    with without_graphs():
+        main(*sys.argv[1:])
