@@ -11,7 +11,6 @@ from unittest import mock
 
 import keras
 import numpy as np
-from backends import without_graphs
 from models import zoo
 
 from kerasgan.models import registry
@@ -108,5 +107,4 @@ def main(folder, of_the_other):
 
 
 if __name__ == "__main__":
-    with without_graphs():
-        main(*sys.argv[1:])
+    main(*sys.argv[1:])
