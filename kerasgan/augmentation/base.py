@@ -1,5 +1,7 @@
 """The base class of augmentations, which change what the discriminator sees."""
 
+import math
+
 import keras
 import numpy as np
 from keras import ops
@@ -111,12 +113,21 @@ def along(axis, matrices, images):
         matrices: (new, old), or (batch, new, old).
         images: (batch, height, width, channels).
     """
-    old = "y" if axis == 1 else "x"
-    matrix = ("b" if len(matrices.shape) == 3 else "") + f"n{old}"
     matrices = ops.convert_to_tensor(matrices)
-    return ops.einsum(f"{matrix},byxc->b{'nxc' if axis == 1 else 'ync'}", matrices, images)
+    _, height, width, channels = images.shape
+    new = matrices.shape[-2]
+    if axis == 1:
+        lines = ops.reshape(images, (-1, height, width * channels))
+        return ops.reshape(ops.matmul(matrices, lines), (-1, new, width, channels))
+    matrices = ops.swapaxes(matrices, -2, -1)
+    if len(matrices.shape) == 3:
+        matrices = matrices[:, None]
+    return ops.transpose(ops.matmul(ops.transpose(images, (0, 3, 1, 2)), matrices), (0, 2, 3, 1))
 
 
 def chosen(condition, changed, images):
     """Chooses changed or original images by bool (batch,); originals stay exactly the same."""
-    return ops.where(condition[:, None, None, None], changed, images)
+    shape = (-1, *images.shape[1:])
+    # As vectors, because TensorFlow is slow at spreading a condition over many axes.
+    changed, images = (ops.reshape(x, (-1, math.prod(shape[1:]))) for x in (changed, images))
+    return ops.reshape(ops.where(condition[:, None], changed, images), shape)

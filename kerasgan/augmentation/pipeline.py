@@ -17,7 +17,6 @@ SYM6 = (
     *(0.4910559419267466, 0.787641141030194, 0.3379294217276218, -0.07263752278646252),
     *(-0.021060292512300564, 0.04472490177066578, 0.0017677118642428036, -0.007800708325034148),
 )
-MARGIN = 3  # pixels around the image that the downsampling filter reaches
 GRAY = np.full(3, 1.0 / math.sqrt(3.0))  # the direction of the gray axis among the colours
 BAND_POWER = np.array([10.0, 1.0, 1.0, 1.0], "float32") / 13.0  # of natural images, by octave
 GROUPS = ("blit", "geometry", "color", "filter", "cutout")
@@ -278,37 +277,51 @@ def resampled(images, inverse):
         inverse: matrices (batch, 3, 3) that say where each pixel comes from.
     """
     _, height, width, _ = images.shape
-    lines = ops.transpose(images, (0, 3, 1, 2))  # so that each step is a product of matrices
-    doubled = ops.matmul(ops.matmul(constant(doubling(height)), lines), constant(doubling(width).T))
-    large = 2 * (height + 2 * MARGIN), 2 * (width + 2 * MARGIN)
-    # A pixel c from the middle is at 2c - 1/2 among the doubled ones.
-    y, x = (constant(np.arange(length) - 0.5 * (length - 1) + 0.5) for length in large)
-    rows = ops.transpose(inverse[:, :2], (1, 0, 2))[..., None, None]  # (2, batch, 3, 1, 1)
-    from_x, from_y = (
-        row[:, 0] * x[None, None, :] + row[:, 1] * y[None, :, None] + 2.0 * row[:, 2] - 0.5
-        for row in ops.unstack(rows, 2, axis=0)
+    # Width first and last, because there the large array would be transposed.
+    doubled = along(1, constant(doubling(height)), along(2, constant(doubling(width)), images))
+    looked_up = between(doubled, *places(inverse, height, width))
+    return along(2, constant(halving(width)), along(1, constant(halving(height)), looked_up))
+
+
+@backend.with_xla
+def places(inverse, height, width):
+    """Where rows and columns of a doubled image come from, counted from the first of its pixels.
+
+    Args:
+        inverse: matrices (batch, 3, 3), of the image before it is doubled.
+        height, width: ints, of the image before it is doubled.
+
+    Returns:
+        Rows and columns, each (batch, n, m).
+    """
+    # A pixel c from the middle is at 2c + length - 1 among the doubled ones.
+    y, x = (
+        constant(np.arange(length) - 0.5 * (length - 1) + 0.5)
+        for length in (with_margins(height), with_margins(width))
     )
-    # From the middle to the first pixel.
-    looked_up = between(doubled, from_y + height - 0.5, from_x + width - 0.5)
-    halved = ops.matmul(
-        ops.matmul(constant(halving(height)), looked_up), constant(halving(width).T)
-    )
-    return ops.transpose(halved, (0, 2, 3, 1))
+
+    def moved(row, length):
+        of_x, of_y, by = (inverse[:, row, k, None, None] for k in range(3))
+        return of_x * x + of_y * y[:, None] + 2.0 * by + (length - 1)
+
+    return moved(1, height), moved(0, width)
 
 
 @backend.with_xla
 def between(images, y, x):
     """Images that go on periodically at places between pixels, bilinearly.
 
+    It is apart from `places`, because XLA would compute these anew for each number it looks up.
+
     Args:
-        images: float32 tensor (batch, channels, height, width).
+        images: float32 tensor (batch, height, width, channels).
         y, x: float32 tensors (batch, n, m), in pixels.
 
     Returns:
-        (batch, channels, n, m).
+        (batch, n, m, channels).
     """
-    _, channels, height, width = images.shape
-    flat = ops.reshape(ops.transpose(images, (0, 2, 3, 1)), (-1, channels))
+    _, height, width, channels = images.shape
+    flat = ops.reshape(images, (-1, channels))
     first = ops.arange(ops.shape(images)[0], dtype="int32")[:, None, None] * (height * width)
     top, left = ops.floor(y), ops.floor(x)
     y, x = (y - top)[..., None], (x - left)[..., None]
@@ -327,7 +340,7 @@ def between(images, y, x):
         return here + x * (beside - here)
 
     above, below = row_of(top), row_of(top + 1.0)
-    return ops.transpose(above + y * (below - above), (0, 3, 1, 2))
+    return above + y * (below - above)
 
 
 def doubling(length):
@@ -343,8 +356,12 @@ def doubling(length):
 
 def halving(length):
     """The matrix that filters a doubled line, takes every other number and leaves the margins."""
-    large = np.eye(2 * (length + 2 * MARGIN))[1:-1]
-    return filtered(large, np.array(SYM6)[::-1] / np.sum(SYM6))[::2]
+    return filtered(np.eye(with_margins(length)), np.array(SYM6)[::-1] / np.sum(SYM6))[::2]
+
+
+def with_margins(length):
+    """How many doubled numbers it takes to filter and halve them to so many."""
+    return 2 * length + len(SYM6) - 2
 
 
 def filtered(lines, taps):
@@ -391,6 +408,7 @@ def recolored(images, matrices):
         matrices = ops.mean(matrices[:, :3], axis=1, keepdims=True)
         factor = ops.sum(matrices[:, :, :3], axis=2)[:, None, None]
         return images * factor + matrices[:, None, None, 0, 3:]
-    return (
-        ops.einsum("bij,byxj->byxi", matrices[:, :3, :3], images) + matrices[:, None, None, :3, 3]
-    )
+    _, height, width, channels = images.shape
+    colors = ops.reshape(images, (-1, height * width, channels))
+    colors = ops.matmul(colors, ops.swapaxes(matrices[:, :3, :3], 1, 2)) + matrices[:, None, :3, 3]
+    return ops.reshape(colors, (-1, height, width, channels))

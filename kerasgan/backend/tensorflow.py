@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from kerasgan import onednn
 from kerasgan.backend import private
+from kerasgan.backend.common import binomial  # noqa: F401
 
 if onednn.is_missed(private.uses_onednn()):
     warnings.warn(
@@ -272,13 +273,13 @@ def with_xla(function):
     strategy it is the function as it is.
 
     Args:
-        function: of tensors, written with `keras.ops`.
+        function: of tensors, and of ints for which it is compiled anew, written with `keras.ops`.
     """
     compiled = tf.function(function, autograph=False, jit_compile=True)
 
     @functools.wraps(function)
-    def call(*tensors):
-        return function(*tensors) if is_distributed() else compiled(*tensors)
+    def call(*arguments):
+        return function(*arguments) if is_distributed() else compiled(*arguments)
 
     return call
 

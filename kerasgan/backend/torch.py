@@ -7,6 +7,7 @@ from kerasgan.backend.common import (  # noqa: F401
     SeedGenerator,
     accelerate,
     batches_in_order,
+    binomial,
     is_distributed,
     predict,
     replicas,
