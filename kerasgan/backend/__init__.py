@@ -10,7 +10,7 @@ chooses its own (`KERAS_BACKEND`):
 - `forward(fn, variables)`: run a network now and differentiate it later;
 - `scan(step, carry, inputs, dtypes)`: a loop over the rows of arrays, compiled where steps are;
 - `with_xla(function)`: a function that XLA compiles by itself, where a step is not compiled;
-- `binomial(x, times, strides)`: a low-pass filter, as the framework computes it fastest;
+- `binomial(x, times)`: a low-pass filter, as the framework computes it fastest;
 - `predict(network, inputs)`: a network's output for one batch, on this device;
 - `Trainer`: what Keras' trainer lacks to run our steps, a base class of `AdversarialModel`;
 - `accelerate(optimizer)`: the framework's own kernel for an optimizer, where it has one;

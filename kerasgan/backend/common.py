@@ -37,18 +37,17 @@ def with_xla(function):
     return function
 
 
-def binomial(x, times, strides):
-    """Filters maps with [1, 1] / 2, `times` times each way, and keeps every `strides`-th place.
+def binomial(x, times):
+    """Filters maps with [1, 1] / 2, `times` times each way.
 
     Args:
         x: tensor (batch, height, width, channels); only places where the filter fits are kept.
         times: int of at least 1.
-        strides: int.
     """
     row = [math.comb(times, k) / 2.0**times for k in range(times + 1)]
     kernel = np.repeat(np.outer(row, row)[:, :, None, None], x.shape[-1], axis=2)
     kernel = keras.ops.convert_to_tensor(kernel, x.dtype)
-    return keras.ops.depthwise_conv(x, kernel, strides, data_format="channels_last")
+    return keras.ops.depthwise_conv(x, kernel, data_format="channels_last")
 
 
 class _BatchesInOrder(keras.utils.PyDataset):

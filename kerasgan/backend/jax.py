@@ -21,15 +21,14 @@ from kerasgan.backend.common import (  # noqa: F401
 )
 
 
-def binomial(x, times, strides):
+def binomial(x, times):
     """Filters maps; see `kerasgan.backend.common`.
 
     On a CPU XLA takes 5 to 30 times as long for a depthwise convolution as for these means
     (`benchmarks/low_pass.py`).
     """
-    for time in range(times):
-        step = strides if time == times - 1 else 1
-        x = keras.ops.average_pool(x, 2, step, data_format="channels_last")
+    for _ in range(times):
+        x = keras.ops.average_pool(x, 2, strides=1, data_format="channels_last")
     return x
 
 

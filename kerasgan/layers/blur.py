@@ -17,11 +17,10 @@ class Blur(layers.Layer):
         taps: int of at least 2, the length of the kernel, a row of Pascal's triangle: 3 for [1, 2,
             1] / 4, 4 for [1, 3, 3, 1] / 8.
         border: int, how many zeros to pad at each side. The default keeps the size.
-        strides: int, 2 to keep every other row and column only.
         **kwargs: `name` and `dtype`, as for `keras.layers.Layer`.
 
     Input: (batch, height, width, channels). Output: the same, with sizes `2 * border - taps + 1`
-    larger, or with strides a part of these.
+    larger.
 
     Example:
 
@@ -35,35 +34,32 @@ class Blur(layers.Layer):
     et al., 2019, arXiv:1812.04948, section 2.
     """
 
-    def __init__(self, taps: int = 3, border: int = 1, strides: int = 1, **kwargs):
+    def __init__(self, taps: int = 3, border: int = 1, **kwargs):
         super().__init__(**kwargs)
-        self.taps, self.border, self.strides = taps, border, strides
+        self.taps, self.border = taps, border
 
     def call(self, x):
-        return binomial(x, self.taps - 1, self.border, self.strides)
+        return binomial(x, self.taps - 1, self.border)
 
     def compute_output_shape(self, input_shape):
         batch, *sizes, channels = input_shape
-        change = 2 * self.border - self.taps
-        sizes = (None if n is None else (n + change) // self.strides + 1 for n in sizes)
-        return (batch, *sizes, channels)
+        change = 2 * self.border - self.taps + 1
+        return (batch, *(None if n is None else n + change for n in sizes), channels)
 
     def get_config(self) -> dict:
-        own = {"taps": self.taps, "border": self.border, "strides": self.strides}
-        return {**super().get_config(), **own}
+        return {**super().get_config(), "taps": self.taps, "border": self.border}
 
 
-def binomial(x, times, border, strides=1):
+def binomial(x, times, border):
     """Filters maps (batch, height, width, channels) with [1, 1] / 2, `times` times each way.
 
     Args:
         x: the maps.
         times: int.
         border: int, how many zeros to pad around them first.
-        strides: int, the distance of the places that are kept.
     """
     x = ops.pad(x, ((0, 0), (border, border), (border, border), (0, 0)))
-    return backend.binomial(x, times, strides)
+    return backend.binomial(x, times)
 
 
 def gaussian(x, sigma, largest):

@@ -232,7 +232,8 @@ def discriminator(
     x = layers.Conv2D(widths[0], 1, name="from_image", **linear())(images)
     for stage, width in enumerate(widths):
         if stage > 0:
-            x = Blur(4, 1, 2, name=f"stage{stage}_down")(x)
+            x = Blur(name=f"stage{stage}_blur")(x)
+            x = layers.AveragePooling2D(2, name=f"stage{stage}_down")(x)
             x = transition(x, width, f"stage{stage}_transition")
         x = residual_blocks(x, len(widths), f"stage{stage}")
     size = x.shape[1]

@@ -120,13 +120,15 @@ def discriminator(
         if x is None or architecture == "skip":
             x = with_image(x, conv(images, width, f"{name}_fromrgb", size=1), name)
         if architecture == "skip":
-            images = Blur(4, 1, 2, dtype="float32", name=f"{name}_image_down")(images)
+            images = Blur(dtype="float32", name=f"{name}_image_blur")(images)
+            images = layers.AveragePooling2D(2, dtype="float32", name=f"{name}_image_down")(images)
         gain = math.sqrt(0.5) if architecture == "resnet" else 1.0
         y = conv(x, width, f"{name}_conv0")
         y = conv(y, next_width, f"{name}_conv1", gain=gain, down=True)
         if architecture == "resnet":
             policy = precision_at(resolution, size, half)
-            skip = Blur(4, 1, 2, dtype=policy, name=f"{name}_skip_down")(x)
+            skip = Blur(dtype=policy, name=f"{name}_skip_blur")(x)
+            skip = layers.AveragePooling2D(2, dtype=policy, name=f"{name}_skip_down")(skip)
             linear = layers.Conv2D(next_width, 1, use_bias=False, dtype=policy, name=f"{name}_skip")
             skip = equalized(linear, gain=gain)(skip)
             y = layers.Add(dtype=policy, name=f"{name}_sum")([skip, y])

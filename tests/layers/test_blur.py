@@ -29,19 +29,6 @@ class BlurTest(tf.test.TestCase, parameterized.TestCase):
         for y in (layer(x), compiled(lambda: layer(x), [])):
             self.assertAllClose(ops.convert_to_numpy(y), by_scipy(x), rtol=1e-4, atol=1e-5)
 
-    @parameterized.parameters((2, 6, 8, 3), (1, 5, 7, 16))
-    def test_halves_as_a_blur_and_the_mean_of_two_by_two_do(self, *shape):
-        """Discriminators reduce so; [1, 2, 1] and then [1, 1] are [1, 3, 3, 1]."""
-        x = normal(*shape)
-        layer = Blur(4, 1, 2)
-        rows, columns = shape[1] // 2 * 2, shape[2] // 2 * 2
-        blurred = by_scipy(x)[:, :rows, :columns]
-        blurred = blurred.reshape(shape[0], rows // 2, 2, columns // 2, 2, shape[3])
-        for y in (layer(x), compiled(lambda: layer(x), [])):
-            self.assertAllClose(ops.convert_to_numpy(y), blurred.mean((2, 4)), rtol=1e-4, atol=1e-5)
-        self.assertEqual(layer.compute_output_shape((None, *shape[1:])), (None, *y.shape[1:]))
-        assert_can_be_copied(self, layer, x)
-
     def test_keeps_what_is_constant_away_from_the_border(self):
         y = ops.convert_to_numpy(Blur()(np.full((1, 6, 6, 2), 3.0, "float32")))
         self.assertAllClose(y[:, 1:-1, 1:-1], np.full((1, 4, 4, 2), 3.0), rtol=1e-6)

@@ -290,7 +290,7 @@ class ArchitectureTest(tf.test.TestCase, parameterized.TestCase):
         for size in (16, 8):
             x = conv(f"b{size}_conv0", x)
             x = conv(f"b{size}_conv1", run(f"b{size}_conv1_blur", x))
-            images = run(f"b{size}_image_down", images)
+            images = run(f"b{size}_image_down", run(f"b{size}_image_blur", images))
             x = x + conv(f"b{size // 2}_fromrgb", images)
         x = conv("b4_conv", run("minibatch_stddev", x))
         x = run("b4_out_eq", conv("b4_fc", run("flatten", x)))
