@@ -36,7 +36,7 @@ from kerasgan import augmentation, pictures
 MODELS = {
     "dcgan": lambda shape, seed: kerasgan.DCGAN(shape, 64, 32, ema_decay=0.99, seed=seed),
     "stylegan2": lambda shape, seed: kerasgan.StyleGAN2(
-        shape, 16, 32, 64, batch_size=BATCH_SIZE, seed=seed
+        shape, 16, max(8, 256 // shape[0]), 64, batch_size=BATCH_SIZE, seed=seed
     ),
 }
 BATCH_SIZE = 32

@@ -46,8 +46,9 @@ def make(name, size):
         gan = kerasgan.DCGAN((size, size, 1), base_width=32, ema_decay=0.99, seed=0)
         gan.compile()
         return gan
+    width = max(8, 256 // size)
     gan = kerasgan.StyleGAN2(
-        (size, size, 1), 32, base_width=8, max_width=64, batch_size=BATCH_SIZES[name], seed=0
+        (size, size, 1), 32, width, max_width=64, batch_size=BATCH_SIZES[name], seed=0
     )
     # The published rule gives images of 16x16 a thousandth of it; with that digits collapse to few.
     gan.compile(penalties=kerasgan.losses.GradientPenalty.r1(1.0, every=16))
