@@ -167,6 +167,7 @@ class FitTest(tf.test.TestCase, parameterized.TestCase):
         self.assertLess(sum(seen), 15)  # Python at first, and at the wrong one
         self.assertTrue(all(np.all(np.isfinite(w)) for w in gan.get_weights()))
 
+    @needs_backend("tensorflow", reason="what is checked is NumPy's")
     def test_0_to_1_is_refused_in_small_batches_and_a_bright_image_is_not(self):
         gan, x = plain(), images()
         with self.assertRaisesRegex(ValueError, SCALE):
@@ -228,6 +229,7 @@ class FitTest(tf.test.TestCase, parameterized.TestCase):
         with self.assertRaisesRegex(ValueError, "labels are 2; use"):
             conditional().generate(3, labels=2)
 
+    @needs_backend("tensorflow", reason="what is checked is NumPy's")
     def test_vectors_have_any_range_but_are_numbers(self):
         gan = kerasgan.VanillaGAN((2,), latent_dim=2, hidden_units=())
         gan.compile(steps_per_execution=1, jit_compile=False)
@@ -239,6 +241,7 @@ class FitTest(tf.test.TestCase, parameterized.TestCase):
             with self.assertRaisesRegex(ValueError, "hold NaN or infinite"):
                 gan.fit(data, verbose=0)
 
+    @needs_backend("tensorflow", reason="what is checked is NumPy's")
     def test_pairs(self):
         gan, x = translating(), images()
         for data, message in (
@@ -366,6 +369,7 @@ class LastActivationTest(tf.test.TestCase):
                     kerasgan.GAN(*networks, 3)
 
 
+@needs_backend("tensorflow", reason="layers are Keras' own")
 class SettingsOfKerasTest(tf.test.TestCase):
     def test_channels_are_last_whatever_keras_is_set_to(self):
         made = []

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
+from backends import needs_backend
 from keras import layers, ops
 
 import kerasgan
@@ -162,6 +163,7 @@ class UseTest(tf.test.TestCase, parameterized.TestCase):
         ({"convolutional": True, "base_width": 4, "image_shape": (8, 8, 3)},),
         ({"sparsity": "kl", "noise": "masking", "dtype": "mixed_bfloat16"},),
     )
+    @needs_backend("tensorflow", reason="settings are the same everywhere")
     def test_settings_are_saved(self, settings):
         model = small(**settings)
         model.compile()
@@ -176,6 +178,7 @@ class UseTest(tf.test.TestCase, parameterized.TestCase):
         for ours, theirs in zip(model.weights, copy.weights, strict=True):
             self.assertAllEqual(values(ours), values(theirs))
 
+    @needs_backend("tensorflow", reason="losses and gradients agree, so what they teach does")
     def test_denoising_beats_leaving_the_noise(self):
         keras.utils.set_random_seed(0)
         digits = kerasgan.data.load("digits", batch_size=32)

@@ -128,6 +128,7 @@ class NetworksTest(tf.test.TestCase, parameterized.TestCase):
         self.assertEqual(count(gan.discriminator), 8 + stages + basis + 32)
         self.assertEqual(gan.generator.count_params(), count(gan.generator))  # no normalization
 
+    @needs_backend("tensorflow", reason="networks are built by Keras alone")
     def test_widths_double_up_to_the_largest(self):
         widths = [96, 192, 384, 768, 768, 768, 768]
         self.assertEqual(r3_gan.stage_widths((256, 256, 3), 96, 768), widths)
@@ -138,6 +139,7 @@ class NetworksTest(tf.test.TestCase, parameterized.TestCase):
         self.assertIs(r3_gan.transition(x, 8, "none"), x)
 
     @parameterized.parameters((16, 2), (768, 96), (1536, 96), (12, 1))
+    @needs_backend("tensorflow", reason="networks are built by Keras alone")
     def test_groups_are_of_16_maps_and_at_most_96(self, width, groups):
         x = keras.Input((4, 4, width))
         network = keras.Model(x, r3_gan.residual_blocks(x, 1, "stage"))
@@ -180,6 +182,7 @@ class NetworksTest(tf.test.TestCase, parameterized.TestCase):
         self.assertGreater(np.abs(after - before).max(), 0.01)
         self.assertAllClose(after, by_hand, rtol=1e-4, atol=1e-4)
 
+    @needs_backend("tensorflow", reason="networks are built by Keras alone")
     def test_fix_up(self):
         """With L blocks of 3 layers each, std is sqrt(2 / (1 + 0.2^2) / fan_in) L^(-1/4)."""
         gan = kerasgan.R3GAN((16, 16, 1), latent_dim=64, base_width=32)
@@ -228,6 +231,7 @@ class NetworksTest(tf.test.TestCase, parameterized.TestCase):
         expected = (x * basis[..., 0]).sum((1, 2)) @ kernel
         self.assertAllClose(values(network(images)), expected, rtol=1e-4, atol=1e-4)
 
+    @needs_backend("tensorflow", reason="networks are built by Keras alone")
     def test_embeddings_begin_as_linear_functions_of_the_one_hot_label(self):
         gan = kerasgan.R3GAN((8, 8, 1), 64, 32, num_classes=25, ema_decay=None)
         embeddings = values(gan.generator.get_layer("embedding").embeddings)
@@ -418,6 +422,7 @@ class BurnInTest(tf.test.TestCase):
             r3_gan.BurnIn(100, 10, gamma=0, ema_images=10)
 
 
+@needs_backend("tensorflow", reason="networks are built by Keras alone")
 class PaperTest(tf.test.TestCase):
     def test_widths_are_the_papers(self):
         """From 4x4 on, as in the authors' code."""

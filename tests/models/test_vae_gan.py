@@ -199,6 +199,7 @@ class BalanceTest(tf.test.TestCase, parameterized.TestCase):
                 same = all(map(np.array_equal, before[player], after))
                 self.assertEqual(same, player == paused, player)
 
+    @needs_backend("tensorflow", reason="checked before anything is computed")
     def test_losses_without_probabilities_are_refused(self):
         with self.assertRaisesRegex(
             ValueError, "loss='hinge' gives no probabilities.*balance=False"
