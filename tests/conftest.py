@@ -7,9 +7,8 @@ import tempfile
 import kerasgan  # noqa: F401  (before TensorFlow, for oneDNN; tests import it in any order)
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# Several tests run at once: what is small is not computed faster by several threads each.
+# Several tests run at once: threads of PyTorch would only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 # Under JAX these tests are mostly compilation: do less of it, and nothing twice.
 compiled = tempfile.TemporaryDirectory(prefix="kerasgan-compiled")
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
