@@ -4,7 +4,7 @@ import pathlib
 
 import click
 
-from kerasgan.cli import model_classes, outputs, runs
+from kerasgan.cli import model_classes, outputs, runs, training
 from kerasgan.cli.arguments import TakesPreset, data_dir, run_or_file, skip_damaged
 from kerasgan.cli.environment import import_keras, usage_errors
 
@@ -60,6 +60,13 @@ def fakes(run_or_file, num, seed, name, caption, jpeg, out, from_captions, **opt
     """
     outputs.check_folder("--out", out)
     if from_captions is not None:
+        source = click.get_current_context().get_parameter_source
+        for option in ("split", "data_dir", "source", "task", "skip_damaged", "caption"):
+            if source(option) is not click.core.ParameterSource.DEFAULT:
+                raise click.UsageError(
+                    f"--{option.replace('_', '-')} has no effect with --from-captions; leave it "
+                    "out."
+                )
         how = {"image_size": options["image_size"], "num": num, "jpeg": jpeg}
         _from_captions(run_or_file, from_captions, out, options["data"], name, seed, how)
         return
@@ -81,6 +88,7 @@ def fakes(run_or_file, num, seed, name, caption, jpeg, out, from_captions, **opt
             "data; use --from-captions FILE."
         )
     settings = {**options, "seed": seed, "set": {}}
+    training.check_options(settings, type(model))
     kind = kind_of(model)
     with usage_errors():
         settings = kind.fitted(model, settings, options["image_size"])

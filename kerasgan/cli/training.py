@@ -33,7 +33,7 @@ def train(out, settings, resume, overwrite):
         _say_what_differs(out, settings["computed_with"], computed_with)
     settings["computed_with"] = computed_with
     model_class = model_classes.model_class(settings["model"])
-    _check_options(settings, model_class)
+    check_options(settings, model_class)
     donor = None if resume else _donor(settings, model_class)
     _choose_size(settings, model_class)
     if settings["batch_size"] is None:
@@ -100,7 +100,7 @@ def _say_if_few(gan, examples, settings):
         )
 
 
-def _check_options(settings, model_class):
+def check_options(settings, model_class):
     """Raises an error for options that do not apply to a model."""
     from kerasgan.data import KINDS, kind_of
 
@@ -376,7 +376,11 @@ def _start_from(donor, gan, settings):
             f"--freeze-discriminator {layers}: {type(gan).__name__} is not a GAN that makes "
             "images from noise."
         )
-    click.echo(f"These layers stay frozen: {', '.join(gan.freeze_discriminator(layers))}.")
+    try:
+        frozen = gan.freeze_discriminator(layers)
+    except ValueError as error:
+        raise ValueError(f"--freeze-discriminator {layers}: {error}") from error
+    click.echo(f"These layers stay frozen: {', '.join(frozen)}.")
 
 
 def split_arguments(model_class, values):

@@ -261,6 +261,19 @@ class Detector(keras.Model):
             self.made()  # it raises the error that says what is missing
         return {"text": BagOfWords(self.vocabulary or ("",))(captions)}
 
+    def fit(self, x=None, *args, **kwargs) -> keras.callbacks.History:
+        """Trains on `examples`; see `keras.Model.fit`.
+
+        Raises:
+            ValueError: for triplets themselves.
+        """
+        if isinstance(x, Triplets):
+            raise ValueError(
+                "x is Triplets; use detector.fit(*detector.examples(triplets)), which draws the "
+                "order of each pair."
+            )
+        return super().fit(x, *args, **kwargs)
+
     def probability_real(
         self,
         images: np.ndarray,

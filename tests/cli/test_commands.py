@@ -505,7 +505,9 @@ class GameTest(CommandTestCase):
             ["train", "cgan", "--data", "digits", "--freeze-discriminator", 1, "--out", run],
             "give the model that has them with --from",
         )
-        self.assert_refused([*train, "--freeze-discriminator", 9], "layers=9; use .* 0 to")
+        self.assert_refused(
+            [*train, "--freeze-discriminator", 9], "discriminator 9: layers=9; use .* 0"
+        )
         ended = call(*train, "--freeze-discriminator", 1, "--epochs", 1, "--batch-size", 512)
         self.assertEqual(ended.code, 0, ended.err)
         self.assertRegex(ended.out, r"Took \d+ of \d+ weights, .*\n.* start anew:\n")

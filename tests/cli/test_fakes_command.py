@@ -32,6 +32,7 @@ class FakesCommandTest(CommandTestCase):
         made = gan.generate(70, seed=0, labels=labels[:70])
         self.assertAllClose(found.generated, to_uint8(made) / 127.5 - 1.0, atol=1e-6)
         self.assert_refused(command, "holds CGAN-000000 already")
+        self.assert_refused([*command, "--source", "left"], "--source=left: CGAN cannot use it")
         self.assertEqual(len(kerasgan.data.triplets(out)), 70)
         self.assert_works(*command, "--num", 5, "--name", "again", "--jpeg", 50)
         self.assertEqual(len(kerasgan.data.triplets(out)), 75)
@@ -114,6 +115,10 @@ class FromCaptionsTest(CommandTestCase):
         self.assert_works(*command, "--num", 3, "--name", "large", "--jpeg", 80)
         wrong = ["fakes", f"{self.folder / 'mine.py'}:wrong", *self.options]
         self.assert_refused(wrong, r"has to return images of shape \(16, height, width, 1 or 3\)")
+        for option in (["--task", "denoise"], ["--caption", "a photo"], ["--skip-damaged"]):
+            self.assert_refused(
+                [*command, *option], f"{option[0]} has no effect with --from-captions"
+            )
         self.assert_refused(["fakes", "x.keras", "--out", self.out], "--data, or --from-captions")
 
     def test_a_text_gan_draws_it(self):

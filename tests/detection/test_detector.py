@@ -123,6 +123,8 @@ class DetectorTest(tf.test.TestCase):
         self.assertEqual(single.probability_real(images[:0]).shape, (0,))
         with self.assertRaisesRegex(ValueError, "triplets is a ndarray; use Triplets"):
             single.examples(images)
+        with self.assertRaisesRegex(ValueError, "x is Triplets; use detector.fit"):
+            single.fit(triplets(2))
         with self.assertRaisesRegex(ValueError, "takes a dict with a, b; use detector.examples"):
             pair(images)
         words = detection.Detector(SHAPE, text="bag_of_words")
