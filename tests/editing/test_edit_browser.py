@@ -248,11 +248,15 @@ class DrawingTest(PageTestCase):
 
             page.keyboard.press("2")  # black, which is less frequent
             page.keyboard.press("e")
-            found = self.after(page, drag)
             drawing[6:9, 5:10] = 0
-            page.wait_for_timeout(300)  # for the last of several translations
-            found = self.shown(page)
-            self.assertAllClose(found, np.int32(expected(drawing)), atol=1)
+            last = np.int32(expected(drawing))
+            found = self.after(page, drag)
+            for _ in range(100):  # until the last of several translations is shown
+                if np.allclose(found, last, atol=1):
+                    break
+                page.wait_for_timeout(100)
+                found = self.shown(page)
+            self.assertAllClose(found, last, atol=1)
             page.keyboard.press("f")
             page.keyboard.press("1")
             found = self.after(page, lambda: page.mouse.click(*at(7, 7)))

@@ -134,14 +134,21 @@ def variational(entry):
 
 
 def cases():
-    """Name, model maker and further arguments of `compile` of each; two for slow workers."""
+    """Name, model maker and further arguments of `compile` of each.
+
+    Workers are slow, so they train two. Under JAX replicas are no part of a program: XLA divides
+    the program of one device, so a model with each kind of state is enough.
+    """
     entries = {entry.name: entry for entry in registry.entries()}
-    for name, settings in MODELS.items():
-        if name == "dcgan" or arguments.where != "worker":
-            yield name, functools.partial(small_model, entries[name], latent_dim=6, **settings), {}
-    if arguments.where != "worker":
-        yield "stylegan", functools.partial(style_gan, entries["stylegan"]), {}
-        yield "vae", functools.partial(variational, entries["vae"]), {}
+    makers = {
+        name: functools.partial(small_model, entries[name], latent_dim=6, **settings)
+        for name, settings in MODELS.items()
+    }
+    makers["stylegan"] = functools.partial(style_gan, entries["stylegan"])
+    makers["vae"] = functools.partial(variational, entries["vae"])
+    names = ("dcgan", "sngan", "progan") if keras.backend.backend() == "jax" else tuple(makers)
+    for name in ("dcgan",) if arguments.where == "worker" else names:
+        yield name, makers[name], {}
     yield "penalty", penalty_gan, {"discriminator_steps": 4}
 
 
