@@ -32,15 +32,17 @@ class CompositionTest(tf.test.TestCase, parameterized.TestCase):
             return (images,)
         return images, random.integers(3, size=8).astype("int32")
 
-    # Eagerly, since making 144 graphs would take half an hour.
+    # Eagerly, since making 72 graphs would take a quarter of an hour.
     @parameterized.product(network=list(NETWORKS), conditioning=CONDITIONINGS)
     @needs_backend("tensorflow", reason="parts agree, so what they are put together to does")
-    def test_every_combination_trains_and_comes_back_from_its_file(self, network, conditioning):
+    def test_combinations_train_and_come_back_from_their_files(self, network, conditioning):
+        """Half of them: each conditioning with every loss and penalty, in one of the networks."""
         of_labels = {"num_classes": 3, "conditioning": conditioning} if conditioning else {}
         model = NETWORKS[network](seed=0, **of_labels)
         batch = self.batch(model)
         path = pathlib.Path(self.create_tempdir().full_path) / "model.keras"
-        for loss, penalty in itertools.product(_BY_NAME, PENALTIES):
+        half = (list(NETWORKS).index(network) + CONDITIONINGS.index(conditioning)) % 2
+        for loss, penalty in itertools.product(_BY_NAME, PENALTIES[half::2]):
             with self.subTest(loss=loss, penalty=penalty):
                 penalties = [] if penalty is None else penalty
                 model.compile(loss=loss, penalties=penalties, discriminator_steps=1)
