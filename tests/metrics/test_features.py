@@ -6,6 +6,7 @@ from unittest import mock
 import keras
 import numpy as np
 import tensorflow as tf
+from backends import needs_backend
 from metric_helpers import images
 
 import kerasgan
@@ -215,6 +216,7 @@ class SettingsTest(tf.test.TestCase):
         expected = Extractor(self.usual, "usual")(real)
         self.assertAllClose(Extractor(features.digits_classifier(), "here")(real), expected)
 
+    @needs_backend("tensorflow", reason="settings are the same everywhere")
     def test_applications(self):
         made = [application("MobileNet", weights=None), features.inception_fid(None)]
         for layer in all_layers(made):

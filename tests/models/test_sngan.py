@@ -1,5 +1,6 @@
 import numpy as np
 import tensorflow as tf
+from backends import needs_backend
 from keras import ops
 
 import kerasgan
@@ -29,6 +30,7 @@ class SNGANTest(tf.test.TestCase):
         expected = 128 * 16 * 256 + 16 * 256 + 3 * up + 2 * 256 + 9 * 256 * 3 + 3
         self.assertEqual(count, expected)
 
+    @needs_backend("tensorflow", reason="settings are the same everywhere")
     def test_widths_of_the_paper_are_the_defaults(self):
         for size, architecture, width in (
             (32, "resnet", 128),
