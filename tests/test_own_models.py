@@ -28,6 +28,7 @@ class CommandLineTest(tf.test.TestCase, parameterized.TestCase):
         return ended.out
 
     @parameterized.parameters("VAE", "IndependentPixels")
+    @pytest.mark.slow
     def test_every_command_but_the_server(self, name):
         folder = pathlib.Path(self.create_tempdir().full_path)
         train = ("train", f"{FILE}:{name}", *DIGITS)

@@ -8,6 +8,7 @@ from unittest import mock
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 import kerasgan
@@ -165,6 +166,7 @@ class KerasCallbacksTest(tf.test.TestCase):
         self.assertEqual(history.epoch, [2, 3, 4])
         self.assertAllEqual(state(restored), state(uninterrupted))
 
+    @pytest.mark.slow
     def test_backup_and_restore_writes_in_the_chief_process_only(self):
         for is_chief in (True, False):
             for frequency in ("epoch", 1):

@@ -299,6 +299,7 @@ class FitTest(tf.test.TestCase):
             assert_equal_states(self, state(copy), expected)
         self.assertAllClose(values(gan.discriminator.alpha), 1.0)
 
+    @pytest.mark.slow
     def test_continued_from_the_middle_of_an_epoch(self):
         """Of the first, which tells how many images an epoch has, and of one in the fade."""
         folder = pathlib.Path(self.create_tempdir().full_path)
@@ -323,6 +324,7 @@ class FitTest(tf.test.TestCase):
             assert_equal_states(self, state(copy), expected)
             self.assertEqual((copy.epochs_trained, copy.stage), (2, 1))
 
+    @pytest.mark.slow
     def test_continued_from_a_backup_in_any_order_of_callbacks(self):
         """Restored before the stage is looked at or after; in the fade of the second."""
         folder = pathlib.Path(self.create_tempdir().full_path)

@@ -419,6 +419,7 @@ class GameTest(CommandTestCase):
         self.assert_works("train", model, "--data", data, "--out", out, *size, *arguments)
         return keras.saving.load_model(out / "model.keras")
 
+    @pytest.mark.slow
     def test_the_game_is_what_was_asked_for_and_goes_on_so(self):
         game = ("--loss", "wasserstein", "--penalty", "wgan-gp", "--discriminator-steps", 5)
         gan = self.train("dcgan", *game)
@@ -454,6 +455,7 @@ class GameTest(CommandTestCase):
         self.assert_refused([*train, "--set", "base_width=2", "--out", run], "only copies of one")
         self.assertFalse(run.exists())
 
+    @pytest.mark.slow
     def test_the_papers_penalty_can_be_left_out(self):
         size = ("--set", "max_width=4", "--stage-epochs", 1)
         gan = self.train("progan", *size, "--loss", "least_squares", "--penalty", "none")

@@ -30,6 +30,7 @@ class ControlCommandsTest(CommandTestCase):
         files = [self.folder / f"{name}{suffix}" for suffix in suffixes]
         return files, [part for file in files for part in ("--out", file)]
 
+    @pytest.mark.slow
     def test_interpolate(self):
         (png, gif, npz), outs = self.outs("way", ".png", ".gif", ".npz")
         command = ["interpolate", self.file, "--seeds", "3,4,5", "--num", 4, "--space", "z", *outs]

@@ -9,6 +9,7 @@ import sys
 import urllib.request
 
 import numpy as np
+import pytest
 from backends import needs_backend
 from cli.test_commands import CommandTestCase
 from editing.editing_page import classes, colours, styled
@@ -55,6 +56,7 @@ class EditCommandTest(CommandTestCase):
         expected = to_uint8(gan.generate(1, seed=7, labels=2)[0])
         self.assertAllClose(np.int32(image), np.int32(expected), atol=1)
 
+    @pytest.mark.slow
     def test_directions_are_those_of_the_run_given_or_the_models_own(self):
         gan, directions = styled()
         self.saved(gan, "model")

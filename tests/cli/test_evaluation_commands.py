@@ -186,6 +186,7 @@ class EvaluateTest(CommandTestCase):
             self.assertIn(message, ended.err)
         self.assertNotIn("Written", ended.out)
 
+    @pytest.mark.slow
     def test_conditional_models_and_vectors(self):
         folder = self.folder
         gan = kerasgan.CGAN((8, 8, 1), num_classes=3, base_width=4)

@@ -395,6 +395,7 @@ class OwnModelTest(CommandTestCase):
             "kerasgan: loss: VAE has no such setting; leave it out. Settings are ",
         )
 
+    @pytest.mark.slow
     def test_a_run_whose_file_is_gone_says_where_it_was(self):
         run = shutil.copytree(shared_folder() / "run", self.folder / "run")
         settings = json.loads((run / "run.json").read_text())

@@ -134,6 +134,7 @@ class RefusalTest(CommandTestCase):
         self.assert_refused(self.serve(None, "--host", "nowhere.invalid"), "--host nowhere.invalid")
         self.assert_refused(self.serve(None, "--port", 65536), "--port.*65536")
 
+    @pytest.mark.slow
     def test_limits_that_are_none(self):
         for option in ("--max-images", "--max-queue", "--max-megabytes"):
             self.assert_refused(self.serve(None, option, 0), f"{option}.*0")

@@ -76,6 +76,7 @@ class TrainTest(CommandTestCase):
             )
             self.assertContainsSubset(losses, read_history(run)[1])
 
+    @pytest.mark.slow
     def test_goes_on_exactly(self):
         folder = shared_folder()
         out = shutil.copytree(folder / "pix2pix", self.folder / "run")
@@ -200,6 +201,7 @@ class TranslateTest(CommandTestCase):
         self.assertFalse((self.folder / "out").exists())
 
     @needs_backend("tensorflow", reason="only it serves files of any size")
+    @pytest.mark.slow
     def test_info_and_export_know_them(self):
         out = self.assert_works("info", shared_folder() / "cycle_gan")
         self.assertRegex(out, r"(?m)^model +CycleGAN$")

@@ -1,5 +1,6 @@
 import keras
 import numpy as np
+import pytest
 import scipy.stats
 import tensorflow as tf
 from backends import BACKEND, needs_backend
@@ -497,6 +498,7 @@ class ExecutionTest(tf.test.TestCase):
             self.chosen(points_gan(), steps_per_execution=4)
 
     @needs_backend("tensorflow", "jax", reason="it runs one step at a time")
+    @pytest.mark.slow
     def test_ways_of_execution_agree(self):
         def trained(**kwargs):
             keras.utils.set_random_seed(0)

@@ -2,6 +2,7 @@ import pathlib
 
 import keras
 import numpy as np
+import pytest
 import scipy.stats
 import tensorflow as tf
 from absl.testing import parameterized
@@ -92,6 +93,7 @@ class CodesTest(tf.test.TestCase, parameterized.TestCase):
 class PlaneTest(tf.test.TestCase, parameterized.TestCase):
     @parameterized.parameters(*MODELS)
     @needs_backend("tensorflow", reason="what a framework could break is tested beside it")
+    @pytest.mark.slow
     def test_density_integrates_to_1_and_samples_come_from_it(self, model):
         keras.utils.set_random_seed(0)
         flow = model((2,), seed=0, **IN_THE_PLANE[model])

@@ -5,6 +5,7 @@ import pathlib
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from backends import needs_backend
 from sklearn import metrics
@@ -29,6 +30,7 @@ def triplets(count=48, seed=0):
 
 
 class DetectorTest(tf.test.TestCase):
+    @pytest.mark.slow
     def test_pairs_are_antisymmetric_learn_and_are_files(self):
         found = triplets()
         settings = {"pair": True, "text": "bag_of_words", "spectrum": True, "seed": 0}

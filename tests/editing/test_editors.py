@@ -10,6 +10,7 @@ from unittest import mock
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from backends import needs_backend
 from editing_page import Brightness, classes, colours, served, styled, texts
@@ -204,6 +205,7 @@ class ServedEditorTest(tf.test.TestCase):
         with self.assertRaisesRegex(ValueError, "cannot be steered by a text"):
             editor.resemble(Edit(label="one"), "one")
 
+    @pytest.mark.slow
     def test_a_saved_model_shows_what_the_run_does(self):
         gan, directions = styled()
         folder = pathlib.Path(self.create_tempdir().full_path) / "1"

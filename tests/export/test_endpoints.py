@@ -153,6 +153,7 @@ class ServedTestCase(tf.test.TestCase, parameterized.TestCase):
 @needs_backend("tensorflow", "jax", reason="it cannot write a SavedModel")
 class NoiseToImageTest(ServedTestCase):
     @parameterized.named_parameters(models(translate=False))
+    @pytest.mark.slow
     def test_sample_is_generate(self, entry):
         gan = small_model(entry)
         if gan.draws_texts:  # tests/serving/test_client.py has one that takes the texts themselves
@@ -320,6 +321,7 @@ class EditTest(ServedTestCase):
         return Directions(("a", "b"), space, vectors, deviations, quality, "linear")
 
     @parameterized.parameters(("dcgan", "z"), *([] if BACKEND == "jax" else [("stylegan2", "w")]))
+    @pytest.mark.slow
     def test_edit_moves_what_sample_draws(self, name, space):
         entry = next(entry for entry in registry.entries() if entry.name == name)
         gan = small_model(entry)
@@ -466,6 +468,7 @@ class ImageToImageTest(ServedTestCase):
         return array.astype("float32")[None] / 127.5 - 1.0
 
     @parameterized.named_parameters(models(translate=True))
+    @pytest.mark.slow
     def test_translate_is_the_method(self, entry):
         model = small_model(entry)
         folder = self.serve(model)

@@ -5,6 +5,7 @@ import sys
 import textwrap
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from backends import needs_backend
 from PIL import Image
@@ -70,6 +71,7 @@ class ExportTest(tf.test.TestCase):
         pictures = [np.asarray(Image.open(f"{folder}/{number}.png")) for number in range(3)]
         self.assertAllClose(pictures, pixels(images)[..., 0], rtol=0.0, atol=1)
 
+    @pytest.mark.slow
     def test_signature_is_what_saved_model_cli_shows_and_runs(self):
         folder = self.create_tempdir().full_path
         gan = kerasgan.VanillaGAN((2, 2, 1), latent_dim=3, hidden_units=())

@@ -2,6 +2,7 @@ import pathlib
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 from backends import BACKEND, needs_backend
@@ -454,6 +455,7 @@ class FilesTest(tf.test.TestCase, parameterized.TestCase):
             assert_equal_states(self, state(copy), state(gan))
 
     @both
+    @pytest.mark.slow
     def test_a_model_goes_on_bit_for_bit_in_the_middle_of_a_fade(self, name):
         gan = self.in_a_fade(name)
         gan.save(self.folder / "gan.keras")

@@ -20,6 +20,7 @@ from kerasgan.metrics import sliced_wasserstein
 @needs_backend("tensorflow", reason="once is enough")
 @pytest.mark.skipif(not tensorflow_gan_oracle.is_installed(), reason="TF-GAN is not installed")
 class TensorFlowGanTest(tf.test.TestCase):
+    @pytest.mark.slow
     def test_the_same_numbers(self):
         noise = images(24, 32, 3, seed=1)
         smooth = 0.5 * (noise + np.roll(noise, 1, axis=2))

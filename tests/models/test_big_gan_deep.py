@@ -5,6 +5,7 @@ import pathlib
 import keras
 import numpy as np
 import published as oracle
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 from backends import needs_backend
@@ -476,6 +477,7 @@ class TrainingProgramTest(tf.test.TestCase, parameterized.TestCase):
 
     @parameterized.parameters(("biggan_deep", 32, 2, 4), ("biggan_deep_128", 128, 4, None))
     @needs_backend("tensorflow", reason="what frameworks compute is compared elsewhere")
+    @pytest.mark.slow
     def test_networks_compute_what_the_published_ones_do(self, name, size, width, attention):
         settings = {"image_shape": (size, size, 3), "num_classes": 4, "latent_dim": 6}
         settings |= {"base_width": width, "embedding_dim": 5, "norm_epsilon": 1e-5}

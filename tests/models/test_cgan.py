@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import tensorflow as tf
 from backends import needs_backend
 
@@ -13,6 +14,7 @@ class CGANTest(tf.test.TestCase):
         self.assertEqual(gan.discriminator.get_layer("down0").kernel.shape[2], 1 + 3)
 
     @needs_backend("tensorflow", reason="losses and gradients agree, so what they teach does")
+    @pytest.mark.slow
     def test_learns_to_draw_the_digit_that_it_is_told(self):
         """A generated digit is nearest to the mean of real digits of its class."""
         digits = kerasgan.data.load("digits", labels=True)

@@ -305,6 +305,7 @@ class LazyTest(tf.test.TestCase, parameterized.TestCase):
         gan.fit(images, batch_size=2, shuffle=False, verbose=0)
 
     @needs_backend("tensorflow", "torch", reason="JAX compiles each kind of step for a minute")
+    @pytest.mark.slow
     def test_goes_on_from_a_file_and_pays_when_it_is_due(self):
         """Path lengths at steps 0 and 4, R1 at step 0: own updates, which optimizers count."""
         gan = small()

@@ -3,6 +3,7 @@ from unittest import mock
 
 import keras
 import numpy as np
+import pytest
 import scipy.stats
 import tensorflow as tf
 from absl.testing import parameterized
@@ -284,6 +285,7 @@ class UseTest(tf.test.TestCase, parameterized.TestCase):
         ({"hidden_units": (), "likelihood": "gaussian", "deviation": 0.3, "dtype": "float64"},),
         ({"dtype": "mixed_bfloat16", "beta": 2.0, "free_bits": 0.1, "warmup_steps": 5},),
     )
+    @pytest.mark.slow
     def test_settings_are_saved(self, settings):
         vae = small_vae(**settings)
         vae.compile()

@@ -9,6 +9,7 @@ import types
 from unittest import mock
 
 import keras
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 from backends import needs_backend
@@ -133,6 +134,7 @@ class PapersTest(tf.test.TestCase, parameterized.TestCase):
 
     @parameterized.parameters(*KINDS)
     @needs_backend("tensorflow", reason="it is about settings")
+    @pytest.mark.slow
     def test_settings_make_a_model(self, name):
         """At the size of toys, compiled as published."""
         preset = PAPERS[name]

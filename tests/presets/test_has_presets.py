@@ -6,6 +6,7 @@ import pathlib
 import h5py
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 import kerasgan
@@ -62,6 +63,7 @@ class HasPresetsTest(tf.test.TestCase):
         self.assertNotAllClose(anew.generate(4, seed=1), gan.generate(4, seed=1))
         self.assertFalse(anew.discriminator.layers[1].trainable)
 
+    @pytest.mark.slow
     def test_what_compile_adds(self):
         """Augmentations and penalties with random numbers of their own begin anew, too."""
         images = np.random.default_rng(0).uniform(-1, 1, (8, 8, 8, 1)).astype("float32")

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 from backends import needs_backend
@@ -79,6 +80,7 @@ class AutoregressiveTest(tf.test.TestCase, parameterized.TestCase):
             self.assertGreater(drawn.std(0).mean(), 0.05)
 
     @needs_backend("tensorflow", reason="what a framework could break is tested above")
+    @pytest.mark.slow
     def test_caches_change_nothing_over_three_resolutions(self):
         model = small_model(kerasgan.PixelCNNPlusPlus, (8, 4, 3), 0.3, levels=256, num_classes=2)
         drawn, naive = with_caches_and_without(model, 3, labels=[0, 1, 1])

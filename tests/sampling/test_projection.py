@@ -5,6 +5,7 @@ from unittest import mock
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 from backends import needs_backend
@@ -74,6 +75,7 @@ class ProjectionTest(tf.test.TestCase, parameterized.TestCase):
             self.assertEqual(sorted(arrays.files), [*names, "space"])
 
     @only_here
+    @pytest.mark.slow
     def test_in_all_spaces_with_features_and_starts(self):
         gan = small_gan()
         images = gan.generate(2, seed=7)
@@ -113,6 +115,7 @@ class ProjectionTest(tf.test.TestCase, parameterized.TestCase):
             self.assertEqual(found.latents.shape, (2, model.latent_dim))
             self.assertTrue(np.all(found.history[:, -1] < found.history[:, 0]), type(model))
 
+    @pytest.mark.slow
     def test_refined(self):
         gan = small_gan()
         gan.compile()

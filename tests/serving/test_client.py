@@ -161,6 +161,7 @@ class SampleTest(ClientTestCase):
                     ):
                         client.sample(2, text=text)
 
+    @pytest.mark.slow
     def test_the_embedding_of_a_text(self):
         client = self.client(server().url, "texts")
         takes = {

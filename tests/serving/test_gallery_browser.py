@@ -6,6 +6,7 @@ import functools
 import pathlib
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from backends import needs_backend
 from browser import needs_chromium, open_page
@@ -98,6 +99,7 @@ class GalleryTest(tf.test.TestCase):
             page.select_option("#model", "classes")
             self.assertEqual(self.visible(page), ["seed", "num", "label"])
 
+    @pytest.mark.slow
     def test_a_model_shows_its_pictures_as_soon_as_it_is_chosen(self):
         with self.gallery("classes") as page:
             page.select_option("#model", "styles")

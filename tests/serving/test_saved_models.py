@@ -222,6 +222,7 @@ class WarmupTest(FolderTestCase):
         expected = [(name, size) for name in signatures for size in batch_sizes]
         self.assertCountEqual(asked, expected)
 
+    @pytest.mark.slow
     def test_of_a_model_with_all_kinds_of_inputs(self):
         gan = kerasgan.BigGAN((8, 8, 1), 3, base_width=4, ema_decay=None, seed=0)
         self.check(gan, ["serving_default", "sample"], [1])

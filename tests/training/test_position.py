@@ -4,6 +4,7 @@ import warnings
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 from backends import BACKEND
@@ -171,6 +172,7 @@ class PositionTest(tf.test.TestCase, parameterized.TestCase):
         ("another data set", lambda: tf.data.Dataset.from_tensor_slices(POINTS).batch(BATCH)),
         ("Python", Own, {"shuffle": False}),
     )
+    @pytest.mark.slow
     def test_an_interrupted_epoch_goes_on_bit_for_bit(self, name, make_data, fit=None):
         self.check_continues(make_data, fit=fit)
 
@@ -225,6 +227,7 @@ class ClockTest(tf.test.TestCase):
         gan.save(path)
         return keras.saving.load_model(path)
 
+    @pytest.mark.slow
     def test_a_fit_within_a_fit(self):
         for data in (numbered(), numbered().map(lambda x: x * 1.0)):
             expected, of_probe = self.trained(data, 3), self.trained(data, 1)

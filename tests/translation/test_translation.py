@@ -86,6 +86,7 @@ class TranslateTest(tf.test.TestCase):
 @needs_backend("tensorflow", "jax", reason="it cannot write a SavedModel")
 class ExportTest(tf.test.TestCase):
     @needs_backend("tensorflow", reason="it serves one size, and compiles for minutes")
+    @pytest.mark.slow
     def test_both_directions_are_served_at_any_size(self):
         gan = cycle_gan()
         folder = pathlib.Path(self.create_tempdir().full_path)
