@@ -136,8 +136,8 @@ def variational(entry):
 def cases():
     """Name, model maker and further arguments of `compile` of each.
 
-    Workers are slow, so they train two. Under JAX replicas are no part of a program: XLA divides
-    the program of one device, so a model with each kind of state is enough.
+    Workers are slow, so they train two models. Under JAX, XLA divides the program of one device, so
+    one model for each kind of state is enough.
     """
     entries = {entry.name: entry for entry in registry.entries()}
     makers = {
